@@ -1,0 +1,147 @@
+/** Reads the environment into one Config. Every setting has its name, default and meaning here and nowhere else; the README's table is checked against `settings`. */
+import { resolve } from 'node:path';
+
+type Setting<T> = { default: string; meaning: string; parse: (text: string) => T };
+
+const text = (fallback: string, meaning: string): Setting<string> => ({ default: fallback, meaning, parse: (value) => value });
+const oneOf = <T extends string>(values: readonly T[], fallback: T, meaning: string): Setting<T> => ({
+  default: fallback,
+  meaning,
+  parse: (value) => {
+    if (!values.includes(value as T)) throw new Error(`must be one of ${values.join(', ')}`);
+    return value as T;
+  },
+});
+const onOff = (fallback: 'on' | 'off', meaning: string): Setting<boolean> => ({
+  default: fallback,
+  meaning,
+  parse: (value) => {
+    if (['on', '1', 'true', 'yes'].includes(value.toLowerCase())) return true;
+    if (['off', '0', 'false', 'no'].includes(value.toLowerCase())) return false;
+    throw new Error('must be on or off');
+  },
+});
+const whole = (fallback: number, min: number, max: number, meaning: string): Setting<number> => ({
+  default: String(fallback),
+  meaning,
+  parse: (value) => {
+    const number = Number(value);
+    if (!/^\d+$/.test(value) || number < min || number > max) throw new Error(`must be a whole number from ${min} to ${max}`);
+    return number;
+  },
+});
+const list = (meaning: string): Setting<string[]> => ({
+  default: '',
+  meaning,
+  parse: (value) => value.split(',').map((part) => part.trim()).filter(Boolean),
+});
+const httpUrl = (meaning: string): Setting<string> => ({
+  default: '',
+  meaning,
+  parse: (value) => {
+    if (value !== '' && !/^https?:\/\/[^/?#]+$/.test(originOf(value))) throw new Error('must be an absolute http(s) URL');
+    return value.replace(/\/+$/, '');
+  },
+});
+
+const day = 86_400;
+
+/** Every environment variable the server reads. */
+export const settings = {
+  HOST: text('127.0.0.1', 'Address to listen on. `0.0.0.0` for all.'),
+  PORT: whole(4000, 0, 65_535, 'Port to listen on. 0 takes any free one.'),
+  PUBLIC_URL: httpUrl('Where people reach the server, e.g. `https://chat.example.org`. Default: `http://HOST:PORT`.'),
+  DATA_DIR: text('./data', 'Folder of everything the server stores itself.'),
+  DATABASE_URL: text('', '`file:NAME` (inside DATA_DIR) or `postgresql://…`. Default: `file:tertulia.db`.'),
+  DATABASE_POOL: whole(10, 2, 200, 'PostgreSQL connections per node.'),
+  SQLITE_SYNCHRONOUS: oneOf(['full', 'normal'] as const, 'full', '`full` survives a power cut; `normal` only a killed process.'),
+  SQLITE_MAX_PAGES: whole(0, 0, 4_294_967_294, 'Most pages of 4 KiB the SQLite file may have; 0 is no limit.'),
+  ALLOWED_ORIGINS: list('Web pages of these origins may use cookies, sockets and CORS, separated by commas. The server’s own origin always may.'),
+  TRUST_PROXY: onOff('off', 'Take the client’s address from `X-Forwarded-For` (its last entry). Only behind a proxy that sets it.'),
+  GRAPHIQL: onOff('on', 'The GraphiQL page at `/graphql`.'),
+  INTROSPECTION: onOff('on', 'Whether clients may ask for the schema.'),
+  OPERATORS: list('Usernames that alone may create `everyone` rooms. Empty: anyone may.'),
+  RATE_LIMITS: onOff('on', 'Switch all rate limits off for tests and benches.'),
+  LOG_LEVEL: oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const, 'info', 'pino’s levels.'),
+  TEAPOT: onOff('off', 'A taken name answers `httpStatus` 418 instead of 409 (RFC 2324).'),
+  REVEAL_ACCOUNTS: onOff('off', 'Whether a failed login tells an unknown account from a wrong password.'),
+
+  ACCESS_TOKEN_SECONDS: whole(900, 1, day, 'Life of an access token.'),
+  REFRESH_TOKEN_SECONDS: whole(30 * day, 1, 3650 * day, 'Life of a session since its refresh token was last used.'),
+  SESSION_SECONDS: whole(90 * day, 1, 3650 * day, 'Life of a session in all.'),
+  REFRESH_GRACE_SECONDS: whole(30, 0, 3600, 'How long a refresh may be repeated with the old token when its answer was lost.'),
+  ARGON2_MEMORY_KIB: whole(19_456, 8, 4_194_304, 'argon2id’s memory (OWASP’s minimum by default).'),
+  ARGON2_PASSES: whole(2, 2, 100, 'argon2id’s passes.'),
+  PASSWORD_QUEUE: whole(200, 1, 100_000, 'Most password checks that may wait; more are told to come later.'),
+
+  EVENT_RETENTION_SECONDS: whole(14 * day, 1, 3650 * day, 'How long a cursor can be resumed from.'),
+  HEARTBEAT_SECONDS: whole(25, 1, 3600, 'A silent stream says it lives after this time.'),
+  PRESENCE_GRACE_SECONDS: whole(10, 0, 3600, 'Who is back within this time was never offline.'),
+  PRESENCE_ACTIVITY_SECONDS: whole(60, 1, 3600, 'How long `reportActivity` keeps somebody online.'),
+  TYPING_SECONDS: whole(6, 1, 600, 'How long somebody types when no word of it follows.'),
+  TYPING_REPEAT_SECONDS: whole(3, 0, 600, '`setTyping` is passed on at most once in this time.'),
+  SLOW_CONSUMER_BYTES: whole(1_048_576, 1024, 1_073_741_824, 'A socket with more than this unsent is cut off.'),
+  SLOW_CONSUMER_SECONDS: whole(10, 1, 3600, 'A socket that takes nothing for this long is cut off.'),
+  CONNECTION_INIT_SECONDS: whole(5, 1, 600, 'A socket must say `connection_init` within this time.'),
+  SHUTDOWN_SECONDS: whole(10, 1, 600, 'Longest time a stop waits for running requests.'),
+
+  MAX_SUBSCRIPTIONS_PER_SOCKET: whole(100, 1, 100_000, 'Subscriptions open at a time on one socket.'),
+  MAX_OPERATIONS_PER_SECOND: whole(50, 1, 1_000_000, 'Operations a second on one socket, on average over ten seconds.'),
+  MAX_SOCKETS_PER_ACCOUNT: whole(20, 1, 1_000_000, 'Sockets and SSE streams open at a time of one account.'),
+  MAX_FRAME_BYTES: whole(65_536, 1024, 16_777_216, 'Largest WebSocket message a client may send.'),
+  MAX_BODY_BYTES: whole(1_048_576, 1024, 1_073_741_824, 'Largest HTTP request body.'),
+  MAX_QUERY_TOKENS: whole(2_000, 100, 1_000_000, 'Longest document, in tokens.'),
+  MAX_QUERY_DEPTH: whole(14, 3, 1000, 'Deepest selection.'),
+  MAX_QUERY_BREADTH: whole(60, 3, 100_000, 'Most fields (with aliases) in one selection set of Query or Mutation.'),
+  MAX_QUERY_COMPLEXITY: whole(25_000, 10, 100_000_000, 'Most fields a query may resolve, lists counted with their page size.'),
+  MAX_MESSAGE_CHARS: whole(4_000, 1, 1_000_000, 'Longest message text, in code points.'),
+
+  LOGIN_LIMIT: whole(10, 1, 1_000_000, 'Logins per 15 minutes, for each account and for each address.'),
+  REGISTER_LIMIT: whole(30, 1, 1_000_000, 'Registrations an hour and address.'),
+  SEND_LIMIT: whole(20, 1, 1_000_000, 'Messages a second and account.'),
+  SEND_BURST: whole(60, 1, 1_000_000, 'Messages at once and account.'),
+  REQUEST_LIMIT: whole(100, 1, 1_000_000, 'Other requests a second and account, on average over ten seconds.'),
+} satisfies Record<string, Setting<unknown>>;
+
+export type Config = { [Name in keyof typeof settings]: ReturnType<(typeof settings)[Name]['parse']> };
+
+/** A wrong or contradictory configuration: one message that lists every problem. */
+export class ConfigError extends Error {
+  override name = 'ConfigError';
+}
+
+/** Environment to Config. An empty variable counts as unset. Throws one ConfigError that names all problems; values of secrets never appear in it. */
+export function readConfig(env: Record<string, string | undefined>): Config {
+  const problems: string[] = [];
+  const config: Record<string, unknown> = {};
+  for (const [name, setting] of Object.entries(settings)) {
+    try {
+      config[name] = setting.parse(env[name]?.trim() || setting.default);
+    } catch (error) {
+      problems.push(`${name} ${(error as Error).message}`);
+    }
+  }
+  const read = config as Config;
+  if (problems.length === 0) problems.push(...contradictions(read));
+  if (problems.length > 0) throw new ConfigError(`The configuration does not work:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
+  read.DATA_DIR = resolve(read.DATA_DIR);
+  read.DATABASE_URL ||= 'file:tertulia.db';
+  read.ALLOWED_ORIGINS = read.ALLOWED_ORIGINS.map(originOf);
+  return read;
+}
+
+function contradictions(config: Config): string[] {
+  const problems: string[] = [];
+  if (config.DATABASE_URL && !/^(file:.|postgres(ql)?:\/\/)/.test(config.DATABASE_URL)) problems.push('DATABASE_URL must begin with file: or postgresql://');
+  for (const origin of config.ALLOWED_ORIGINS) {
+    if (!/^https?:\/\//.test(originOf(origin))) problems.push(`ALLOWED_ORIGINS holds ${JSON.stringify(origin)}, which is not an origin such as https://example.org`);
+  }
+  if (config.ACCESS_TOKEN_SECONDS > config.SESSION_SECONDS) problems.push('ACCESS_TOKEN_SECONDS must not be longer than SESSION_SECONDS');
+  if (config.TYPING_REPEAT_SECONDS >= config.TYPING_SECONDS) problems.push('TYPING_REPEAT_SECONDS must be shorter than TYPING_SECONDS');
+  return problems;
+}
+
+/** The origin of a URL, or the text itself when it is none. */
+function originOf(value: string): string {
+  return URL.canParse(value) ? new URL(value).origin : value;
+}

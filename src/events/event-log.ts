@@ -1,0 +1,70 @@
+/** The stored log: appending inside a transaction, reading after a number, pruning. Numbers have no holes and appear in commit order. */
+import type { Config } from '../config.ts';
+import type { Database, Tx } from '../storage/database.ts';
+import { type Sql, tableOf, toDate } from '../storage/sql.ts';
+import { fromRow, type LogEvent, type NewEvent, toColumns } from './event.ts';
+
+export type EventLog = ReturnType<typeof createEventLog>;
+
+/**
+ * Numbers for `count` events, the first of them. They come from one row whose lock lives until the commit, so take them last:
+ * whoever takes the next ones has waited until these are visible, and no reader passes a number that appears later.
+ */
+export async function takeNumbers(sql: Sql, count: number): Promise<number> {
+  const [head] = await sql.all<{ last: number }>('UPDATE "EventHead" SET "last" = "last" + ? WHERE "id" = 1 RETURNING "last"', [count]);
+  if (!head) throw new Error('the event log has no head row');
+  return Number(head.last) - count + 1;
+}
+
+/** Stores events under numbers taken before. */
+export async function insertEvents(sql: Sql, events: readonly LogEvent[]): Promise<void> {
+  const rows = events.map((event) => {
+    const { number, at, message, ...rest } = event;
+    return { number, at, ...toColumns(rest as NewEvent) };
+  });
+  const table = tableOf(sql.engine, 't', { number: 'bigint', at: 'date', type: 'text', chatId: 'int', userId: 'int', data: 'text' });
+  await sql.all(`INSERT INTO "Event" ("number", "at", "type", "chatId", "userId", "data") SELECT "number", "at", "type", "chatId", "userId", "data" FROM ${table}`, [rows]);
+}
+
+/** Both at once for an ordinary transaction, which must do nothing after it. */
+export async function appendEvents(tx: Tx, at: Date, events: readonly NewEvent[]): Promise<LogEvent[]> {
+  if (events.length === 0) return [];
+  const { last } = await tx.eventHead.update({ where: { id: 1 }, data: { last: { increment: events.length } } });
+  const first = Number(last) - events.length + 1;
+  await tx.event.createMany({ data: events.map((event, index) => ({ number: BigInt(first + index), at, ...toColumns(event) })) });
+  return events.map((event, index) => ({ ...event, number: first + index, at }));
+}
+
+export function createEventLog({ db, config, clock }: { db: Database; config: Config; clock: () => Date }) {
+  return { head, readAfter, prune };
+
+  /** The newest number, the last pruned one, and the name of this log. */
+  async function head(): Promise<{ last: number; pruned: number; logId: string }> {
+    const [row] = await db.sql.all<{ last: number; pruned: number; logId: string }>('SELECT "last", "pruned", "logId" FROM "EventHead" WHERE "id" = 1', []);
+    if (!row) throw new Error('the event log has no head row');
+    return { last: Number(row.last), pruned: Number(row.pruned), logId: row.logId };
+  }
+
+  /** Events after `number`, oldest first, at most `limit`. */
+  async function readAfter(number: number, limit: number): Promise<LogEvent[]> {
+    const rows = await db.sql.all<Parameters<typeof fromRow>[0]>('SELECT "number", "at", "type", "chatId", "userId", "data" FROM "Event" WHERE "number" > ? ORDER BY "number" LIMIT ?', [number, limit]);
+    return rows.map((row) => fromRow(row, toDate));
+  }
+
+  /** Forgets events older than the retention, a bounded piece at a time so that writers are not held up. Returns how many went. */
+  async function prune(): Promise<number> {
+    const before = new Date(clock().getTime() - config.EVENT_RETENTION_SECONDS * 1000);
+    for (let gone = 0; ; ) {
+      const count = await db.sqlTransaction(async (sql) => {
+        const rows = await sql.all<{ number: number }>('SELECT "number" FROM "Event" WHERE "at" < ? AND "number" <= (SELECT "pruned" + 500 FROM "EventHead" WHERE "id" = 1) ORDER BY "number"', [before]);
+        const last = rows.at(-1);
+        if (!last) return 0;
+        await sql.all('DELETE FROM "Event" WHERE "number" <= ?', [last.number]);
+        await sql.all('UPDATE "EventHead" SET "pruned" = ? WHERE "id" = 1', [last.number]);
+        return rows.length;
+      });
+      gone += count;
+      if (count === 0) return gone;
+    }
+  }
+}

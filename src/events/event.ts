@@ -1,0 +1,94 @@
+/** The events of the log: what happened, to which chat or person, and who may be told. */
+import type { MessageRow } from '../storage/rows.ts';
+
+/** What a follower can ask for. Mirrors the contract's EventKind; presence and typing are not in the log. */
+export const eventKinds = ['MESSAGES', 'RECEIPTS', 'CHATS', 'MEMBERS', 'USERS', 'NOTIFICATIONS', 'PRESENCE', 'TYPING'] as const;
+export type EventKind = (typeof eventKinds)[number];
+
+export const removalReasons = ['LEFT', 'REMOVED', 'ROOM_DELETED'] as const;
+export type RemovalReason = (typeof removalReasons)[number];
+export const endReasons = ['TOKEN_EXPIRED', 'LOGGED_OUT', 'REVOKED', 'PASSWORD_CHANGED', 'ACCOUNT_DELETED', 'SLOW_CONSUMER', 'SERVER_SHUTDOWN'] as const;
+export type EndReason = (typeof endReasons)[number];
+
+/**
+ * What a change writes beside itself. `chatId` alone: told to the members of the chat. `chatId` and `userId` for
+ * a `chat-…` type, or `userId` alone: told to that person. For `member-…` and `marker-moved` the user is whom it is about, told to the chat.
+ */
+export type NewEvent =
+  | { type: 'message-added'; chatId: number }
+  | { type: 'message-edited'; chatId: number; messageId: number }
+  | { type: 'message-deleted'; chatId: number; messageId: number }
+  | { type: 'marker-moved'; chatId: number; userId: number; status: 'DELIVERED' | 'READ'; upToSeq: number; ownOnly?: boolean }
+  | { type: 'chat-added'; chatId: number; userId: number }
+  | { type: 'chat-updated'; chatId: number }
+  | { type: 'chat-removed'; chatId: number; userId: number; reason: RemovalReason }
+  | { type: 'member-joined'; chatId: number; userId: number }
+  | { type: 'member-left'; chatId: number; userId: number; byId: number | null; reason: RemovalReason }
+  | { type: 'member-updated'; chatId: number; userId: number }
+  | { type: 'user-updated'; userId: number }
+  | { type: 'account-changed'; userId: number }
+  | { type: 'session-ended'; userId: number; sessionId: number; reason: EndReason };
+
+export type EventType = NewEvent['type'];
+type Stored = { number: number; at: Date };
+/** An event as the log holds it. `message` is carried along on the node that stored it, so that delivering it reads nothing. */
+export type LogEvent = NewEvent & Stored & { message?: MessageRow };
+export type EventOf<Type extends EventType> = Extract<LogEvent, { type: Type }>;
+
+/** The message an event is about: a message's id is the number of the event that announced it. */
+export const messageIdOf = (event: EventOf<'message-added' | 'message-edited' | 'message-deleted'>): number => (event.type === 'message-added' ? event.number : event.messageId);
+
+/** Whom an event is told. */
+export type Audience = 'chat' | 'person' | 'everyone' | 'nobody';
+
+/** `ChatAdded` and `ChatRemoved` frame what somebody may see: they go to the person, membership or not. */
+export const audienceOf: Record<EventType, Audience> = {
+  'message-added': 'chat',
+  'message-edited': 'chat',
+  'message-deleted': 'chat',
+  'marker-moved': 'chat',
+  'chat-added': 'person',
+  'chat-updated': 'chat',
+  'chat-removed': 'person',
+  'member-joined': 'chat',
+  'member-left': 'chat',
+  'member-updated': 'chat',
+  'user-updated': 'everyone',
+  'account-changed': 'person',
+  'session-ended': 'nobody',
+};
+
+export const kindOf: Record<EventType, EventKind> = {
+  'message-added': 'MESSAGES',
+  'message-edited': 'MESSAGES',
+  'message-deleted': 'MESSAGES',
+  'marker-moved': 'RECEIPTS',
+  'chat-added': 'CHATS',
+  'chat-updated': 'CHATS',
+  'chat-removed': 'CHATS',
+  'member-joined': 'MEMBERS',
+  'member-left': 'MEMBERS',
+  'member-updated': 'MEMBERS',
+  'user-updated': 'USERS',
+  'account-changed': 'USERS',
+  'session-ended': 'USERS',
+};
+
+type EventRow = { number: number | bigint; at: unknown; type: string; chatId: number | null; userId: number | null; data: string | null };
+
+/** The columns of an event: what people are searched by, and the rest as JSON. */
+export function toColumns(event: NewEvent): { type: string; chatId: number | null; userId: number | null; data: string | null } {
+  const { type, chatId = null, userId = null, ...rest } = event as NewEvent & { chatId?: number; userId?: number };
+  return { type, chatId, userId, data: Object.keys(rest).length > 0 ? JSON.stringify(rest) : null };
+}
+
+export function fromRow(row: EventRow, toDate: (value: unknown) => Date): LogEvent {
+  return {
+    ...(row.data ? JSON.parse(row.data) : {}),
+    number: Number(row.number),
+    at: toDate(row.at),
+    type: row.type,
+    ...(row.chatId === null ? {} : { chatId: row.chatId }),
+    ...(row.userId === null ? {} : { userId: row.userId }),
+  } as LogEvent;
+}

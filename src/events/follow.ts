@@ -1,0 +1,542 @@
+/**
+ * Followers of the log. A stream is one loop: what is after my cursor, of that what I may see, wait when there is nothing. Whoever is level with the
+ * log is handed each new event; whoever is not (resuming, or slow) reads the log in pages until level. A follower holds a cursor and at most one page.
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Config } from '../config.ts';
+import { AppError, hasCode } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { Database } from '../storage/database.ts';
+import { parseCursor, toCursor } from './cursor.ts';
+import { audienceOf, type EndReason, type EventKind, kindOf, type LogEvent } from './event.ts';
+import type { EventLog } from './event-log.ts';
+
+/** Live only, never in the log. */
+export type Ephemeral =
+  | { type: 'presence-changed'; userId: number; snapshot: boolean; at: Date }
+  | { type: 'typing-changed'; chatId: number; userId: number; active: boolean; expiresAt: Date };
+
+export type FollowItem =
+  | { type: 'event'; event: LogEvent; cursor: string; replayed: boolean }
+  | { type: 'ephemeral'; ephemeral: Ephemeral }
+  | { type: 'caught-up'; cursor: string; at: Date; replayedCount: number }
+  | { type: 'gap'; resumeFrom: string; at: Date }
+  | { type: 'heartbeat'; cursor: string; at: Date }
+  | { type: 'ended'; reason: EndReason; retry: boolean; at: Date };
+
+export type FollowOptions = {
+  userId: number;
+  sessionId: number;
+  /** The access token's end: the stream ends with it. */
+  expiresAt: Date;
+  /** Start behind this cursor; null or undefined starts live. */
+  after?: string | null | undefined;
+  /** Only these kinds. */
+  kinds?: ReadonlySet<EventKind> | undefined;
+  /** Only events of these chats (events without a chat still come). */
+  chatIds?: ReadonlySet<number> | undefined;
+  /** One chat, which may also be a room that the person reads as a guest. The stream ends when the person loses it. */
+  onlyChat?: number | undefined;
+  /** Ends the stream; its reason is the EndReason. */
+  signal?: AbortSignal | undefined;
+};
+
+/** An iterator whose `return()` answers at once, also while a `next()` is waiting. */
+export type Follower = AsyncIterableIterator<FollowItem> & { return(): Promise<IteratorResult<FollowItem>> };
+export type Tail = Awaited<ReturnType<typeof createTail>>;
+
+type Person = { userId: number; chats: Set<number>; followers: Set<State>; loading: Promise<void> | null; missed: LogEvent[] };
+type State = {
+  options: FollowOptions;
+  person: Person;
+  /** Everything up to here was handed out or was not for this follower. Only kept exact while behind. */
+  cursor: number;
+  behind: boolean;
+  queue: FollowItem[];
+  /** Up to here events count as replayed; null once caught up, or when started live. */
+  replayUntil: number | null;
+  replayedCount: number;
+  closed: boolean;
+  /** No more items after those in the queue. */
+  ending: boolean;
+  lastItemAt: number;
+  wake: (() => void) | null;
+  expiry: NodeJS.Timeout | undefined;
+  recheck: boolean;
+};
+
+const pageSize = 200;
+const logPage = 500;
+const ringSize = 2048;
+
+export async function createTail({ db, log, config, clock, logger, mayRead }: {
+  db: Database;
+  log: EventLog;
+  config: Config;
+  clock: () => Date;
+  logger: Log;
+  /** Whether a person may read a chat without being a member. */
+  mayRead: (userId: number, chatId: number) => Promise<boolean>;
+}) {
+  const start = await log.head();
+  const { logId } = start;
+  let head = start.last;
+  let pruned = start.pruned;
+  /** The newest events, without holes: the last one is `head`. */
+  let recent: LogEvent[] = [];
+  let reading: Promise<void> | null = null;
+  let lookAgain = false;
+  let stopped = false;
+  const people = new Map<number, Person>();
+  const byChat = new Map<number, Set<Person>>();
+  /** Followers of one chat, members or guests. */
+  const byRoom = new Map<number, Set<State>>();
+  const bySession = new Map<number, Set<State>>();
+  const listeners = new Set<(event: LogEvent) => void>();
+  const sweep = setInterval(beat, Math.min(1000, config.HEARTBEAT_SECONDS * 250));
+  sweep.unref();
+
+  return {
+    follow,
+    offer,
+    look,
+    tell,
+    endAll,
+    /** The position of the newest event this node has seen: never newer than what a query reads after asking. */
+    cursor: (): string => toCursor(logId, head),
+    cursorOf: (number: number): string => toCursor(logId, number),
+    head: (): number => head,
+    /** Called for each event in order, before any follower has it. Returns how to stop. */
+    onEvent: (listener: (event: LogEvent) => void): (() => void) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    followerCount: (): number => [...people.values()].reduce((sum, person) => sum + person.followers.size, 0),
+    setPruned: (number: number): void => {
+      pruned = Math.max(pruned, number);
+    },
+    close: (): void => {
+      stopped = true;
+      clearInterval(sweep);
+      for (const person of people.values()) for (const state of person.followers) close(state);
+    },
+  };
+
+  // ---------------------------------------------------------------- the tail: events in order
+
+  /** Committed events of this node. Those right behind the head are taken as they are; otherwise other nodes wrote in between and the log is read. */
+  function offer(events: LogEvent[]): void {
+    const [first] = events;
+    if (!first) return;
+    if (first.number === head + 1) accept(events);
+    else if (first.number > head) look();
+  }
+
+  /** Reads what the log has behind the head. Harmless at any time. */
+  function look(): void {
+    lookAgain = true;
+    reading ??= catchUp().finally(() => {
+      reading = null;
+    });
+  }
+
+  async function catchUp(): Promise<void> {
+    while (lookAgain && !stopped) {
+      lookAgain = false;
+      try {
+        const events = await log.readAfter(head, logPage);
+        const fresh = events.filter((event) => event.number > head);
+        if (fresh.length > 0) accept(fresh);
+        if (events.length === logPage) lookAgain = true;
+      } catch (error) {
+        logger.warn({ err: error }, 'the event log cannot be read; trying again');
+        await new Promise((wake) => setTimeout(wake, 500));
+        lookAgain = true;
+      }
+    }
+  }
+
+  function accept(events: LogEvent[]): void {
+    for (const event of events) {
+      if (event.number !== head + 1) throw new Error(`event ${event.number} came behind ${head}`);
+      head = event.number;
+      recent.push(event);
+      outdate(event);
+      keepMemberships(event);
+      for (const listener of listeners) listener(event);
+      dispatch(event);
+    }
+    if (recent.length > 2 * ringSize) recent = recent.slice(-ringSize);
+  }
+
+  /** A message that is still handed out to slow readers must not show what it was before. */
+  function outdate(event: LogEvent): void {
+    if (event.type !== 'message-edited' && event.type !== 'message-deleted') return;
+    const added = recent[event.messageId - (head - recent.length + 1)];
+    if (added) delete added.message;
+  }
+
+  function dispatch(event: LogEvent): void {
+    if (event.type === 'session-ended') {
+      for (const state of bySession.get(event.sessionId) ?? []) end(state, event.reason);
+      return;
+    }
+    switch (audienceOf[event.type]) {
+      case 'everyone':
+        for (const person of people.values()) for (const state of person.followers) hand(state, event);
+        return;
+      case 'person':
+        for (const state of people.get((event as { userId: number }).userId)?.followers ?? []) hand(state, event);
+        return;
+      case 'chat': {
+        const { chatId } = event as { chatId: number };
+        for (const person of byChat.get(chatId) ?? []) for (const state of person.followers) if (state.options.onlyChat === undefined) hand(state, event);
+        for (const state of byRoom.get(chatId) ?? []) {
+          if (event.type === 'chat-updated') state.recheck = true;
+          hand(state, event);
+        }
+        return;
+      }
+      case 'nobody':
+        return;
+    }
+  }
+
+  function hand(state: State, event: LogEvent): void {
+    if (state.behind || state.closed || state.ending || !wants(state, event)) return;
+    if (state.queue.length >= pageSize) {
+      // Too slow for being handed things: read the log from the last one taken instead.
+      const first = state.queue.find((item) => item.type === 'event');
+      state.queue = state.queue.filter((item) => item.type !== 'event' && item.type !== 'ephemeral');
+      state.cursor = first?.type === 'event' ? first.event.number - 1 : head - 1;
+      state.behind = true;
+      return;
+    }
+    put(state, { type: 'event', event, cursor: toCursor(logId, event.number), replayed: false });
+  }
+
+  function wants({ options }: State, event: LogEvent): boolean {
+    if (options.kinds && !options.kinds.has(kindOf[event.type])) return false;
+    if (!('chatId' in event)) return true;
+    if (options.onlyChat !== undefined) return event.chatId === options.onlyChat;
+    return !options.chatIds || options.chatIds.has(event.chatId);
+  }
+
+  function put(state: State, item: FollowItem): void {
+    state.queue.push(item);
+    wakeUp(state);
+  }
+
+  function wakeUp(state: State): void {
+    const { wake } = state;
+    state.wake = null;
+    wake?.();
+  }
+
+  // ---------------------------------------------------------------- who is in which chat
+
+  function keepMemberships(event: LogEvent): void {
+    if (event.type !== 'chat-added' && event.type !== 'chat-removed') return;
+    const person = people.get(event.userId);
+    if (!person) return;
+    if (person.loading) person.missed.push(event);
+    else applyMembership(person, event);
+  }
+
+  function applyMembership(person: Person, event: LogEvent): void {
+    if (event.type === 'chat-added') addChat(person, event.chatId);
+    if (event.type !== 'chat-removed') return;
+    person.chats.delete(event.chatId);
+    drop(byChat, event.chatId, person);
+    for (const state of byRoom.get(event.chatId) ?? []) {
+      if (state.person !== person) continue;
+      state.queue = [];
+      finish(state);
+    }
+  }
+
+  function addChat(person: Person, chatId: number): void {
+    person.chats.add(chatId);
+    add(byChat, chatId, person);
+  }
+
+  /** Loads the chats of a person together with the position they are true for; changes that come meanwhile are applied when they are newer. */
+  function personOf(userId: number): Person {
+    const known = people.get(userId);
+    if (known) return known;
+    const person: Person = { userId, chats: new Set(), followers: new Set(), loading: null, missed: [] };
+    people.set(userId, person);
+    person.loading = (async () => {
+      const rows = await db.sql.all<{ last: number; chatId: number | null }>('SELECT h."last", m."chatId" FROM "EventHead" h LEFT JOIN "Member" m ON m."userId" = ? WHERE h."id" = 1', [userId]);
+      if (people.get(userId) !== person) return;
+      for (const { chatId } of rows) if (chatId !== null) addChat(person, chatId);
+      person.loading = null;
+      for (const event of person.missed) if (event.number > Number(rows[0]?.last ?? 0)) applyMembership(person, event);
+      person.missed = [];
+    })();
+    person.loading.catch(() => {
+      // The next one to follow tries again.
+      if (people.get(userId) === person) people.delete(userId);
+    });
+    return person;
+  }
+
+  // ---------------------------------------------------------------- one follower
+
+  /**
+   * Opens a stream. Throws BAD_REQUEST for a cursor that never was one, NOT_FOUND for an `onlyChat` that the person may not read.
+   * It listens before it reads, so nothing falls between replay and live.
+   */
+  async function follow(options: FollowOptions): Promise<Follower> {
+    const after = options.after == null ? undefined : parseCursor(logId, options.after);
+    // A cursor from another node may be ahead of what this one has seen.
+    if (typeof after === 'number' && after > head) await readUpTo(after);
+    const person = personOf(options.userId);
+    const state: State = {
+      options,
+      person,
+      cursor: head,
+      behind: false,
+      queue: [],
+      replayUntil: null,
+      replayedCount: 0,
+      closed: false,
+      ending: false,
+      lastItemAt: Date.now(),
+      wake: null,
+      expiry: undefined,
+      recheck: options.onlyChat !== undefined,
+    };
+    if (after !== undefined) {
+      if (after === null || after < pruned || after > head) {
+        state.queue.push({ type: 'gap', resumeFrom: toCursor(logId, head), at: clock() });
+        state.queue.push({ type: 'caught-up', cursor: toCursor(logId, head), at: clock(), replayedCount: 0 });
+      } else {
+        state.cursor = after;
+        state.behind = true;
+        state.replayUntil = head;
+      }
+    }
+    register(state);
+    try {
+      await person.loading;
+      if (options.onlyChat !== undefined && !(await stillReadable(state))) throw new AppError('NOT_FOUND', { typeName: 'Chat' }, 'There is no such chat.');
+    } catch (error) {
+      close(state);
+      throw error;
+    }
+    return iterator(state);
+  }
+
+  async function readUpTo(number: number): Promise<void> {
+    const { last } = await log.head();
+    if (number > last) return;
+    while (head < number && !stopped) {
+      look();
+      await reading;
+    }
+  }
+
+  function register(state: State): void {
+    state.person.followers.add(state);
+    add(bySession, state.options.sessionId, state);
+    if (state.options.onlyChat !== undefined) add(byRoom, state.options.onlyChat, state);
+    const left = state.options.expiresAt.getTime() - clock().getTime();
+    // setTimeout takes at most 2^31 - 1 ms; a token does not live that long without being asked for again.
+    state.expiry = setTimeout(() => end(state, 'TOKEN_EXPIRED'), Math.max(0, Math.min(left, 2 ** 31 - 1)));
+    state.expiry.unref();
+    const { signal } = state.options;
+    signal?.addEventListener('abort', () => end(state, signal.reason), { once: true });
+    if (signal?.aborted) end(state, signal.reason);
+    if (stopped) end(state, 'SERVER_SHUTDOWN');
+  }
+
+  function close(state: State): void {
+    if (state.closed) return;
+    state.closed = true;
+    state.queue = [];
+    clearTimeout(state.expiry);
+    const { person, options } = state;
+    person.followers.delete(state);
+    drop(bySession, options.sessionId, state);
+    if (options.onlyChat !== undefined) drop(byRoom, options.onlyChat, state);
+    if (person.followers.size === 0 && people.get(person.userId) === person) {
+      people.delete(person.userId);
+      for (const chatId of person.chats) drop(byChat, chatId, person);
+    }
+    wakeUp(state);
+  }
+
+  function iterator(state: State): Follower {
+    const done: IteratorResult<FollowItem> = { done: true, value: undefined };
+    return {
+      [Symbol.asyncIterator]() {
+        return this;
+      },
+      async next() {
+        const value = await take(state);
+        return value ? { done: false, value } : done;
+      },
+      async return() {
+        close(state);
+        return done;
+      },
+      async throw(error) {
+        close(state);
+        throw error;
+      },
+    };
+  }
+
+  /** The next item, or null at the end. */
+  async function take(state: State): Promise<FollowItem | null> {
+    for (;;) {
+      if (state.closed) return null;
+      const item = state.queue.shift();
+      if (item) {
+        if (item.type === 'event' && !(await visible(state, item.event))) continue;
+        if (state.closed) return null;
+        state.lastItemAt = Date.now();
+        if (item.type === 'ended') close(state);
+        return item;
+      }
+      if (state.ending) {
+        close(state);
+        return null;
+      }
+      if (state.behind) await readPage(state).catch((error) => tryLater(state, error));
+      else await new Promise<void>((wake) => (state.wake = wake));
+    }
+  }
+
+  /** Asked when an item is handed out, not when it was queued. */
+  async function visible(state: State, event: LogEvent): Promise<boolean> {
+    if (audienceOf[event.type] !== 'chat') return true;
+    if (state.options.onlyChat === undefined) return state.person.chats.has((event as { chatId: number }).chatId);
+    if (await stillReadable(state)) return true;
+    finish(state);
+    return false;
+  }
+
+  async function stillReadable(state: State): Promise<boolean> {
+    const chatId = state.options.onlyChat as number;
+    if (state.person.chats.has(chatId)) return true;
+    if (!state.recheck) return true;
+    state.recheck = false;
+    return mayRead(state.options.userId, chatId);
+  }
+
+  /** Reads one page behind the cursor into the queue; level with the log, the follower is handed events from then on. */
+  async function readPage(state: State): Promise<void> {
+    const firstRecent = head - recent.length + 1;
+    if (state.cursor < pruned) return fallIntoGap(state);
+    let page: LogEvent[];
+    if (state.cursor + 1 >= firstRecent) {
+      page = recent.slice(state.cursor + 1 - firstRecent, state.cursor + 1 - firstRecent + pageSize);
+    } else {
+      page = await log.readAfter(state.cursor, logPage);
+      // The engine answers in the same turn on SQLite: let the others have theirs.
+      await nextTurn();
+      if (state.closed) return;
+      if (page[0] && page[0].number !== state.cursor + 1) return fallIntoGap(state);
+    }
+    for (const event of page) {
+      // What other nodes just wrote comes when this node has taken it: memberships are true up to the head.
+      if (event.number > head) break;
+      if (state.replayUntil !== null && event.number > state.replayUntil) caughtUp(state);
+      state.cursor = event.number;
+      if (!reaches(state, event) || !wants(state, event)) continue;
+      const replayed = state.replayUntil !== null;
+      if (replayed) state.replayedCount++;
+      state.queue.push({ type: 'event', event, cursor: toCursor(logId, event.number), replayed });
+    }
+    if (state.replayUntil !== null && state.cursor >= state.replayUntil) caughtUp(state);
+    // No await between this comparison and the next event: nothing can come in between. Only an empty queue may go live, as a full one falls behind again.
+    if (state.cursor >= head && state.queue.length === 0) state.behind = false;
+  }
+
+  /** The database is away: the stream waits for it. */
+  async function tryLater(state: State, error: unknown): Promise<void> {
+    if (state.closed || !hasCode(error, 'UNAVAILABLE')) throw error;
+    logger.warn({ err: error }, 'a stream waits for the event log');
+    await new Promise((wake) => setTimeout(wake, 500));
+  }
+
+  function caughtUp(state: State): void {
+    const cursor = toCursor(logId, state.replayUntil ?? head);
+    state.replayUntil = null;
+    state.queue.push({ type: 'caught-up', cursor, at: clock(), replayedCount: state.replayedCount });
+  }
+
+  /** Pruning overtook a reader. */
+  function fallIntoGap(state: State): void {
+    state.queue.push({ type: 'gap', resumeFrom: toCursor(logId, head), at: clock() });
+    if (state.replayUntil !== null) caughtUp(state);
+    state.cursor = head;
+    state.behind = false;
+  }
+
+  function reaches(state: State, event: LogEvent): boolean {
+    const audience = audienceOf[event.type];
+    if (audience === 'chat') return state.options.onlyChat !== undefined || state.person.chats.has((event as { chatId: number }).chatId);
+    if (audience === 'person') return (event as { userId: number }).userId === state.options.userId;
+    return audience === 'everyone';
+  }
+
+  // ---------------------------------------------------------------- ends, heartbeats, ephemera
+
+  /** Live-only news for the followers of people, or of the members of a chat. Whoever is behind does not get it. */
+  function tell(to: { userIds: Iterable<number> } | { chatId: number }, kind: EventKind, ephemeral: Ephemeral): void {
+    const persons = 'chatId' in to ? (byChat.get(to.chatId) ?? []) : [...to.userIds].map((id) => people.get(id));
+    for (const person of persons) {
+      for (const state of person?.followers ?? []) {
+        const { kinds, chatIds, onlyChat } = state.options;
+        const elsewhere = 'chatId' in to && ((chatIds && !chatIds.has(to.chatId)) || (onlyChat !== undefined && onlyChat !== to.chatId));
+        if (state.behind || state.ending || elsewhere || (kinds && !kinds.has(kind)) || state.queue.length >= pageSize) continue;
+        put(state, { type: 'ephemeral', ephemeral });
+      }
+    }
+  }
+
+  function end(state: State, reason: EndReason): void {
+    if (state.ending || state.closed) return;
+    state.ending = true;
+    state.behind = false;
+    state.queue = [{ type: 'ended', reason, retry: reason === 'TOKEN_EXPIRED' || reason === 'SERVER_SHUTDOWN' || reason === 'SLOW_CONSUMER', at: clock() }];
+    wakeUp(state);
+  }
+
+  /** Ends without a last word, after what is queued. */
+  function finish(state: State): void {
+    state.ending = true;
+    state.behind = false;
+    wakeUp(state);
+  }
+
+  function endAll(reason: EndReason): void {
+    if (reason === 'SERVER_SHUTDOWN') stopped = true;
+    for (const person of people.values()) for (const state of person.followers) end(state, reason);
+  }
+
+  function beat(): void {
+    const silentSince = Date.now() - config.HEARTBEAT_SECONDS * 1000;
+    for (const person of people.values()) {
+      for (const state of person.followers) {
+        if (state.lastItemAt > silentSince || state.behind || state.queue.length > 0) continue;
+        state.lastItemAt = Date.now();
+        put(state, { type: 'heartbeat', cursor: toCursor(logId, head), at: clock() });
+      }
+    }
+  }
+}
+
+function add<Key, Value>(map: Map<Key, Set<Value>>, key: Key, value: Value): void {
+  const set = map.get(key);
+  if (set) set.add(value);
+  else map.set(key, new Set([value]));
+}
+
+function drop<Key, Value>(map: Map<Key, Set<Value>>, key: Key, value: Value): void {
+  const set = map.get(key);
+  if (set?.delete(value) && set.size === 0) map.delete(key);
+}

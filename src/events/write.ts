@@ -1,0 +1,54 @@
+/**
+ * The one way to change something: the change and its events in one transaction, and the readers woken after the commit.
+ */
+import type { Database, Tx } from '../storage/database.ts';
+import { appendEvents, insertEvents, takeNumbers } from './event-log.ts';
+import type { LogEvent, NewEvent } from './event.ts';
+import type { Sql } from '../storage/sql.ts';
+
+/** Collects events of a transaction; they are stored and numbered when the job is done. */
+export type Append = (...events: NewEvent[]) => void;
+export type Write = ReturnType<typeof createWrite>['write'];
+export type WriteBatch = ReturnType<typeof createWrite>['writeBatch'];
+
+/** Prepares events inside a batch: gives each its number, so that rows can carry the number of their event. */
+export type Numbering = (events: NewEvent[]) => Promise<LogEvent[]>;
+
+export function createWrite({ db, offer, clock }: { db: Database; offer: (events: LogEvent[]) => void; clock: () => Date }) {
+  return { write, writeBatch };
+
+  /**
+   * Runs one intention. Its permission checks belong inside. When it throws, nothing happened; after a deadlock it may run again.
+   * Fails with UNAVAILABLE when the database cannot.
+   */
+  async function write<T>(job: (tx: Tx, append: Append) => Promise<T>): Promise<T> {
+    const done = await db.transaction(
+      async (tx) => {
+        const collected: NewEvent[] = [];
+        const result = await job(tx, (...events) => void collected.push(...events));
+        return { result, events: await appendEvents(tx, clock(), collected) };
+      },
+      ({ events }) => offer(events),
+    );
+    return done.result;
+  }
+
+  /** The same with prepared statements, for many intentions at once. `number` is called once, last before the rows that need the numbers. */
+  async function writeBatch<T>(job: (sql: Sql, number: Numbering) => Promise<T>): Promise<T> {
+    const done = await db.sqlTransaction(
+      async (sql) => {
+        let events: LogEvent[] = [];
+        const result = await job(sql, async (fresh) => {
+          if (fresh.length === 0) return [];
+          const [first, at] = [await takeNumbers(sql, fresh.length), clock()];
+          events = fresh.map((event, index) => ({ ...event, number: first + index, at }));
+          return events;
+        });
+        if (events.length > 0) await insertEvents(sql, events);
+        return { result, events };
+      },
+      ({ events }) => offer(events),
+    );
+    return done.result;
+  }
+}

@@ -1,0 +1,83 @@
+/** The schema builder, the root types and the scalars. */
+import SchemaBuilder from '@pothos/core';
+import ComplexityPlugin from '@pothos/plugin-complexity';
+import PrismaPlugin from '@pothos/plugin-prisma';
+import RelayPlugin from '@pothos/plugin-relay';
+import { GraphQLError } from 'graphql';
+import type PrismaTypes from '../storage/generated/pothos.ts';
+import { getDatamodel } from '../storage/generated/pothos.ts';
+import type { Context } from './context.ts';
+
+export const builder = new SchemaBuilder<{
+  Context: Context;
+  PrismaTypes: PrismaTypes;
+  DefaultFieldNullability: false;
+  DefaultEdgesNullability: { list: false; items: false };
+  DefaultNodeNullability: false;
+  Scalars: {
+    ID: { Input: string; Output: string };
+    DateTime: { Input: Date; Output: Date };
+    EventCursor: { Input: string; Output: string };
+    URL: { Input: string; Output: string };
+  };
+}>({
+  plugins: [ComplexityPlugin, PrismaPlugin, RelayPlugin],
+  defaultFieldNullability: false,
+  complexity: { defaultComplexity: 1, defaultListMultiplier: 10 },
+  prisma: { client: (context) => context.app.db.read, dmmf: getDatamodel() },
+  relay: {
+    cursorType: 'String',
+    nodesOnConnection: { description: 'The same as the nodes of `edges`.' },
+    edgesFieldOptions: { nullable: { list: false, items: false }, description: 'The items with their cursors, in the order of the list.' },
+    nodeFieldOptions: { nullable: false, description: 'The item.' },
+    cursorFieldOptions: { description: 'Position of this item: give it as `after` or `before`.' },
+    pageInfoFieldOptions: { description: 'Whether there is more, and where to go on.' },
+    pageInfoTypeOptions: { description: 'Where a page stands in its list. Exact in both directions.' },
+    nodeTypeOptions: { description: 'Anything with a globally unique id.' },
+    firstArgOptions: { description: 'At most so many from the start, or behind `after`; up to 100.' },
+    lastArgOptions: { description: 'At most so many from the end, or before `before`; up to 100.' },
+    afterArgOptions: { description: 'Behind this cursor.' },
+    beforeArgOptions: { description: 'Before this cursor.' },
+    // The contract's look-ups answer null for garbage; graphql/nodes.ts declares them.
+    nodeQueryOptions: false,
+    nodesQueryOptions: false,
+  },
+});
+
+builder.queryType({ description: 'What can be asked.' });
+builder.mutationType({ description: 'What can be changed. Every field answers with a union: its payload, or one of the errors that it can really return.' });
+builder.subscriptionType({ description: 'What can be followed. Every stream ends with `SessionEnded` when the session does.' });
+
+const badValue = (what: string): GraphQLError => new GraphQLError(`This is not ${what}.`, { extensions: { code: 'BAD_REQUEST' } });
+
+builder.scalarType('DateTime', {
+  description: 'RFC 3339 date-time in UTC, millisecond precision, e.g. 2026-01-31T12:00:00.000Z.',
+  specifiedByURL: 'https://scalars.graphql.org/andimarek/date-time.html',
+  serialize: (value) => value.toISOString(),
+  parseValue: (value) => {
+    const match = typeof value === 'string' && /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$/.test(value);
+    const date = new Date(match ? value : Number.NaN);
+    if (Number.isNaN(date.getTime()) || date.getUTCFullYear() < 0 || date.getUTCFullYear() > 9999) throw badValue('a date-time such as 2026-01-31T12:00:00.000Z');
+    return date;
+  },
+});
+builder.scalarType('URL', {
+  description: 'Absolute http(s) URL.',
+  serialize: (value) => value,
+  parseValue: (value) => {
+    if (typeof value !== 'string' || !URL.canParse(value) || !/^https?:$/.test(new URL(value).protocol)) throw badValue('an absolute http(s) URL');
+    return value;
+  },
+});
+builder.scalarType('EventCursor', {
+  description: `Opaque position in the server's event log, the same for every reader. Valid for \`serverInfo.limits.eventRetentionSeconds\`.
+Safe to store; send it back as \`after\` to continue exactly where you stopped.`,
+  serialize: (value) => value,
+  parseValue: (value) => {
+    if (typeof value !== 'string') throw badValue('a cursor');
+    return value;
+  },
+});
+
+/** `Node` for types that are not declared through the Relay plugin's own helpers. */
+export const Node = builder.nodeInterfaceRef();

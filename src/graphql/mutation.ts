@@ -1,0 +1,65 @@
+/** The shape of every mutation of the contract: one input, one result union, errors as data. */
+import type { FieldMap, InputFieldMap, InputShapeFromFields } from '@pothos/core';
+import { AppError, type ErrorCode } from '../errors.ts';
+import type { Viewer } from '../sessions/viewer.ts';
+import { builder } from './builder.ts';
+import { type Context, mustBeSignedIn } from './context.ts';
+import { errorTypeName, errorTypes, toErrorData } from './errors.ts';
+
+
+type Types = (typeof builder)['$inferSchemaTypes'];
+type InputBuilder = PothosSchemaTypes.InputFieldBuilder<Types, 'InputObject'>;
+
+const failures = new WeakSet<object>();
+
+/**
+ * Declares XInput, XPayload, XResult and the nullable root field x. An AppError whose code is in `errors` is answered as data, any other goes to the
+ * top-level list. `anonymous` mutations get the viewer or null; all others require one.
+ */
+export function mutation<Fields extends InputFieldMap, Payload extends object, Anonymous extends boolean = false>(
+  name: string,
+  options: {
+    description: string;
+    errors: readonly ErrorCode[];
+    /** Absent: the field has no argument. */
+    input?: (t: InputBuilder) => Fields;
+    inputDescription?: string;
+    /** The input may be left out. */
+    optionalInput?: boolean;
+    isOneOf?: boolean;
+    anonymous?: Anonymous;
+    resolve: (viewer: Anonymous extends true ? Viewer | null : Viewer, input: InputShapeFromFields<Fields>, context: Context) => Promise<Payload>;
+    payload: (t: PothosSchemaTypes.ObjectFieldBuilder<Types, Payload>) => FieldMap;
+    payloadDescription?: string;
+  },
+): void {
+  const pascal = name.charAt(0).toUpperCase() + name.slice(1);
+  const input = options.input
+    ? builder.inputType(`${pascal}Input`, { fields: options.input as never, description: options.inputDescription ?? `What \`${name}\` needs.`, ...(options.isOneOf ? { isOneOf: true } : {}) } as never)
+    : null;
+  const payload = builder.objectRef<Payload>(`${pascal}Payload`).implement({ fields: options.payload as never, description: options.payloadDescription ?? `\`${name}\` was done.` });
+  const result = builder.unionType(`${pascal}Result`, {
+    description: `What \`${name}\` can answer.`,
+    types: [payload, ...options.errors.map((code) => errorTypes[code as keyof typeof errorTypes])] as never[],
+    resolveType: (value: object) => (failures.has(value) ? errorTypeName(value) : `${pascal}Payload`),
+  });
+  builder.mutationField(name, (t) =>
+    t.field({
+      type: result as never,
+      nullable: true,
+      description: options.description,
+      args: input ? { input: t.arg({ type: input as never, required: !options.optionalInput, description: 'What to do.' }) } : {},
+      resolve: async (_root, args, context) => {
+        const viewer = options.anonymous ? context.viewer : mustBeSignedIn(context);
+        try {
+          return (await options.resolve(viewer as never, ((args as { input?: unknown }).input ?? {}) as never, context)) as never;
+        } catch (error) {
+          if (!(error instanceof AppError) || !options.errors.includes(error.code)) throw error;
+          const data = toErrorData(error, context.app.config);
+          failures.add(data);
+          return data as never;
+        }
+      },
+    }),
+  );
+}

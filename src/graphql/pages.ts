@@ -1,0 +1,29 @@
+/** Paged lists: what they are asked with, what they answer, what they weigh. */
+import { AppError } from '../errors.ts';
+import type { Page, PageRequest } from '../storage/page.ts';
+
+export type PageArgs = { first?: number | null | undefined; last?: number | null | undefined; after?: string | null | undefined; before?: string | null | undefined };
+
+export const maxPageSize = 100;
+const defaultPageSize = 50;
+
+/** Checks paging arguments. `first` with `last`, a negative count, or more than 100 is BAD_REQUEST. */
+export function pageRequest(args: PageArgs): PageRequest {
+  const { first, last } = args;
+  if (first != null && last != null) throw new AppError('BAD_REQUEST', undefined, 'Give either `first` or `last`, not both.');
+  const size = first ?? last ?? defaultPageSize;
+  if (size < 0 || size > maxPageSize) throw new AppError('BAD_REQUEST', undefined, `A page has from 0 to ${maxPageSize} items.`);
+  return { size, backward: last != null || (first == null && args.before != null && args.after == null), after: args.after ?? null, before: args.before ?? null };
+}
+
+/** A page as the Relay connection types want it. */
+export function toConnection<Row>(page: Page<Row>) {
+  return {
+    edges: page.edges,
+    pageInfo: { hasNextPage: page.hasNextPage, hasPreviousPage: page.hasPreviousPage, startCursor: page.edges[0]?.cursor ?? null, endCursor: page.edges.at(-1)?.cursor ?? null },
+    totalCount: page.totalCount,
+  };
+}
+
+/** How much a page weighs: its items times what is asked of each. */
+export const pageComplexity = (args: PageArgs): { field: number; multiplier: number } => ({ field: 1, multiplier: Math.max(1, Math.min(maxPageSize, args.first ?? args.last ?? defaultPageSize)) });

@@ -1,0 +1,321 @@
+/**
+ * Opens and closes the database and runs transactions: the one place that knows how the two engines differ.
+ * On SQLite one connection writes (Prisma's), one writes prepared statements, and readers have their own: Prisma's adapter would let a read on the
+ * writing connection see what is not committed. Writers take turns in this process, so nobody waits inside SQLite.
+ */
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { PrismaBetterSqlite3 } from '@prisma/adapter-better-sqlite3';
+import { PrismaPg } from '@prisma/adapter-pg';
+import Sqlite from 'better-sqlite3';
+import pg from 'pg';
+import type { Config } from '../config.ts';
+import { AppError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { PrismaClient as PostgresClient } from './generated/postgresql/client.ts';
+import { type Prisma, PrismaClient } from './generated/sqlite/client.ts';
+import { DatabaseError, type MigrationTarget, migrate } from './migrate.ts';
+import { type Engine, postgresSql, type Sql, sqliteSql } from './sql.ts';
+
+export type Tx = Prisma.TransactionClient;
+export type Database = Awaited<ReturnType<typeof openDatabase>>;
+
+type Connections = {
+  engine: Engine;
+  read: PrismaClient;
+  write: PrismaClient;
+  sql: Sql;
+  /** Runs `job` on one connection between BEGIN and COMMIT, and rolls back when it throws. */
+  sqlTransaction<T>(job: (sql: Sql) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+};
+
+/**
+ * Opens (and, when the place is empty, makes) the database and applies missing migrations.
+ * Throws DatabaseError with a message for people: not a database, of another program, newer than this one, or already in use by a server.
+ */
+export async function openDatabase(config: Config, log: Log) {
+  const statements = { count: 0 };
+  const connections = config.DATABASE_URL.startsWith('file:') ? await openSqlite(config, log, () => statements.count++) : await openPostgres(config, log, () => statements.count++);
+  const { engine, read, sql } = connections;
+  const takeTurn = engine === 'sqlite' ? createTurns() : <T>(job: () => Promise<T>) => job();
+  return {
+    engine,
+    /** Prisma for reading: sees what was committed. */
+    read,
+    /** Prepared statements for reading: see what was committed. Fail with UNAVAILABLE like transactions. */
+    sql: { engine, all: (text, params) => guarded(() => sql.all(text, params)) } as Sql,
+    /** Statements run so far, Prisma's and prepared ones: for tests that hold a path to a number of them. */
+    statements,
+    /** One intention, one transaction. Fails with UNAVAILABLE when the database cannot (full, gone, too busy). `job` may run again after a deadlock: nothing outside it may change. */
+    transaction: <T>(job: (tx: Tx) => Promise<T>, committed?: (result: T) => void): Promise<T> =>
+      guarded(() => takeTurn(() => retried(() => connections.write.$transaction((tx) => job(tx as Tx), { maxWait: 10_000, timeout: 20_000 }), committed))),
+    /** The same with prepared statements. */
+    sqlTransaction: <T>(job: (sql: Sql) => Promise<T>, committed?: (result: T) => void): Promise<T> => guarded(() => takeTurn(() => retried(() => connections.sqlTransaction(job), committed))),
+    /** Resolves when the database answers. */
+    ping: async (): Promise<void> => void (await guarded(() => sql.all('SELECT 1', []))),
+    close: (): Promise<void> => takeTurn(() => connections.close()),
+  };
+}
+
+/** `committed` runs before the next writer may begin, so that what it tells the process keeps the order of the commits. */
+async function retried<T>(run: () => Promise<T>, committed?: (result: T) => void): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const result = await run();
+      committed?.(result);
+      return result;
+    } catch (error) {
+      if (attempt >= 8 || !/40001|40P01|deadlock|could not serialize|write conflict/i.test(causes(error))) throw error;
+      await new Promise((wake) => setTimeout(wake, Math.random() * 10 * attempt));
+    }
+  }
+}
+
+/** A unique index refused the row: somebody else was first. */
+export const isUniqueViolation = (error: unknown): boolean => /P2002|23505|SQLITE_CONSTRAINT_UNIQUE|SQLITE_CONSTRAINT_PRIMARYKEY|UniqueConstraintViolation/.test(causes(error));
+
+const unavailable =
+  /SQLITE_(FULL|IOERR|BUSY|READONLY|CANTOPEN|NOMEM|LOCKED)|database or disk is full|disk I\/O error|P1001|P1002|P1008|P1017|P2024|P2028|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|Connection terminated|connection timeout|timeout exceeded when trying to connect|57P0[123]|53[1234]00|08\d\d\d|ServerClosed|DatabaseNotReachable|ConnectionClosed|SocketTimeout|TooManyConnections|not queryable|Unable to start a transaction/;
+
+async function guarded<T>(run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    if (isUnavailable(error)) throw new AppError('UNAVAILABLE', undefined, undefined, { cause: error });
+    throw error;
+  }
+}
+
+/** The database, not the statement, is the reason of this error. */
+export const isUnavailable = (error: unknown): boolean => !(error instanceof AppError) && unavailable.test(causes(error));
+
+function causes(error: unknown): string {
+  const parts: unknown[] = [];
+  for (let at = error as { code?: unknown; message?: unknown; kind?: unknown; meta?: unknown; cause?: unknown } | undefined; at && parts.length < 20; at = at.cause as typeof at) {
+    parts.push(at.code, at.message, at.kind, at.meta ? JSON.stringify(at.meta) : '');
+  }
+  return parts.join(' ');
+}
+
+/** Runs jobs one after the other, in the order they came. */
+function createTurns() {
+  let last: Promise<unknown> = Promise.resolve();
+  return <T>(job: () => Promise<T>): Promise<T> => {
+    const turn = last.then(job, job);
+    last = turn.catch(() => {});
+    return turn;
+  };
+}
+
+// ---------------------------------------------------------------- SQLite
+
+async function openSqlite(config: Config, log: Log, count: () => void): Promise<Connections> {
+  const file = resolve(config.DATA_DIR, config.DATABASE_URL.slice('file:'.length));
+  const shown = config.DATABASE_URL;
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  if (existsSync(file) && (!statSync(file).isFile() || statSync(file).size === 0)) {
+    throw new DatabaseError(`${shown} in DATA_DIR is ${statSync(file).isFile() ? 'an empty file' : 'not a file'}, not a Tertulia database. Restore a backup, or remove it to begin with a new database.`);
+  }
+  const lock = lockFile(`${file}-lock`, shown);
+  const opened: Sqlite.Database[] = [lock];
+  const pragmas = [
+    'journal_mode = WAL',
+    `synchronous = ${config.SQLITE_SYNCHRONOUS}`,
+    'foreign_keys = ON',
+    'busy_timeout = 5000',
+    'journal_size_limit = 67108864',
+    ...(config.SQLITE_MAX_PAGES > 0 ? [`max_page_count = ${config.SQLITE_MAX_PAGES}`] : []),
+  ];
+  const connect = (extra: string[] = []): Sqlite.Database => {
+    const connection = new Sqlite(file);
+    opened.push(connection);
+    for (const pragma of [...pragmas, ...extra]) connection.pragma(pragma);
+    return connection;
+  };
+  const prismaClient = (extra: string[] = []): PrismaClient => {
+    const adapter = new PrismaBetterSqlite3({ url: `file:${file}` }, { timestampFormat: 'unixepoch-ms' });
+    return counted(
+      new PrismaClient({
+        adapter: {
+          provider: adapter.provider,
+          adapterName: adapter.adapterName,
+          connect: async () => {
+            const connection = await adapter.connect();
+            await connection.executeScript([...pragmas, ...extra].map((pragma) => `PRAGMA ${pragma};`).join('\n'));
+            return connection;
+          },
+        },
+        log: [{ emit: 'event', level: 'query' }],
+      }),
+      count,
+    );
+  };
+  try {
+    const writer = connect();
+    const applied = await migrate(sqliteTarget(writer));
+    if (applied.length > 0) log.info({ applied }, 'database migrated');
+    ensureHead(writer);
+    const reader = connect(['query_only = ON']);
+    const [read, write] = [prismaClient(['query_only = ON']), prismaClient()];
+    const writing = sqliteSql(writer, count);
+    return {
+      engine: 'sqlite',
+      read,
+      write,
+      sql: sqliteSql(reader, count),
+      sqlTransaction: async (job) => {
+        writer.exec('BEGIN IMMEDIATE');
+        try {
+          const result = await job(writing);
+          writer.exec('COMMIT');
+          return result;
+        } catch (error) {
+          if (writer.inTransaction) writer.exec('ROLLBACK');
+          throw error;
+        }
+      },
+      close: async () => {
+        await Promise.all([read.$disconnect(), write.$disconnect()]);
+        for (const connection of opened.reverse()) connection.close();
+      },
+    };
+  } catch (error) {
+    for (const connection of opened.reverse()) connection.close();
+    if (/SQLITE_NOTADB|file is not a database|SQLITE_CORRUPT|malformed/.test(causes(error))) {
+      throw new DatabaseError(`${shown} in DATA_DIR is not a database (or is damaged). Nothing was changed. Restore a backup, or move the file away to begin with a new database.`);
+    }
+    if (/SQLITE_(CANTOPEN|READONLY|PERM)/.test(causes(error))) throw new DatabaseError(`${shown} in DATA_DIR cannot be opened for writing: ${(error as Error).message}`);
+    throw error;
+  }
+}
+
+/** An exclusive lock that the operating system gives back however the process ends. */
+function lockFile(path: string, shown: string): Sqlite.Database {
+  let connection: Sqlite.Database;
+  try {
+    connection = new Sqlite(path, { timeout: 0 });
+  } catch (error) {
+    throw new DatabaseError(`DATA_DIR cannot be written: ${(error as Error).message}`);
+  }
+  try {
+    connection.pragma('journal_mode = MEMORY');
+    connection.exec('BEGIN EXCLUSIVE');
+    return connection;
+  } catch (error) {
+    connection.close();
+    if (/SQLITE_(BUSY|LOCKED)/.test(causes(error))) {
+      throw new DatabaseError(`Another server is running on ${shown} in DATA_DIR. SQLite serves one server process; for several, set DATABASE_URL to a postgresql:// address.`);
+    }
+    throw new DatabaseError(`DATA_DIR cannot be locked: ${(error as Error).message}`);
+  }
+}
+
+const sqliteTarget = (connection: Sqlite.Database): MigrationTarget => ({
+  engine: 'sqlite',
+  tables: async () => (connection.prepare(`SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'`).all() as { name: string }[]).map((row) => row.name),
+  all: async <Row>(text: string) => connection.prepare(text).all() as Row[],
+  exec: async (script) => {
+    try {
+      connection.exec(script);
+    } catch (error) {
+      if (connection.inTransaction) connection.exec('ROLLBACK');
+      throw error;
+    }
+  },
+});
+
+const headRow = `INSERT INTO "EventHead" ("id", "last", "pruned", "logId") VALUES (1, 0, 0, '`;
+function ensureHead(connection: Sqlite.Database): void {
+  connection.exec(`${headRow}${newLogId()}') ON CONFLICT DO NOTHING`);
+}
+const newLogId = (): string => randomBytes(6).toString('hex');
+
+// ---------------------------------------------------------------- PostgreSQL
+
+const migrationLock = 7_265_001;
+
+async function openPostgres(config: Config, log: Log, count: () => void): Promise<Connections> {
+  const pool = new pg.Pool({
+    connectionString: config.DATABASE_URL,
+    max: config.DATABASE_POOL,
+    connectionTimeoutMillis: 5_000,
+    keepAlive: true,
+    application_name: 'tertulia',
+    options: '-c timezone=UTC',
+  });
+  // A connection that breaks while idle is replaced at the next query; without a listener it would end the process.
+  pool.on('error', (error) => log.warn({ err: error }, 'a database connection broke'));
+  const prisma = (): PrismaClient => counted(new PostgresClient({ adapter: new PrismaPg(pool), log: [{ emit: 'event', level: 'query' }] }) as unknown as PrismaClient, count);
+  try {
+    const connection = await pool.connect();
+    try {
+      const encoding = (await connection.query('SHOW server_encoding')).rows[0].server_encoding;
+      if (encoding !== 'UTF8') throw new DatabaseError(`The PostgreSQL database has the encoding ${encoding}; Tertulia needs UTF8.`);
+      // Nodes that start together migrate one after the other.
+      await connection.query('SELECT pg_advisory_lock($1)', [migrationLock]);
+      const applied = await migrate({
+        engine: 'postgresql',
+        tables: async () => (await connection.query('SELECT tablename FROM pg_tables WHERE schemaname = current_schema()')).rows.map((row) => row.tablename),
+        all: async (text) => (await connection.query(text)).rows,
+        exec: async (script) => {
+          await connection.query(script).catch(async (error) => {
+            await connection.query('ROLLBACK');
+            throw error;
+          });
+        },
+      });
+      if (applied.length > 0) log.info({ applied }, 'database migrated');
+      await connection.query(`${headRow}${newLogId()}') ON CONFLICT DO NOTHING`);
+      await connection.query('SELECT pg_advisory_unlock($1)', [migrationLock]);
+    } finally {
+      connection.release();
+    }
+    const client = prisma();
+    return {
+      engine: 'postgresql',
+      read: client,
+      write: client,
+      sql: postgresSql(pool, count),
+      sqlTransaction: async (job) => {
+        const connection = await pool.connect();
+        let broken: Error | undefined;
+        try {
+          await connection.query('BEGIN');
+          const result = await job(postgresSql(connection, count));
+          await connection.query('COMMIT');
+          return result;
+        } catch (error) {
+          await connection.query('ROLLBACK').catch((failed: Error) => {
+            broken = failed;
+          });
+          throw error;
+        } finally {
+          connection.release(broken);
+        }
+      },
+      close: async () => {
+        await client.$disconnect();
+        if (!pool.ended) await pool.end();
+      },
+    };
+  } catch (error) {
+    await pool.end().catch(() => {});
+    if (error instanceof DatabaseError) throw error;
+    if (isUnavailable(error) || /28P01|3D000|28000|ENOTFOUND/.test(causes(error))) throw new DatabaseError(`PostgreSQL at ${shownUrl(config.DATABASE_URL)} cannot be used: ${(error as Error).message}`);
+    throw error;
+  }
+}
+
+/** The address without its user and password. */
+function shownUrl(url: string): string {
+  if (!URL.canParse(url)) return 'DATABASE_URL';
+  const { host, pathname } = new URL(url);
+  return join(host, pathname);
+}
+
+function counted(client: PrismaClient, count: () => void): PrismaClient {
+  (client as PrismaClient<'query'>).$on('query', count);
+  return client;
+}
