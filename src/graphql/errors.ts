@@ -29,7 +29,7 @@ export const httpStatusOf: Record<ErrorCode, number> = {
 };
 
 /** An error as a union member. Plain data: graphql-js throws any Error instance that a resolver returns. */
-export type ErrorData<Code extends ErrorCode = ErrorCode> = { code: Code; errorMessage: string; httpStatus: number } & NonNullable<ErrorDetails[Code]>;
+export type ErrorData<Code extends ErrorCode = ErrorCode> = { code: Code; errorMessage: string; httpStatus: number } & (ErrorDetails[Code] extends undefined ? object : ErrorDetails[Code]);
 
 export function toErrorData(error: AppError, config: Pick<Config, 'TEAPOT'>): ErrorData {
   const httpStatus = error.code === 'ALREADY_TAKEN' && config.TEAPOT ? 418 : httpStatusOf[error.code];
