@@ -1,7 +1,7 @@
 /** The stored log: appending inside a transaction, reading after a number, pruning. Numbers have no holes and appear in commit order. */
 import type { Config } from '../config.ts';
-import type { Database, Tx } from '../storage/database.ts';
-import { type Sql, tableOf, toDate } from '../storage/sql.ts';
+import type { Database } from '../storage/database.ts';
+import { type Engine, type Sql, tableOf, toDate } from '../storage/sql.ts';
 import { fromRow, type LogEvent, type NewEvent, toColumns } from './event.ts';
 
 export type EventLog = ReturnType<typeof createEventLog>;
@@ -18,21 +18,24 @@ export async function takeNumbers(sql: Sql, count: number): Promise<number> {
 
 /** Stores events under numbers taken before. */
 export async function insertEvents(sql: Sql, events: readonly LogEvent[]): Promise<void> {
-  const rows = events.map((event) => {
-    const { number, at, message, ...rest } = event;
-    return { number, at, ...toColumns(rest as NewEvent) };
-  });
-  const table = tableOf(sql.engine, 't', { number: 'bigint', at: 'date', type: 'text', chatId: 'int', userId: 'int', data: 'text' });
-  await sql.all(`INSERT INTO "Event" ("number", "at", "type", "chatId", "userId", "data") SELECT "number", "at", "type", "chatId", "userId", "data" FROM ${table}`, [rows]);
+  await sql.all(insertText(sql.engine), [events.map(toEventRow)]);
+}
+
+const insertText = (engine: Engine): string =>
+  `INSERT INTO "Event" ("number", "at", "type", "chatId", "userId", "data") SELECT "number", "at", "type", "chatId", "userId", "data"
+   FROM ${tableOf(engine, 't', { number: 'bigint', at: 'date', type: 'text', chatId: 'int', userId: 'int', data: 'text' })}`;
+
+function toEventRow({ number, at, message, ...event }: LogEvent) {
+  return { number, at, ...toColumns(event as NewEvent) };
 }
 
 /** Both at once for an ordinary transaction, which must do nothing after it. */
-export async function appendEvents(tx: Tx, at: Date, events: readonly NewEvent[]): Promise<LogEvent[]> {
-  if (events.length === 0) return [];
-  const { last } = await tx.eventHead.update({ where: { id: 1 }, data: { last: { increment: events.length } } });
-  const first = Number(last) - events.length + 1;
-  await tx.event.createMany({ data: events.map((event, index) => ({ number: BigInt(first + index), at, ...toColumns(event) })) });
-  return events.map((event, index) => ({ ...event, number: first + index, at }));
+export async function appendEvents(sql: Sql, at: Date, fresh: readonly NewEvent[]): Promise<LogEvent[]> {
+  if (fresh.length === 0) return [];
+  const first = await takeNumbers(sql, fresh.length);
+  const events = fresh.map((event, index) => ({ ...event, number: first + index, at }));
+  await insertEvents(sql, events);
+  return events;
 }
 
 export function createEventLog({ db, config, clock }: { db: Database; config: Config; clock: () => Date }) {

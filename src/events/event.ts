@@ -10,6 +10,9 @@ export type RemovalReason = (typeof removalReasons)[number];
 export const endReasons = ['TOKEN_EXPIRED', 'LOGGED_OUT', 'REVOKED', 'PASSWORD_CHANGED', 'ACCOUNT_DELETED', 'SLOW_CONSUMER', 'SERVER_SHUTDOWN'] as const;
 export type EndReason = (typeof endReasons)[number];
 
+/** A dialog's two people, the lower id first: what names it before it is opened. */
+export type Pair = { low: number; high: number };
+
 /**
  * What a change writes beside itself. `chatId` alone: told to the members of the chat. `chatId` and `userId` for
  * a `chat-…` type, or `userId` alone: told to that person. For `member-…` and `marker-moved` the user is whom it is about, told to the chat.
@@ -18,8 +21,8 @@ export type NewEvent =
   | { type: 'message-added'; chatId: number }
   | { type: 'message-edited'; chatId: number; messageId: number }
   | { type: 'message-deleted'; chatId: number; messageId: number }
-  | { type: 'marker-moved'; chatId: number; userId: number; status: 'DELIVERED' | 'READ'; upToSeq: number; ownOnly?: boolean }
-  | { type: 'chat-added'; chatId: number; userId: number }
+  | { type: 'marker-moved'; chatId: number; userId: number; status: 'DELIVERED' | 'READ'; upToSeq: number }
+  | { type: 'chat-added'; chatId: number; userId: number; dialog?: Pair }
   | { type: 'chat-updated'; chatId: number }
   | { type: 'chat-removed'; chatId: number; userId: number; reason: RemovalReason }
   | { type: 'member-joined'; chatId: number; userId: number }

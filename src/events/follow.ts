@@ -4,11 +4,13 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Config } from '../config.ts';
-import { AppError, hasCode } from '../errors.ts';
+import { hasCode, notFound } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { addTo, dropFrom } from '../multimap.ts';
 import type { Database } from '../storage/database.ts';
+import { tableOf } from '../storage/sql.ts';
 import { parseCursor, toCursor } from './cursor.ts';
-import { audienceOf, type EndReason, type EventKind, kindOf, type LogEvent } from './event.ts';
+import { audienceOf, type EndReason, type EventKind, kindOf, type LogEvent, type Pair } from './event.ts';
 import type { EventLog } from './event-log.ts';
 
 /** Live only, never in the log. */
@@ -33,26 +35,35 @@ export type FollowOptions = {
   after?: string | null | undefined;
   /** Only these kinds. */
   kinds?: ReadonlySet<EventKind> | undefined;
-  /** Only events of these chats (events without a chat still come). */
-  chatIds?: ReadonlySet<number> | undefined;
-  /** One chat, which may also be a room that the person reads as a guest. The stream ends when the person loses it. */
-  onlyChat?: number | undefined;
+  /** Only events of these chats (events without a chat still come). Dialogs are named by their people: they may not be open yet. */
+  chats?: readonly (number | Pair)[] | undefined;
+  /** Exactly the one chat of `chats`, which may also be a room that the person reads as a guest. The stream ends when the person loses it. */
+  only?: boolean | undefined;
   /** Ends the stream; its reason is the EndReason. */
   signal?: AbortSignal | undefined;
 };
 
 /** An iterator whose `return()` answers at once, also while a `next()` is waiting. */
-export type Follower = AsyncIterableIterator<FollowItem> & { return(): Promise<IteratorResult<FollowItem>> };
+export type Follower = AsyncIterableIterator<FollowItem> & {
+  return(): Promise<IteratorResult<FollowItem>>;
+  /** Hands this follower something that is live only; it is lost on one that is behind. */
+  push(ephemeral: Ephemeral): void;
+};
 export type Tail = Awaited<ReturnType<typeof createTail>>;
 
 type Person = { userId: number; chats: Set<number>; followers: Set<State>; loading: Promise<void> | null; missed: LogEvent[] };
 type State = {
   options: FollowOptions;
   person: Person;
+  /** The chats of the filter that exist, and the dialogs of it that do not yet. */
+  chatIds: Set<number> | null;
+  unopened: Pair[];
   /** Everything up to here was handed out or was not for this follower. Only kept exact while behind. */
   cursor: number;
   behind: boolean;
   queue: FollowItem[];
+  /** What came live during the replay. */
+  afterReplay: FollowItem[];
   /** Up to here events count as replayed; null once caught up, or when started live. */
   replayUntil: number | null;
   replayedCount: number;
@@ -69,7 +80,7 @@ const pageSize = 200;
 const logPage = 500;
 const ringSize = 2048;
 
-export async function createTail({ db, log, config, clock, logger, mayRead }: {
+export async function createTail({ db, log, config, clock, logger, mayRead, hydrate }: {
   db: Database;
   log: EventLog;
   config: Config;
@@ -77,6 +88,8 @@ export async function createTail({ db, log, config, clock, logger, mayRead }: {
   logger: Log;
   /** Whether a person may read a chat without being a member. */
   mayRead: (userId: number, chatId: number) => Promise<boolean>;
+  /** Gives events the messages they announce, in one go. */
+  hydrate: (events: LogEvent[]) => Promise<void>;
 }) {
   const start = await log.head();
   const { logId } = start;
@@ -190,7 +203,7 @@ export async function createTail({ db, log, config, clock, logger, mayRead }: {
         return;
       case 'chat': {
         const { chatId } = event as { chatId: number };
-        for (const person of byChat.get(chatId) ?? []) for (const state of person.followers) if (state.options.onlyChat === undefined) hand(state, event);
+        for (const person of byChat.get(chatId) ?? []) for (const state of person.followers) if (!state.options.only) hand(state, event);
         for (const state of byRoom.get(chatId) ?? []) {
           if (event.type === 'chat-updated') state.recheck = true;
           hand(state, event);
@@ -203,6 +216,7 @@ export async function createTail({ db, log, config, clock, logger, mayRead }: {
   }
 
   function hand(state: State, event: LogEvent): void {
+    if (event.type === 'message-edited' || event.type === 'message-deleted') outdateQueued(state, event.messageId);
     if (state.behind || state.closed || state.ending || !wants(state, event)) return;
     if (state.queue.length >= pageSize) {
       // Too slow for being handed things: read the log from the last one taken instead.
@@ -215,11 +229,24 @@ export async function createTail({ db, log, config, clock, logger, mayRead }: {
     put(state, { type: 'event', event, cursor: toCursor(logId, event.number), replayed: false });
   }
 
-  function wants({ options }: State, event: LogEvent): boolean {
-    if (options.kinds && !options.kinds.has(kindOf[event.type])) return false;
-    if (!('chatId' in event)) return true;
-    if (options.onlyChat !== undefined) return event.chatId === options.onlyChat;
-    return !options.chatIds || options.chatIds.has(event.chatId);
+  function outdateQueued({ queue }: State, messageId: number): void {
+    for (const item of queue) if (item.type === 'event' && item.event.number === messageId) item.event = { ...item.event, message: undefined };
+  }
+
+  function wants(state: State, event: LogEvent): boolean {
+    const { kinds } = state.options;
+    if (event.type === 'chat-added' && event.dialog && state.unopened.length > 0) openDialog(state, event.dialog, event.chatId);
+    if (kinds && !kinds.has(kindOf[event.type])) return false;
+    return !('chatId' in event) || state.chatIds === null || state.chatIds.has(event.chatId);
+  }
+
+  /** A dialog of the filter has got its chat. */
+  function openDialog(state: State, { low, high }: Pair, chatId: number): void {
+    const index = state.unopened.findIndex((pair) => pair.low === low && pair.high === high);
+    if (index < 0) return;
+    state.unopened.splice(index, 1);
+    state.chatIds?.add(chatId);
+    if (state.options.only) addTo(byRoom, chatId, state);
   }
 
   function put(state: State, item: FollowItem): void {
@@ -247,7 +274,7 @@ export async function createTail({ db, log, config, clock, logger, mayRead }: {
     if (event.type === 'chat-added') addChat(person, event.chatId);
     if (event.type !== 'chat-removed') return;
     person.chats.delete(event.chatId);
-    drop(byChat, event.chatId, person);
+    dropFrom(byChat, event.chatId, person);
     for (const state of byRoom.get(event.chatId) ?? []) {
       if (state.person !== person) continue;
       state.queue = [];
@@ -257,7 +284,7 @@ export async function createTail({ db, log, config, clock, logger, mayRead }: {
 
   function addChat(person: Person, chatId: number): void {
     person.chats.add(chatId);
-    add(byChat, chatId, person);
+    addTo(byChat, chatId, person);
   }
 
   /** Loads the chats of a person together with the position they are true for; changes that come meanwhile are applied when they are newer. */
@@ -284,8 +311,7 @@ export async function createTail({ db, log, config, clock, logger, mayRead }: {
   // ---------------------------------------------------------------- one follower
 
   /**
-   * Opens a stream. Throws BAD_REQUEST for a cursor that never was one, NOT_FOUND for an `onlyChat` that the person may not read.
-   * It listens before it reads, so nothing falls between replay and live.
+   * Opens a stream. Throws BAD_REQUEST for a cursor that never was one, NOT_FOUND for an `only` chat that the person may not read.
    */
   async function follow(options: FollowOptions): Promise<Follower> {
     const after = options.after == null ? undefined : parseCursor(logId, options.after);
@@ -295,9 +321,13 @@ export async function createTail({ db, log, config, clock, logger, mayRead }: {
     const state: State = {
       options,
       person,
+      chatIds: options.chats ? new Set(options.chats.filter((chat) => typeof chat === 'number')) : null,
+      unopened: (options.chats ?? []).filter((chat) => typeof chat !== 'number'),
       cursor: head,
-      behind: false,
+      // Everybody begins by reading the log, if only to find that there is nothing.
+      behind: true,
       queue: [],
+      afterReplay: [],
       replayUntil: null,
       replayedCount: 0,
       closed: false,
@@ -305,7 +335,7 @@ export async function createTail({ db, log, config, clock, logger, mayRead }: {
       lastItemAt: Date.now(),
       wake: null,
       expiry: undefined,
-      recheck: options.onlyChat !== undefined,
+      recheck: true,
     };
     if (after !== undefined) {
       if (after === null || after < pruned || after > head) {
@@ -313,19 +343,28 @@ export async function createTail({ db, log, config, clock, logger, mayRead }: {
         state.queue.push({ type: 'caught-up', cursor: toCursor(logId, head), at: clock(), replayedCount: 0 });
       } else {
         state.cursor = after;
-        state.behind = true;
         state.replayUntil = head;
       }
     }
     register(state);
     try {
       await person.loading;
-      if (options.onlyChat !== undefined && !(await stillReadable(state))) throw new AppError('NOT_FOUND', { typeName: 'Chat' }, 'There is no such chat.');
+      if (state.unopened.length > 0) await findDialogs(state);
+      if (options.only && state.unopened.length === 0 && !(await stillReadable(state))) throw notFound('Chat');
     } catch (error) {
       close(state);
       throw error;
     }
     return iterator(state);
+  }
+
+  /** Which of the filter's dialogs are open by now. The follower reads the log only afterwards, so one that opens meanwhile is seen there. */
+  async function findDialogs(state: State): Promise<void> {
+    const rows = await db.sql.all<Pair & { id: number }>(
+      `SELECT c."id", t."low", t."high" FROM ${tableOf(db.engine, 't', { low: 'int', high: 'int' })} JOIN "Chat" c ON c."lowUserId" = t."low" AND c."highUserId" = t."high"`,
+      [state.unopened],
+    );
+    for (const row of rows) openDialog(state, row, row.id);
   }
 
   async function readUpTo(number: number): Promise<void> {
@@ -339,8 +378,8 @@ export async function createTail({ db, log, config, clock, logger, mayRead }: {
 
   function register(state: State): void {
     state.person.followers.add(state);
-    add(bySession, state.options.sessionId, state);
-    if (state.options.onlyChat !== undefined) add(byRoom, state.options.onlyChat, state);
+    addTo(bySession, state.options.sessionId, state);
+    if (state.options.only) for (const chatId of state.chatIds ?? []) addTo(byRoom, chatId, state);
     const left = state.options.expiresAt.getTime() - clock().getTime();
     // setTimeout takes at most 2^31 - 1 ms; a token does not live that long without being asked for again.
     state.expiry = setTimeout(() => end(state, 'TOKEN_EXPIRED'), Math.max(0, Math.min(left, 2 ** 31 - 1)));
@@ -358,11 +397,11 @@ export async function createTail({ db, log, config, clock, logger, mayRead }: {
     clearTimeout(state.expiry);
     const { person, options } = state;
     person.followers.delete(state);
-    drop(bySession, options.sessionId, state);
-    if (options.onlyChat !== undefined) drop(byRoom, options.onlyChat, state);
+    dropFrom(bySession, options.sessionId, state);
+    if (options.only) for (const chatId of state.chatIds ?? []) dropFrom(byRoom, chatId, state);
     if (person.followers.size === 0 && people.get(person.userId) === person) {
       people.delete(person.userId);
-      for (const chatId of person.chats) drop(byChat, chatId, person);
+      for (const chatId of person.chats) dropFrom(byChat, chatId, person);
     }
     wakeUp(state);
   }
@@ -381,10 +420,7 @@ export async function createTail({ db, log, config, clock, logger, mayRead }: {
         close(state);
         return done;
       },
-      async throw(error) {
-        close(state);
-        throw error;
-      },
+      push: (ephemeral) => pushTo(state, ephemeral),
     };
   }
 
@@ -411,16 +447,18 @@ export async function createTail({ db, log, config, clock, logger, mayRead }: {
 
   /** Asked when an item is handed out, not when it was queued. */
   async function visible(state: State, event: LogEvent): Promise<boolean> {
+    // A chat left since yields its removal only.
+    if (event.type === 'chat-added') return state.person.chats.has(event.chatId);
     if (audienceOf[event.type] !== 'chat') return true;
-    if (state.options.onlyChat === undefined) return state.person.chats.has((event as { chatId: number }).chatId);
+    if (!state.options.only) return state.person.chats.has((event as { chatId: number }).chatId);
     if (await stillReadable(state)) return true;
     finish(state);
     return false;
   }
 
   async function stillReadable(state: State): Promise<boolean> {
-    const chatId = state.options.onlyChat as number;
-    if (state.person.chats.has(chatId)) return true;
+    const [chatId] = state.chatIds ?? [];
+    if (chatId === undefined || state.person.chats.has(chatId)) return true;
     if (!state.recheck) return true;
     state.recheck = false;
     return mayRead(state.options.userId, chatId);
@@ -438,8 +476,10 @@ export async function createTail({ db, log, config, clock, logger, mayRead }: {
       // The engine answers in the same turn on SQLite: let the others have theirs.
       await nextTurn();
       if (state.closed) return;
-      if (page[0] && page[0].number !== state.cursor + 1) return fallIntoGap(state);
+      if (page[0]?.number !== state.cursor + 1) return fallIntoGap(state);
     }
+    await hydrate(page.filter((event) => event.number <= head && reaches(state, event)));
+    if (state.closed) return;
     for (const event of page) {
       // What other nodes just wrote comes when this node has taken it: memberships are true up to the head.
       if (event.number > head) break;
@@ -465,7 +505,8 @@ export async function createTail({ db, log, config, clock, logger, mayRead }: {
   function caughtUp(state: State): void {
     const cursor = toCursor(logId, state.replayUntil ?? head);
     state.replayUntil = null;
-    state.queue.push({ type: 'caught-up', cursor, at: clock(), replayedCount: state.replayedCount });
+    state.queue.push({ type: 'caught-up', cursor, at: clock(), replayedCount: state.replayedCount }, ...state.afterReplay);
+    state.afterReplay = [];
   }
 
   /** Pruning overtook a reader. */
@@ -478,24 +519,29 @@ export async function createTail({ db, log, config, clock, logger, mayRead }: {
 
   function reaches(state: State, event: LogEvent): boolean {
     const audience = audienceOf[event.type];
-    if (audience === 'chat') return state.options.onlyChat !== undefined || state.person.chats.has((event as { chatId: number }).chatId);
+    if (audience === 'chat') return state.options.only || state.person.chats.has((event as { chatId: number }).chatId);
     if (audience === 'person') return (event as { userId: number }).userId === state.options.userId;
     return audience === 'everyone';
   }
 
   // ---------------------------------------------------------------- ends, heartbeats, ephemera
 
-  /** Live-only news for the followers of people, or of the members of a chat. Whoever is behind does not get it. */
-  function tell(to: { userIds: Iterable<number> } | { chatId: number }, kind: EventKind, ephemeral: Ephemeral): void {
-    const persons = 'chatId' in to ? (byChat.get(to.chatId) ?? []) : [...to.userIds].map((id) => people.get(id));
-    for (const person of persons) {
-      for (const state of person?.followers ?? []) {
-        const { kinds, chatIds, onlyChat } = state.options;
-        const elsewhere = 'chatId' in to && ((chatIds && !chatIds.has(to.chatId)) || (onlyChat !== undefined && onlyChat !== to.chatId));
-        if (state.behind || state.ending || elsewhere || (kinds && !kinds.has(kind)) || state.queue.length >= pageSize) continue;
-        put(state, { type: 'ephemeral', ephemeral });
-      }
+  /** Live-only news of a chat, for all who follow it but one. */
+  function tell(chatId: number, kind: EventKind, ephemeral: Ephemeral, exceptUserId: number): void {
+    const states = [...(byRoom.get(chatId) ?? [])];
+    for (const person of byChat.get(chatId) ?? []) for (const state of person.followers) if (!state.options.only && (!state.chatIds || state.chatIds.has(chatId))) states.push(state);
+    for (const state of states) {
+      const { kinds, userId } = state.options;
+      if (userId !== exceptUserId && (!kinds || kinds.has(kind))) pushTo(state, ephemeral);
     }
+  }
+
+  function pushTo(state: State, ephemeral: Ephemeral): void {
+    if (state.closed || state.ending) return;
+    // Nothing live comes before the backlog is done.
+    const list = state.replayUntil === null ? state.queue : state.afterReplay;
+    if (list.length < pageSize) list.push({ type: 'ephemeral', ephemeral });
+    wakeUp(state);
   }
 
   function end(state: State, reason: EndReason): void {
@@ -528,15 +574,4 @@ export async function createTail({ db, log, config, clock, logger, mayRead }: {
       }
     }
   }
-}
-
-function add<Key, Value>(map: Map<Key, Set<Value>>, key: Key, value: Value): void {
-  const set = map.get(key);
-  if (set) set.add(value);
-  else map.set(key, new Set([value]));
-}
-
-function drop<Key, Value>(map: Map<Key, Set<Value>>, key: Key, value: Value): void {
-  const set = map.get(key);
-  if (set?.delete(value) && set.size === 0) map.delete(key);
 }

@@ -26,7 +26,7 @@ export function createWrite({ db, offer, clock }: { db: Database; offer: (events
       async (tx) => {
         const collected: NewEvent[] = [];
         const result = await job(tx, (...events) => void collected.push(...events));
-        return { result, events: await appendEvents(tx, clock(), collected) };
+        return { result, events: await appendEvents(db.sqlIn(tx), clock(), collected) };
       },
       ({ events }) => offer(events),
     );

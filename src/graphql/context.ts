@@ -22,14 +22,26 @@ export type Context = {
   /** Taken before anything is read. */
   eventCursor: string;
   loaders: Map<string, unknown>;
+  /** Of what is the same for every viewer: shared by all who are delivered one event. */
+  sharedLoaders: Map<string, unknown>;
 };
 
 export function createContext(app: App, client: Client, who: { viewer: Viewer | null; refusal?: Context['refusal'] }): Context {
-  return { app, client, viewer: who.viewer, refusal: who.refusal ?? 'UNAUTHENTICATED', eventCursor: app.tail.cursor(), loaders: new Map() };
+  return { app, client, viewer: who.viewer, refusal: who.refusal ?? 'UNAUTHENTICATED', eventCursor: app.tail.cursor(), loaders: new Map(), sharedLoaders: new Map() };
 }
 
-/** The same asker with fresh loaders: one delivered event must not see what an earlier one read. */
-export const freshContext = (context: Context): Context => ({ ...context, eventCursor: context.app.tail.cursor(), loaders: new Map() });
+/** Loaders of an event, for as long as somebody is still handed it. */
+const loadersOf = new WeakMap<object, Map<string, unknown>>();
+
+/**
+ * The same asker with fresh loaders: one delivered item must not see what an earlier one read. What does not depend on the viewer is read once
+ * for all who are delivered the same event.
+ */
+export function freshContext(context: Context, event: object | null): Context {
+  const sharedLoaders = (event && loadersOf.get(event)) ?? new Map<string, unknown>();
+  if (event) loadersOf.set(event, sharedLoaders);
+  return { ...context, eventCursor: context.app.tail.cursor(), loaders: new Map(), sharedLoaders };
+}
 
 /** Who asks. Throws why there is nobody. */
 export function mustBeSignedIn(context: Context): Viewer {
@@ -37,9 +49,20 @@ export function mustBeSignedIn(context: Context): Viewer {
   return context.viewer;
 }
 
+/** One item of a stream, and the context it is resolved with. */
+export type Delivery = { item: unknown; context: Context };
+
+type Batch<Key, Value> = (keys: readonly Key[]) => Promise<(Value | null)[]>;
+
 /** A batching loader of this context. `batch` gets the distinct keys of one tick and answers in their order. */
-export function loader<Key extends string | number, Value>(context: Context, name: string, batch: (keys: readonly Key[]) => Promise<(Value | null)[]>): DataLoader<Key, Value | null> {
-  let known = context.loaders.get(name) as DataLoader<Key, Value | null> | undefined;
-  if (!known) context.loaders.set(name, (known = new DataLoader(batch)));
+export const loader = <Key extends string | number, Value>(context: Context, name: string, batch: Batch<Key, Value>): DataLoader<Key, Value | null> => loaderIn(context.loaders, name, batch);
+
+/** The same for what every viewer is answered alike. `batch` must not look at who asks. */
+export const sharedLoader = <Key extends string | number, Value>(context: Context, name: string, batch: Batch<Key, Value>): DataLoader<Key, Value | null> =>
+  loaderIn(context.sharedLoaders, name, batch);
+
+function loaderIn<Key extends string | number, Value>(loaders: Map<string, unknown>, name: string, batch: Batch<Key, Value>): DataLoader<Key, Value | null> {
+  let known = loaders.get(name) as DataLoader<Key, Value | null> | undefined;
+  if (!known) loaders.set(name, (known = new DataLoader(batch)));
   return known;
 }

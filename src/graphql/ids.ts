@@ -8,7 +8,7 @@ export const toGlobalId = (type: IdType, key: number | string): string => Buffer
 /** The type and key an id names; null for anything that is not an id. */
 export function parseGlobalId(id: string): { type: string; key: string } | null {
   if (!/^[A-Za-z0-9+/]{4,86}={0,2}$/.test(id)) return null;
-  const [, type, key] = /^([A-Z][A-Za-z]+):((?:0|[1-9]\d{0,14})(?:\.(?:0|[1-9]\d{0,14}))?)$/.exec(Buffer.from(id, 'base64').toString('latin1')) ?? [];
+  const [, type, key] = /^([A-Z][A-Za-z]+):((?:0|[1-9]\d{0,14})(?:\.(?:0|[1-9]\d{0,14})){0,2})$/.exec(Buffer.from(id, 'base64').toString('latin1')) ?? [];
   return type && key ? { type, key } : null;
 }
 

@@ -50,6 +50,9 @@ export function mutation<Fields extends InputFieldMap, Payload extends object, A
       description: options.description,
       args: input ? { input: t.arg({ type: input as never, required: !options.optionalInput, description: 'What to do.' }) } : {},
       resolve: async (_root, args, context) => {
+        // The mutations of a document run one after the other: this one must not answer with what an earlier one read.
+        context.loaders.clear();
+        context.sharedLoaders.clear();
         const viewer = options.anonymous ? context.viewer : mustBeSignedIn(context);
         try {
           return (await options.resolve(viewer as never, ((args as { input?: unknown }).input ?? {}) as never, context)) as never;

@@ -16,7 +16,7 @@ import type { Log } from '../log.ts';
 import { PrismaClient as PostgresClient } from './generated/postgresql/client.ts';
 import { type Prisma, PrismaClient } from './generated/sqlite/client.ts';
 import { DatabaseError, type MigrationTarget, migrate } from './migrate.ts';
-import { type Engine, postgresSql, type Sql, sqliteSql } from './sql.ts';
+import { type Engine, postgresSql, prismaSql, type Sql, sqliteSql } from './sql.ts';
 
 export type Tx = Prisma.TransactionClient;
 export type Database = Awaited<ReturnType<typeof openDatabase>>;
@@ -46,6 +46,8 @@ export async function openDatabase(config: Config, log: Log) {
     read,
     /** Prepared statements for reading: see what was committed. Fail with UNAVAILABLE like transactions. */
     sql: { engine, all: (text, params) => guarded(() => sql.all(text, params)) } as Sql,
+    /** Statements of the kind of `sql` inside an ordinary transaction. */
+    sqlIn: (tx: Tx): Sql => prismaSql(tx, engine),
     /** Statements run so far, Prisma's and prepared ones: for tests that hold a path to a number of them. */
     statements,
     /** One intention, one transaction. Fails with UNAVAILABLE when the database cannot (full, gone, too busy). `job` may run again after a deadlock: nothing outside it may change. */

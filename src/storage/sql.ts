@@ -9,7 +9,7 @@ export type Engine = 'sqlite' | 'postgresql';
 export type Value = string | number | bigint | boolean | Date | null;
 type Param = Value | readonly Value[] | readonly Record<string, Value>[];
 
-/** A connection, or one inside a transaction. Dates go in as Date and come out through `toDate`. */
+/** A connection, or one inside a transaction. Dates go in as Date and come out through `toDate`. With an empty list as a parameter nothing is run: it can have no rows. */
 export type Sql = {
   engine: Engine;
   all<Row>(text: string, params: readonly Param[]): Promise<Row[]>;
@@ -18,6 +18,9 @@ export type Sql = {
 /** `column` is one of a list given as one parameter. */
 export const oneOfList = (engine: Engine, column: string, type: 'int' | 'bigint' | 'text' = 'int'): string =>
   engine === 'sqlite' ? `${column} IN (SELECT value FROM json_each(?))` : `${column} = ANY(?::${type}[])`;
+
+/** `column` holds the text given as one parameter. LIKE, and with it Prisma's `contains`, would read `%` and `_` in that text as wildcards. */
+export const containsText = (engine: Engine, column: string): string => `${engine === 'sqlite' ? 'instr' : 'strpos'}(${column}, ?) > 0`;
 
 type ColumnType = 'int' | 'bigint' | 'text' | 'date';
 /** A list of objects given as one parameter, as a table `name` with these columns. */
@@ -40,6 +43,7 @@ export function sqliteSql(connection: Sqlite.Database, count: () => void): Sql {
   return {
     engine: 'sqlite',
     async all<Row>(text: string, params: readonly Param[]): Promise<Row[]> {
+      if (params.some(isEmptyList)) return [];
       let statement = prepared.get(text);
       if (!statement) prepared.set(text, (statement = connection.prepare(text)));
       count();
@@ -50,6 +54,20 @@ export function sqliteSql(connection: Sqlite.Database, count: () => void): Sql {
     },
   };
 }
+
+/** The same inside a transaction of Prisma, which counts for itself. */
+export function prismaSql(tx: { $queryRawUnsafe<T>(text: string, ...values: unknown[]): Promise<T> }, engine: Engine): Sql {
+  return {
+    engine,
+    async all<Row>(text: string, params: readonly Param[]): Promise<Row[]> {
+      if (params.some(isEmptyList)) return [];
+      const values = params.map((param) => (engine === 'sqlite' ? toSqlite(param) : toPostgres(param)));
+      return tx.$queryRawUnsafe<Row[]>(engine === 'sqlite' ? text : numberedText(text).text, ...values);
+    },
+  };
+}
+
+const isEmptyList = (param: Param): boolean => Array.isArray(param) && param.length === 0;
 
 function toSqlite(param: Param): string | number | bigint | null {
   if (param instanceof Date) return param.getTime();
@@ -71,15 +89,26 @@ export function postgresSql(connection: Pick<pg.Pool, 'query'>, count: () => voi
   return {
     engine: 'postgresql',
     async all<Row>(text: string, params: readonly Param[]): Promise<Row[]> {
-      let query = numbered.get(text);
-      if (!query) {
-        let position = 0;
-        query = { name: `s${numbered.size}`, text: text.replaceAll('?', () => `$${++position}`) };
-        numbered.set(text, query);
-      }
+      if (params.some(isEmptyList)) return [];
       count();
-      const values = params.map((param) => (Array.isArray(param) && typeof param[0] === 'object' && param[0] !== null && !(param[0] instanceof Date) ? JSON.stringify(param, bigintAsNumber) : param));
-      return (await connection.query({ ...query, types, values })).rows as Row[];
+      return (await connection.query({ ...numberedText(text), types, values: params.map(toPostgres) })).rows as Row[];
     },
   };
+}
+
+/** PostgreSQL numbers its parameters, and keeps a statement prepared under a name. */
+function numberedText(text: string): { name: string; text: string } {
+  let query = numbered.get(text);
+  if (!query) {
+    let position = 0;
+    query = { name: `s${numbered.size}`, text: text.replaceAll('?', () => `$${++position}`) };
+    numbered.set(text, query);
+  }
+  return query;
+}
+
+/** A list of objects becomes JSON, a list of values an array. */
+function toPostgres(param: Param): unknown {
+  const isTable = Array.isArray(param) && typeof param[0] === 'object' && param[0] !== null && !(param[0] instanceof Date);
+  return isTable ? JSON.stringify(param, bigintAsNumber) : param;
 }

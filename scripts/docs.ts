@@ -1,0 +1,62 @@
+/**
+ * `npm run docs`: writes the tables of README.md that the code knows better (settings, error codes); `--check` only tells whether they
+ * are others, and whether docs/decisions/ says of each dependency why it is there and lists every note.
+ */
+import { globSync, readFileSync, writeFileSync } from 'node:fs';
+import { settings } from '../src/config.ts';
+import { type ErrorCode, sentences } from '../src/errors.ts';
+import { httpStatusOf } from '../src/graphql/errors.ts';
+
+const problems: string[] = [];
+const readme = read('README.md');
+const written = filled(filled(readme, 'settings', settingsTable()), 'errors', errorsTable());
+if (written !== readme) {
+  if (process.argv.includes('--check')) problems.push('a table in README.md is not what the code says: run npm run docs');
+  else writeFileSync(path('README.md'), written);
+}
+
+const manifest = JSON.parse(read('package.json')) as { dependencies: Record<string, string>; devDependencies: Record<string, string>; overrides: Record<string, string> };
+const named = new Set(Object.keys({ ...manifest.dependencies, ...manifest.devDependencies, ...manifest.overrides }));
+const justified = new Set([...read('docs/decisions/dependencies.md').matchAll(/^\| `([^`]+)` \|/gm)].map((match) => match[1] as string));
+for (const name of named) if (!justified.has(name)) problems.push(`docs/decisions/dependencies.md does not say why ${name} is there`);
+for (const name of justified) if (!named.has(name)) problems.push(`docs/decisions/dependencies.md speaks of ${name}, which package.json does not have`);
+
+const index = read('docs/decisions/README.md');
+for (const file of globSync('*.md', { cwd: path('docs/decisions') })) {
+  if (file !== 'README.md' && !index.includes(`(${file})`)) problems.push(`docs/decisions/README.md does not list ${file}`);
+}
+
+for (const file of ['README.md', ...globSync('docs/**/*.md', { cwd: path('.') })]) {
+  for (const [, target = ''] of read(file).matchAll(/\]\((?!https?:|#|mailto:)([^)#\s]+)/g)) {
+    if (globSync(new URL(target, path(file)).pathname).length === 0) problems.push(`${file} links to ${target}, which is not there`);
+  }
+}
+
+for (const problem of problems) console.error(problem);
+process.exitCode = problems.length > 0 ? 1 : 0;
+
+function path(file: string): URL {
+  return new URL(`../${file}`, import.meta.url);
+}
+function read(file: string): string {
+  return readFileSync(path(file), 'utf8');
+}
+
+/** The text with what stands between `<!-- name` and `<!-- /name -->` replaced. */
+function filled(text: string, name: string, body: string): string {
+  const pattern = new RegExp(`(<!-- ${name}:[^>]*-->\\n)[\\s\\S]*?(<!-- /${name} -->)`);
+  if (!pattern.test(text)) throw new Error(`README.md has no place for the table of ${name}`);
+  return text.replace(pattern, (_all, start: string, end: string) => `${start}\n${body}\n\n${end}`);
+}
+
+function settingsTable(): string {
+  const rows = Object.entries(settings).map(
+    ([name, setting]) => `| \`${name}\` | ${setting.default === '' ? '' : `\`${setting.default}\``} | ${setting.meaning.replaceAll('|', '\\|')} |`,
+  );
+  return ['| variable | default | meaning |', '|---|---|---|', ...rows].join('\n');
+}
+
+function errorsTable(): string {
+  const rows = Object.entries(sentences).map(([code, sentence]) => `| \`${code}\` | ${httpStatusOf[code as ErrorCode]} | ${sentence} |`);
+  return ['| code | `httpStatus` | sentence |', '|---|---|---|', ...rows].join('\n');
+}

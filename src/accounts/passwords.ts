@@ -1,0 +1,78 @@
+/** Hashing and checking passwords of accounts and rooms with argon2id, a few at a time, and what a good password is. */
+import { randomBytes } from 'node:crypto';
+import { availableParallelism } from 'node:os';
+import argon2 from 'argon2';
+import type { Config } from '../config.ts';
+import { AppError, type Problems } from '../errors.ts';
+import { isCommonPassword } from './common-passwords.ts';
+import { codePoints, foldName } from './names.ts';
+
+export type Passwords = Awaited<ReturnType<typeof createPasswords>>;
+
+const most = 128;
+/** More UTF-16 units than any password that could have been set, however it was composed before NFC. */
+const longestInput = 4 * most;
+
+export async function createPasswords({ config }: { config: Pick<Config, 'ARGON2_MEMORY_KIB' | 'ARGON2_PASSES' | 'PASSWORD_QUEUE'> }) {
+  const cost = { memoryCost: config.ARGON2_MEMORY_KIB, timeCost: config.ARGON2_PASSES, parallelism: 1 };
+  // argon2 works on libuv's four threads: one is left to files and name look-ups.
+  const lane = createLane(Math.max(1, Math.min(availableParallelism(), 3)), config.PASSWORD_QUEUE);
+  const nobodysHash = await argon2.hash(randomBytes(32), { ...cost, type: argon2.argon2id });
+  return { hash, verify, isOutdated };
+
+  /** The hash to store. NFC, never trimmed. Fails with UNAVAILABLE when too many are waiting. */
+  async function hash(password: string): Promise<string> {
+    return lane(() => argon2.hash(password.normalize('NFC'), { ...cost, type: argon2.argon2id }));
+  }
+
+  /** Whether this is the password. Null (no such account) takes as long as a wrong one. Fails with UNAVAILABLE when too many are waiting. */
+  async function verify(stored: string | null, password: string): Promise<boolean> {
+    const possible = password.length <= longestInput;
+    const matches = await lane(() => argon2.verify(stored || nobodysHash, possible ? password.normalize('NFC') : ''));
+    return matches && possible && Boolean(stored);
+  }
+
+  /** The hash was made at another cost than the settings ask for now. */
+  function isOutdated(stored: string): boolean {
+    return argon2.needsRehash(stored, cost);
+  }
+}
+
+/** An account's password: 8 to 128 code points of any kind, not one of the commonest, not the username. Its confirmation, when given, must be the same. */
+export function checkPassword(problems: Problems, path: string, password: string, username: string, confirmation: string | null | undefined): void {
+  const length = lengthOf(password);
+  if (!password.isWellFormed()) problems.add(path, 'characters', 'A password must be well-formed Unicode.');
+  else if (length < 8 || length > most) problems.add(path, 'length', `A password has 8 to ${most} characters.`);
+  else if (foldName(password) === foldName(username.slice(0, longestInput))) problems.add(path, 'same-as-username', 'The password must not be the username.');
+  else if (isCommonPassword(password)) problems.add(path, 'common', 'This password is one of the first that somebody would try.');
+  if (confirmation != null && confirmation !== password && (confirmation.length > longestInput || confirmation.normalize('NFC') !== password.normalize('NFC')))
+    problems.add(`${path}Confirmation`, 'same', 'The two passwords are not the same.');
+}
+
+/** A room's password: 1 to 128 code points. It is told to people, so it need not be strong. */
+export function checkRoomPassword(problems: Problems, path: string, password: string): void {
+  const length = lengthOf(password);
+  if (!password.isWellFormed()) problems.add(path, 'characters', 'A password must be well-formed Unicode.');
+  else if (length < 1 || length > most) problems.add(path, 'length', `A password has 1 to ${most} characters.`);
+}
+
+const lengthOf = (password: string): number => (password.length <= longestInput ? codePoints(password.normalize('NFC')) : Number.POSITIVE_INFINITY);
+
+/** Runs at most `width` jobs at a time; at most `depth` wait, in the order they came. */
+function createLane(width: number, depth: number) {
+  let running = 0;
+  const waiting: (() => void)[] = [];
+  return async <T>(job: () => Promise<T>): Promise<T> => {
+    if (running < width) running++;
+    else if (waiting.length >= depth) throw new AppError('UNAVAILABLE');
+    // Whoever ends hands its place on, so `running` stays as it is.
+    else await new Promise<void>((go) => waiting.push(go));
+    try {
+      return await job();
+    } finally {
+      const next = waiting.shift();
+      if (next) next();
+      else running--;
+    }
+  };
+}

@@ -1,0 +1,201 @@
+/** People as clients see them: the public half, the private half, contacts and the directory. */
+import { AppError } from '../errors.ts';
+import { builder, Node } from '../graphql/builder.ts';
+import { type Context, loader, mustBeSignedIn, sharedLoader } from '../graphql/context.ts';
+import { numberOf, toGlobalId } from '../graphql/ids.ts';
+import { mutation } from '../graphql/mutation.ts';
+import { pageComplexity, pageRequest, toConnection } from '../graphql/pages.ts';
+import type { Viewer } from '../sessions/viewer.ts';
+import type { UserRow } from '../storage/rows.ts';
+import type { UserRef } from './accounts.ts';
+
+export const User = builder.objectRef<UserRow>('User');
+/** The private half of the same row. */
+export const Account = builder.objectRef<UserRow>('Account');
+
+/** A row by its id, tombstones too, once for all who are told the same event. */
+export const loadUser = (context: Context, id: number): Promise<UserRow | null> =>
+  sharedLoader<number, UserRow>(context, 'users', async (ids) => {
+    const rows = new Map((await context.app.accounts.findMany(ids)).map((row) => [row.id, row]));
+    return ids.map((key) => rows.get(key) ?? null);
+  }).load(id);
+
+const signedInAs = new WeakMap<UserRow, Viewer>();
+
+/** This row was handed to somebody who just signed in with it: the private half is theirs, although the request came without a session. */
+export function showAsOwn(user: UserRow, viewer: Viewer): UserRow {
+  signedInAs.set(user, viewer);
+  return user;
+}
+
+/** As whom the private half of this row is read; null when it is somebody else's. */
+export const ownerOf = (user: UserRow, context: Context): Viewer | null => (context.viewer?.userId === user.id ? context.viewer : (signedInAs.get(user) ?? null));
+
+/** The same where the private half is being read. */
+export function mustOwn(user: UserRow, context: Context): Viewer {
+  const viewer = ownerOf(user, context);
+  if (!viewer) throw new AppError(context.refusal);
+  return viewer;
+}
+
+const loadIsContact = (context: Context, ownerId: number, id: number): Promise<boolean | null> =>
+  loader<number, boolean>(context, 'isContact', async (ids) => {
+    const known = await context.app.accounts.contactsAmong(ownerId, ids);
+    return ids.map((key) => known.has(key));
+  }).load(id);
+
+User.implement({
+  description: 'An account as anyone signed in may see it; its private half is `account`.',
+  interfaces: [Node],
+  fields: (t) => ({
+    id: t.id({ description: 'Globally unique id.', resolve: (user) => toGlobalId('User', user.id) }),
+    username: t.exposeString('username', { description: 'Unique handle used to log in and to mention. Unique without regard to case, shown as its owner wrote it.' }),
+    displayName: t.exposeString('displayName', { description: 'The name to show. The username, when its owner chose no other.' }),
+    firstName: t.exposeString('firstName', { nullable: true, description: 'First name, if given.' }),
+    lastName: t.exposeString('lastName', { nullable: true, description: 'Last name, if given.' }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When the account was made.' }),
+    deleted: t.boolean({ description: 'True for a tombstone left by a deleted account.', resolve: (user) => user.deletedAt !== null }),
+    isContact: t.boolean({
+      description: "In the caller's contacts.",
+      resolve: async (user, _args, context) => (context.viewer ? ((await loadIsContact(context, context.viewer.userId, user.id)) ?? false) : false),
+    }),
+    account: t.field({
+      type: Account,
+      nullable: true,
+      description: 'The private half of the account. Null for everyone but its owner.',
+      resolve: (user, _args, context) => (ownerOf(user, context) ? user : null),
+    }),
+  }),
+});
+
+export const UserEdge = builder.edgeObject({ name: 'UserEdge', type: User, description: 'A person and their place in the list.' } as never);
+export const UserConnection = builder.connectionObject(
+  {
+    name: 'UserConnection',
+    type: User,
+    description: 'A page of people, by username.',
+    fields: (t: PothosSchemaTypes.ObjectFieldBuilder<(typeof builder)['$inferSchemaTypes'], { totalCount?: () => Promise<number> }>) => ({
+      totalCount: t.int({ nullable: true, description: 'How many the whole list has.', resolve: (connection) => connection.totalCount?.() ?? null }),
+    }),
+  } as never,
+  UserEdge as never,
+);
+
+Account.implement({
+  description: 'The private half of an account: only its owner ever sees it.',
+  fields: (t) => ({
+    email: t.exposeString('email', { nullable: true, description: 'Where mails go, and another name to log in with.' }),
+    phone: t.exposeString('phone', { nullable: true, description: 'Phone number, if given, as it was written.' }),
+    address: t.exposeString('address', { nullable: true, description: 'Postal address, if given; may have several lines.' }),
+    contacts: t.field({
+      type: UserConnection,
+      description: 'The people in the own list, by username.',
+      args: { first: t.arg.int({ description: 'At most so many; up to 100.' }), after: t.arg.string({ description: 'Behind this cursor.' }) },
+      complexity: pageComplexity,
+      resolve: async (user, args, context) => toConnection(await context.app.accounts.contacts(mustOwn(user, context), pageRequest(args))) as never,
+    }),
+  }),
+});
+
+export const UserRefInput = builder.inputType('UserRefInput', {
+  isOneOf: true,
+  description: 'Exactly one way to name a user.',
+  fields: (t) => ({
+    id: t.id({ description: 'By id.' }),
+    username: t.string({ description: 'By username, in any case.' }),
+  }),
+});
+
+/** Whom an input names; null when its id never was one of a user. */
+export function parseUserRef(ref: { id?: string | null; username?: string | null }): UserRef | null {
+  if (ref.username != null) return { username: ref.username };
+  const id = numberOf(ref.id ?? '', 'User');
+  return id === null ? null : { id };
+}
+/** The same as a reference to nobody. */
+const nobody: UserRef = { id: 0 };
+
+const UserFilterInput = builder.inputType('UserFilterInput', {
+  description: 'Which people. Everything given must fit.',
+  fields: (t) => ({
+    query: t.string({ description: 'Part of the username or display name, in any case.' }),
+    online: t.boolean({ description: 'Only who is online now, or (false) who is not.' }),
+    contactsOnly: t.boolean({ defaultValue: false, description: "Only the caller's contacts." }),
+  }),
+});
+
+builder.queryFields((t) => ({
+  me: t.field({
+    type: User,
+    nullable: true,
+    description: 'The caller. Null, without an error, when no valid session is presented.',
+    resolve: (_root, _args, context) => (context.viewer ? loadUser(context, context.viewer.userId) : null),
+  }),
+  user: t.field({
+    type: User,
+    nullable: true,
+    description: 'One user. Null, without an error, when there is none. A deleted account is found by its id only.',
+    args: { ref: t.arg({ type: UserRefInput, required: true, description: 'Who.' }) },
+    resolve: (_root, args, context) => {
+      mustBeSignedIn(context);
+      const ref = parseUserRef(args.ref);
+      if (!ref) return null;
+      return 'id' in ref ? loadUser(context, ref.id) : context.app.accounts.find(ref);
+    },
+  }),
+  registeredUsers: t.connection(
+    {
+      type: User,
+      nullable: true,
+      description: 'Directory of registered users, by username.',
+      args: { filter: t.arg({ type: UserFilterInput, description: 'Only some of them.' }) },
+      complexity: pageComplexity,
+      resolve: async (_root, args, context) => toConnection(await context.app.accounts.directory(mustBeSignedIn(context), args.filter ?? {}, pageRequest(args))) as never,
+    },
+    UserConnection as never,
+    UserEdge as never,
+  ),
+}));
+
+mutation('updateProfile', {
+  description: 'Changes the own profile.',
+  errors: ['VALIDATION_FAILED', 'ALREADY_TAKEN', 'INVALID_CREDENTIALS'],
+  inputDescription: 'Only the fields present are changed; null clears.',
+  input: (t) => ({
+    username: t.string({ description: 'Another username; cannot be cleared.' }),
+    displayName: t.string({ description: 'The name to show, 1 to 80 characters; null: the username.' }),
+    firstName: t.string({ description: 'First name.' }),
+    lastName: t.string({ description: 'Last name.' }),
+    email: t.string({ description: 'E-mail address, unique. A change needs `currentPassword`.' }),
+    phone: t.string({ description: 'Phone number.' }),
+    address: t.string({ description: 'Postal address.' }),
+    currentPassword: t.string({ description: 'Required when `email` changes: a stolen session alone must not capture the account.' }),
+  }),
+  resolve: async (viewer, input, context) => ({ me: await context.app.accounts.updateProfile(viewer, input) }),
+  payload: (t) => ({ me: t.field({ type: User, description: 'The account as it is now.', resolve: ({ me }) => me }) }),
+});
+
+mutation('addContacts', {
+  description: 'Puts people into the own list. Sending it again does no harm.',
+  errors: ['NOT_FOUND', 'VALIDATION_FAILED'],
+  input: (t) => ({ users: t.field({ type: [UserRefInput], required: true, description: 'Whom; up to 100. When one of them does not exist, nobody is added.' }) }),
+  resolve: async (viewer, input, context) => ({
+    added: await context.app.accounts.addContacts(
+      viewer,
+      input.users.map((ref) => parseUserRef(ref) ?? nobody),
+    ),
+  }),
+  payload: (t) => ({ added: t.field({ type: [User], description: 'Everybody named, also who was in the list already.', resolve: ({ added }) => added }) }),
+});
+
+mutation('removeContacts', {
+  description: 'Takes people off the own list. Sending it again does no harm.',
+  errors: [],
+  input: (t) => ({ userIds: t.idList({ required: true, description: 'Whom; up to 100.' }) }),
+  resolve: async (viewer, input, context) => {
+    const ids = [...new Set(input.userIds.map((id) => numberOf(id, 'User')))].filter((id) => id !== null);
+    await context.app.accounts.removeContacts(viewer, ids);
+    return { removedIds: ids.map((id) => toGlobalId('User', id)) };
+  },
+  payload: (t) => ({ removedIds: t.idList({ description: 'Those named: none of them is in the list now.', resolve: ({ removedIds }) => removedIds }) }),
+});

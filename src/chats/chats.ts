@@ -1,0 +1,199 @@
+/** Finding chats and members: one by one, many at once, and the dialog that has no message yet. Who may see what is decided in access.ts. */
+import type { Accounts } from '../accounts/accounts.ts';
+import { foldName } from '../accounts/names.ts';
+import type { Viewer } from '../sessions/viewer.ts';
+import type { Database, Tx } from '../storage/database.ts';
+import { isText } from '../storage/page.ts';
+import { type ChatRow, type MemberRow, toChatRow, toMemberRow, type UserRow } from '../storage/rows.ts';
+import { oneOfList, tableOf } from '../storage/sql.ts';
+import { can, canSee } from './access.ts';
+
+export type Chats = ReturnType<typeof createChats>;
+
+/** How a chat is named: a room by its row, a dialog by its two people, which it keeps before and after its first message. `low` <= `high`. */
+export type ChatRef = { roomId: number } | Pair;
+type Pair = { low: number; high: number };
+export type MemberRef = { chat: ChatRef; userId: number };
+export type RoomRef = { roomId: number } | { link: string };
+
+/** One person before one chat, with the whole membership. */
+export type ChatStanding = { chat: ChatRow | null } & Place;
+export type Place = { member: MemberRow | null; banned: boolean };
+/** A membership; in a dialog that has no row yet, with its people. */
+export type AnyMember = MemberRow & { dialog?: Pair };
+
+const nobody: ChatStanding = { chat: null, member: null, banned: false };
+
+export function createChats({ db, accounts }: { db: Database; accounts: Pick<Accounts, 'findMany'> }) {
+  return { dialog, find, findMany, findRoom, findMemberships, standing, places, findRows, findMembers };
+
+  /** The conversation of the viewer with somebody, who may be the viewer. Writes nothing: before the first message it is virtual. */
+  async function dialog(viewer: Viewer, peer: UserRow): Promise<ChatRow> {
+    const pair = pairOf(viewer.userId, peer.id);
+    const row = await db.read.chat.findUnique({ where: { lowUserId_highUserId: { lowUserId: pair.low, highUserId: pair.high } } });
+    if (row) return row;
+    const [me] = await accounts.findMany([viewer.userId]);
+    return virtualDialog(me ?? peer, peer);
+  }
+
+  /** The chat, or null when it is hidden from the viewer. */
+  async function find(viewer: Viewer, ref: ChatRef): Promise<ChatRow | null> {
+    const found = await standing(db.read, viewer.userId, ref);
+    return canSee(found) ? found.chat : null;
+  }
+
+  /** The room, or null when it is hidden from the viewer or there is none. */
+  async function findRoom(viewer: Viewer, ref: RoomRef): Promise<ChatRow | null> {
+    const roomId = await roomIdOf(ref);
+    return roomId === null ? null : find(viewer, { roomId });
+
+    async function roomIdOf(room: RoomRef): Promise<number | null> {
+      if ('roomId' in room) return room.roomId;
+      if (!isText(room.link)) return null;
+      return (await db.read.chat.findUnique({ where: { linkKey: foldName(room.link) }, select: { id: true } }))?.id ?? null;
+    }
+  }
+
+  /** Many at once, in their order: null for what is hidden from the viewer. A constant number of statements. */
+  async function findMany(viewer: Viewer, refs: readonly ChatRef[]): Promise<(ChatRow | null)[]> {
+    return (await standings(viewer.userId, refs)).map((found) => (canSee(found) ? found.chat : null));
+  }
+
+  /** Memberships by chat and person, in their order: null for those of a chat that the viewer may not read, and for a reference that is none. */
+  async function findMemberships(viewer: Viewer, refs: readonly (MemberRef | null)[]): Promise<(AnyMember | null)[]> {
+    const named = refs.filter((ref) => ref !== null);
+    const found = await standings(
+      viewer.userId,
+      named.map(({ chat }) => chat),
+    );
+    const readable = new Map(named.map((ref, index) => [ref, found[index] as ChatStanding] as const).filter(([, standing]) => can('read', standing)));
+    const stored = await findMembers([...readable].flatMap(([{ userId }, { chat }]) => (chat && chat.id !== 0 ? [{ chatId: chat.id, userId }] : [])));
+    return refs.map((ref) => {
+      const chat = (ref && readable.get(ref)?.chat) ?? null;
+      if (!ref || !chat) return null;
+      if (chat.id === 0) return peopleOf(chat).includes(ref.userId) ? virtualMember(chat, ref.userId) : null;
+      return stored.find((member) => member.chatId === chat.id && member.userId === ref.userId) ?? null;
+    });
+  }
+
+  /**
+   * What is true of a person and a chat: ask access.ts with it. A dialog that is not open yet has both its people as members, when both accounts exist.
+   * In a transaction that changes something, lock the chat first.
+   */
+  async function standing(from: Tx, userId: number, ref: ChatRef): Promise<ChatStanding> {
+    const where = 'roomId' in ref ? { id: ref.roomId } : { lowUserId_highUserId: { lowUserId: ref.low, highUserId: ref.high } };
+    const found = await from.chat.findUnique({ where, include: { members: { where: { userId } }, bans: { where: { userId } } } });
+    if (found) {
+      const { members, bans, ...chat } = found;
+      // The id of a room that names a dialog's row names nothing.
+      return (chat.kind === 'ROOM') === 'roomId' in ref ? { chat, member: members[0] ?? null, banned: bans.length > 0 } : nobody;
+    }
+    if ('roomId' in ref || (userId !== ref.low && userId !== ref.high)) return nobody;
+    const people = await from.user.findMany({ where: { id: { in: [ref.low, ref.high] }, deletedAt: null } });
+    const [low, high] = [people.find(({ id }) => id === ref.low), people.find(({ id }) => id === ref.high)];
+    return low && high ? standingInVirtual(virtualDialog(low, high), userId) : nobody;
+  }
+
+  /** The same for many chats, in their order, outside a transaction. */
+  async function standings(userId: number, refs: readonly ChatRef[]): Promise<ChatStanding[]> {
+    const rooms = (await findRows(refs.flatMap((ref) => ('roomId' in ref ? [ref.roomId] : [])))).filter(({ kind }) => kind === 'ROOM');
+    const pairs = refs.filter((ref) => 'low' in ref && (ref.low === userId || ref.high === userId)) as Pair[];
+    const table = tableOf(db.engine, 't', { low: 'int', high: 'int' });
+    const dialogs = (await db.sql.all<ChatRow>(`SELECT c.* FROM ${table} JOIN "Chat" c ON c."lowUserId" = t."low" AND c."highUserId" = t."high"`, [pairs])).map(toChatRow);
+    const chats = new Map([...rooms, ...dialogs].map((chat) => [keyOf(refOf(chat)), chat]));
+    const missing = pairs.filter((pair) => !chats.has(keyOf(pair)));
+    const people = new Map(
+      (await accounts.findMany([...new Set(missing.flatMap(({ low, high }) => [low, high]))])).filter(({ deletedAt }) => deletedAt === null).map((user) => [user.id, user]),
+    );
+    const ids = [...new Set([...chats.values()].map(({ id }) => id))];
+    const found = await places(userId, ids);
+    const placeIn = new Map(ids.map((id, index) => [id, found[index] as Place]));
+    return refs.map((ref) => {
+      const chat = chats.get(keyOf(ref));
+      if (chat) return { chat, ...(placeIn.get(chat.id) as Place) };
+      if (!('low' in ref) || (userId !== ref.low && userId !== ref.high)) return nobody;
+      const [low, high] = [people.get(ref.low), people.get(ref.high)];
+      return low && high ? standingInVirtual(virtualDialog(low, high), userId) : nobody;
+    });
+  }
+
+  /** The other half of a standing, of one person in many stored chats at once, in their order. */
+  async function places(userId: number, chatIds: readonly number[]): Promise<Place[]> {
+    const members = await db.sql.all<MemberRow>(`SELECT m.* FROM "Member" m WHERE m."userId" = ? AND ${oneOfList(db.engine, 'm."chatId"')}`, [userId, chatIds]);
+    const memberIn = new Map(members.map((member) => [member.chatId, toMemberRow(member)]));
+    const others = chatIds.filter((id) => !memberIn.has(id));
+    const bans = await db.sql.all<{ chatId: number }>(`SELECT b."chatId" FROM "Ban" b WHERE b."userId" = ? AND ${oneOfList(db.engine, 'b."chatId"')}`, [userId, others]);
+    const bannedFrom = new Set(bans.map(({ chatId }) => chatId));
+    return chatIds.map((id) => ({ member: memberIn.get(id) ?? null, banned: bannedFrom.has(id) }));
+  }
+
+  /** Chats by id, without asking who may see them: for what the viewer was shown before. Deleted rooms are left out. */
+  async function findRows(ids: readonly number[]): Promise<ChatRow[]> {
+    return (await db.sql.all<ChatRow>(`SELECT c.* FROM "Chat" c WHERE ${oneOfList(db.engine, 'c."id"')} AND c."deletedAt" IS NULL`, [ids])).map(toChatRow);
+  }
+
+  /** Members by chat and person, without asking who may see them. */
+  async function findMembers(places: readonly { chatId: number; userId: number }[]): Promise<MemberRow[]> {
+    const table = tableOf(db.engine, 't', { chatId: 'int', userId: 'int' });
+    return (await db.sql.all<MemberRow>(`SELECT m.* FROM ${table} JOIN "Member" m ON m."chatId" = t."chatId" AND m."userId" = t."userId"`, [places])).map(toMemberRow);
+  }
+}
+
+/** A dialog before its first message: a row with id 0 that is stored nowhere. Its times are the younger account's. */
+export function virtualDialog(a: Pick<UserRow, 'id' | 'createdAt'>, b: Pick<UserRow, 'id' | 'createdAt'>): ChatRow {
+  const createdAt = a.createdAt > b.createdAt ? a.createdAt : b.createdAt;
+  const { low, high } = pairOf(a.id, b.id);
+  return {
+    id: 0,
+    kind: 'DIALOG',
+    lowUserId: low,
+    highUserId: high,
+    name: null,
+    nameKey: null,
+    topic: null,
+    link: null,
+    linkKey: null,
+    visibility: 'PRIVATE',
+    postPolicy: 'MEMBERS',
+    everyone: false,
+    capacity: null,
+    passwordHash: null,
+    lastSeq: 0,
+    memberCount: low === high ? 1 : 2,
+    createdAt,
+    lastActivityAt: createdAt,
+    creatorId: null,
+    clientRequestId: null,
+    deletedAt: null,
+  };
+}
+
+/** The people of a dialog, one of them in a dialog with oneself; of a room nobody. */
+export const peopleOf = (chat: ChatRow): number[] => (chat.kind === 'DIALOG' ? [...new Set([chat.lowUserId as number, chat.highUserId as number])] : []);
+
+/** A person's membership in a dialog that is not open yet. */
+export const virtualMember = (chat: ChatRow, userId: number): AnyMember => ({
+  chatId: 0,
+  userId,
+  role: 'MEMBER',
+  joinedAt: chat.createdAt,
+  joinedSeq: 0,
+  deliveredSeq: 0,
+  readSeq: 0,
+  dialog: { low: chat.lowUserId as number, high: chat.highUserId as number },
+});
+
+/** The standing of one of a virtual dialog's people, or of anybody else. */
+export const standingInVirtual = (chat: ChatRow, userId: number): ChatStanding => ({
+  chat,
+  member: peopleOf(chat).includes(userId) ? virtualMember(chat, userId) : null,
+  banned: false,
+});
+
+/** The dialog of two people, or of one with oneself. */
+export const pairOf = (a: number, b: number): Pair => ({ low: Math.min(a, b), high: Math.max(a, b) });
+
+/** How a row is named. */
+export const refOf = (chat: ChatRow): ChatRef => (chat.kind === 'ROOM' ? { roomId: chat.id } : { low: chat.lowUserId as number, high: chat.highUserId as number });
+
+const keyOf = (ref: ChatRef): string => ('roomId' in ref ? `${ref.roomId}` : `${ref.low}.${ref.high}`);

@@ -1,0 +1,239 @@
+/**
+ * Who is in a room: joining, leaving, adding, removing, roles. Every change holds the room until its commit, so a capacity is never passed,
+ * `memberCount` is the number of members, and a room with members has an owner.
+ */
+import type { UserRef } from '../accounts/accounts.ts';
+import { foldName, isUsername } from '../accounts/names.ts';
+import type { Passwords } from '../accounts/passwords.ts';
+import type { RateLimits } from '../accounts/rate-limits.ts';
+import { AppError, invalid, notFound } from '../errors.ts';
+import type { Append, Write } from '../events/write.ts';
+import type { Viewer } from '../sessions/viewer.ts';
+import type { Database, Tx } from '../storage/database.ts';
+import type { Locks } from '../storage/locks.ts';
+import type { ChatRow, MemberRow, UserRow } from '../storage/rows.ts';
+import { mayRemove, must, type Role } from './access.ts';
+import type { Chats, RoomRef } from './chats.ts';
+
+export type Membership = ReturnType<typeof createMembership>;
+
+/** Why somebody was not added. `user` is null when the reference names nobody. */
+export type Skipped = { user: UserRow | null; error: AppError };
+
+/** Most people one mutation may name. */
+export const mostNamed = 1_000;
+
+export function createMembership({
+  db,
+  write,
+  locks,
+  chats,
+  passwords,
+  limits,
+  clock,
+}: {
+  db: Database;
+  write: Write;
+  locks: Locks;
+  chats: Pick<Chats, 'standing' | 'findRoom'>;
+  passwords: Pick<Passwords, 'verify'>;
+  limits: Pick<RateLimits, 'take' | 'giveBack'>;
+  clock: () => Date;
+}) {
+  return { join, leave, add, remove, setRole, welcome };
+
+  /**
+   * Makes the viewer a member of a visible room; markers start at its newest message. Joining twice is fine and writes nothing.
+   * Fails with NOT_FOUND (Room), FORBIDDEN (BANNED), WRONG_ROOM_PASSWORD, ROOM_FULL, RATE_LIMITED after too many wrong passwords.
+   */
+  async function join(viewer: Viewer, ref: RoomRef, password: string | null): Promise<{ room: ChatRow; member: MemberRow; alreadyMember: boolean }> {
+    const roomId = (await chats.findRoom(viewer, ref))?.id;
+    if (roomId === undefined) throw notFound('Room');
+    const before = await chats.standing(db.read, viewer.userId, { roomId });
+    const looked = must('join', before, 'Room');
+    if (!before.member && looked.passwordHash !== null) await checkPassword(looked.passwordHash);
+
+    return write(async (tx, append) => {
+      await locks.lockChat(tx, roomId);
+      const standing = await chats.standing(tx, viewer.userId, { roomId });
+      const room = must('join', standing, 'Room');
+      if (standing.member) return { room, member: standing.member, alreadyMember: true };
+      // Set or changed since it was checked: what was given is not it.
+      if (room.passwordHash !== null && room.passwordHash !== looked.passwordHash) throw new AppError('WRONG_ROOM_PASSWORD');
+      if (isFull(room)) throw roomFull(room);
+      const joined = await addMembers(tx, append, room, [viewer.userId], clock());
+      return { room: joined.room, member: joined.members[0] as MemberRow, alreadyMember: false };
+    });
+
+    async function checkPassword(hash: string): Promise<void> {
+      if (password === null) throw new AppError('WRONG_ROOM_PASSWORD');
+      // Capitals keep it apart from the login names that are counted in the same place.
+      const guesses = { name: `ROOM PASSWORDS OF ${viewer.userId}` };
+      await limits.take('LOGIN', guesses);
+      if (!(await passwords.verify(hash, password))) throw new AppError('WRONG_ROOM_PASSWORD');
+      await limits.giveBack('LOGIN', guesses);
+    }
+  }
+
+  /** Ends the viewer's membership; a dialog cannot be left. The last member's leaving deletes the room. Fails with NOT_FOUND (Chat), FORBIDDEN, CONFLICT (LAST_OWNER). */
+  async function leave({ userId }: Viewer, roomId: number): Promise<void> {
+    await write(async (tx, append) => {
+      await locks.lockChat(tx, roomId);
+      const standing = await chats.standing(tx, userId, { roomId });
+      const room = must('leave', standing, 'Chat');
+      if (room.memberCount === 1) {
+        await closeRoom(tx, append, room, clock());
+        append({ type: 'chat-removed', chatId: roomId, userId, reason: 'LEFT' });
+        return;
+      }
+      if (standing.member) await mustKeepAnOwner(tx, standing.member);
+      await takeMember(tx, roomId, userId);
+      append({ type: 'chat-removed', chatId: roomId, userId, reason: 'LEFT' }, { type: 'member-left', chatId: roomId, userId, byId: null, reason: 'LEFT' });
+    });
+  }
+
+  /**
+   * Adds people and lifts their bans, in the order given, until the room is full; the others are told apart as skipped. Who is a member already is in neither list.
+   * Fails with NOT_FOUND (Room), FORBIDDEN, VALIDATION_FAILED, ROOM_FULL when there was somebody to add and none fits.
+   */
+  async function add(viewer: Viewer, roomId: number, refs: readonly (UserRef | null)[]): Promise<{ room: ChatRow; added: MemberRow[]; skipped: Skipped[] }> {
+    return write(async (tx, append) => {
+      await locks.lockChat(tx, roomId);
+      const room = must('addMembers', await chats.standing(tx, viewer.userId, { roomId }), 'Room');
+      if (refs.length > mostNamed) throw invalid('users', 'length', `At most ${mostNamed} people can be added at once.`);
+      const found = await findUsers(tx, refs);
+      const users = [...new Map(found.flatMap((user) => (user ? [[user.id, user] as const] : []))).values()];
+      const present = await tx.member.findMany({ where: { chatId: roomId, userId: { in: users.map(({ id }) => id) } }, select: { userId: true } });
+      const fresh = users.filter(({ id }) => !present.some(({ userId }) => userId === id));
+      const places = room.capacity === null ? fresh.length : Math.max(0, room.capacity - room.memberCount);
+      if (places === 0 && fresh.length > 0) throw roomFull(room);
+      const fitting = fresh.slice(0, places).map(({ id }) => id);
+      const joined = await addMembers(tx, append, room, fitting, clock());
+      const nobody = found.filter((user) => user === null).map(() => ({ user: null, error: notFound('User') }));
+      return { room: joined.room, added: joined.members, skipped: [...nobody, ...fresh.slice(places).map((user) => ({ user, error: roomFull(room) }))] };
+    });
+  }
+
+  /**
+   * Ends somebody's membership; with `ban` also keeps them from joining again, and works for people who are not members, too.
+   * Fails with NOT_FOUND (Room, or User), FORBIDDEN, CONFLICT (LAST_OWNER).
+   */
+  async function remove(viewer: Viewer, roomId: number, userId: number | null, ban: boolean): Promise<ChatRow> {
+    return write(async (tx, append) => {
+      await locks.lockChat(tx, roomId);
+      const standing = await chats.standing(tx, viewer.userId, { roomId });
+      const room = must('removeMember', standing, 'Room');
+      const target = userId === null ? null : await tx.member.findUnique({ where: { chatId_userId: { chatId: roomId, userId } } });
+      const account = target ?? (ban && userId !== null ? await tx.user.findFirst({ where: { id: userId, deletedAt: null } }) : null);
+      if (userId === null || !account) throw notFound('User');
+      if (target && !mayRemove(standing.member?.role as Role, target.role as Role)) throw new AppError('FORBIDDEN', { forbiddenReason: 'ROLE_TOO_LOW' });
+      if (target) await mustKeepAnOwner(tx, target);
+      if (ban) await tx.ban.upsert({ where: { chatId_userId: { chatId: roomId, userId } }, create: { chatId: roomId, userId, at: clock() }, update: {} });
+      if (!target) return room;
+      const left = await takeMember(tx, roomId, userId);
+      append({ type: 'chat-removed', chatId: roomId, userId, reason: 'REMOVED' }, { type: 'member-left', chatId: roomId, userId, byId: viewer.userId, reason: 'REMOVED' });
+      return left;
+    });
+  }
+
+  /** Fails with NOT_FOUND (Room, or User when that is no member), FORBIDDEN, CONFLICT (LAST_OWNER). The same role again writes nothing. */
+  async function setRole(viewer: Viewer, roomId: number, userId: number | null, role: Role): Promise<MemberRow> {
+    return write(async (tx, append) => {
+      await locks.lockChat(tx, roomId);
+      must('setRole', await chats.standing(tx, viewer.userId, { roomId }), 'Room');
+      const target = userId === null ? null : await tx.member.findUnique({ where: { chatId_userId: { chatId: roomId, userId } } });
+      if (userId === null || !target) throw notFound('User');
+      if (target.role === role) return target;
+      await mustKeepAnOwner(tx, target);
+      append({ type: 'member-updated', chatId: roomId, userId });
+      return tx.member.update({ where: { chatId_userId: { chatId: roomId, userId } }, data: { role } });
+    });
+  }
+
+  /** Makes a new account a member of every room for everyone, in the transaction that creates it. */
+  async function welcome(tx: Tx, user: Pick<UserRow, 'id'>, append: Append): Promise<void> {
+    await locks.lockAccountsForJoining(tx);
+    const where = { everyone: true, deletedAt: null };
+    const ids = (await tx.chat.findMany({ where, select: { id: true }, orderBy: { id: 'asc' } })).map(({ id }) => id);
+    if (ids.length === 0) return;
+    for (const id of ids) await locks.lockChat(tx, id);
+    // Again behind the locks: one of them may have changed its mind, and `lastSeq` is certain now.
+    const rooms = await tx.chat.findMany({ where: { ...where, id: { in: ids } }, orderBy: { id: 'asc' } });
+    const now = clock();
+    await tx.member.createMany({ data: rooms.map((room) => toMember(room, user.id, now)) });
+    await tx.chat.updateMany({ where: { id: { in: rooms.map(({ id }) => id) } }, data: { memberCount: { increment: 1 } } });
+    append(...rooms.flatMap(({ id }) => joinEvents(id, user.id)));
+  }
+}
+
+/** Accounts by reference, in the order given; null for a reference that names nobody. */
+export async function findUsers(tx: Tx, refs: readonly (UserRef | null)[]): Promise<(UserRow | null)[]> {
+  const ids = refs.flatMap((ref) => (ref && 'id' in ref ? [ref.id] : []));
+  const usernameKeys = refs.flatMap((ref) => (ref && 'username' in ref && isUsername(ref.username) ? [foldName(ref.username)] : []));
+  if (ids.length + usernameKeys.length === 0) return refs.map(() => null);
+  const users = await tx.user.findMany({ where: { deletedAt: null, OR: [{ id: { in: ids } }, { usernameKey: { in: usernameKeys } }] } });
+  const [byId, byName] = [new Map(users.map((user) => [user.id, user])), new Map(users.map((user) => [user.usernameKey, user]))];
+  return refs.map((ref) => (ref && ('id' in ref ? byId.get(ref.id) : byName.get(foldName(ref.username)))) ?? null);
+}
+
+/** Makes every account that is not a member yet one, and lifts all bans. Returns who joined; the caller tells them. Needs lockAccountsForReading, and the room's lock. */
+export async function addEveryone(tx: Tx, room: ChatRow, at: Date): Promise<number[]> {
+  await tx.ban.deleteMany({ where: { chatId: room.id } });
+  const joined = await tx.$queryRaw<{ userId: number }[]>`
+    INSERT INTO "Member" ("chatId", "userId", "role", "joinedAt", "joinedSeq", "deliveredSeq", "readSeq")
+    SELECT c."id", u."id", 'MEMBER', CAST(${at} AS timestamptz), c."lastSeq", c."lastSeq", c."lastSeq"
+    FROM "Chat" c CROSS JOIN "User" u WHERE c."id" = ${room.id} AND u."deletedAt" IS NULL
+    ON CONFLICT DO NOTHING RETURNING "userId"`;
+  await tx.chat.update({ where: { id: room.id }, data: { memberCount: { increment: joined.length } } });
+  return joined.map(({ userId }) => Number(userId));
+}
+
+/**
+ * Takes a room out of sight, with its members and bans; its messages are swept later. The event ends the streams of those who read it as guests;
+ * the members must be told `chat-removed` after it.
+ */
+export async function closeRoom(tx: Tx, append: Append, room: ChatRow, at: Date): Promise<void> {
+  await tx.chat.update({ where: { id: room.id }, data: { deletedAt: at, linkKey: null, memberCount: 0 } });
+  await tx.member.deleteMany({ where: { chatId: room.id } });
+  await tx.ban.deleteMany({ where: { chatId: room.id } });
+  append({ type: 'chat-updated', chatId: room.id });
+}
+
+const isFull = (room: ChatRow): boolean => room.capacity !== null && room.memberCount >= room.capacity;
+const roomFull = (room: ChatRow): AppError => new AppError('ROOM_FULL', { roomCapacity: room.capacity ?? 0 });
+
+const toMember = (room: ChatRow, userId: number, at: Date): MemberRow => ({
+  chatId: room.id,
+  userId,
+  role: 'MEMBER',
+  joinedAt: at,
+  joinedSeq: room.lastSeq,
+  deliveredSeq: room.lastSeq,
+  readSeq: room.lastSeq,
+});
+
+/** Who joins is shown the chat first, so that nothing of it comes before. */
+const joinEvents = (chatId: number, userId: number) => [
+  { type: 'chat-added' as const, chatId, userId },
+  { type: 'member-joined' as const, chatId, userId },
+];
+
+async function addMembers(tx: Tx, append: Append, room: ChatRow, userIds: readonly number[], at: Date): Promise<{ room: ChatRow; members: MemberRow[] }> {
+  if (userIds.length === 0) return { room, members: [] };
+  const members = userIds.map((userId) => toMember(room, userId, at));
+  await tx.ban.deleteMany({ where: { chatId: room.id, userId: { in: [...userIds] } } });
+  await tx.member.createMany({ data: members });
+  append(...userIds.flatMap((userId) => joinEvents(room.id, userId)));
+  return { room: await tx.chat.update({ where: { id: room.id }, data: { memberCount: { increment: members.length } } }), members };
+}
+
+async function takeMember(tx: Tx, chatId: number, userId: number): Promise<ChatRow> {
+  await tx.member.delete({ where: { chatId_userId: { chatId, userId } } });
+  return tx.chat.update({ where: { id: chatId }, data: { memberCount: { decrement: 1 } } });
+}
+
+/** Throws CONFLICT (LAST_OWNER) when this member is the only owner: the room would have none without. */
+async function mustKeepAnOwner(tx: Tx, member: MemberRow): Promise<void> {
+  if (member.role !== 'OWNER' || (await tx.member.count({ where: { chatId: member.chatId, role: 'OWNER' } })) > 1) return;
+  throw new AppError('CONFLICT', { conflictReason: 'LAST_OWNER' }, 'A room must keep an owner: make somebody else an owner first.');
+}

@@ -1,0 +1,244 @@
+/** Making, changing and deleting rooms, and the rules that their settings must keep. */
+import type { Accounts, UserRef } from '../accounts/accounts.ts';
+import { checkLine, checkLines, foldName } from '../accounts/names.ts';
+import { checkRoomPassword, type Passwords } from '../accounts/passwords.ts';
+import type { Config } from '../config.ts';
+import { AppError, createProblems, invalid, notFound, type Problems } from '../errors.ts';
+import type { Append, Write } from '../events/write.ts';
+import type { Viewer } from '../sessions/viewer.ts';
+import { type Database, isUniqueViolation, type Tx } from '../storage/database.ts';
+import type { Locks } from '../storage/locks.ts';
+import { isText } from '../storage/page.ts';
+import type { ChatRow } from '../storage/rows.ts';
+import { mayOpenToEveryone, must } from './access.ts';
+import type { Chats } from './chats.ts';
+import { addEveryone, closeRoom, findUsers, mostNamed } from './membership.ts';
+
+export type Rooms = ReturnType<typeof createRooms>;
+
+export type RoomSettings = {
+  name: string;
+  topic: string | null;
+  visibility: 'PUBLIC' | 'PRIVATE';
+  postPolicy: 'ANYONE' | 'MEMBERS';
+  everyone: boolean;
+  /** Most members, the owner included. */
+  capacity: number | null;
+  link: string | null;
+  password: string | null;
+};
+export type NewRoom = Pick<RoomSettings, 'name' | 'visibility' | 'postPolicy'> &
+  Partial<RoomSettings> & {
+    /** First members besides the creator. */
+    members?: readonly (UserRef | null)[] | null;
+    clientRequestId?: string | null;
+  };
+/** Absent or undefined: stays as it is. Null clears what may be empty. */
+export type RoomChanges = { [Field in keyof RoomSettings]?: RoomSettings[Field] | null };
+
+/** What the rules look at. The password itself only when it is new. */
+type Checked = Omit<RoomSettings, 'password'> & { hasPassword: boolean };
+
+const mostCapacity = 1_000_000;
+
+export function createRooms({
+  db,
+  write,
+  locks,
+  chats,
+  accounts,
+  passwords,
+  config,
+  clock,
+}: {
+  db: Database;
+  write: Write;
+  locks: Locks;
+  chats: Pick<Chats, 'standing'>;
+  accounts: Pick<Accounts, 'findMany'>;
+  passwords: Pick<Passwords, 'hash'>;
+  config: Pick<Config, 'OPERATORS'>;
+  clock: () => Date;
+}) {
+  return { create, update, remove };
+
+  /**
+   * Makes a room whose owner is the viewer. Everybody in it is told ChatAdded.
+   * The same `clientRequestId` again returns the first room, also for tries at the same time; NOT_FOUND (Room) when the viewer cannot see that one any more.
+   * Fails with VALIDATION_FAILED, ALREADY_TAKEN (link), NOT_FOUND (User) when one of the members does not exist, FORBIDDEN (NOT_AN_OPERATOR).
+   */
+  async function create(viewer: Viewer, input: NewRoom): Promise<{ room: ChatRow; duplicate: boolean }> {
+    const clientRequestId = checkRequestId(input.clientRequestId);
+    const earlier = await findEarlier(db.read, viewer, clientRequestId);
+    if (earlier) return { room: earlier, duplicate: true };
+    const { members, password, ...given } = { ...input, topic: input.topic || null, password: input.password ?? null };
+    const settings = { ...given, topic: given.topic, everyone: given.everyone ?? false, capacity: given.capacity ?? null, link: given.link ?? null };
+    const problems = createProblems();
+    checkFields(problems, { ...settings, password });
+    checkRules(problems, { ...settings, hasPassword: password !== null }, []);
+    if (members && members.length > mostNamed) problems.add('members', 'length', `At most ${mostNamed} members can be named at once; add the others later.`);
+    problems.check();
+    await mustMayOpen(viewer, settings.everyone);
+    const passwordHash = password === null ? null : await passwords.hash(password);
+
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await write((tx, append) => store(tx, append));
+      } catch (error) {
+        // Somebody was faster with the link or with this request: the next try sees which.
+        if (!isUniqueViolation(error) || attempt >= 3) throw error;
+      }
+    }
+
+    async function store(tx: Tx, append: Append): Promise<{ room: ChatRow; duplicate: boolean }> {
+      const first = await findEarlier(tx, viewer, clientRequestId);
+      if (first) return { room: first, duplicate: true };
+      await checkLinkIsFree(tx, settings.link);
+      const users = await findUsers(tx, members ?? []);
+      if (users.includes(null)) throw notFound('User');
+      const memberIds = [viewer.userId, ...new Set(users.map((user) => user?.id as number).filter((id) => id !== viewer.userId))];
+      if (settings.capacity !== null && settings.capacity < memberIds.length) throw invalid('capacity', 'too-small', `The room would begin with ${memberIds.length} members.`);
+      if (settings.everyone) await locks.lockAccountsForReading(tx);
+      const now = clock();
+      const { name, topic, visibility, postPolicy, everyone, capacity, link } = settings;
+      const room = await tx.chat.create({
+        data: {
+          kind: 'ROOM',
+          name,
+          nameKey: foldName(name),
+          topic,
+          visibility,
+          postPolicy,
+          everyone,
+          capacity,
+          link,
+          linkKey: link === null ? null : foldName(link),
+          passwordHash,
+          memberCount: memberIds.length,
+          createdAt: now,
+          lastActivityAt: now,
+          creatorId: viewer.userId,
+          clientRequestId,
+        },
+      });
+      const fresh = { chatId: room.id, joinedAt: now, joinedSeq: 0, deliveredSeq: 0, readSeq: 0 };
+      await tx.member.createMany({ data: memberIds.map((userId) => ({ ...fresh, userId, role: userId === viewer.userId ? 'OWNER' : 'MEMBER' })) });
+      const joined = everyone ? await addEveryone(tx, room, now) : [];
+      append(...[...memberIds, ...joined].map((userId) => ({ type: 'chat-added' as const, chatId: room.id, userId })));
+      return { room: { ...room, memberCount: memberIds.length + joined.length }, duplicate: false };
+    }
+  }
+
+  /**
+   * Changes what is given; the result must keep the rules of a new room. Making it an `everyone` room makes every account a member and lifts all bans.
+   * Fails with NOT_FOUND (Room), FORBIDDEN, VALIDATION_FAILED, ALREADY_TAKEN (link).
+   */
+  async function update(viewer: Viewer, roomId: number, changes: RoomChanges): Promise<ChatRow> {
+    const problems = createProblems();
+    for (const field of ['name', 'visibility', 'postPolicy', 'everyone'] as const) {
+      if (changes[field] === null) problems.add(field, 'required', 'This cannot be empty.');
+    }
+    const given = Object.fromEntries(
+      Object.entries({ ...changes, topic: changes.topic === '' ? null : changes.topic }).filter(([, value]) => value !== undefined),
+    ) as Partial<RoomSettings>;
+    checkFields(problems, given);
+    // Who may not is told so first, and nobody makes the server hash for a room that is not theirs.
+    const before = must('updateRoom', await chats.standing(db.read, viewer.userId, { roomId }), 'Room');
+    problems.check();
+    if (Object.keys(given).length === 0) return before;
+    if (given.everyone && !before.everyone) await mustMayOpen(viewer, true);
+    const { password, ...settings } = given;
+    const passwordHash = password == null ? password : await passwords.hash(password);
+
+    const store = async (tx: Tx, append: Append): Promise<ChatRow> => {
+      if (given.everyone) await locks.lockAccountsForReading(tx);
+      await locks.lockChat(tx, roomId);
+      const room = must('updateRoom', await chats.standing(tx, viewer.userId, { roomId }), 'Room');
+      const hasPassword = (passwordHash === undefined ? room.passwordHash : passwordHash) !== null;
+      const clashes = createProblems();
+      checkRules(clashes, { ...(room as unknown as Omit<RoomSettings, 'password'>), ...settings, hasPassword }, Object.keys(given));
+      if (given.capacity != null && given.capacity < room.memberCount) clashes.add('capacity', 'too-small', `The room has ${room.memberCount} members.`);
+      clashes.check();
+      if (given.link != null && foldName(given.link) !== room.linkKey) await checkLinkIsFree(tx, given.link);
+      let changed = await tx.chat.update({
+        where: { id: roomId },
+        data: {
+          ...settings,
+          ...(settings.name === undefined ? {} : { nameKey: foldName(settings.name) }),
+          ...(settings.link === undefined ? {} : { linkKey: settings.link === null ? null : foldName(settings.link) }),
+          ...(passwordHash === undefined ? {} : { passwordHash }),
+        },
+      });
+      const joined = given.everyone && !room.everyone ? await addEveryone(tx, changed, clock()) : [];
+      if (joined.length > 0) changed = { ...changed, memberCount: changed.memberCount + joined.length };
+      append({ type: 'chat-updated', chatId: roomId }, ...joined.map((userId) => ({ type: 'chat-added' as const, chatId: roomId, userId })));
+      return changed;
+    };
+    try {
+      return await write(store);
+    } catch (error) {
+      if (isUniqueViolation(error)) throw linkTaken();
+      throw error;
+    }
+  }
+
+  /** Ends the room for everybody: its members are told ChatRemoved, its link is free. Fails with NOT_FOUND (Room) or FORBIDDEN. */
+  async function remove(viewer: Viewer, roomId: number): Promise<void> {
+    await write(async (tx, append) => {
+      await locks.lockChat(tx, roomId);
+      const room = must('deleteRoom', await chats.standing(tx, viewer.userId, { roomId }), 'Room');
+      const members = await tx.member.findMany({ where: { chatId: roomId }, select: { userId: true }, orderBy: { userId: 'asc' } });
+      await closeRoom(tx, append, room, clock());
+      append(...members.map(({ userId }) => ({ type: 'chat-removed' as const, chatId: roomId, userId, reason: 'ROOM_DELETED' as const })));
+    });
+  }
+
+  async function mustMayOpen(viewer: Viewer, everyone: boolean): Promise<void> {
+    if (!everyone || config.OPERATORS.length === 0) return;
+    const [account] = await accounts.findMany([viewer.userId]);
+    if (!mayOpenToEveryone(account?.usernameKey, config.OPERATORS.map(foldName))) throw new AppError('FORBIDDEN', { forbiddenReason: 'NOT_AN_OPERATOR' });
+  }
+
+  async function findEarlier(from: Tx, viewer: Viewer, clientRequestId: string | null): Promise<ChatRow | null> {
+    if (clientRequestId === null) return null;
+    const earlier = await from.chat.findUnique({ where: { creatorId_clientRequestId: { creatorId: viewer.userId, clientRequestId } }, select: { id: true } });
+    return earlier && must('see', await chats.standing(from, viewer.userId, { roomId: earlier.id }), 'Room');
+  }
+}
+
+const linkTaken = (): AppError => new AppError('ALREADY_TAKEN', { field: 'link' }, 'Another room has this link.');
+
+async function checkLinkIsFree(tx: Tx, link: string | null): Promise<void> {
+  if (link !== null && (await tx.chat.findUnique({ where: { linkKey: foldName(link) }, select: { id: true } }))) throw linkTaken();
+}
+
+/** The same alphabet as a `clientMessageId`. */
+function checkRequestId(id: string | null | undefined): string | null {
+  if (id != null && !/^[\x20-\x7e]{1,128}$/.test(id)) throw invalid('clientRequestId', 'format', 'A request id has 1 to 128 printable ASCII characters.');
+  return id ?? null;
+}
+
+/** Each field by itself; what is absent or empty is not looked at. */
+function checkFields(problems: Problems, { name, topic, capacity, link, password }: Partial<RoomSettings>): void {
+  if (name != null) checkLine(problems, 'name', name, 80);
+  if (topic != null) checkLines(problems, 'topic', topic, 500);
+  if (capacity != null && (capacity < 1 || capacity > mostCapacity)) problems.add('capacity', 'range', `A room can be limited to 1 to ${mostCapacity} members.`);
+  if (link != null && !isLink(link)) problems.add('link', 'format', 'A link has 3 to 64 of A-Z, a-z, 0-9, "-", "_", "." and "~", or is an http(s) URL of up to 300 characters.');
+  if (password != null) checkRoomPassword(problems, 'password', password);
+}
+
+function isLink(link: string): boolean {
+  if (/^[A-Za-z0-9_.~-]{3,64}$/.test(link)) return true;
+  return link.length <= 300 && isText(link) && /^https?:\/\/[^\s\p{C}]+$/iu.test(link) && URL.canParse(link);
+}
+
+/** Settings that go together. A problem is reported at a field that was given, where there is one. */
+function checkRules(problems: Problems, { visibility, postPolicy, everyone, capacity, hasPassword }: Checked, given: readonly string[]): void {
+  const clash = (fields: readonly string[], rule: string, message: string): void =>
+    problems.add(fields.find((field) => given.includes(field)) ?? (fields[0] as string), rule, message);
+  if (everyone && visibility !== 'PUBLIC') clash(['everyone', 'visibility'], 'everyone-is-public', 'A room for everyone must be public.');
+  if (everyone && capacity !== null) clash(['everyone', 'capacity'], 'everyone-has-no-capacity', 'A room for everyone cannot have a capacity.');
+  if (everyone && hasPassword) clash(['everyone', 'password'], 'everyone-has-no-password', 'A room for everyone cannot have a password.');
+  if (postPolicy === 'ANYONE' && visibility !== 'PUBLIC') clash(['postPolicy', 'visibility'], 'open-is-public', 'A room in which anyone may post must be public.');
+  if (postPolicy === 'ANYONE' && hasPassword) clash(['postPolicy', 'password'], 'open-has-no-password', 'A room in which anyone may post cannot have a password.');
+}

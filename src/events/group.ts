@@ -1,0 +1,58 @@
+/**
+ * Group commit: intentions of one kind that are under way at the same time share a transaction, which is what makes full durability cheap.
+ */
+import { AppError } from '../errors.ts';
+import { isUniqueViolation } from '../storage/database.ts';
+import type { Sql } from '../storage/sql.ts';
+import type { Numbering, WriteBatch } from './write.ts';
+
+/** What became of one item: a refused one fails alone. */
+export type Outcome<Result> = { result: Result } | { error: unknown };
+/** Decides and stores a batch; gives an outcome for each item, in their order. May run again with the same items: it must not change them. */
+export type StoreBatch<Item, Result> = (sql: Sql, number: Numbering, items: readonly Item[]) => Promise<Outcome<Result>[]>;
+
+const largestBatch = 256;
+
+/** Returns a function that resolves when its item is stored for good, or fails with the item's own error. */
+export function createGroup<Item, Result>(writeBatch: WriteBatch, store: StoreBatch<Item, Result>): (item: Item) => Promise<Result> {
+  let waiting: { item: Item; resolve: (result: Result) => void; reject: (error: unknown) => void }[] = [];
+  let busy = false;
+  return (item) =>
+    new Promise((resolve, reject) => {
+      waiting.push({ item, resolve, reject });
+      if (busy) return;
+      busy = true;
+      // After the sockets that are readable now have been read: what they bring shares the transaction.
+      setImmediate(drain);
+    });
+
+  async function drain(): Promise<void> {
+    while (waiting.length > 0) {
+      const batch = waiting.slice(0, largestBatch);
+      waiting = waiting.slice(largestBatch);
+      const outcomes = await settle(batch.map(({ item }) => item));
+      for (const [index, { resolve, reject }] of batch.entries()) {
+        const outcome = outcomes[index] as Outcome<Result>;
+        if ('error' in outcome) reject(outcome.error);
+        else resolve(outcome.result);
+      }
+      await new Promise((turn) => setImmediate(turn));
+    }
+    busy = false;
+  }
+
+  async function settle(items: Item[]): Promise<Outcome<Result>[]> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await writeBatch((sql, number) => store(sql, number, items));
+      } catch (error) {
+        // Another node stored the same thing in between: the next look finds it.
+        if (isUniqueViolation(error) && attempt < 5) continue;
+        if (items.length === 1 || error instanceof AppError) return items.map(() => ({ error }));
+        const alone: Outcome<Result>[] = [];
+        for (const item of items) alone.push(...(await settle([item])));
+        return alone;
+      }
+    }
+  }
+}

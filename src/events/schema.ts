@@ -1,0 +1,419 @@
+/** The streams as clients see them: every kind of item, and the subscriptions and the poll that hand them out. */
+import { loadUser, User } from '../accounts/schema.ts';
+import { can, canSee } from '../chats/access.ts';
+import { Chat, loadChat, loadMember, loadStanding, Member, parseChatRef, Room } from '../chats/schema.ts';
+import { AppError, notFound } from '../errors.ts';
+import { builder } from '../graphql/builder.ts';
+import { type Context, type Delivery, freshContext, mustBeSignedIn, sharedLoader } from '../graphql/context.ts';
+import { toGlobalId } from '../graphql/ids.ts';
+import { Message, MessageStatus } from '../messages/schema.ts';
+import type { ChatRow, MemberRow, MessageRow, UserRow } from '../storage/rows.ts';
+import { type EndReason, type EventKind, endReasons, eventKinds, type LogEvent, messageIdOf, type Pair, type RemovalReason, removalReasons } from './event.ts';
+import type { Ephemeral, Follower, FollowItem, FollowOptions } from './follow.ts';
+
+type Durable = { cursor: string; at: Date; replayed: boolean };
+/** What a stream hands to a resolver: an item with all it names, so that resolving its fields reads nothing that another subscriber's did not. */
+export type StreamItem =
+  | ({ type: 'MessageAdded' | 'MessageEdited' | 'MessageDeleted'; message: MessageRow } & Durable)
+  | ({ type: 'MessageStatusChanged'; chat: ChatRow; user: UserRow; status: 'DELIVERED' | 'READ'; upToSeq: number } & Durable)
+  | ({ type: 'ChatAdded' | 'ChatUpdated' | 'MyChatChanged'; chat: ChatRow } & Durable)
+  | ({ type: 'ChatRemoved'; chatId: number; reason: RemovalReason } & Durable)
+  | ({ type: 'MemberJoined' | 'MemberUpdated'; room: ChatRow; member: MemberRow } & Durable)
+  | ({ type: 'MemberLeft'; room: ChatRow; user: UserRow; by: UserRow | null; reason: RemovalReason } & Durable)
+  | ({ type: 'UserUpdated'; user: UserRow } & Durable)
+  | ({ type: 'AccountChanged'; me: UserRow } & Durable)
+  | { type: 'PresenceChanged'; user: UserRow; at: Date; snapshot: boolean }
+  | { type: 'TypingChanged'; chat: ChatRow; user: UserRow; active: boolean; expiresAt: Date }
+  | { type: 'CaughtUp'; cursor: string; at: Date; replayedCount: number }
+  | { type: 'StreamGap'; at: Date; resumeFrom: string }
+  | { type: 'Heartbeat'; at: Date; cursor: string }
+  | { type: 'SessionEnded'; at: Date; endReason: EndReason; retry: boolean };
+type ItemOf<Type extends StreamItem['type']> = Extract<StreamItem, { type: Type }>;
+
+// ---------------------------------------------------------------- from the log to items
+
+/** An item with what it names, or null for what can no longer be shown: it is skipped. */
+export async function toItem(item: FollowItem, context: Context): Promise<StreamItem | null> {
+  switch (item.type) {
+    case 'event':
+      return toDurable(item.event, { cursor: item.cursor, at: item.event.at, replayed: item.replayed }, context);
+    case 'caught-up':
+      return { type: 'CaughtUp', cursor: item.cursor, at: item.at, replayedCount: item.replayedCount };
+    case 'gap':
+      return { type: 'StreamGap', at: item.at, resumeFrom: item.resumeFrom };
+    case 'heartbeat':
+      return { type: 'Heartbeat', at: item.at, cursor: item.cursor };
+    case 'ended':
+      return { type: 'SessionEnded', at: item.at, endReason: item.reason, retry: item.retry };
+    case 'ephemeral':
+      return toEphemeral(item.ephemeral, context);
+  }
+}
+
+async function toEphemeral(ephemeral: Ephemeral, context: Context): Promise<StreamItem | null> {
+  const user = await loadUser(context, ephemeral.userId);
+  if (ephemeral.type === 'presence-changed') return user && { type: 'PresenceChanged', user, at: ephemeral.at, snapshot: ephemeral.snapshot };
+  const chat = await loadChat(context, ephemeral.chatId);
+  return user && chat && { type: 'TypingChanged', chat, user, active: ephemeral.active, expiresAt: ephemeral.expiresAt };
+}
+
+async function toDurable(event: LogEvent, durable: Durable, context: Context): Promise<StreamItem | null> {
+  switch (event.type) {
+    case 'message-added':
+    case 'message-edited':
+    case 'message-deleted': {
+      const message = event.message ?? (await loadMessage(context, messageIdOf(event)));
+      const type = ({ 'message-added': 'MessageAdded', 'message-edited': 'MessageEdited', 'message-deleted': 'MessageDeleted' } as const)[event.type];
+      return message && { type, message, ...durable };
+    }
+    case 'marker-moved': {
+      const chat = await loadChat(context, event.chatId);
+      if (!chat) return null;
+      if (event.userId === context.viewer?.userId) return { type: 'MyChatChanged', chat, ...durable };
+      const user = await loadUser(context, event.userId);
+      return user && { type: 'MessageStatusChanged', chat, user, status: event.status, upToSeq: event.upToSeq, ...durable };
+    }
+    case 'chat-added':
+    case 'chat-updated': {
+      const chat = await loadChat(context, event.chatId);
+      return chat && !chat.deletedAt ? { type: event.type === 'chat-added' ? 'ChatAdded' : 'ChatUpdated', chat, ...durable } : null;
+    }
+    case 'chat-removed':
+      return { type: 'ChatRemoved', chatId: event.chatId, reason: event.reason, ...durable };
+    case 'member-joined':
+    case 'member-updated': {
+      const [room, member] = await Promise.all([loadChat(context, event.chatId), loadMember(context, event.chatId, event.userId)]);
+      return room && member && { type: event.type === 'member-joined' ? 'MemberJoined' : 'MemberUpdated', room, member, ...durable };
+    }
+    case 'member-left': {
+      const [room, user, by] = await Promise.all([loadChat(context, event.chatId), loadUser(context, event.userId), event.byId === null ? null : loadUser(context, event.byId)]);
+      return room && user && { type: 'MemberLeft', room, user, by, reason: event.reason, ...durable };
+    }
+    case 'user-updated':
+    case 'account-changed': {
+      const user = await loadUser(context, event.userId);
+      return user && (event.type === 'user-updated' ? { type: 'UserUpdated', user, ...durable } : { type: 'AccountChanged', me: user, ...durable });
+    }
+    case 'session-ended':
+      return null;
+  }
+}
+
+/** Read once for all who are delivered the event; its audience was decided before. */
+const loadMessage = (context: Context, id: number): Promise<MessageRow | null> =>
+  sharedLoader<number, MessageRow>(context, 'deliveredMessage', (ids) => context.app.messages.getMany(ids)).load(id);
+
+// ---------------------------------------------------------------- types
+
+const EndReasonEnum = builder.enumType('SessionEndReason', {
+  description: 'Why a stream ended.',
+  values: {
+    TOKEN_EXPIRED: { description: 'The access token expired: refresh and subscribe again.' },
+    LOGGED_OUT: { description: 'The session was logged out.' },
+    REVOKED: { description: 'The session was ended from another one, or because a refresh token was used twice.' },
+    PASSWORD_CHANGED: { description: 'The password was changed from another session.' },
+    ACCOUNT_DELETED: { description: 'The account is gone.' },
+    SLOW_CONSUMER: { description: 'The client did not take what was sent: subscribe again with the last cursor.' },
+    SERVER_SHUTDOWN: { description: 'The server stops: subscribe again with the last cursor.' },
+  } satisfies Record<(typeof endReasons)[number], { description: string }>,
+});
+const RemovedReasonEnum = builder.enumType('ChatRemovedReason', {
+  description: 'Why somebody is no longer in a chat.',
+  values: {
+    LEFT: { description: 'By leaving.' },
+    REMOVED: { description: 'By an owner or admin.' },
+    ROOM_DELETED: { description: 'The room is gone.' },
+  } satisfies Record<(typeof removalReasons)[number], { description: string }>,
+});
+const EventKindEnum = builder.enumType('EventKind', {
+  description: 'Groups of items that a stream can be narrowed to. `CaughtUp`, `StreamGap`, `Heartbeat` and `SessionEnded` always come.',
+  values: {
+    MESSAGES: { description: 'MessageAdded, MessageEdited, MessageDeleted.' },
+    RECEIPTS: { description: 'MessageStatusChanged, MyChatChanged.' },
+    CHATS: { description: 'ChatAdded, ChatUpdated, ChatRemoved.' },
+    MEMBERS: { description: 'MemberJoined, MemberLeft, MemberUpdated.' },
+    USERS: { description: 'UserUpdated, AccountChanged.' },
+    NOTIFICATIONS: { description: 'NotificationAdded, NotificationsRead.' },
+    PRESENCE: { description: 'PresenceChanged.' },
+    TYPING: { description: 'TypingChanged.' },
+  } satisfies Record<(typeof eventKinds)[number], { description: string }>,
+});
+
+export const StreamEvent = builder.interfaceRef<Durable>('StreamEvent').implement({
+  description: 'Every durable event. Store the cursor of the last one you fully handled.',
+  fields: (t) => ({
+    cursor: t.expose('cursor', { type: 'EventCursor', description: 'Position of this event: subscribe with `after` it to go on behind it.' }),
+    at: t.expose('at', { type: 'DateTime', description: 'When it happened.' }),
+    replayed: t.exposeBoolean('replayed', { description: 'True when it comes from the backlog, false when it is live.' }),
+  }),
+});
+
+/** Declares the type of one durable item. */
+function durable<Type extends Extract<StreamItem, Durable>['type']>(
+  type: Type,
+  description: string,
+  fields: (t: PothosSchemaTypes.ObjectFieldBuilder<(typeof builder)['$inferSchemaTypes'], ItemOf<Type>>) => object,
+) {
+  return builder.objectRef<ItemOf<Type>>(type).implement({ interfaces: [StreamEvent], description, fields: fields as never } as never);
+}
+
+const MessageAdded = durable('MessageAdded', 'A message was sent.', (t) => ({ message: t.field({ type: Message, description: 'The message.', resolve: (item) => (item as { message: MessageRow }).message }) }));
+const MessageEdited = durable('MessageEdited', 'A message has a new text.', (t) => ({ message: t.field({ type: Message, description: 'As it is now.', resolve: (item) => (item as { message: MessageRow }).message }) }));
+const MessageDeleted = durable('MessageDeleted', 'The text and attachments are gone; the message keeps its id and seq as a tombstone.', (t) => ({
+  message: t.field({ type: Message, description: 'The tombstone.', resolve: (item) => (item as { message: MessageRow }).message }),
+}));
+const MessageStatusChanged = durable('MessageStatusChanged', "One participant's marker moved: every message up to the seq now has at least this status for that user.", (t) => ({
+  chat: t.field({ type: Chat, description: 'Where.', resolve: (item) => item.chat as never }),
+  user: t.field({ type: User, description: 'Whose marker.', resolve: (item) => item.user as never }),
+  status: t.field({ type: MessageStatus, description: 'DELIVERED or READ.', resolve: (item) => item.status }),
+  upToSeq: t.int({ description: 'Up to and including this message.', resolve: (item) => item.upToSeq }),
+}));
+const chatField = (t: PothosSchemaTypes.ObjectFieldBuilder<(typeof builder)['$inferSchemaTypes'], never>, description: string) => ({
+  chat: t.field({ type: Chat, description, resolve: (item: { chat: ChatRow }) => item.chat as never } as never),
+});
+const ChatAdded = durable('ChatAdded', 'The caller can see a chat it could not see before (created, added, joined, first direct message).', (t) => chatField(t as never, 'The chat.'));
+const ChatUpdated = durable('ChatUpdated', 'Name, topic or settings of a chat changed.', (t) => chatField(t as never, 'As it is now.'));
+const ChatRemoved = durable('ChatRemoved', 'The caller lost access (left, removed, room deleted). Nothing of this chat follows.', (t) => ({
+  chatId: t.id({ description: 'The chat that was.', resolve: (item) => toGlobalId('Room', item.chatId) }),
+  reason: t.field({ type: RemovedReasonEnum, description: 'Why.', resolve: (item) => item.reason }),
+}));
+const MyChatChanged = durable('MyChatChanged', "The caller's own markers or settings changed on another device.", (t) => chatField(t as never, 'Select `my`.'));
+const roomField = (t: PothosSchemaTypes.ObjectFieldBuilder<(typeof builder)['$inferSchemaTypes'], never>) =>
+  t.field({ type: Room, description: 'The room.', resolve: (item: { room: ChatRow }) => item.room as never } as never);
+const memberField = (t: PothosSchemaTypes.ObjectFieldBuilder<(typeof builder)['$inferSchemaTypes'], never>, description: string) =>
+  t.field({ type: Member, description, resolve: (item: { member: MemberRow }) => item.member as never } as never);
+const MemberJoined = durable('MemberJoined', 'Somebody became a member of a room.', (t) => ({ room: roomField(t as never), member: memberField(t as never, 'The new member.') }));
+const MemberLeft = durable('MemberLeft', 'Somebody is no longer a member of a room.', (t) => ({
+  room: roomField(t as never),
+  user: t.field({ type: User, description: 'Who went.', resolve: (item) => item.user as never }),
+  by: t.field({ type: User, nullable: true, description: 'Who removed them; null when they left by themselves.', resolve: (item) => item.by as never }),
+  reason: t.field({ type: RemovedReasonEnum, description: 'Why.', resolve: (item) => item.reason }),
+}));
+const MemberUpdated = durable('MemberUpdated', "A member's role changed.", (t) => ({ room: roomField(t as never), member: memberField(t as never, 'As it is now.') }));
+const UserUpdated = durable('UserUpdated', "Somebody's public profile changed.", (t) => ({ user: t.field({ type: User, description: 'As it is now.', resolve: (item) => item.user as never }) }));
+const AccountChanged = durable('AccountChanged', "Something under the caller's own `account` changed on another device: contacts, e-mail, devices, sessions.", (t) => ({
+  me: t.field({ type: User, description: 'The caller, as it is now.', resolve: (item) => item.me as never }),
+}));
+
+export const PresenceChanged = builder.objectRef<ItemOf<'PresenceChanged'>>('PresenceChanged').implement({
+  description: 'Ephemeral: no cursor, never replayed.',
+  fields: (t) => ({
+    user: t.field({ type: User, description: 'Select `presence`.', resolve: (item) => item.user as never }),
+    at: t.expose('at', { type: 'DateTime', description: 'When.' }),
+    snapshot: t.exposeBoolean('snapshot', { description: 'True for the state at the beginning of a stream, false for a change.' }),
+  }),
+});
+export const TypingChanged = builder.objectRef<ItemOf<'TypingChanged'>>('TypingChanged').implement({
+  description: 'Ephemeral: no cursor, never replayed.',
+  fields: (t) => ({
+    chat: t.field({ type: Chat, description: 'Where.', resolve: (item) => item.chat as never }),
+    user: t.field({ type: User, description: 'Who.', resolve: (item) => item.user as never }),
+    active: t.exposeBoolean('active', { description: 'False when it is over.' }),
+    expiresAt: t.expose('expiresAt', { type: 'DateTime', description: 'It is over then, even if no word of it comes.' }),
+  }),
+});
+export const CaughtUp = builder.objectRef<ItemOf<'CaughtUp'>>('CaughtUp').implement({
+  description: 'The backlog is done; what follows is live.',
+  fields: (t) => ({
+    cursor: t.expose('cursor', { type: 'EventCursor', description: 'Position up to which everything has been handed out.' }),
+    at: t.expose('at', { type: 'DateTime', description: 'When.' }),
+    replayedCount: t.exposeInt('replayedCount', { description: 'How many items came from the backlog.' }),
+  }),
+});
+const StreamGap = builder.objectRef<ItemOf<'StreamGap'>>('StreamGap').implement({
+  description: `The cursor is older than the kept log, or from another database: events are missing and cannot be replayed. Read again what
+you show, then apply what follows; the stream goes on live from \`resumeFrom\`.`,
+  fields: (t) => ({
+    at: t.expose('at', { type: 'DateTime', description: 'When.' }),
+    resumeFrom: t.expose('resumeFrom', { type: 'EventCursor', description: 'Position from which the stream goes on.' }),
+  }),
+});
+export const Heartbeat = builder.objectRef<ItemOf<'Heartbeat'>>('Heartbeat').implement({
+  description: 'Nothing happened, and the stream lives.',
+  fields: (t) => ({
+    at: t.expose('at', { type: 'DateTime', description: 'When.' }),
+    cursor: t.expose('cursor', { type: 'EventCursor', description: 'Newest cursor of the stream, so an idle client keeps a fresh resume point.' }),
+  }),
+});
+export const SessionEnded = builder.objectRef<ItemOf<'SessionEnded'>>('SessionEnded').implement({
+  description: 'Last item before the server closes the stream.',
+  fields: (t) => ({
+    at: t.expose('at', { type: 'DateTime', description: 'When.' }),
+    endReason: t.expose('endReason', { type: EndReasonEnum, description: 'Why.' }),
+    retry: t.exposeBoolean('retry', { description: 'True when signing in again (or refreshing) and re-subscribing is expected to work.' }),
+  }),
+});
+
+/** A union of items that are told apart by their `type`. */
+export const itemUnion = <const Types extends readonly unknown[]>(name: string, description: string, types: Types) =>
+  builder.unionType(name, { description, types: types as never, resolveType: ((item: StreamItem) => item.type) as never });
+
+const NewMessagesItem = itemUnion('NewMessagesItem', 'What `newMessages` hands out.', [MessageAdded, CaughtUp, StreamGap, Heartbeat, SessionEnded]);
+const MessageStatusItem = itemUnion('MessageStatusItem', 'What `messageStatus` hands out.', [MessageStatusChanged, CaughtUp, StreamGap, Heartbeat, SessionEnded]);
+const durableTypes = [
+  MessageAdded, MessageEdited, MessageDeleted, MessageStatusChanged, ChatAdded, ChatUpdated, ChatRemoved, MyChatChanged, MemberJoined, MemberLeft, MemberUpdated, UserUpdated, AccountChanged,
+] as const;
+const StreamItemUnion = itemUnion('StreamItem', 'What `events` hands out. New kinds may be added: ignore a `__typename` you do not know.', [...durableTypes, PresenceChanged, TypingChanged, CaughtUp, StreamGap, Heartbeat, SessionEnded]);
+
+// ---------------------------------------------------------------- streams
+
+const EventFilterInput = builder.inputType('EventFilterInput', {
+  description: 'Narrows a stream.',
+  fields: (t) => ({
+    kinds: t.field({ type: [EventKindEnum], description: 'Only items of these kinds.' }),
+    chatIds: t.idList({ description: 'Of what happens in chats, only what happens in these.' }),
+  }),
+});
+type EventFilter = typeof EventFilterInput.$inferInput | null | undefined;
+
+function narrowed(filter: EventFilter): StreamOptions {
+  if (filter?.chatIds && filter.chatIds.length > 1000) throw new AppError('BAD_REQUEST', undefined, 'A filter names at most 1,000 chats.');
+  return {
+    kinds: filter?.kinds ? new Set<EventKind>(filter.kinds) : undefined,
+    chats: filter?.chatIds ? filter.chatIds.map((id) => toFollowed(parseChatRef(id))).filter((chat) => chat !== null) : undefined,
+  };
+}
+
+const toFollowed = (ref: ReturnType<typeof parseChatRef>): number | Pair | null => (ref === null ? null : 'roomId' in ref ? ref.roomId : ref);
+
+type StreamOptions = Pick<FollowOptions, 'after' | 'kinds' | 'chats' | 'only'>;
+
+/** What every stream of the viewer is opened with. */
+export function followOptions(context: Context, options: StreamOptions): FollowOptions {
+  const { userId, sessionId, expiresAt } = mustBeSignedIn(context);
+  return { userId, sessionId, expiresAt, signal: context.client.signal, ...options };
+}
+
+/** A stream of the items that its type can carry. Each has loaders of its own, shared with all who are delivered the same event. */
+export async function deliver(context: Context, opening: Promise<Follower>, carried?: ReadonlySet<StreamItem['type']>): Promise<AsyncIterableIterator<Delivery>> {
+  const follower = await opening;
+  const deliveries: AsyncIterableIterator<Delivery> = {
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+    async next() {
+      for (;;) {
+        const found = await follower.next();
+        if (found.done) return found;
+        const itemContext = freshContext(context, found.value.type === 'event' ? found.value.event : null);
+        const item = await toItem(found.value, itemContext);
+        if (item && (!carried || carried.has(item.type))) return { done: false, value: { item, context: itemContext } };
+      }
+    },
+    async return() {
+      await follower.return();
+      return { done: true, value: undefined };
+    },
+  };
+  return deliveries;
+}
+
+/** One chat the viewer may read, also as a guest; an unopened dialog, too. Throws NOT_FOUND, or FORBIDDEN where only members read. */
+export async function onlyChat(context: Context, id: string | null | undefined): Promise<StreamOptions> {
+  if (id == null) return {};
+  const ref = parseChatRef(id);
+  const chat = ref && (await context.app.chats.find(mustBeSignedIn(context), ref));
+  const followed = toFollowed(ref);
+  if (!chat || followed === null) throw notFound('Chat');
+  const standing = await loadStanding(context, chat);
+  if (!canSee(standing)) throw notFound('Chat');
+  if (!can('read', standing)) throw new AppError('FORBIDDEN', { forbiddenReason: 'NOT_A_MEMBER' }, 'Only members may follow this room.');
+  return { chats: [followed], only: true };
+}
+
+/** Items that a stream can carry, where there are others of the same kind. */
+const carriedBy = {
+  newMessages: new Set<StreamItem['type']>(['MessageAdded', 'CaughtUp', 'StreamGap', 'Heartbeat', 'SessionEnded']),
+  messageStatus: new Set<StreamItem['type']>(['MessageStatusChanged', 'CaughtUp', 'StreamGap', 'Heartbeat', 'SessionEnded']),
+};
+
+const after = { type: 'EventCursor' as const, description: 'Continue behind this position: first what was missed, then one CaughtUp, then live. Without it the stream starts live.' };
+
+builder.subscriptionFields((t) => ({
+  events: t.field({
+    type: StreamItemUnion,
+    description: `One stream for a whole app session: everything and every change the caller may see, in one order,
+resumable. Durable events are replayed after \`after\`; presence and typing are live only.`,
+    args: { after: t.arg(after), filter: t.arg({ type: EventFilterInput, description: 'Only some of it.' }) },
+    subscribe: async (_root, args, context) => (await deliver(context, context.app.presence.followEvents(followOptions(context, { after: args.after, ...narrowed(args.filter) })))) as never,
+    resolve: (item) => item as never,
+  }),
+  newMessages: t.field({
+    type: NewMessagesItem,
+    description: `New messages in one chat, or in every chat of the caller when \`chatId\` is omitted.
+With \`after\`, missed messages come first (replayed: true), then one CaughtUp, then live ones. Inside one stream nothing comes
+twice; over reconnects \`after\` continues exactly behind the last cursor you handled.`,
+    args: { chatId: t.arg.id({ description: 'Only this chat; a public room may be followed without joining it.' }), after: t.arg(after) },
+    subscribe: async (_root, args, context) => {
+      const options = { after: args.after, ...(await onlyChat(context, args.chatId)), kinds: new Set<EventKind>(['MESSAGES']) };
+      return (await deliver(context, context.app.tail.follow(followOptions(context, options)), carriedBy.newMessages)) as never;
+    },
+    resolve: (item) => item as never,
+  }),
+  messageStatus: t.field({
+    type: MessageStatusItem,
+    description: "Delivered / read markers moving in a chat, or in all the caller's chats.",
+    args: { chatId: t.arg.id({ description: 'Only this chat.' }), after: t.arg(after) },
+    subscribe: async (_root, args, context) => {
+      const options = { after: args.after, ...(await onlyChat(context, args.chatId)), kinds: new Set<EventKind>(['RECEIPTS']) };
+      return (await deliver(context, context.app.tail.follow(followOptions(context, options)), carriedBy.messageStatus)) as never;
+    },
+    resolve: (item) => item as never,
+  }),
+}));
+
+// ---------------------------------------------------------------- polling
+
+const syncPageSize = 100;
+
+const SyncPage = builder.objectRef<{ items: StreamItem[]; endCursor: string; hasMore: boolean }>('SyncPage').implement({
+  description: 'A piece of the log.',
+  fields: (t) => ({
+    items: t.field({ type: [StreamItemUnion], description: 'In order, as `events` would hand them out.', resolve: (page) => page.items as never }),
+    endCursor: t.expose('endCursor', { type: 'EventCursor', description: 'Ask again after this.' }),
+    hasMore: t.exposeBoolean('hasMore', { description: 'Whether there is more already.' }),
+  }),
+});
+
+builder.queryFields((t) => ({
+  eventCursor: t.field({
+    type: 'EventCursor',
+    nullable: true,
+    description: `A position that is not newer than anything else read in this same request. Ask for it with your initial data, then
+subscribe with \`after:\`: nothing is missed; an event that your data already shows may come again, so apply by id and \`version\`.`,
+    resolve: (_root, _args, context) => {
+      mustBeSignedIn(context);
+      return context.eventCursor;
+    },
+  }),
+  sync: t.field({
+    type: SyncPage,
+    nullable: true,
+    description: 'The polled twin of `Subscription.events`: the same items, the same cursors, over plain HTTP. Presence and typing are live only and not among them.',
+    args: {
+      after: t.arg({ type: 'EventCursor', required: true, description: 'Behind this position.' }),
+      filter: t.arg({ type: EventFilterInput, description: 'Only some of it.' }),
+      first: t.arg.int({ defaultValue: syncPageSize, description: 'At most so many; up to 100.' }),
+    },
+    complexity: (args) => ({ field: 5, multiplier: Math.max(1, Math.min(syncPageSize, args.first ?? syncPageSize)) }),
+    resolve: async (_root, args, context) => {
+      const size = args.first ?? syncPageSize;
+      if (size < 1 || size > syncPageSize) throw new AppError('BAD_REQUEST', undefined, `A page has from 1 to ${syncPageSize} items.`);
+      const items: StreamItem[] = [];
+      let endCursor = args.after;
+      const follower = await context.app.tail.follow(followOptions(context, { after: args.after, ...narrowed(args.filter) }));
+      try {
+        for await (const found of follower) {
+          if (found.type === 'caught-up' || found.type === 'ended') return { items, endCursor: found.type === 'caught-up' ? found.cursor : endCursor, hasMore: false };
+          if (items.length === size) return { items, endCursor, hasMore: true };
+          const item = await toItem(found, context);
+          if (found.type === 'event') endCursor = found.cursor;
+          if (item) items.push(item);
+        }
+        return { items, endCursor, hasMore: false };
+      } finally {
+        await follower.return();
+      }
+    },
+  }),
+}));

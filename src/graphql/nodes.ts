@@ -1,0 +1,82 @@
+/** Look-ups by global id: `node` and `nodes`. Null for what is absent or hidden, also for ids that are garbage. */
+import { brandWithType } from '@pothos/core';
+import { loadUser } from '../accounts/schema.ts';
+import { parseChatRef, parseMemberRef } from '../chats/schema.ts';
+import type { ChatRef } from '../chats/chats.ts';
+import { AppError } from '../errors.ts';
+import type { Viewer } from '../sessions/viewer.ts';
+import type { ChatRow, MemberRow, MessageRow } from '../storage/rows.ts';
+import { builder, Node } from './builder.ts';
+import { type Context, loader, mustBeSignedIn } from './context.ts';
+import { numberOf, parseGlobalId } from './ids.ts';
+import { maxPageSize } from './pages.ts';
+
+/** Chats by their refs, in a constant number of statements for all that are asked for together. */
+const findChat = (context: Context, viewer: Viewer, ref: ChatRef): Promise<ChatRow | null> =>
+  loader<string, ChatRow>(context, 'chatNodes', (keys) => context.app.chats.findMany(viewer, keys.map((key) => JSON.parse(key) as ChatRef))).load(JSON.stringify(ref));
+
+const findMessage = (context: Context, viewer: Viewer, id: number): Promise<MessageRow | null> =>
+  loader<number, MessageRow>(context, 'messageNodes', (ids) => context.app.messages.findMany(viewer, ids)).load(id);
+
+const findMember = (context: Context, viewer: Viewer, id: string): Promise<MemberRow | null> =>
+  loader<string, MemberRow>(context, 'memberNodes', (ids) => context.app.chats.findMemberships(viewer, ids.map(parseMemberRef))).load(id);
+
+async function findSession(context: Context, viewer: Viewer, id: number) {
+  return (await context.app.sessions.list(viewer)).find((session) => session.id === id) ?? null;
+}
+
+/** How each type of node is found by its id, as the viewer may see it. */
+const finders: Record<string, (context: Context, viewer: Viewer, id: string) => Promise<object | null> | null> = {
+  User: (context, _viewer, id) => {
+    const key = numberOf(id, 'User');
+    return key === null ? null : loadUser(context, key);
+  },
+  Room: findChatById,
+  Dialog: findChatById,
+  Message: (context, viewer, id) => {
+    const key = numberOf(id, 'Message');
+    return key === null ? null : findMessage(context, viewer, key);
+  },
+  Member: findMember,
+  Session: (context, viewer, id) => {
+    const key = numberOf(id, 'Session');
+    return key === null ? null : findSession(context, viewer, key);
+  },
+};
+
+function findChatById(context: Context, viewer: Viewer, id: string): Promise<ChatRow | null> | null {
+  const ref = parseChatRef(id);
+  return ref && findChat(context, viewer, ref);
+}
+
+async function findNode(context: Context, viewer: Viewer, id: string): Promise<object | null> {
+  const type = parseGlobalId(id)?.type ?? '';
+  const found = Object.hasOwn(finders, type) ? await finders[type]?.(context, viewer, id) : null;
+  if (!found) return null;
+  // Rows are shared by loaders: the brand goes on a copy.
+  const node = { ...found };
+  brandWithType(node, type as never);
+  return node;
+}
+
+builder.queryFields((t) => ({
+  node: t.field({
+    type: Node,
+    nullable: true,
+    description: 'Anything by its id. Null for what is absent or hidden.',
+    args: { id: t.arg.id({ required: true, description: 'Its id.' }) },
+    resolve: (_root, { id }, context) => findNode(context, mustBeSignedIn(context), id) as never,
+  }),
+  nodes: t.field({
+    type: [Node],
+    nullable: { list: false, items: true },
+    description: 'Many at once, in the order of the ids; null in the place of what is absent or hidden. At most 100.',
+    args: { ids: t.arg.idList({ required: true, description: 'Their ids.' }) },
+    complexity: (args) => ({ field: 1, multiplier: Math.max(1, Math.min(maxPageSize, args.ids.length)) }),
+    resolve: (_root, { ids }, context) => {
+      const viewer = mustBeSignedIn(context);
+      if (ids.length > maxPageSize) throw new AppError('BAD_REQUEST', undefined, `At most ${maxPageSize} ids at once.`);
+      return Promise.all(ids.map((id) => findNode(context, viewer, id))) as never;
+    },
+  }),
+}));

@@ -1,0 +1,12 @@
+/** The whole schema: every domain's part is declared by loading it. */
+import '../accounts/schema.ts';
+import '../sessions/schema.ts';
+import '../chats/schema.ts';
+import '../messages/schema.ts';
+import '../events/schema.ts';
+import '../presence/schema.ts';
+import './nodes.ts';
+import './server-info.ts';
+import { builder } from './builder.ts';
+
+export const schema = builder.toSchema();

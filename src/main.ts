@@ -1,0 +1,50 @@
+/** The program: reads its environment, starts one server, and stops it when asked to. The only file that touches the process. */
+
+// graphql-js checks every value twice outside of production; this must be set before it is loaded, hence the imports below.
+process.env.NODE_ENV ||= 'production';
+const signals = ['SIGTERM', 'SIGINT'] as const;
+const { ConfigError, readConfig } = await import('./config.ts');
+const { createLog } = await import('./log.ts');
+const { startServer } = await import('./server.ts');
+const { DatabaseError } = await import('./storage/migrate.ts');
+
+try {
+  const config = readConfig(process.env);
+  const log = createLog(config);
+  const server = await startServer(config, log);
+  const stop = (why: string, exitCode: number): void => {
+    // From here on a second signal ends the process at once, which is what it does to a process without listeners.
+    for (const signal of signals) process.removeAllListeners(signal);
+    log.info({ why }, 'asked to stop');
+    server.stop().then(
+      () => {
+        process.exitCode ??= exitCode;
+      },
+      (error: unknown) => {
+        log.fatal({ err: error }, 'the server did not stop well');
+        process.exitCode = 1;
+      },
+    );
+  };
+  for (const signal of signals) process.once(signal, () => stop(signal, 0));
+  for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+    process.on(event, (error: unknown) => {
+      log.fatal({ err: error }, event);
+      process.exitCode = 1;
+      stop(event, 1);
+    });
+  }
+  log.info({ url: server.url, pid: process.pid }, `Tertulia is ready at ${server.url}/graphql`);
+} catch (error) {
+  process.stderr.write(`${explain(error)}\n`);
+  process.exitCode = 1;
+}
+
+function explain(error: unknown): string {
+  if (error instanceof ConfigError || error instanceof DatabaseError) return error.message;
+  const { code, address, port } = error as NodeJS.ErrnoException & { address?: string; port?: number };
+  if (code === 'EADDRINUSE') return `Port ${port} of ${address} is in use, perhaps by another server. Set PORT to a free one.`;
+  if (code === 'EACCES') return `Port ${port} of ${address} may not be used by this user. Set PORT to one above 1023.`;
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') return `HOST ${JSON.stringify(process.env.HOST)} is not an address of this machine.`;
+  return `The server could not start: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
+}

@@ -1,0 +1,192 @@
+/** Who has received and read how far, and what follows from it: the status of a message, and what is unread. Markers only grow. */
+import type { ChatRef, Chats } from '../chats/chats.ts';
+import { invalid, notFound } from '../errors.ts';
+import type { NewEvent } from '../events/event.ts';
+import { createGroup, type Outcome } from '../events/group.ts';
+import type { Numbering, WriteBatch } from '../events/write.ts';
+import type { Log } from '../log.ts';
+import type { Viewer } from '../sessions/viewer.ts';
+import type { Database } from '../storage/database.ts';
+import { isTime, isWhole, keysetPage, type Page, type PageRequest, type ReadBetween } from '../storage/page.ts';
+import { type ChatRow, type MemberRow, type MessageRow, toMemberRow } from '../storage/rows.ts';
+import { type Sql, tableOf } from '../storage/sql.ts';
+
+export type Receipts = ReturnType<typeof createReceipts>;
+export type MessageStatus = 'SENT' | 'DELIVERED' | 'READ';
+/** How far the least advanced of the others is, for each possible sender: the lowest and the second lowest of each marker. */
+export type Laggards = Record<'joined' | 'delivered' | 'read', { userId: number | null; lowest: number | null; second: number | null }>;
+
+type Move = {
+  chatId: number;
+  userId: number;
+  deliveredSeq: number;
+  readSeq: number;
+  /** `always`: also when this very move changes nothing. */
+  tell: boolean | 'always';
+};
+
+const largeRoom = 50;
+const tellEveryMs = 1000;
+
+export function createReceipts({ db, writeBatch, chats, logger }: { db: Database; writeBatch: WriteBatch; chats: Chats; logger: Log }) {
+  const store = createGroup<Move, void>(writeBatch, storeMoves);
+  /** Who was told of within the last second, and whether there is more to tell. */
+  const told = new Map<string, boolean>();
+  return { mark, laggards, counts, unread, firstUnread, totalUnread, readers };
+
+  /**
+   * Moves the viewer's own markers up to `upToSeq`; lower than now changes nothing. READ implies DELIVERED.
+   * Fails with NOT_FOUND for who is not a member, VALIDATION_FAILED above the chat's newest message.
+   */
+  async function mark(viewer: Viewer, ref: ChatRef, status: 'DELIVERED' | 'READ', upToSeq: number): Promise<ChatRow> {
+    const standing = await chats.standing(db.read, viewer.userId, ref);
+    const { chat, member } = standing;
+    if (!chat || !member || chat.deletedAt) throw notFound('Chat');
+    if (upToSeq < 0 || upToSeq > chat.lastSeq) throw invalid('upToSeq', 'range', `The newest message has seq ${chat.lastSeq}.`);
+    if (chat.id === 0) return chat;
+    const move: Move = { chatId: chat.id, userId: viewer.userId, deliveredSeq: upToSeq, readSeq: status === 'READ' ? upToSeq : 0, tell: true };
+    await store(chat.memberCount > largeRoom ? { ...move, tell: mayTellNow(move) } : move);
+    return chat;
+  }
+
+  /** In large rooms a member's moves are told at most once a second: whoever must wait is told of with a later position. */
+  function mayTellNow({ chatId, userId }: Move): boolean {
+    const key = `${chatId} ${userId}`;
+    if (told.has(key)) {
+      told.set(key, true);
+      return false;
+    }
+    told.set(key, false);
+    setTimeout(() => {
+      const moved = told.get(key);
+      told.delete(key);
+      if (moved) store({ chatId, userId, deliveredSeq: 0, readSeq: 0, tell: 'always' }).catch((error) => logger.warn({ err: error }, 'a receipt was stored but not told'));
+    }, tellEveryMs).unref();
+    return true;
+  }
+
+  /** One statement of index look-ups for any number of chats. */
+  async function laggards(chatIds: readonly number[]): Promise<Laggards[]> {
+    const markers = { joined: 'joinedSeq', delivered: 'deliveredSeq', read: 'readSeq' } as const;
+    const lookUps = Object.entries(markers).flatMap(([name, column]) => {
+      const ordered = (what: string, offset: number): string => `(SELECT "${what}" FROM "Member" WHERE "chatId" = t."chatId" ORDER BY "${column}" LIMIT 1 OFFSET ${offset})`;
+      return [`${ordered('userId', 0)} AS "${name}User"`, `${ordered(column, 0)} AS "${name}Lowest"`, `${ordered(column, 1)} AS "${name}Second"`];
+    });
+    const rows = await db.sql.all<Record<string, number | null> & { chatId: number }>(
+      `SELECT t."chatId", ${lookUps.join(', ')} FROM ${tableOf(db.engine, 't', { chatId: 'int' })}`,
+      [chatIds.map((chatId) => ({ chatId }))],
+    );
+    const byChat = new Map(rows.map((row) => [row.chatId, row]));
+    const marker = (row: Record<string, number | null> | undefined, name: string) => ({ userId: row?.[`${name}User`] ?? null, lowest: row?.[`${name}Lowest`] ?? null, second: row?.[`${name}Second`] ?? null });
+    return chatIds.map((chatId) => {
+      const row = byChat.get(chatId);
+      return { joined: marker(row, 'joined'), delivered: marker(row, 'delivered'), read: marker(row, 'read') };
+    });
+  }
+
+  /** How many of those who were members when a message was sent, its sender aside, have received and read it. */
+  async function counts(messages: readonly Pick<MessageRow, 'chatId' | 'seq' | 'senderId'>[]): Promise<{ delivered: number; read: number }[]> {
+    const others = 'FROM "Member" WHERE "chatId" = t."chatId" AND "userId" <> t."senderId" AND "joinedSeq" < t."seq" AND';
+    const rows = await db.sql.all<{ chatId: number; seq: number; delivered: number; read: number }>(
+      `SELECT t."chatId", t."seq", (SELECT count(*) ${others} "deliveredSeq" >= t."seq") AS "delivered", (SELECT count(*) ${others} "readSeq" >= t."seq") AS "read"
+       FROM ${tableOf(db.engine, 't', { chatId: 'int', seq: 'int', senderId: 'int' })}`,
+      [messages.map(({ chatId, seq, senderId }) => ({ chatId, seq, senderId }))],
+    );
+    const byPlace = new Map(rows.map((row) => [`${row.chatId} ${row.seq}`, row]));
+    return messages.map(({ chatId, seq }) => byPlace.get(`${chatId} ${seq}`) ?? { delivered: 0, read: 0 });
+  }
+
+  /**
+   * Unread messages of one person in many chats: what came after the marker, less the person's own and what others' was deleted.
+   * Counted over narrow indexes, so that a long absence costs no scan of the messages.
+   */
+  async function unread(userId: number, places: readonly { chatId: number; readSeq: number; lastSeq: number }[]): Promise<number[]> {
+    const after = 'FROM "Message" m WHERE m."chatId" = t."chatId" AND m."seq" > t."readSeq" AND m."seq" <= t."lastSeq" AND';
+    const rows = await db.sql.all<{ chatId: number; own: number; gone: number }>(
+      `SELECT t."chatId", (SELECT count(*) ${after} m."senderId" = t."userId") AS "own", (SELECT count(*) ${after} m."deletedAt" IS NOT NULL AND m."senderId" <> t."userId") AS "gone"
+       FROM ${tableOf(db.engine, 't', { chatId: 'int', readSeq: 'int', lastSeq: 'int', userId: 'int' })}`,
+      [places.map((place) => ({ ...place, userId }))],
+    );
+    const byChat = new Map(rows.map((row) => [row.chatId, Number(row.own) + Number(row.gone)]));
+    return places.map(({ chatId, readSeq, lastSeq }) => lastSeq - readSeq - (byChat.get(chatId) ?? 0));
+  }
+
+  /** The place of the first unread message, or null. */
+  async function firstUnread(userId: number, chatId: number, readSeq: number): Promise<number | null> {
+    const [row] = await db.sql.all<{ seq: number }>('SELECT "seq" FROM "Message" WHERE "chatId" = ? AND "seq" > ? AND "senderId" <> ? AND "deletedAt" IS NULL ORDER BY "seq" LIMIT 1', [chatId, readSeq, userId]);
+    return row?.seq ?? null;
+  }
+
+  async function totalUnread(userId: number): Promise<number> {
+    const places = await db.sql.all<{ chatId: number; readSeq: number; lastSeq: number }>(
+      'SELECT b."chatId", b."readSeq", c."lastSeq" FROM "Member" b JOIN "Chat" c ON c."id" = b."chatId" WHERE b."userId" = ? AND c."lastSeq" > b."readSeq"',
+      [userId],
+    );
+    return (await unread(userId, places)).reduce((sum, count) => sum + count, 0);
+  }
+
+  /** Who has read a message, of those who were members when it was sent, in the order of joining. */
+  function readers(message: Pick<MessageRow, 'chatId' | 'seq' | 'senderId'>, request: PageRequest): Promise<Page<MemberRow>> {
+    return keysetPage<MemberRow, ReaderKey>(request, { isKey: isReaderKey, keyOf: ({ joinedAt, userId }) => [joinedAt.getTime(), userId], read });
+
+    async function read({ after, before, backward, limit }: Parameters<ReadBetween<MemberRow, ReaderKey>>[0]): Promise<MemberRow[]> {
+      const [from, to]: [ReaderKey, ReaderKey] = [after ?? [0, 0], before ?? [253_402_300_799_999, 0]];
+      const order = backward ? 'DESC' : 'ASC';
+      const rows = await db.sql.all<MemberRow>(
+        `SELECT * FROM "Member" WHERE "chatId" = ? AND "readSeq" >= ? AND "joinedSeq" < ? AND "userId" <> ?
+         AND ("joinedAt", "userId") > (?, ?) AND ("joinedAt", "userId") < (?, ?) ORDER BY "joinedAt" ${order}, "userId" ${order} LIMIT ?`,
+        [message.chatId, message.seq, message.seq, message.senderId, new Date(from[0]), from[1], new Date(to[0]), to[1], limit],
+      );
+      return rows.map(toMemberRow);
+    }
+  }
+}
+
+type ReaderKey = [joinedAt: number, userId: number];
+const isReaderKey = (key: unknown): key is ReaderKey => Array.isArray(key) && key.length === 2 && isTime(key[0]) && isWhole(key[1]);
+
+/** Moves the markers of a batch, each up at most, and tells of those that moved. */
+async function storeMoves(sql: Sql, number: Numbering, moves: readonly Move[]): Promise<Outcome<void>[]> {
+  const keyOf = ({ chatId, userId }: { chatId: number; userId: number }): string => `${chatId} ${userId}`;
+  const places = [...new Map(moves.map((move) => [keyOf(move), { chatId: move.chatId, userId: move.userId }])).values()];
+  const rows = await sql.all<Pick<MemberRow, 'chatId' | 'userId' | 'deliveredSeq' | 'readSeq'>>(
+    `SELECT b."chatId", b."userId", b."deliveredSeq", b."readSeq" FROM ${tableOf(sql.engine, 't', { chatId: 'int', userId: 'int' })}
+     JOIN "Member" b ON b."chatId" = t."chatId" AND b."userId" = t."userId" ORDER BY b."chatId", b."userId" ${sql.engine === 'sqlite' ? '' : 'FOR NO KEY UPDATE OF b'}`,
+    [places],
+  );
+  const members = new Map(rows.map((row) => [keyOf(row), { ...row, moved: false, tellDelivered: false, tellRead: false }]));
+  const outcomes = moves.map((move): Outcome<void> => {
+    const member = members.get(keyOf(move));
+    if (!member) return { error: notFound('Chat') };
+    const [delivers, reads] = [move.deliveredSeq > member.deliveredSeq, move.readSeq > member.readSeq];
+    if (delivers) member.deliveredSeq = move.deliveredSeq;
+    if (reads) member.readSeq = move.readSeq;
+    member.moved ||= delivers || reads;
+    member.tellDelivered ||= move.tell === 'always' || (move.tell && delivers);
+    member.tellRead ||= move.tell === 'always' || (move.tell && reads);
+    return { result: undefined };
+  });
+  const moved = [...members.values()].filter((member) => member.moved);
+  await sql.all(
+    `UPDATE "Member" SET "deliveredSeq" = t."deliveredSeq", "readSeq" = t."readSeq"
+     FROM ${tableOf(sql.engine, 't', { chatId: 'int', userId: 'int', deliveredSeq: 'int', readSeq: 'int' })} WHERE "Member"."chatId" = t."chatId" AND "Member"."userId" = t."userId"`,
+    [moved.map(({ chatId, userId, deliveredSeq, readSeq }) => ({ chatId, userId, deliveredSeq, readSeq }))],
+  );
+  await number([...members.values()].flatMap(({ chatId, userId, deliveredSeq, readSeq, tellDelivered, tellRead }) => {
+    const events: NewEvent[] = tellRead ? [{ type: 'marker-moved', chatId, userId, status: 'READ', upToSeq: readSeq }] : [];
+    // What is read was delivered: only a marker ahead of that needs a word of its own.
+    if (tellDelivered && deliveredSeq > readSeq) events.push({ type: 'marker-moved', chatId, userId, status: 'DELIVERED', upToSeq: deliveredSeq });
+    return events;
+  }));
+  return outcomes;
+}
+
+/** The status of a message after the least advanced of the others who were members when it was sent; SENT when there is nobody. */
+export function statusOf({ senderId, seq }: Pick<MessageRow, 'senderId' | 'seq'>, laggards: Laggards): MessageStatus {
+  // Whoever joined later has markers at or above this message, so only `joined` must tell them apart.
+  const least = ({ userId, lowest, second }: Laggards['read']): number | null => (userId === senderId ? second : lowest);
+  const joined = least(laggards.joined);
+  if (joined === null || joined >= seq) return 'SENT';
+  if ((least(laggards.read) ?? 0) >= seq) return 'READ';
+  return (least(laggards.delivered) ?? 0) >= seq ? 'DELIVERED' : 'SENT';
+}

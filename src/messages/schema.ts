@@ -1,0 +1,391 @@
+/** Messages, receipts and the inbox as clients see them. */
+import type { ArgBuilder } from '@pothos/core';
+import { loadUser, parseUserRef, User, UserRefInput } from '../accounts/schema.ts';
+import { can, canSee } from '../chats/access.ts';
+import { Chat, Dialog, loadChat, loadMember, loadStanding, MemberConnection, MemberRole, parseChatRef, rememberChat, RoomRefInput, toRoomRef } from '../chats/schema.ts';
+import { AppError, notFound } from '../errors.ts';
+import { builder, Node } from '../graphql/builder.ts';
+import { type Context, loader, mustBeSignedIn } from '../graphql/context.ts';
+import { numberOf, toGlobalId } from '../graphql/ids.ts';
+import { mutation } from '../graphql/mutation.ts';
+import { type PageArgs, pageComplexity, pageRequest, toConnection } from '../graphql/pages.ts';
+import type { ChatRow, MemberRow, MessageRow } from '../storage/rows.ts';
+import type { Anchor, MessageTarget } from './messages.ts';
+import { type Laggards, statusOf } from './receipts.ts';
+
+export const MessageStatus = builder.enumType('MessageStatus', {
+  description: 'How far a message has come.',
+  values: {
+    SENT: { description: 'Stored by the server.' },
+    DELIVERED: { description: 'A device of everyone who counts has said that it has it.' },
+    READ: { description: 'Everyone who counts has seen it.' },
+  },
+});
+
+export const Message = builder.objectRef<MessageRow>('Message');
+
+const loadLaggards = (context: Context, chatId: number): Promise<Laggards | null> => loader<number, Laggards>(context, 'laggards', (ids) => context.app.receipts.laggards(ids)).load(chatId);
+
+const loadCounts = (context: Context, { id, chatId, seq, senderId }: MessageRow) =>
+  loader<string, { delivered: number; read: number }>(context, 'receiptCounts', (keys) => {
+    return context.app.receipts.counts(keys.map((key) => JSON.parse(key) as Pick<MessageRow, 'chatId' | 'seq' | 'senderId'>));
+  }).load(JSON.stringify({ chatId, seq, senderId, id }));
+
+/** The chat of a message the viewer was shown. A room that was deleted since is not found. */
+async function chatOf(message: MessageRow, context: Context): Promise<ChatRow> {
+  const chat = await loadChat(context, message.chatId);
+  if (!chat) throw notFound('Chat');
+  return chat;
+}
+
+async function userOf(id: number, context: Context) {
+  const user = await loadUser(context, id);
+  if (!user) throw new Error(`user ${id} of a message does not exist`);
+  return user;
+}
+
+Message.implement({
+  description: 'One message of a chat. Its id and `seq` never change; its text may be edited or deleted.',
+  interfaces: [Node],
+  fields: (t) => ({
+    id: t.id({ description: 'Globally unique id.', resolve: (message) => toGlobalId('Message', message.id) }),
+    chat: t.field({ type: Chat, description: 'Where it was sent.', resolve: (message, _args, context) => chatOf(message, context) as never }),
+    seq: t.exposeInt('seq', { description: 'Position in the chat. Unique and gap-free per chat; deleted messages keep theirs.' }),
+    sender: t.field({ type: User, description: 'A tombstone when the account was deleted.', resolve: (message, _args, context) => userOf(message.senderId, context) }),
+    receiver: t.field({
+      type: User,
+      nullable: true,
+      description: 'Whom the sender wrote to in a dialog (the same for every reader); null in rooms.',
+      resolve: async (message, _args, context) => {
+        const { lowUserId, highUserId } = await chatOf(message, context);
+        if (lowUserId === null || highUserId === null) return null;
+        return userOf(message.senderId === lowUserId ? highUserId : lowUserId, context);
+      },
+    }),
+    text: t.exposeString('text', { nullable: true, description: 'Null when deleted, or when the message is only attachments.' }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'Server time. Order by `seq`, not by this.' }),
+    clientSentAt: t.expose('clientSentAt', { type: 'DateTime', nullable: true, description: "The sender's own clock, if it sent one. For display only." }),
+    clientMessageId: t.exposeString('clientMessageId', { nullable: true, description: "The id chosen by the sender's client, for local-echo matching. Every reader sees it: put no secret in it." }),
+    status: t.field({
+      type: MessageStatus,
+      description: 'Sent, delivered or read, over all other participants (the least advanced one decides). In a room those count who were members when it was sent and still are.',
+      resolve: async (message, _args, context) => statusOf(message, (await loadLaggards(context, message.chatId)) as Laggards),
+    }),
+    deliveredCount: t.int({ description: 'How many of those who count for `status` have it.', resolve: async (message, _args, context) => (await loadCounts(context, message))?.delivered ?? 0 }),
+    readCount: t.int({ description: 'How many of those who count for `status` have read it.', resolve: async (message, _args, context) => (await loadCounts(context, message))?.read ?? 0 }),
+    readBy: t.field({
+      type: MemberConnection,
+      description: 'Members other than the sender whose `readSeq` has reached this message, of those who were members when it was sent.',
+      args: { first: t.arg.int({ description: 'At most so many; up to 100.' }), after: t.arg.string({ description: 'Behind this cursor.' }) },
+      complexity: pageComplexity,
+      resolve: async (message, args, context) => {
+        await mustRead(await chatOf(message, context), context);
+        return toConnection(await context.app.receipts.readers(message, pageRequest(args))) as never;
+      },
+    }),
+    version: t.exposeInt('version', { description: '1 for the original, +1 for each edit.' }),
+    editedAt: t.expose('editedAt', { type: 'DateTime', nullable: true, description: 'When it was last edited; null for the original.' }),
+    deletedAt: t.expose('deletedAt', { type: 'DateTime', nullable: true, description: 'When it was deleted; null while it stands.' }),
+  }),
+});
+
+export const MessageEdge = builder.edgeObject({ name: 'MessageEdge', type: Message, description: 'A message and its place in the list.' } as never);
+export const MessageConnection = builder.connectionObject({ name: 'MessageConnection', type: Message, description: 'A page of messages, ascending by `seq`.' } as never, MessageEdge as never);
+
+// ---------------------------------------------------------------- a chat's messages
+
+const MessageAnchorInput = builder.inputType('MessageAnchorInput', {
+  isOneOf: true,
+  description: `Where the first page of messages starts. Combine with \`first\` (towards newer) or \`last\` (towards older); for \`aroundSeq\`
+either is the size of the window. \`after\` and \`before\` win over the anchor, so a client may send it with every page.`,
+  fields: (t) => ({
+    afterSeq: t.int({ description: 'Newer than this seq, exclusive.' }),
+    beforeSeq: t.int({ description: 'Older than this seq, exclusive.' }),
+    aroundSeq: t.int({ description: 'A window around this message.' }),
+    firstUnread: t.boolean({ description: "The caller's first unread message. Only `true` is accepted." }),
+  }),
+});
+type MessagesArgs = PageArgs & { anchor?: typeof MessageAnchorInput.$inferInput | null | undefined };
+
+function toAnchor(anchor: MessagesArgs['anchor']): Anchor | null {
+  if (anchor?.afterSeq != null) return { afterSeq: anchor.afterSeq };
+  if (anchor?.beforeSeq != null) return { beforeSeq: anchor.beforeSeq };
+  if (anchor?.aroundSeq != null) return { aroundSeq: anchor.aroundSeq };
+  if (anchor?.firstUnread === false) throw new AppError('BAD_REQUEST', undefined, 'Of `firstUnread` only true is accepted.');
+  return anchor?.firstUnread ? { firstUnread: true } : null;
+}
+
+/** Throws NOT_FOUND for a hidden chat, FORBIDDEN for one whose messages only members read. */
+async function mustRead(chat: ChatRow, context: Context): Promise<void> {
+  const standing = await loadStanding(context, chat);
+  if (!canSee(standing)) throw notFound(chat.kind === 'ROOM' ? 'Room' : 'Chat');
+  if (!can('read', standing)) throw new AppError('FORBIDDEN', { forbiddenReason: 'NOT_A_MEMBER' }, 'Only members may read this room.');
+}
+
+async function messagesOf(chat: ChatRow, args: MessagesArgs, context: Context) {
+  const viewer = mustBeSignedIn(context);
+  await mustRead(chat, context);
+  const anchor = toAnchor(args.anchor);
+  const request = pageRequest(args);
+  const nothingGiven = [args.first, args.last, args.after, args.before, anchor].every((value) => value == null);
+  const page = await context.app.messages.page(chat, {
+    ...request,
+    backward: nothingGiven || request.backward || (args.first == null && anchor !== null && 'beforeSeq' in anchor && args.after == null),
+    anchor,
+    firstUnreadSeq: async () => {
+      const member = chat.id === 0 ? null : await loadMember(context, chat.id, viewer.userId);
+      return member && context.app.receipts.firstUnread(viewer.userId, chat.id, member.readSeq);
+    },
+  });
+  return toConnection(page);
+}
+
+const pageArguments = (t: ArgBuilder<(typeof builder)['$inferSchemaTypes']>) => ({
+  anchor: t({ type: MessageAnchorInput, description: 'Where the first page starts.' }),
+  first: t.int({ description: 'At most so many from the start, or behind `after`; up to 100.' }),
+  after: t.string({ description: 'Behind this cursor.' }),
+  last: t.int({ description: 'At most so many from the end, or before `before`; up to 100.' }),
+  before: t.string({ description: 'Before this cursor.' }),
+});
+
+/** The place of one person in one chat. */
+type Place = { chat: ChatRow; member: MemberRow };
+
+const loadUnread = async (context: Context, { chat, member }: Place): Promise<number> => {
+  if (chat.id === 0) return 0;
+  const { userId } = mustBeSignedIn(context);
+  const load = loader<string, number>(context, 'unread', (keys) => context.app.receipts.unread(userId, keys.map((key) => JSON.parse(key))));
+  return (await load.load(JSON.stringify({ chatId: chat.id, readSeq: member.readSeq, lastSeq: Math.max(chat.lastSeq, member.readSeq) }))) ?? 0;
+};
+
+const MyChat = builder.objectRef<Place>('MyChat').implement({
+  description: "The caller's place in a chat: the same on all devices.",
+  fields: (t) => ({
+    role: t.field({ type: MemberRole, description: 'What the caller may do here.', resolve: ({ member }) => member.role as 'MEMBER' }),
+    joinedAt: t.field({ type: 'DateTime', description: 'When the caller became a member, the last time.', resolve: ({ member }) => member.joinedAt }),
+    deliveredSeq: t.int({ description: 'Everything up to here is on a device of the caller.', resolve: ({ member }) => member.deliveredSeq }),
+    readSeq: t.int({ description: 'Everything up to here has been read.', resolve: ({ member }) => member.readSeq }),
+    firstUnreadSeq: t.int({
+      nullable: true,
+      description: 'Where unread messages begin; null when there are none.',
+      resolve: ({ chat, member }, _args, context) => (chat.id === 0 ? null : context.app.receipts.firstUnread(mustBeSignedIn(context).userId, chat.id, member.readSeq)),
+    }),
+    unreadCount: t.int({ description: 'Messages by others after `readSeq`, not counting deleted ones.', resolve: (place, _args, context) => loadUnread(context, place) }),
+  }),
+});
+
+const loadMessageAt = (context: Context, chatId: number, seq: number): Promise<MessageRow | null> =>
+  loader<string, MessageRow>(context, 'messageAt', (keys) => context.app.messages.findAt(keys.map((key) => JSON.parse(key)))).load(JSON.stringify({ chatId, seq }));
+
+builder.interfaceFields(Chat, (t) => ({
+  lastMessage: t.field({
+    type: Message,
+    nullable: true,
+    description: 'The newest message; null when the chat is empty, or when the caller may not read it.',
+    resolve: async (chat, _args, context) => (chat.lastSeq > 0 && can('read', await loadStanding(context, chat)) ? loadMessageAt(context, chat.id, chat.lastSeq) : null),
+  }),
+  my: t.field({
+    type: MyChat,
+    nullable: true,
+    description: "The caller's place in this chat. Null when not a member.",
+    resolve: async (chat, _args, context) => {
+      const { userId } = mustBeSignedIn(context);
+      const member = chat.id === 0 ? { chatId: 0, userId, role: 'MEMBER', joinedAt: chat.createdAt, joinedSeq: 0, deliveredSeq: 0, readSeq: 0 } : await loadMember(context, chat.id, userId);
+      return member && { chat, member };
+    },
+  }),
+  messages: t.field({
+    type: MessageConnection,
+    nullable: true,
+    description: 'A page of the history, ascending by `seq`; the newest 50 when nothing is given. Null with FORBIDDEN when only members may read.',
+    args: pageArguments(t.arg),
+    complexity: pageComplexity,
+    resolve: (chat, args, context) => messagesOf(chat, args, context) as never,
+  }),
+  messageAt: t.field({
+    type: Message,
+    nullable: true,
+    description: 'The message at this place; null when there is none, or when the caller may not read it.',
+    args: { seq: t.arg.int({ required: true, description: 'The place.' }) },
+    resolve: async (chat, { seq }, context) => (seq >= 1 && seq <= chat.lastSeq && can('read', await loadStanding(context, chat)) ? loadMessageAt(context, chat.id, seq) : null),
+  }),
+}));
+
+const peerMember = async (chat: ChatRow, context: Context): Promise<MemberRow | null> => {
+  const { userId } = mustBeSignedIn(context);
+  return chat.id === 0 ? null : loadMember(context, chat.id, (chat.lowUserId === userId ? chat.highUserId : chat.lowUserId) as number);
+};
+builder.objectFields(Dialog, (t) => ({
+  peerDeliveredSeq: t.int({ nullable: true, description: 'Everything up to here is on a device of the other participant.', resolve: async (chat, _args, context) => (await peerMember(chat, context))?.deliveredSeq ?? 0 }),
+  peerReadSeq: t.int({ nullable: true, description: 'Everything up to here has been read by the other participant.', resolve: async (chat, _args, context) => (await peerMember(chat, context))?.readSeq ?? 0 }),
+}));
+
+builder.objectField('Account' as never, 'totalUnread', (t) =>
+  t.int({ description: 'Unread messages of all chats together.', resolve: (_account, _args, context) => context.app.receipts.totalUnread(mustBeSignedIn(context).userId) }),
+);
+
+// ---------------------------------------------------------------- queries
+
+builder.queryFields((t) => ({
+  message: t.field({
+    type: Message,
+    nullable: true,
+    description: 'One message. Null when there is none, or when the caller may not see it.',
+    args: { id: t.arg.id({ required: true, description: 'Its id.' }) },
+    resolve: (_root, { id }, context) => {
+      const viewer = mustBeSignedIn(context);
+      const number = numberOf(id, 'Message');
+      return number === null ? null : context.app.messages.find(viewer, number);
+    },
+  }),
+  groupMessages: t.field({
+    type: MessageConnection,
+    nullable: true,
+    description: `Messages of one room. Null with NOT_FOUND when the room does not exist, or is hidden from the
+caller, null with FORBIDDEN when it is listed but only members may read it.`,
+    args: { room: t.arg({ type: RoomRefInput, required: true, description: 'Which room.' }), ...pageArguments(t.arg) },
+    complexity: pageComplexity,
+    resolve: async (_root, { room, ...args }, context) => {
+      const viewer = mustBeSignedIn(context);
+      const ref = toRoomRef(room);
+      const found = ref && (await context.app.chats.findRoom(viewer, ref));
+      if (!found) throw notFound('Room');
+      return messagesOf(found, args, context) as never;
+    },
+  }),
+}));
+
+const InboxFilterInput = builder.inputType('InboxFilterInput', {
+  description: 'Which messages. Everything that is given must hold.',
+  fields: (t) => ({
+    directOnly: t.boolean({ defaultValue: false, description: 'Only of dialogs.' }),
+    undeliveredOnly: t.boolean({ defaultValue: false, description: 'Only what no device of the caller has acknowledged.' }),
+    unreadOnly: t.boolean({ defaultValue: false, description: 'Only what the caller has not read.' }),
+    from: t.field({ type: UserRefInput, description: 'Only from this person.' }),
+  }),
+});
+
+builder.queryField('inbox', (t) =>
+  t.field({
+    type: MessageConnection,
+    nullable: true,
+    description: `Messages addressed to the caller across all chats, oldest first. With \`undeliveredOnly\` this is the
+classic store-and-forward inbox: nothing leaves it until \`markDelivered\` acknowledges it.`,
+    args: {
+      filter: t.arg({ type: InboxFilterInput, description: 'Only some of them.' }),
+      first: t.arg.int({ description: 'At most so many from the oldest, or behind `after`; up to 100.' }),
+      after: t.arg.string({ description: 'Behind this cursor.' }),
+      last: t.arg.int({ description: 'At most so many from the newest, or before `before`; up to 100.' }),
+      before: t.arg.string({ description: 'Before this cursor.' }),
+    },
+    complexity: pageComplexity,
+    resolve: async (_root, { filter, ...args }, context) => {
+      const viewer = mustBeSignedIn(context);
+      const ref = filter?.from ? parseUserRef(filter.from) : null;
+      const from = ref && (await context.app.accounts.mustFind(ref));
+      if (filter?.from && !from) throw notFound('User');
+      const wanted = { directOnly: filter?.directOnly ?? false, undeliveredOnly: filter?.undeliveredOnly ?? false, unreadOnly: filter?.unreadOnly ?? false, fromId: from?.id ?? null };
+      return toConnection(await context.app.inbox.page(viewer, wanted, pageRequest(args))) as never;
+    },
+  }),
+);
+
+// ---------------------------------------------------------------- mutations
+
+const MessageTargetInput = builder.inputType('MessageTargetInput', {
+  isOneOf: true,
+  description: 'Exactly one destination: an existing chat, or a user (the dialog is opened when needed).',
+  fields: (t) => ({
+    chatId: t.id({ description: 'A room or a dialog.' }),
+    userId: t.id({ description: 'A person, by id.' }),
+    username: t.string({ description: 'A person, by name.' }),
+  }),
+});
+
+function toTarget(to: typeof MessageTargetInput.$inferInput): MessageTarget {
+  if (to.chatId != null) {
+    const chat = parseChatRef(to.chatId);
+    if (!chat) throw notFound('Chat');
+    return { chat };
+  }
+  if (to.username != null) return { user: { username: to.username } };
+  const id = numberOf(to.userId ?? '', 'User');
+  if (id === null) throw notFound('User');
+  return { user: { id } };
+}
+
+mutation('sendMessage', {
+  description: 'Sends a message to a chat or to a person. Answered when it is stored for good; give a `clientMessageId` and a retry can never store it twice.',
+  errors: ['VALIDATION_FAILED', 'NOT_FOUND', 'FORBIDDEN', 'CONFLICT', 'RATE_LIMITED'],
+  input: (t) => ({
+    to: t.field({ type: MessageTargetInput, required: true, description: 'Where it goes.' }),
+    text: t.string({ description: 'Required unless there are attachments.' }),
+    clientMessageId: t.string({
+      description: `Chosen by the client (a UUID is best), unique per sender. Sending again with the same id never stores a second
+message: the first one is returned with \`duplicate: true\`. The same id with other content is a ConflictError.`,
+    }),
+    attachmentIds: t.idList({ description: 'Completed uploads of the sender.' }),
+    clientSentAt: t.field({ type: 'DateTime', description: "The sender's clock; display only." }),
+  }),
+  resolve: async (viewer, input, context) => {
+    if (input.attachmentIds && input.attachmentIds.length > 0) throw notFound('Attachment');
+    const sent = await context.app.messages.send(viewer, {
+      to: toTarget(input.to),
+      text: input.text ?? null,
+      clientMessageId: input.clientMessageId ?? null,
+      clientSentAt: input.clientSentAt ?? null,
+    });
+    if (sent.chat) rememberChat(context, sent.chat);
+    return sent;
+  },
+  payload: (t) => ({
+    message: t.field({ type: Message, description: 'Its `chat` has the fresh `lastSeq` and `lastMessage`.', resolve: ({ message }) => message }),
+    duplicate: t.boolean({ description: 'True when this id had been stored before: a retry, not a new message.', resolve: ({ duplicate }) => duplicate }),
+    cursor: t.field({ type: 'EventCursor', description: 'Position right after this message, to resume from.', resolve: ({ message }, _args, context) => context.app.tail.cursorOf(message.id) }),
+  }),
+});
+
+function mustParseMessage(id: string): number {
+  const number = numberOf(id, 'Message');
+  if (number === null) throw notFound('Message');
+  return number;
+}
+
+mutation('editMessage', {
+  description: 'Replaces the text of an own message. Unread counts do not change.',
+  errors: ['VALIDATION_FAILED', 'NOT_FOUND', 'FORBIDDEN', 'CONFLICT'],
+  input: (t) => ({
+    messageId: t.id({ required: true, description: 'Which message.' }),
+    text: t.string({ required: true, description: 'The new text.' }),
+    expectedVersion: t.int({ description: 'When given, the edit fails with VERSION_MISMATCH if somebody edited in between.' }),
+  }),
+  resolve: async (viewer, input, context) => ({
+    message: await context.app.messages.edit(viewer, { messageId: mustParseMessage(input.messageId), text: input.text, expectedVersion: input.expectedVersion ?? null }),
+  }),
+  payload: (t) => ({ message: t.field({ type: Message, description: 'As it is now.', resolve: ({ message }) => message }) }),
+});
+
+mutation('deleteMessage', {
+  description: 'By the author, or by an admin or owner of the room. The message keeps its id and seq as a tombstone.',
+  errors: ['NOT_FOUND', 'FORBIDDEN'],
+  input: (t) => ({ messageId: t.id({ required: true, description: 'Which message.' }) }),
+  resolve: async (viewer, input, context) => ({ message: await context.app.messages.remove(viewer, mustParseMessage(input.messageId)) }),
+  payload: (t) => ({ message: t.field({ type: Message, description: 'The tombstone.', resolve: ({ message }) => message }) }),
+});
+
+for (const [name, status, description] of [
+  ['markDelivered', 'DELIVERED', "'My device has everything up to and including this seq.' Monotone and idempotent."],
+  ['markRead', 'READ', "'I have seen everything up to and including this seq.' Implies delivered. Monotone and idempotent."],
+] as const) {
+  mutation(name, {
+    description,
+    errors: ['NOT_FOUND', 'VALIDATION_FAILED'],
+    input: (t) => ({ chatId: t.id({ required: true, description: 'Which chat.' }), upToSeq: t.int({ required: true, description: 'Up to and including this message.' }) }),
+    resolve: async (viewer, input, context) => {
+      const ref = parseChatRef(input.chatId);
+      if (!ref) throw notFound('Chat');
+      return { chat: await context.app.receipts.mark(viewer, ref, status, input.upToSeq) };
+    },
+    payload: (t) => ({ chat: t.field({ type: Chat, description: 'Select `my`.', resolve: ({ chat }) => chat as never }) }),
+  });
+}

@@ -1,0 +1,130 @@
+/** Storing messages: who may post where, a dialog that opens by itself, the next seq, and a retry that finds what was stored. */
+import { must } from '../chats/access.ts';
+import { AppError, notFound } from '../errors.ts';
+import type { LogEvent, NewEvent } from '../events/event.ts';
+import type { Outcome } from '../events/group.ts';
+import type { Numbering } from '../events/write.ts';
+import type { ChatRow, MessageRow } from '../storage/rows.ts';
+import type { Sql } from '../storage/sql.ts';
+import { advanceChats, bansAt, dialogIds, insertMessages, liveAccounts, lockChats, membersAt, openDialogs, sentBefore } from './store.ts';
+
+export type Target = { roomId: number } | { low: number; high: number };
+export type Draft = {
+  senderId: number;
+  /** Null when the target does not exist (any more): only a retry can still be answered. */
+  to: Target | null;
+  text: string | null;
+  clientMessageId: string | null;
+  contentDigest: string | null;
+  clientSentAt: Date | null;
+};
+export type Sent = { message: MessageRow; duplicate: boolean; chat: ChatRow | null };
+
+/** Stores a batch of drafts: reads what they need once, decides each on its own, writes once. */
+export async function storeDrafts(sql: Sql, number: Numbering, drafts: readonly Draft[], clock: () => Date): Promise<Outcome<Sent>[]> {
+  const outcomes = new Map<Draft, Outcome<Sent>>();
+  const earlier = await findEarlier(sql, drafts);
+  const dialogs = await findDialogs(sql, drafts);
+  const fresh = drafts.filter((draft) => {
+    const stored = earlier.get(keyOf(draft));
+    // Before any permission: a retry learns that it was stored whatever happened since.
+    if (stored) outcomes.set(draft, asRetry(stored, draft, dialogs));
+    return !stored;
+  });
+  // The same id twice in one batch: the second is a retry of the first.
+  const firstOf = new Map<string, Draft>();
+  const firsts = fresh.filter((draft) => {
+    if (draft.clientMessageId === null) return true;
+    const key = keyOf(draft);
+    return !firstOf.has(key) && firstOf.set(key, draft);
+  });
+  const places = await prepareChats(sql, firsts, dialogs, clock());
+
+  const accepted: { draft: Draft; chat: ChatRow; seq: number }[] = [];
+  for (const draft of firsts) {
+    try {
+      const chat = places.mustPost(draft);
+      chat.lastSeq += 1;
+      accepted.push({ draft, chat, seq: chat.lastSeq });
+    } catch (error) {
+      outcomes.set(draft, { error });
+    }
+  }
+  if (accepted.length > 0) {
+    const added: NewEvent[] = places.opened.flatMap(({ id, low, high }) => [...new Set([low, high])].map((userId) => ({ type: 'chat-added' as const, chatId: id, userId, dialog: { low, high } })));
+    const events = await number([...added, ...accepted.map(({ chat }) => ({ type: 'message-added' as const, chatId: chat.id }))]);
+    const rows = accepted.map(({ draft, chat, seq }, index) => {
+      const event = events[added.length + index] as LogEvent;
+      const { to, ...content } = draft;
+      const message: MessageRow = { ...content, id: event.number, chatId: chat.id, seq, createdAt: event.at, version: 1, editedAt: null, deletedAt: null };
+      event.message = message;
+      chat.lastActivityAt = event.at;
+      outcomes.set(draft, { result: { message, duplicate: false, chat } });
+      return message;
+    });
+    await insertMessages(sql, rows);
+    await advanceChats(sql, [...new Set(accepted.map(({ chat }) => chat))]);
+  }
+  for (const draft of fresh) {
+    if (outcomes.has(draft)) continue;
+    const first = outcomes.get(firstOf.get(keyOf(draft)) as Draft) as Outcome<Sent>;
+    outcomes.set(draft, 'error' in first ? first : asRetry(first.result.message, draft, dialogs));
+  }
+  return drafts.map((draft) => outcomes.get(draft) as Outcome<Sent>);
+}
+
+const keyOf = ({ senderId, clientMessageId }: Pick<Draft, 'senderId' | 'clientMessageId'>): string => `${senderId} ${clientMessageId}`;
+const pairKey = ({ low, high }: { low: number; high: number }): string => `${low}.${high}`;
+const isPair = (to: Target | null): to is { low: number; high: number } => to !== null && 'low' in to;
+
+async function findEarlier(sql: Sql, drafts: readonly Draft[]): Promise<Map<string, MessageRow>> {
+  const keys = drafts.flatMap(({ senderId, clientMessageId }) => (clientMessageId === null ? [] : [{ senderId, clientMessageId }]));
+  if (keys.length === 0) return new Map();
+  return new Map((await sentBefore(sql, keys)).map((message) => [keyOf(message), message]));
+}
+
+/** The chats of the dialogs that are open, by pair. */
+async function findDialogs(sql: Sql, drafts: readonly Draft[]): Promise<Map<string, number>> {
+  const pairs = drafts.map(({ to }) => to).filter(isPair);
+  if (pairs.length === 0) return new Map();
+  return new Map((await dialogIds(sql, pairs)).map((row) => [pairKey(row), row.id]));
+}
+
+/** "The same content" is the same chat and what was first sent. An unknown target leaves only the content to compare. */
+function asRetry(message: MessageRow, { to, contentDigest }: Draft, dialogs: Map<string, number>): Outcome<Sent> {
+  const chatId = isPair(to) ? dialogs.get(pairKey(to)) : to?.roomId;
+  if ((to === null || chatId === message.chatId) && message.contentDigest === contentDigest) return { result: { message, duplicate: true, chat: null } };
+  return { error: new AppError('CONFLICT', { conflictReason: 'CLIENT_MESSAGE_ID_REUSED' }, 'This clientMessageId was sent before with other content.') };
+}
+
+/** Opens the dialogs that are missing, locks all chats of the batch, and reads who may post where. */
+async function prepareChats(sql: Sql, drafts: readonly Draft[], dialogs: Map<string, number>, at: Date) {
+  const pairs = [...new Map(drafts.map(({ to }) => to).filter(isPair).map((pair) => [pairKey(pair), pair])).values()];
+  const alive = pairs.length > 0 ? await liveAccounts(sql, [...new Set(pairs.flatMap(({ low, high }) => [low, high]))]) : new Set<number>();
+  const missing = drafts
+    .filter(({ to, senderId }) => isPair(to) && !dialogs.has(pairKey(to)) && alive.has(to.low) && alive.has(to.high) && (senderId === to.low || senderId === to.high))
+    .map(({ to }) => to as { low: number; high: number });
+  const opened = missing.length > 0 ? await openDialogs(sql, [...new Map(missing.map((pair) => [pairKey(pair), pair])).values()], at) : [];
+  if (missing.length > 0) for (const row of await dialogIds(sql, missing)) dialogs.set(pairKey(row), row.id);
+
+  const chatIdOf = ({ to }: Draft): number | undefined => (isPair(to) ? dialogs.get(pairKey(to)) : to?.roomId);
+  const chatIds = [...new Set(drafts.map(chatIdOf).filter((id) => id !== undefined))];
+  const chats = new Map((chatIds.length > 0 ? await lockChats(sql, chatIds) : []).map((chat) => [chat.id, chat]));
+  // After the lock: whoever changes memberships holds it too.
+  const places = drafts.flatMap((draft) => (chats.has(chatIdOf(draft) ?? 0) ? [{ chatId: chatIdOf(draft) as number, userId: draft.senderId }] : []));
+  const placeKey = ({ chatId, userId }: { chatId: number; userId: number }): string => `${chatId} ${userId}`;
+  const members = new Map((places.length > 0 ? await membersAt(sql, places) : []).map((member) => [placeKey(member), member]));
+  const guests = places.filter((place) => !members.has(placeKey(place)));
+  const banned = new Set((guests.length > 0 ? await bansAt(sql, guests) : []).map(placeKey));
+  return { opened, mustPost };
+
+  /** The chat a draft goes to, or why it may not. */
+  function mustPost(draft: Draft): ChatRow {
+    const { to, senderId } = draft;
+    if (isPair(to) && (senderId === to.low || senderId === to.high) && !(alive.has(to.low) && alive.has(to.high))) throw notFound('User');
+    const chat = chats.get(chatIdOf(draft) ?? 0);
+    if (!chat || (chat.kind === 'ROOM') === isPair(to)) throw notFound('Chat');
+    const place = placeKey({ chatId: chat.id, userId: senderId });
+    return must('post', { chat, member: members.get(place) ?? null, banned: banned.has(place) });
+  }
+}

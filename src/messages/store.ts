@@ -1,0 +1,101 @@
+/** The rows of messages, through prepared statements: this is the path every send, page and delivery takes. */
+import { type ChatRow, type MemberRow, type MessageRow, toChatRow } from '../storage/rows.ts';
+import { forUpdate, oneOfList, type Sql, tableOf, toDate, toDateOrNull } from '../storage/sql.ts';
+
+const columns = ['id', 'chatId', 'seq', 'senderId', 'text', 'createdAt', 'clientSentAt', 'clientMessageId', 'contentDigest', 'version', 'editedAt', 'deletedAt'] as const;
+/** All columns of "Message" m. */
+export const messageColumns = columns.map((column) => `m."${column}"`).join(', ');
+
+export function toMessage(row: MessageRow): MessageRow {
+  return { ...row, id: Number(row.id), createdAt: toDate(row.createdAt), clientSentAt: toDateOrNull(row.clientSentAt), editedAt: toDateOrNull(row.editedAt), deletedAt: toDateOrNull(row.deletedAt) };
+}
+
+async function messages(sql: Sql, text: string, params: Parameters<Sql['all']>[1]): Promise<MessageRow[]> {
+  return (await sql.all<MessageRow>(text, params)).map(toMessage);
+}
+
+export const messagesByIds = (sql: Sql, ids: readonly number[]): Promise<MessageRow[]> => messages(sql, `SELECT ${messageColumns} FROM "Message" m WHERE ${oneOfList(sql.engine, 'm."id"', 'bigint')}`, [ids]);
+
+/** At most `limit` messages of a chat with `after` < seq < `before`, ascending; from the far end when `backward`. */
+export async function messagePage(sql: Sql, chatId: number, { after, before, limit, backward }: { after: number; before: number; limit: number; backward: boolean }): Promise<MessageRow[]> {
+  const rows = await messages(sql, `SELECT ${messageColumns} FROM "Message" m WHERE m."chatId" = ? AND m."seq" > ? AND m."seq" < ? ORDER BY m."seq" ${backward ? 'DESC' : 'ASC'} LIMIT ?`, [chatId, after, before, limit]);
+  return backward ? rows.reverse() : rows;
+}
+
+/** The newest message of each chat, or of those asked for by their place. */
+export async function messagesAt(sql: Sql, places: readonly { chatId: number; seq: number }[]): Promise<MessageRow[]> {
+  const table = tableOf(sql.engine, 't', { chatId: 'int', seq: 'int' });
+  return messages(sql, `SELECT ${messageColumns} FROM ${table} JOIN "Message" m ON m."chatId" = t."chatId" AND m."seq" = t."seq"`, [places]);
+}
+
+/** What these senders already sent under these ids. */
+export async function sentBefore(sql: Sql, keys: readonly { senderId: number; clientMessageId: string }[]): Promise<MessageRow[]> {
+  const table = tableOf(sql.engine, 't', { senderId: 'int', clientMessageId: 'text' });
+  return messages(sql, `SELECT ${messageColumns} FROM ${table} JOIN "Message" m ON m."senderId" = t."senderId" AND m."clientMessageId" = t."clientMessageId"`, [keys]);
+}
+
+export async function insertMessages(sql: Sql, rows: readonly MessageRow[]): Promise<void> {
+  const table = tableOf(sql.engine, 't', {
+    id: 'bigint', chatId: 'int', seq: 'int', senderId: 'int', text: 'text', createdAt: 'date', clientSentAt: 'date', clientMessageId: 'text', contentDigest: 'text', version: 'int',
+  });
+  const names = '"id", "chatId", "seq", "senderId", "text", "createdAt", "clientSentAt", "clientMessageId", "contentDigest", "version"';
+  await sql.all(`INSERT INTO "Message" (${names}) SELECT ${names} FROM ${table}`, [rows.map(({ editedAt, deletedAt, ...row }) => row)]);
+}
+
+// ---------------------------------------------------------------- chats, as sending needs them
+
+type Pair = { low: number; high: number };
+
+/** Chats by id, locked in one order for the rest of the transaction. */
+export async function lockChats(sql: Sql, ids: readonly number[]): Promise<ChatRow[]> {
+  return (await sql.all<ChatRow>(`SELECT * FROM "Chat" WHERE ${oneOfList(sql.engine, '"id"')} ORDER BY "id" ${forUpdate(sql.engine)}`, [ids])).map(toChatRow);
+}
+
+/** The ids of the dialogs between these people, where there are any. */
+export async function dialogIds(sql: Sql, pairs: readonly Pair[]): Promise<(Pair & { id: number })[]> {
+  const table = tableOf(sql.engine, 't', { low: 'int', high: 'int' });
+  return sql.all(`SELECT c."id", t."low", t."high" FROM ${table} JOIN "Chat" c ON c."lowUserId" = t."low" AND c."highUserId" = t."high"`, [pairs]);
+}
+
+/** Opens dialogs with both their members. A pair that somebody else opens at the same moment is left out of the answer. */
+export async function openDialogs(sql: Sql, pairs: readonly Pair[], at: Date): Promise<(Pair & { id: number })[]> {
+  const rows = pairs.map((pair) => ({ ...pair, at, memberCount: pair.low === pair.high ? 1 : 2 }));
+  const table = tableOf(sql.engine, 't', { low: 'int', high: 'int', at: 'date', memberCount: 'int' });
+  const opened = await sql.all<Pair & { id: number }>(
+    `INSERT INTO "Chat" ("kind", "lowUserId", "highUserId", "visibility", "postPolicy", "memberCount", "createdAt", "lastActivityAt")
+     SELECT 'DIALOG', "low", "high", 'PRIVATE', 'MEMBERS', "memberCount", "at", "at" FROM ${table} WHERE true
+     ON CONFLICT ("lowUserId", "highUserId") DO NOTHING RETURNING "id", "lowUserId" AS "low", "highUserId" AS "high"`,
+    [rows],
+  );
+  const members = opened.flatMap(({ id, low, high }) => [...new Set([low, high])].map((userId) => ({ chatId: id, userId, at })));
+  const memberTable = tableOf(sql.engine, 't', { chatId: 'int', userId: 'int', at: 'date' });
+  await sql.all(
+    `INSERT INTO "Member" ("chatId", "userId", "role", "joinedAt", "joinedSeq", "deliveredSeq", "readSeq") SELECT "chatId", "userId", 'MEMBER', "at", 0, 0, 0 FROM ${memberTable}`,
+    [members],
+  );
+  return opened;
+}
+
+/** Which of these accounts exist and were not deleted. */
+export async function liveAccounts(sql: Sql, ids: readonly number[]): Promise<Set<number>> {
+  const rows = await sql.all<{ id: number }>(`SELECT "id" FROM "User" WHERE ${oneOfList(sql.engine, '"id"')} AND "deletedAt" IS NULL`, [ids]);
+  return new Set(rows.map((row) => row.id));
+}
+
+type Place = { chatId: number; userId: number };
+
+export async function membersAt(sql: Sql, places: readonly Place[]): Promise<Pick<MemberRow, 'chatId' | 'userId' | 'role'>[]> {
+  const table = tableOf(sql.engine, 't', { chatId: 'int', userId: 'int' });
+  return sql.all(`SELECT b."chatId", b."userId", b."role" FROM ${table} JOIN "Member" b ON b."chatId" = t."chatId" AND b."userId" = t."userId"`, [places]);
+}
+
+export async function bansAt(sql: Sql, places: readonly Place[]): Promise<Place[]> {
+  const table = tableOf(sql.engine, 't', { chatId: 'int', userId: 'int' });
+  return sql.all(`SELECT b."chatId", b."userId" FROM ${table} JOIN "Ban" b ON b."chatId" = t."chatId" AND b."userId" = t."userId"`, [places]);
+}
+
+export async function advanceChats(sql: Sql, chats: readonly Pick<ChatRow, 'id' | 'lastSeq' | 'lastActivityAt'>[]): Promise<void> {
+  const rows = chats.map(({ id, lastSeq, lastActivityAt }) => ({ id, lastSeq, at: lastActivityAt }));
+  const table = tableOf(sql.engine, 't', { id: 'int', lastSeq: 'int', at: 'date' });
+  await sql.all(`UPDATE "Chat" SET "lastSeq" = t."lastSeq", "lastActivityAt" = t."at" FROM ${table} WHERE "Chat"."id" = t."id"`, [rows]);
+}

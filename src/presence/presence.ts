@@ -1,0 +1,210 @@
+/**
+ * Who is online: whoever has an acknowledged socket or an open SSE stream, or has reported activity lately. Kept in memory: nobody is online in a
+ * server that is not running. Going offline is told after a grace, so that a reconnect shows nothing.
+ */
+import type { Config } from '../config.ts';
+import type { EventKind, LogEvent } from '../events/event.ts';
+import type { Ephemeral, Follower, FollowItem, FollowOptions, Tail } from '../events/follow.ts';
+import type { Log } from '../log.ts';
+import { addTo, dropFrom } from '../multimap.ts';
+import type { Database } from '../storage/database.ts';
+import { oneOfList } from '../storage/sql.ts';
+
+export type Presence = ReturnType<typeof createPresence>;
+export type PresenceOf = { online: boolean; lastSeenAt: Date | null };
+
+type Person = {
+  connections: number;
+  /** Activity without a connection counts until then. */
+  activeUntil: number;
+  lastSeenAt: Date;
+  /** Ends the activity, or the grace. */
+  timer: NodeJS.Timeout | undefined;
+};
+type Watcher = { follower: Follower; subjects: Set<number> };
+
+const storeEveryMs = 60_000;
+
+export function createPresence({ db, tail, config, clock, logger }: { db: Database; tail: Tail; config: Config; clock: () => Date; logger: Log }) {
+  const online = new Map<number, Person>();
+  /** Of those who went offline since the start: newer than what their row says until it is stored. */
+  const seen = new Map<number, Date>();
+  const watchersOf = new Map<number, Set<Watcher>>();
+  /** Watchers of contacts and dialog partners, by who watches. */
+  const closeWatchers = new Map<number, Set<Watcher>>();
+  const storing = setInterval(() => void storeLastSeen(), storeEveryMs);
+  storing.unref();
+  const stopListening = tail.onEvent(learn);
+  return { connect, reportActivity, stateOf, onlineIds, followEvents, followScope, close };
+
+  /** Somebody has a connection until the returned function is called. */
+  function connect(userId: number): () => void {
+    const person = appear(userId);
+    person.connections++;
+    let connected = true;
+    return () => {
+      if (!connected) return;
+      connected = false;
+      person.connections--;
+      person.lastSeenAt = clock();
+      settle(userId, person);
+    };
+  }
+
+  /** Somebody without a connection is there. Resolves to how long that counts, in milliseconds. */
+  function reportActivity(userId: number): number {
+    const person = appear(userId);
+    person.activeUntil = Date.now() + config.PRESENCE_ACTIVITY_SECONDS * 1000;
+    person.lastSeenAt = clock();
+    settle(userId, person);
+    return config.PRESENCE_ACTIVITY_SECONDS * 1000;
+  }
+
+  function stateOf(user: { id: number; lastSeenAt: Date | null }): PresenceOf {
+    return online.has(user.id) ? { online: true, lastSeenAt: null } : { online: false, lastSeenAt: seen.get(user.id) ?? user.lastSeenAt };
+  }
+
+  function onlineIds(): ReadonlySet<number> {
+    return new Set(online.keys());
+  }
+
+  function appear(userId: number): Person {
+    const known = online.get(userId);
+    if (known) {
+      clearTimeout(known.timer);
+      return known;
+    }
+    const person: Person = { connections: 0, activeUntil: 0, lastSeenAt: clock(), timer: undefined };
+    online.set(userId, person);
+    seen.delete(userId);
+    announce(userId);
+    return person;
+  }
+
+  /** Starts the countdown of somebody without a connection. */
+  function settle(userId: number, person: Person): void {
+    clearTimeout(person.timer);
+    if (person.connections > 0) return;
+    const graceMs = config.PRESENCE_GRACE_SECONDS * 1000;
+    person.timer = setTimeout(() => vanish(userId, person), Math.max(0, person.activeUntil - Date.now()) + graceMs);
+    person.timer.unref();
+  }
+
+  function vanish(userId: number, person: Person): void {
+    online.delete(userId);
+    seen.set(userId, person.lastSeenAt);
+    announce(userId);
+    if (seen.size > 1000) void storeLastSeen();
+  }
+
+  function announce(userId: number): void {
+    const ephemeral: Ephemeral = { type: 'presence-changed', userId, snapshot: false, at: clock() };
+    for (const watcher of watchersOf.get(userId) ?? []) watcher.follower.push(ephemeral);
+  }
+
+  /** Whoever is online was seen now; whoever went, when they went. A killed server knows it to the minute. */
+  async function storeLastSeen(): Promise<void> {
+    const gone = [...seen];
+    try {
+      await db.sqlTransaction(async (sql) => {
+        const text = (list: string) => `UPDATE "User" SET "lastSeenAt" = ? WHERE ${list} AND "deletedAt" IS NULL`;
+        await sql.all(text(oneOfList(sql.engine, '"id"')), [clock(), [...online.keys()]]);
+        for (const [userId, at] of gone) await sql.all(text('"id" = ?'), [at, userId]);
+      });
+      for (const [userId, at] of gone) if (seen.get(userId) === at) seen.delete(userId);
+    } catch (error) {
+      logger.warn({ err: error }, 'last seen times were not stored');
+    }
+  }
+
+  // ---------------------------------------------------------------- watching
+
+  /** The whole stream of a person, with the presence of contacts and dialog partners among it. */
+  async function followEvents(options: FollowOptions): Promise<Follower> {
+    const follower = await tail.follow(options);
+    if (options.kinds && !options.kinds.has('PRESENCE')) return follower;
+    return watched(follower, new Set(await closePeople(options.userId)), options.userId);
+  }
+
+  /** Presence alone: who is in scope as they are now, then one `caught-up`, then changes. `close`: contacts and dialog partners, also new ones. */
+  async function followScope(options: FollowOptions, scope: { userIds: readonly number[] } | { close: true }): Promise<Follower> {
+    const follower = await tail.follow({ ...options, kinds: new Set<EventKind>(['PRESENCE']) });
+    const subjects = new Set('close' in scope ? await closePeople(options.userId) : scope.userIds);
+    // Watching begins before the snapshot is taken: a change in between comes after it.
+    const live = watched(follower, subjects, 'close' in scope ? options.userId : null);
+    const at = clock();
+    const first: FollowItem[] = [...subjects].map((userId) => ({ type: 'ephemeral', ephemeral: { type: 'presence-changed', userId, snapshot: true, at } }));
+    first.push({ type: 'caught-up', cursor: tail.cursor(), at, replayedCount: first.length });
+    first.reverse();
+    return {
+      ...live,
+      async next() {
+        const item = first.pop();
+        return item ? { done: false, value: item } : live.next();
+      },
+    };
+  }
+
+  function watched(follower: Follower, subjects: Set<number>, closeTo: number | null): Follower {
+    const watcher: Watcher = { follower, subjects };
+    for (const subject of subjects) addTo(watchersOf, subject, watcher);
+    if (closeTo !== null) addTo(closeWatchers, closeTo, watcher);
+    const stop = (): void => {
+      for (const subject of watcher.subjects) dropFrom(watchersOf, subject, watcher);
+      if (closeTo !== null) dropFrom(closeWatchers, closeTo, watcher);
+    };
+    return {
+      ...follower,
+      [Symbol.asyncIterator]() {
+        return this;
+      },
+      async next() {
+        const item = await follower.next();
+        if (item.done || item.value.type === 'ended') stop();
+        return item;
+      },
+      return() {
+        stop();
+        return follower.return();
+      },
+    };
+  }
+
+  /** Contacts and dialog partners. */
+  async function closePeople(userId: number): Promise<number[]> {
+    const rows = await db.sql.all<{ id: number }>(
+      `SELECT "personId" AS "id" FROM "Contact" WHERE "ownerId" = ?
+       UNION SELECT o."userId" FROM "Member" b JOIN "Chat" c ON c."id" = b."chatId" AND c."kind" = 'DIALOG' JOIN "Member" o ON o."chatId" = c."id" WHERE b."userId" = ?`,
+      [userId, userId],
+    );
+    return rows.map((row) => row.id).filter((id) => id !== userId);
+  }
+
+  /** New contacts and dialogs of those who watch. */
+  function learn(event: LogEvent): void {
+    if (event.type !== 'account-changed' && !(event.type === 'chat-added' && event.dialog)) return;
+    const watchers = closeWatchers.get(event.userId);
+    if (!watchers) return;
+    closePeople(event.userId).then(
+      (ids) => {
+        for (const watcher of watchers) {
+          for (const id of ids) {
+            if (watcher.subjects.has(id)) continue;
+            watcher.subjects.add(id);
+            addTo(watchersOf, id, watcher);
+            watcher.follower.push({ type: 'presence-changed', userId: id, snapshot: false, at: clock() });
+          }
+        }
+      },
+      (error) => logger.warn({ err: error }, 'a presence stream does not know of a new contact'),
+    );
+  }
+
+  /** Stores when everybody was seen last. */
+  async function close(): Promise<void> {
+    clearInterval(storing);
+    stopListening();
+    for (const person of online.values()) clearTimeout(person.timer);
+    await storeLastSeen();
+  }
+}

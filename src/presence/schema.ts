@@ -1,0 +1,135 @@
+/** Presence and typing as clients see them. */
+import { loadUser, User } from '../accounts/schema.ts';
+import { can } from '../chats/access.ts';
+import { Chat, loadStanding, parseChatRef, Room } from '../chats/schema.ts';
+import { AppError, notFound } from '../errors.ts';
+import { CaughtUp, deliver, followOptions, Heartbeat, itemUnion, onlyChat, PresenceChanged, SessionEnded, TypingChanged } from '../events/schema.ts';
+import type { EventKind } from '../events/event.ts';
+import { builder } from '../graphql/builder.ts';
+import { type Context, mustBeSignedIn, sharedLoader } from '../graphql/context.ts';
+import { numberOf } from '../graphql/ids.ts';
+import { mutation } from '../graphql/mutation.ts';
+import type { PresenceOf } from './presence.ts';
+
+const PresenceState = builder.enumType('PresenceState', {
+  description: 'Whether somebody is there.',
+  values: {
+    ONLINE: { description: 'A socket or stream is open, or activity was reported lately.' },
+    OFFLINE: { description: 'Nothing of the person is connected.' },
+    UNKNOWN: { description: 'The server cannot tell at the moment. Never shown as OFFLINE by mistake.' },
+  },
+});
+
+const Presence = builder.objectRef<PresenceOf>('Presence').implement({
+  description: 'Whether somebody is online, and when they last were.',
+  fields: (t) => ({
+    state: t.field({ type: PresenceState, description: 'Online, offline or not known.', resolve: ({ online }) => (online ? 'ONLINE' : 'OFFLINE') }),
+    online: t.boolean({ nullable: true, description: 'Null when the state is UNKNOWN.', resolve: ({ online }) => online }),
+    lastSeenAt: t.field({ type: 'DateTime', nullable: true, description: 'Null while online, or when never seen.', resolve: ({ lastSeenAt }) => lastSeenAt }),
+  }),
+});
+
+builder.objectField(User, 'presence', (t) =>
+  t.field({ type: Presence, description: 'Whether the person is online.', resolve: (user, _args, context) => context.app.presence.stateOf(user) }),
+);
+
+builder.objectField(Room, 'onlineCount', (t) =>
+  t.int({
+    description: 'How many of the members are online.',
+    resolve: async (room, _args, context) =>
+      (await sharedLoader<number, number>(context, 'onlineCount', (ids) => context.app.chatLists.countMembers(ids, context.app.presence.onlineIds())).load(room.id)) ?? 0,
+  }),
+);
+
+// ---------------------------------------------------------------- streams
+
+const PresenceScopeInput = builder.inputType('PresenceScopeInput', {
+  isOneOf: true,
+  description: 'Whose presence.',
+  fields: (t) => ({
+    userIds: t.idList({ description: 'These people; at most 1,000.' }),
+    chatId: t.id({ description: 'Members of a chat; of a large one the first 1,000.' }),
+    contacts: t.boolean({ description: "The caller's contacts and dialog partners." }),
+  }),
+});
+
+const PresenceItem = itemUnion('PresenceItem', 'Snapshot first, then one CaughtUp, then live changes.', [PresenceChanged, CaughtUp, Heartbeat, SessionEnded]);
+const TypingItem = itemUnion('TypingItem', 'What `typing` hands out.', [TypingChanged, Heartbeat, SessionEnded]);
+
+const largestScope = 1000;
+
+async function toScope(scope: typeof PresenceScopeInput.$inferInput, context: Context): Promise<{ userIds: number[] } | { close: true }> {
+  if (scope.contacts != null) {
+    if (!scope.contacts) throw new AppError('BAD_REQUEST', undefined, 'Of `contacts` only true is accepted.');
+    return { close: true };
+  }
+  if (scope.userIds != null) {
+    if (scope.userIds.length > largestScope) throw new AppError('BAD_REQUEST', undefined, `A scope names at most ${largestScope} people.`);
+    // Whom there is not is left out, as from any other look-up of many.
+    const ids = scope.userIds.map((id) => numberOf(id, 'User')).filter((id) => id !== null);
+    return { userIds: (await context.app.accounts.findMany(ids)).map((user) => user.id) };
+  }
+  const ref = parseChatRef(scope.chatId ?? '');
+  const chat = ref && (await context.app.chats.find(mustBeSignedIn(context), ref));
+  if (!chat) throw notFound('Chat');
+  if (!can('read', await loadStanding(context, chat))) throw new AppError('FORBIDDEN', { forbiddenReason: 'NOT_A_MEMBER' }, 'Only members may see who is here.');
+  return { userIds: await context.app.chatLists.memberIds(chat, largestScope) };
+}
+
+builder.subscriptionFields((t) => ({
+  presence: t.field({
+    type: PresenceItem,
+    description: `Online, offline and last seen. The first items are the current state (snapshot: true) of everyone in
+scope. Going offline is reported only after a grace period, so a reconnect does not flap.`,
+    args: { scope: t.arg({ type: PresenceScopeInput, required: true, description: 'Whose.' }) },
+    subscribe: async (_root, { scope }, context) => {
+      const options = followOptions(context, {});
+      return (await deliver(context, context.app.presence.followScope(options, await toScope(scope, context)))) as never;
+    },
+    resolve: (item) => item as never,
+  }),
+  typing: t.field({
+    type: TypingItem,
+    description: 'Who is typing. Never replayed. Drop a user after `expiresAt` even if no stop event comes.',
+    args: { chatId: t.arg.id({ required: true, description: 'In which chat.' }) },
+    subscribe: async (_root, { chatId }, context) => {
+      const options = { ...(await onlyChat(context, chatId)), kinds: new Set<EventKind>(['TYPING']) };
+      return (await deliver(context, context.app.tail.follow(followOptions(context, options)))) as never;
+    },
+    resolve: (item) => item as never,
+  }),
+}));
+
+// ---------------------------------------------------------------- mutations
+
+mutation('reportActivity', {
+  description: "Heartbeat for clients without a socket: 'I am active now'.",
+  errors: [],
+  resolve: async (viewer, _input, context) => ({ refreshAfterMs: context.app.presence.reportActivity(viewer.userId), userId: viewer.userId }),
+  payload: (t) => ({
+    presence: t.field({
+      type: Presence,
+      description: "The caller's presence now.",
+      resolve: async ({ userId }, _args, context) => {
+        const user = await loadUser(context, userId);
+        return context.app.presence.stateOf(user ?? { id: userId, lastSeenAt: null });
+      },
+    }),
+    refreshAfterMs: t.int({ description: 'Say it again within this time to stay online.', resolve: ({ refreshAfterMs }) => refreshAfterMs }),
+  }),
+});
+
+mutation('setTyping', {
+  description: "Tells the others of a chat that the caller types. Say it again while it goes on (`serverInfo.limits.typingRepeatMs`); it ends by itself.",
+  errors: ['NOT_FOUND', 'FORBIDDEN'],
+  input: (t) => ({
+    chatId: t.id({ required: true, description: 'In which chat.' }),
+    active: t.boolean({ required: true, defaultValue: true, description: 'False when it is over.' }),
+  }),
+  resolve: async (viewer, input, context) => {
+    const ref = parseChatRef(input.chatId);
+    if (!ref) throw notFound('Chat');
+    return { expiresAt: await context.app.typing.set(viewer, ref, input.active) };
+  },
+  payload: (t) => ({ expiresAt: t.field({ type: 'DateTime', description: 'When it is over by itself.', resolve: ({ expiresAt }) => expiresAt }) }),
+});

@@ -1,0 +1,60 @@
+/** Who is typing: never stored, and over by itself. */
+import { must } from '../chats/access.ts';
+import { type ChatRef, type Chats } from '../chats/chats.ts';
+import type { Config } from '../config.ts';
+import type { Tail } from '../events/follow.ts';
+import type { Viewer } from '../sessions/viewer.ts';
+import type { Database } from '../storage/database.ts';
+
+export type Typing = ReturnType<typeof createTyping>;
+
+type Typist = { chatId: number; userId: number; toldAt: number; timer: NodeJS.Timeout };
+
+export function createTyping({ db, tail, chats, config, clock }: { db: Database; tail: Tail; chats: Chats; config: Config; clock: () => Date }) {
+  const typists = new Map<string, Typist>();
+  const stopListening = tail.onEvent((event) => {
+    // Who has sent it is no longer typing it.
+    if (event.type === 'message-added' && event.message) stop(event.chatId, event.message.senderId);
+  });
+  return { set, close };
+
+  /** Tells the other members; a repeat is passed on at most every few seconds. Returns when it is over by itself. Fails with NOT_FOUND or FORBIDDEN. */
+  async function set(viewer: Viewer, ref: ChatRef, active: boolean): Promise<Date> {
+    const chat = must('type', await chats.standing(db.read, viewer.userId, ref));
+    const now = clock();
+    // A dialog that is not open yet has nobody who could be told.
+    if (chat.id === 0) return active ? new Date(now.getTime() + config.TYPING_SECONDS * 1000) : now;
+    if (!active) {
+      stop(chat.id, viewer.userId);
+      return now;
+    }
+    const expiresAt = new Date(now.getTime() + config.TYPING_SECONDS * 1000);
+    const key = `${chat.id} ${viewer.userId}`;
+    const known = typists.get(key);
+    clearTimeout(known?.timer);
+    const quiet = known !== undefined && now.getTime() - known.toldAt < config.TYPING_REPEAT_SECONDS * 1000;
+    const timer = setTimeout(() => stop(chat.id, viewer.userId), config.TYPING_SECONDS * 1000);
+    timer.unref();
+    typists.set(key, { chatId: chat.id, userId: viewer.userId, toldAt: quiet ? known.toldAt : now.getTime(), timer });
+    if (!quiet) tell(chat.id, viewer.userId, true, expiresAt);
+    return expiresAt;
+  }
+
+  function stop(chatId: number, userId: number): void {
+    const key = `${chatId} ${userId}`;
+    const known = typists.get(key);
+    if (!known) return;
+    clearTimeout(known.timer);
+    typists.delete(key);
+    tell(chatId, userId, false, clock());
+  }
+
+  function tell(chatId: number, userId: number, active: boolean, expiresAt: Date): void {
+    tail.tell(chatId, 'TYPING', { type: 'typing-changed', chatId, userId, active, expiresAt }, userId);
+  }
+
+  function close(): void {
+    stopListening();
+    for (const { timer } of typists.values()) clearTimeout(timer);
+  }
+}

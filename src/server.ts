@@ -1,0 +1,95 @@
+/** One server: the app and its transports on one port, started and stopped as a whole. */
+import { createServer, type Server as HttpServer } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createApp } from './app.ts';
+import type { Config } from './config.ts';
+import { createExecutor } from './graphql/execute.ts';
+import { schema } from './graphql/schema.ts';
+import { createLog, type Log } from './log.ts';
+import { createConnections } from './transport/connections.ts';
+import { createHttp } from './transport/http.ts';
+import { createSockets } from './transport/websocket.ts';
+
+export type Server = Awaited<ReturnType<typeof startServer>>;
+
+/**
+ * Starts listening. Fails with DatabaseError, or with the system's error when the address cannot be had; nothing stays open then.
+ * `stop()` answers what is running (for SHUTDOWN_SECONDS at most), ends streams and sockets, and closes the database. It may be called again.
+ */
+export async function startServer(config: Config, log: Log = createLog(config)) {
+  const app = await createApp(config, log);
+  const connections = createConnections({ tail: app.tail, maxPerAccount: config.MAX_SOCKETS_PER_ACCOUNT });
+  const executor = createExecutor({ schema, config, log });
+  const http = createHttp({ app, executor, connections, config, log });
+  const sockets = createSockets({ app, executor, connections, config, log });
+  const listener = createServer({ headersTimeout: 15_000, requestTimeout: 60_000, keepAliveTimeout: 65_000, noDelay: true }, (request, response) => void http.handle(request, response));
+  listener.on('upgrade', sockets.upgrade);
+  listener.on('clientError', answerBrokenRequest);
+  let stopped: Promise<void> | null = null;
+
+  try {
+    await listen(listener, config);
+  } catch (error) {
+    await sockets.stop(0);
+    connections.close();
+    await app.close();
+    throw error;
+  }
+  const { port } = listener.address() as AddressInfo;
+  const url = `http://${shownHost(config.HOST)}:${port}`;
+
+  return {
+    app,
+    port,
+    /** Without a path. */
+    url,
+    wsUrl: `${url.replace('http', 'ws')}/graphql`,
+    stop: (): Promise<void> => (stopped ??= stop()),
+    [Symbol.asyncDispose]: (): Promise<void> => (stopped ??= stop()),
+  };
+
+  async function stop(): Promise<void> {
+    const patienceMs = config.SHUTDOWN_SECONDS * 1000;
+    log.info('stopping');
+    http.stop();
+    const answered = connections.idle(patienceMs);
+    const socketsClosed = sockets.stop(patienceMs);
+    app.tail.endAll('SERVER_SHUTDOWN');
+    await answered;
+    const listenerClosed = new Promise<void>((resolve) => listener.close(() => resolve()));
+    await socketsClosed;
+    listener.closeIdleConnections();
+    await Promise.race([listenerClosed, sleep(1_000, undefined, { ref: false })]);
+    listener.closeAllConnections();
+    await listenerClosed;
+    connections.close();
+    // What still runs after all this time may hold the database: the process must be able to end without it.
+    await Promise.race([app.close(), sleep(2_000)]);
+    log.info('stopped');
+  }
+}
+
+function listen(listener: HttpServer, { PORT, HOST }: Config): Promise<void> {
+  return new Promise((resolve, reject) => {
+    listener.once('error', reject);
+    listener.listen(PORT, HOST, () => {
+      listener.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+/** What is not HTTP gets a short answer in HTTP and is cut off. */
+function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
+  const status = ({ HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large', ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout' } as Record<string, string>)[error.code ?? ''] ?? '400 Bad Request';
+  if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
+  else socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+}
+
+/** An address that can be opened on this machine. */
+function shownHost(host: string): string {
+  if (host === '0.0.0.0' || host === '') return '127.0.0.1';
+  if (host === '::') return '[::1]';
+  return host.includes(':') ? `[${host}]` : host;
+}

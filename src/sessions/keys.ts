@@ -1,0 +1,41 @@
+/** The keys of this installation: made at the first start, kept in the database, the same on every node. */
+import { createHmac, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
+import type { Database } from '../storage/database.ts';
+
+export type Keys = Awaited<ReturnType<typeof createKeys>>;
+
+const makers = {
+  'access-token-key': () => generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+  'refresh-token-key': () => randomBytes(32).toString('base64url'),
+  'digest-key': () => randomBytes(32).toString('base64url'),
+};
+type Name = keyof typeof makers;
+
+export async function createKeys({ db }: { db: Database }) {
+  const secrets = await readOrMake(db);
+  const signing: KeyObject = createPrivateKey(secrets['access-token-key']);
+  const digestKey = Buffer.from(secrets['digest-key'], 'base64url');
+  return {
+    /** Ed25519, for access tokens. */
+    signing,
+    verifying: createPublicKey(signing),
+    refresh: Buffer.from(secrets['refresh-token-key'], 'base64url'),
+    /** A keyed digest of 128 bits: equal texts have equal digests, and the digest tells nothing of a text that can be guessed. */
+    digest: (text: string): string => createHmac('sha256', digestKey).update(text).digest().subarray(0, 16).toString('base64url'),
+  };
+}
+
+async function readOrMake(db: Database): Promise<Record<Name, string>> {
+  const names = Object.keys(makers) as Name[];
+  const read = async (): Promise<Map<string, string>> => new Map((await db.read.secret.findMany()).map(({ name, value }) => [name, value]));
+  let known = await read();
+  const missing = names.filter((name) => !known.has(name));
+  if (missing.length > 0) {
+    // Nodes that start together all offer theirs; whoever is first wins, and everyone reads what was kept.
+    await db.sqlTransaction(async (sql) => {
+      for (const name of missing) await sql.all('INSERT INTO "Secret" ("name", "value") VALUES (?, ?) ON CONFLICT DO NOTHING', [name, makers[name]()]);
+    });
+    known = await read();
+  }
+  return Object.fromEntries(names.map((name) => [name, known.get(name) as string])) as Record<Name, string>;
+}

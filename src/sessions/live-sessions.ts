@@ -1,0 +1,74 @@
+/** Which sessions are alive, remembered so that a request need not ask the database, and when they were last in use. */
+import { LRUCache } from 'lru-cache';
+import type { Tail } from '../events/follow.ts';
+import type { Log } from '../log.ts';
+import type { Database } from '../storage/database.ts';
+import { oneOfList, toDate } from '../storage/sql.ts';
+
+export type LiveSessions = ReturnType<typeof createLiveSessions>;
+type LiveSession = { userId: number; expiresAt: number; lastActiveAt: number; readAt: number };
+
+const activityStepMs = 60_000;
+const activityDelayMs = 1_000;
+/** On PostgreSQL another node may have ended a session, and its event takes a moment to arrive. */
+const trustedForMs = { sqlite: Number.POSITIVE_INFINITY, postgresql: 1_000 };
+
+export function createLiveSessions({ db, tail, clock, log }: { db: Database; tail: Pick<Tail, 'onEvent'>; clock: () => Date; log: Log }) {
+  const live = new LRUCache<number, LiveSession>({ max: 50_000 });
+  /** A row that was read before its session ended must not be remembered after it. An ended session never lives again. */
+  const ended = new LRUCache<number, true>({ max: 10_000 });
+  const active = new Set<number>();
+  let activityTimer: NodeJS.Timeout | null = null;
+  const stopListening = tail.onEvent((event) => {
+    if (event.type === 'session-ended') forget(event.sessionId);
+  });
+  return { find, forget, noteActivity, close };
+
+  /** The session, unless it has ended or expired. Fails with UNAVAILABLE when the database must be asked and cannot. */
+  async function find(sessionId: number, now: number): Promise<LiveSession | null> {
+    const known = live.get(sessionId);
+    // A refresh may have moved the expiry, so only the row can tell that it has passed.
+    if (known && known.expiresAt > now && now - known.readAt < trustedForMs[db.engine]) return known;
+    type Row = { userId: number; expiresAt: unknown; lastActiveAt: unknown; endedAt: unknown };
+    const [row] = await db.sql.all<Row>('SELECT "userId", "expiresAt", "lastActiveAt", "endedAt" FROM "Session" WHERE "id" = ?', [sessionId]);
+    if (!row || row.endedAt !== null || toDate(row.expiresAt).getTime() <= now || ended.has(sessionId)) return null;
+    const lastActiveAt = Math.max(toDate(row.lastActiveAt).getTime(), known?.lastActiveAt ?? 0);
+    const session = { userId: row.userId, expiresAt: toDate(row.expiresAt).getTime(), lastActiveAt, readAt: now };
+    live.set(sessionId, session);
+    return session;
+  }
+
+  /** The session has ended: what it was is not trusted any more. */
+  function forget(sessionId: number): void {
+    ended.set(sessionId, true);
+    live.delete(sessionId);
+  }
+
+  /** Notes at most once a minute that a session is in use; the notes of a second share one statement. */
+  function noteActivity(sessionId: number, session: LiveSession, now: number): void {
+    if (now - session.lastActiveAt < activityStepMs) return;
+    session.lastActiveAt = now;
+    active.add(sessionId);
+    activityTimer ??= setTimeout(() => void storeActivity(), activityDelayMs).unref();
+  }
+
+  /** Logs what goes wrong: nobody waits for it. */
+  async function storeActivity(): Promise<void> {
+    activityTimer = null;
+    const ids = [...active];
+    active.clear();
+    if (ids.length === 0) return;
+    try {
+      await db.sqlTransaction((sql) => sql.all(`UPDATE "Session" SET "lastActiveAt" = ? WHERE ${oneOfList(sql.engine, '"id"')}`, [clock(), ids]));
+    } catch (error) {
+      log.warn({ err: error }, 'the last activity of sessions could not be stored');
+    }
+  }
+
+  /** Stores what is still to be noted. To be called before the database closes. */
+  async function close(): Promise<void> {
+    stopListening();
+    if (activityTimer) clearTimeout(activityTimer);
+    await storeActivity();
+  }
+}

@@ -1,0 +1,39 @@
+/** What a connection tells about who is at its other end: address, origin, credentials, request id. */
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { App } from '../app.ts';
+import type { Config } from '../config.ts';
+import type { Client, Context } from '../graphql/context.ts';
+import type { Viewer } from '../sessions/viewer.ts';
+
+/** Who asks, or why there is nobody. */
+export type Who = { viewer: Viewer | null; refusal?: Context['refusal'] };
+
+/** The socket's address; behind a trusted proxy, the last one it added to `X-Forwarded-For`. */
+export function clientOf(request: IncomingMessage, config: Pick<Config, 'TRUST_PROXY'>): Client {
+  const forwarded = config.TRUST_PROXY ? String(request.headers['x-forwarded-for'] ?? '').split(',').at(-1)?.trim() : '';
+  const address = forwarded && /^[0-9a-fA-F.:]{2,45}$/.test(forwarded) ? forwarded : (request.socket.remoteAddress ?? '');
+  const given = request.headers['x-request-id'];
+  return {
+    ipAddress: address.replace(/^::ffff:/, ''),
+    userAgent: request.headers['user-agent']?.slice(0, 256) ?? null,
+    requestId: typeof given === 'string' && /^[\w.:-]{1,64}$/.test(given) ? given : randomUUID(),
+  };
+}
+
+/** Checks an `Authorization` value. None at all is nobody; anything but a good bearer token is refused with its reason. */
+export async function authenticate(app: Pick<App, 'sessions'>, authorization: string | undefined): Promise<Who> {
+  if (authorization === undefined) return { viewer: null, refusal: 'UNAUTHENTICATED' };
+  const token = /^Bearer +([\x21-\x7e]{1,4096})$/i.exec(authorization)?.[1];
+  if (!token) return { viewer: null, refusal: 'TOKEN_INVALID' };
+  const checked = await app.sessions.authenticate(token);
+  return 'viewer' in checked ? checked : { viewer: null, refusal: checked.refusal };
+}
+
+/** Whether pages of this origin are the server's own or were allowed by ALLOWED_ORIGINS. */
+export function isKnownOrigin(origin: string, request: IncomingMessage, config: Pick<Config, 'PUBLIC_URL' | 'ALLOWED_ORIGINS' | 'TRUST_PROXY'>): boolean {
+  if (config.ALLOWED_ORIGINS.includes(origin)) return true;
+  if (config.PUBLIC_URL) return origin === new URL(config.PUBLIC_URL).origin;
+  const { host } = request.headers;
+  return host !== undefined && (origin === `http://${host}` || (config.TRUST_PROXY && origin === `https://${host}`));
+}

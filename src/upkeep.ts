@@ -1,0 +1,46 @@
+/** What the server does by itself from time to time: forgets old events and ended sessions, and clears away what deleted rooms left. */
+import type { Sessions } from './sessions/sessions.ts';
+import type { EventLog } from './events/event-log.ts';
+import type { Tail } from './events/follow.ts';
+import type { Log } from './log.ts';
+import type { Messages } from './messages/messages.ts';
+
+const everyMs = 60_000;
+
+/** Begins at once and repeats every minute, never two at a time. Returns how to stop; a failure is logged and tried again. */
+export function startUpkeep({ eventLog, tail, messages, sessions, logger }: { eventLog: EventLog; tail: Tail; messages: Messages; sessions: Sessions; logger: Log }): () => Promise<void> {
+  let stopped = false;
+  let running = round();
+  const timer = setInterval(() => {
+    running = running.then(round);
+  }, everyMs);
+  timer.unref();
+  return async () => {
+    stopped = true;
+    clearInterval(timer);
+    await running;
+  };
+
+  async function round(): Promise<void> {
+    const tasks: [name: string, run: () => Promise<number>][] = [
+      ['events', prune],
+      ['messages', messages.sweepDeletedRooms],
+      ['sessions', sessions.sweep],
+    ];
+    for (const [what, run] of tasks) {
+      if (stopped) return;
+      try {
+        const gone = await run();
+        if (gone > 0) logger.info({ what, gone }, 'cleared away');
+      } catch (error) {
+        logger.warn({ err: error, what }, 'could not be cleared away; trying again later');
+      }
+    }
+  }
+
+  async function prune(): Promise<number> {
+    const gone = await eventLog.prune();
+    if (gone > 0) tail.setPruned((await eventLog.head()).pruned);
+    return gone;
+  }
+}
