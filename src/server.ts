@@ -11,6 +11,9 @@ import { createConnections } from './transport/connections.ts';
 import { createHttp } from './transport/http.ts';
 import { createSockets } from './transport/websocket.ts';
 
+/** Longest time that clients are given to take their last answers. */
+const flushMs = 1_000;
+
 export type Server = Awaited<ReturnType<typeof startServer>>;
 
 /**
@@ -21,10 +24,22 @@ export async function startServer(config: Config, log: Log = createLog(config)) 
   const app = await createApp(config, log);
   const connections = createConnections({ tail: app.tail, maxPerAccount: config.MAX_SOCKETS_PER_ACCOUNT });
   const executor = createExecutor({ schema, config, log });
-  const http = createHttp({ app, executor, connections, config, log });
   const sockets = createSockets({ app, executor, connections, config, log });
-  const listener = createServer({ headersTimeout: 15_000, requestTimeout: 60_000, keepAliveTimeout: 65_000, noDelay: true }, (request, response) => void http.handle(request, response));
-  listener.on('upgrade', sockets.upgrade);
+  const http = createHttp({ app, executor, connections, sockets, config, log });
+  const listener = createServer({ headersTimeout: 15_000, requestTimeout: 60_000, keepAliveTimeout: 65_000, noDelay: true }, (request, response) => {
+    unused.delete(request.socket);
+    void http.handle(request, response);
+  });
+  // Node counts a connection that never asked for anything as busy; browsers open such ones in advance.
+  const unused = new Set<Socket>();
+  listener.on('connection', (socket: Socket) => {
+    unused.add(socket);
+    socket.once('close', () => unused.delete(socket));
+  });
+  listener.on('upgrade', (request, socket, head) => {
+    unused.delete(request.socket);
+    sockets.upgrade(request, socket, head);
+  });
   listener.on('clientError', answerBrokenRequest);
   let stopped: Promise<void> | null = null;
 
@@ -58,14 +73,17 @@ export async function startServer(config: Config, log: Log = createLog(config)) 
     app.tail.endAll('SERVER_SHUTDOWN');
     await answered;
     const listenerClosed = new Promise<void>((resolve) => listener.close(() => resolve()));
+    for (const socket of unused) socket.destroy();
     await socketsClosed;
-    listener.closeIdleConnections();
-    await Promise.race([listenerClosed, sleep(1_000, undefined, { ref: false })]);
+    // A connection becomes idle when its last answer has been sent: Node closes those that were idle before, not these.
+    const closing = setInterval(() => listener.closeIdleConnections(), 20);
+    await Promise.race([listenerClosed, sleep(flushMs, undefined, { ref: false })]);
+    clearInterval(closing);
     listener.closeAllConnections();
     await listenerClosed;
     connections.close();
     // What still runs after all this time may hold the database: the process must be able to end without it.
-    await Promise.race([app.close(), sleep(2_000)]);
+    await Promise.race([app.close(), sleep(2_000, undefined, { ref: false })]);
     log.info('stopped');
   }
 }
@@ -82,7 +100,9 @@ function listen(listener: HttpServer, { PORT, HOST }: Config): Promise<void> {
 
 /** What is not HTTP gets a short answer in HTTP and is cut off. */
 function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
-  const status = ({ HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large', ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout' } as Record<string, string>)[error.code ?? ''] ?? '400 Bad Request';
+  const status =
+    ({ HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large', ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout' } as Record<string, string>)[error.code ?? ''] ??
+    '400 Bad Request';
   if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
   else socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }

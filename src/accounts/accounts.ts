@@ -136,6 +136,8 @@ export function createAccounts({
     return tellingTaken(profile, 0, () =>
       write(async (tx, append) => {
         const user = await tx.user.create({ data: { ...profile, passwordHash, createdAt: clock() } });
+        // Whoever shows the directory learns of it.
+        append({ type: 'user-updated', userId: user.id });
         for (const hook of onCreate) await hook(tx, user, append);
         return { user, also: await also(tx, user, append) };
       }),

@@ -21,7 +21,7 @@ export type Ephemeral =
 export type FollowItem =
   | { type: 'event'; event: LogEvent; cursor: string; replayed: boolean }
   | { type: 'ephemeral'; ephemeral: Ephemeral }
-  | { type: 'caught-up'; cursor: string; at: Date; replayedCount: number }
+  | { type: 'caught-up'; cursor: string; at: Date }
   | { type: 'gap'; resumeFrom: string; at: Date }
   | { type: 'heartbeat'; cursor: string; at: Date }
   | { type: 'ended'; reason: EndReason; retry: boolean; at: Date };
@@ -66,7 +66,6 @@ type State = {
   afterReplay: FollowItem[];
   /** Up to here events count as replayed; null once caught up, or when started live. */
   replayUntil: number | null;
-  replayedCount: number;
   closed: boolean;
   /** No more items after those in the queue. */
   ending: boolean;
@@ -79,6 +78,7 @@ type State = {
 const pageSize = 200;
 const logPage = 500;
 const ringSize = 2048;
+const wokenAtOnce = 100;
 
 export async function createTail({ db, log, config, clock, logger, mayRead, hydrate }: {
   db: Database;
@@ -100,6 +100,7 @@ export async function createTail({ db, log, config, clock, logger, mayRead, hydr
   let reading: Promise<void> | null = null;
   let lookAgain = false;
   let stopped = false;
+  const toWake: (() => void)[] = [];
   const people = new Map<number, Person>();
   const byChat = new Map<number, Set<Person>>();
   /** Followers of one chat, members or guests. */
@@ -174,7 +175,7 @@ export async function createTail({ db, log, config, clock, logger, mayRead, hydr
       if (event.number !== head + 1) throw new Error(`event ${event.number} came behind ${head}`);
       head = event.number;
       recent.push(event);
-      outdate(event);
+      outdate(event, recent);
       keepMemberships(event);
       for (const listener of listeners) listener(event);
       dispatch(event);
@@ -182,10 +183,10 @@ export async function createTail({ db, log, config, clock, logger, mayRead, hydr
     if (recent.length > 2 * ringSize) recent = recent.slice(-ringSize);
   }
 
-  /** A message that is still handed out to slow readers must not show what it was before. */
-  function outdate(event: LogEvent): void {
+  /** A message that is still handed out to slow readers must not show what it was before. `among` has no holes. */
+  function outdate(event: LogEvent, among: LogEvent[]): void {
     if (event.type !== 'message-edited' && event.type !== 'message-deleted') return;
-    const added = recent[event.messageId - (head - recent.length + 1)];
+    const added = among[event.messageId - (among[0]?.number ?? 0)];
     if (added) delete added.message;
   }
 
@@ -254,10 +255,17 @@ export async function createTail({ db, log, config, clock, logger, mayRead, hydr
     wakeUp(state);
   }
 
+  /** Many followers of one chat have their turn a slice at a time, so that no message holds up what others ask for. */
   function wakeUp(state: State): void {
-    const { wake } = state;
+    if (!state.wake) return;
+    if (toWake.length === 0) setImmediate(wakeSlice);
+    toWake.push(state.wake);
     state.wake = null;
-    wake?.();
+  }
+
+  function wakeSlice(): void {
+    for (const wake of toWake.splice(0, wokenAtOnce)) wake();
+    if (toWake.length > 0) setImmediate(wakeSlice);
   }
 
   // ---------------------------------------------------------------- who is in which chat
@@ -329,7 +337,6 @@ export async function createTail({ db, log, config, clock, logger, mayRead, hydr
       queue: [],
       afterReplay: [],
       replayUntil: null,
-      replayedCount: 0,
       closed: false,
       ending: false,
       lastItemAt: Date.now(),
@@ -340,7 +347,7 @@ export async function createTail({ db, log, config, clock, logger, mayRead, hydr
     if (after !== undefined) {
       if (after === null || after < pruned || after > head) {
         state.queue.push({ type: 'gap', resumeFrom: toCursor(logId, head), at: clock() });
-        state.queue.push({ type: 'caught-up', cursor: toCursor(logId, head), at: clock(), replayedCount: 0 });
+        state.queue.push({ type: 'caught-up', cursor: toCursor(logId, head), at: clock() });
       } else {
         state.cursor = after;
         state.replayUntil = head;
@@ -452,6 +459,7 @@ export async function createTail({ db, log, config, clock, logger, mayRead, hydr
     if (audienceOf[event.type] !== 'chat') return true;
     if (!state.options.only) return state.person.chats.has((event as { chatId: number }).chatId);
     if (await stillReadable(state)) return true;
+    state.queue = [];
     finish(state);
     return false;
   }
@@ -478,17 +486,18 @@ export async function createTail({ db, log, config, clock, logger, mayRead, hydr
       if (state.closed) return;
       if (page[0]?.number !== state.cursor + 1) return fallIntoGap(state);
     }
+    const level = head;
     await hydrate(page.filter((event) => event.number <= head && reaches(state, event)));
     if (state.closed) return;
+    // What was read may be older than a change that came meanwhile.
+    for (const event of recent.slice(Math.max(0, recent.length - (head - level)))) outdate(event, page);
     for (const event of page) {
       // What other nodes just wrote comes when this node has taken it: memberships are true up to the head.
       if (event.number > head) break;
       if (state.replayUntil !== null && event.number > state.replayUntil) caughtUp(state);
       state.cursor = event.number;
       if (!reaches(state, event) || !wants(state, event)) continue;
-      const replayed = state.replayUntil !== null;
-      if (replayed) state.replayedCount++;
-      state.queue.push({ type: 'event', event, cursor: toCursor(logId, event.number), replayed });
+      state.queue.push({ type: 'event', event, cursor: toCursor(logId, event.number), replayed: state.replayUntil !== null });
     }
     if (state.replayUntil !== null && state.cursor >= state.replayUntil) caughtUp(state);
     // No await between this comparison and the next event: nothing can come in between. Only an empty queue may go live, as a full one falls behind again.
@@ -505,7 +514,7 @@ export async function createTail({ db, log, config, clock, logger, mayRead, hydr
   function caughtUp(state: State): void {
     const cursor = toCursor(logId, state.replayUntil ?? head);
     state.replayUntil = null;
-    state.queue.push({ type: 'caught-up', cursor, at: clock(), replayedCount: state.replayedCount }, ...state.afterReplay);
+    state.queue.push({ type: 'caught-up', cursor, at: clock() }, ...state.afterReplay);
     state.afterReplay = [];
   }
 

@@ -32,13 +32,13 @@ type ItemOf<Type extends StreamItem['type']> = Extract<StreamItem, { type: Type 
 
 // ---------------------------------------------------------------- from the log to items
 
-/** An item with what it names, or null for what can no longer be shown: it is skipped. */
-export async function toItem(item: FollowItem, context: Context): Promise<StreamItem | null> {
+/** An item with what it names, or null for what can no longer be shown: it is skipped. `replayedCount`: how many of the backlog were handed out before. */
+export async function toItem(item: FollowItem, context: Context, replayedCount = 0): Promise<StreamItem | null> {
   switch (item.type) {
     case 'event':
       return toDurable(item.event, { cursor: item.cursor, at: item.event.at, replayed: item.replayed }, context);
     case 'caught-up':
-      return { type: 'CaughtUp', cursor: item.cursor, at: item.at, replayedCount: item.replayedCount };
+      return { type: 'CaughtUp', cursor: item.cursor, at: item.at, replayedCount };
     case 'gap':
       return { type: 'StreamGap', at: item.at, resumeFrom: item.resumeFrom };
     case 'heartbeat':
@@ -190,7 +190,7 @@ const MemberLeft = durable('MemberLeft', 'Somebody is no longer a member of a ro
   reason: t.field({ type: RemovedReasonEnum, description: 'Why.', resolve: (item) => item.reason }),
 }));
 const MemberUpdated = durable('MemberUpdated', "A member's role changed.", (t) => ({ room: roomField(t as never), member: memberField(t as never, 'As it is now.') }));
-const UserUpdated = durable('UserUpdated', "Somebody's public profile changed.", (t) => ({ user: t.field({ type: User, description: 'As it is now.', resolve: (item) => item.user as never }) }));
+const UserUpdated = durable('UserUpdated', "Somebody's public profile changed, or somebody is new.", (t) => ({ user: t.field({ type: User, description: 'As it is now.', resolve: (item) => item.user as never }) }));
 const AccountChanged = durable('AccountChanged', "Something under the caller's own `account` changed on another device: contacts, e-mail, devices, sessions.", (t) => ({
   me: t.field({ type: User, description: 'The caller, as it is now.', resolve: (item) => item.me as never }),
 }));
@@ -287,6 +287,7 @@ export function followOptions(context: Context, options: StreamOptions): FollowO
 /** A stream of the items that its type can carry. Each has loaders of its own, shared with all who are delivered the same event. */
 export async function deliver(context: Context, opening: Promise<Follower>, carried?: ReadonlySet<StreamItem['type']>): Promise<AsyncIterableIterator<Delivery>> {
   const follower = await opening;
+  let replayedCount = 0;
   const deliveries: AsyncIterableIterator<Delivery> = {
     [Symbol.asyncIterator]() {
       return this;
@@ -296,8 +297,11 @@ export async function deliver(context: Context, opening: Promise<Follower>, carr
         const found = await follower.next();
         if (found.done) return found;
         const itemContext = freshContext(context, found.value.type === 'event' ? found.value.event : null);
-        const item = await toItem(found.value, itemContext);
-        if (item && (!carried || carried.has(item.type))) return { done: false, value: { item, context: itemContext } };
+        const item = await toItem(found.value, itemContext, replayedCount);
+        if (!item || (carried && !carried.has(item.type))) continue;
+        if (('replayed' in item && item.replayed) || ('snapshot' in item && item.snapshot)) replayedCount++;
+        context.app.metrics.delivered(item.type, found.value.type === 'event' && !found.value.replayed ? found.value.event.at : null);
+        return { done: false, value: { item, context: itemContext, shareKey: found.value.type === 'event' ? `${item.type} ${found.value.replayed}` : null } };
       }
     },
     async return() {
@@ -369,7 +373,8 @@ const syncPageSize = 100;
 const SyncPage = builder.objectRef<{ items: StreamItem[]; endCursor: string; hasMore: boolean }>('SyncPage').implement({
   description: 'A piece of the log.',
   fields: (t) => ({
-    items: t.field({ type: [StreamItemUnion], description: 'In order, as `events` would hand them out.', resolve: (page) => page.items as never }),
+    // The page weighs its size already.
+    items: t.field({ type: [StreamItemUnion], complexity: { field: 1, multiplier: 1 }, description: 'In order, as `events` would hand them out.', resolve: (page) => page.items as never }),
     endCursor: t.expose('endCursor', { type: 'EventCursor', description: 'Ask again after this.' }),
     hasMore: t.exposeBoolean('hasMore', { description: 'Whether there is more already.' }),
   }),

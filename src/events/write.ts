@@ -1,6 +1,7 @@
 /**
  * The one way to change something: the change and its events in one transaction, and the readers woken after the commit.
  */
+import type { Metrics } from '../metrics.ts';
 import type { Database, Tx } from '../storage/database.ts';
 import { appendEvents, insertEvents, takeNumbers } from './event-log.ts';
 import type { LogEvent, NewEvent } from './event.ts';
@@ -14,7 +15,7 @@ export type WriteBatch = ReturnType<typeof createWrite>['writeBatch'];
 /** Prepares events inside a batch: gives each its number, so that rows can carry the number of their event. */
 export type Numbering = (events: NewEvent[]) => Promise<LogEvent[]>;
 
-export function createWrite({ db, offer, clock }: { db: Database; offer: (events: LogEvent[]) => void; clock: () => Date }) {
+export function createWrite({ db, offer, clock, metrics }: { db: Database; offer: (events: LogEvent[]) => void; clock: () => Date; metrics: Pick<Metrics, 'committed'> }) {
   return { write, writeBatch };
 
   /**
@@ -28,7 +29,7 @@ export function createWrite({ db, offer, clock }: { db: Database; offer: (events
         const result = await job(tx, (...events) => void collected.push(...events));
         return { result, events: await appendEvents(db.sqlIn(tx), clock(), collected) };
       },
-      ({ events }) => offer(events),
+      ({ events }) => committed(events),
     );
     return done.result;
   }
@@ -47,8 +48,13 @@ export function createWrite({ db, offer, clock }: { db: Database; offer: (events
         if (events.length > 0) await insertEvents(sql, events);
         return { result, events };
       },
-      ({ events }) => offer(events),
+      ({ events }) => committed(events),
     );
     return done.result;
+  }
+
+  function committed(events: LogEvent[]): void {
+    metrics.committed(events.length);
+    offer(events);
   }
 }

@@ -49,8 +49,8 @@ export function mustBeSignedIn(context: Context): Viewer {
   return context.viewer;
 }
 
-/** One item of a stream, and the context it is resolved with. */
-export type Delivery = { item: unknown; context: Context };
+/** One item of a stream, and the context it is resolved with. Items of one event with the same key are the same for all who are handed them; null for what is nobody else's. */
+export type Delivery = { item: unknown; context: Context; shareKey: string | null };
 
 type Batch<Key, Value> = (keys: readonly Key[]) => Promise<(Value | null)[]>;
 

@@ -202,5 +202,5 @@ function rootCause(error: GraphQLError): unknown {
 /** graphql-js quotes what a client sent, which may be a password that slipped into a wrong field. */
 function withoutValues(message: string): string {
   const cut = message.replace(/got invalid value .*? at "/s, 'got an invalid value at "').replace(/got invalid value [\s\S]*?; /, 'got an invalid value: ');
-  return cut.replace(/(cannot represent[^:]*value): [\s\S]*$/, '$1').replace(/(Expected value of type "[^"]*"), found [\s\S]*$/, '$1').slice(0, 300);
+  return cut.replace(/Value "[\s\S]*?" does not exist in/, 'This value does not exist in').replace(/(cannot represent[^:]*value): [\s\S]*$/, '$1').replace(/(Expected value of type "[^"]*"), found [\s\S]*$/, '$1').slice(0, 300);
 }

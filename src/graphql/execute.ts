@@ -29,11 +29,18 @@ import type { Log } from '../log.ts';
 import type { Context, Delivery } from './context.ts';
 import { toFormattedError } from './errors.ts';
 import { findExcess, tooCostly } from './limits.ts';
+import { createSharing } from './share.ts';
 
 /** What a client sends, its shape already checked by the transport. */
 export type Request = { query: string; variables?: Record<string, unknown> | null | undefined; operationName?: string | null | undefined };
 /** A checked operation. */
-export type Operation = { document: DocumentNode; node: OperationDefinitionNode; name: string | null; kind: 'query' | 'mutation' | 'subscription'; variables: Record<string, unknown> };
+export type Operation = {
+  document: DocumentNode;
+  node: OperationDefinitionNode;
+  name: string | null;
+  kind: 'query' | 'mutation' | 'subscription';
+  variables: Record<string, unknown>;
+};
 export type Result = FormattedExecutionResult;
 /** `return()` answers at once, also while a `next()` is waiting, and ends the source. */
 export type ResultStream = AsyncIterableIterator<Result> & { return(): Promise<IteratorResult<Result>> };
@@ -50,6 +57,7 @@ const rememberedCharacters = 500_000;
 export function createExecutor({ schema, config, log }: { schema: GraphQLSchema; config: Config; log: Log }) {
   const documents = new LRUCache<string, Checked>({ max: 2_000, maxSize: rememberedCharacters, sizeCalculation: (_checked, text) => text.length + 200 });
   const rules = config.INTROSPECTION ? specifiedRules : [...specifiedRules, NoSchemaIntrospectionCustomRule];
+  const executeShared = createSharing((operation, context, item) => execute({ ...argsOf(operation, context), rootValue: item }));
   return { schema, prepare, run, subscribe };
 
   /** The operation that a request asks for, ready to run, or what is wrong with it. */
@@ -87,7 +95,7 @@ export function createExecutor({ schema, config, log }: { schema: GraphQLSchema;
       await takeShare(context);
       const source: AsyncIterable<unknown> | ExecutionResult = await createSourceEventStream(argsOf(operation, context));
       if (!isIterable(source)) return masked(source, context);
-      return stream((source as AsyncIterable<Delivery>)[Symbol.asyncIterator](), ({ item, context: itemContext }) => execute({ ...argsOf(operation, itemContext), rootValue: item }), context);
+      return stream((source as AsyncIterable<Delivery>)[Symbol.asyncIterator](), (delivery) => executeShared(operation, delivery), context);
     } catch (error) {
       return { errors: [format(error, context)] };
     }
@@ -187,7 +195,8 @@ export function createExecutor({ schema, config, log }: { schema: GraphQLSchema;
 
   function mustBeAffordable({ weight, alone }: Weighed, variables: Record<string, unknown>): void {
     const cost = weight === 'depends on the variables' ? weightOf(alone, variables) : weight;
-    if (cost > config.MAX_QUERY_COMPLEXITY) throw tooCostly(`The query weighs ${Math.min(cost, Number.MAX_SAFE_INTEGER)}; ${config.MAX_QUERY_COMPLEXITY} is allowed. Ask for smaller pages or fewer fields.`);
+    if (cost > config.MAX_QUERY_COMPLEXITY)
+      throw tooCostly(`The query weighs ${Math.min(cost, Number.MAX_SAFE_INTEGER)}; ${config.MAX_QUERY_COMPLEXITY} is allowed. Ask for smaller pages or fewer fields.`);
   }
 
   function masked(result: ExecutionResult, context: Context): Result {

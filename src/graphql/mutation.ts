@@ -55,6 +55,8 @@ export function mutation<Fields extends InputFieldMap, Payload extends object, A
         context.sharedLoaders.clear();
         const viewer = options.anonymous ? context.viewer : mustBeSignedIn(context);
         try {
+          // Here, so that aliases, batches and sockets all count alike. Sending has a limit of its own.
+          if (viewer && name !== 'sendMessage') await context.app.limits.take('REQUESTS', viewer.userId);
           return (await options.resolve(viewer as never, ((args as { input?: unknown }).input ?? {}) as never, context)) as never;
         } catch (error) {
           if (!(error instanceof AppError) || !options.errors.includes(error.code)) throw error;

@@ -134,7 +134,7 @@ export function createPresence({ db, tail, config, clock, logger }: { db: Databa
     const live = watched(follower, subjects, 'close' in scope ? options.userId : null);
     const at = clock();
     const first: FollowItem[] = [...subjects].map((userId) => ({ type: 'ephemeral', ephemeral: { type: 'presence-changed', userId, snapshot: true, at } }));
-    first.push({ type: 'caught-up', cursor: tail.cursor(), at, replayedCount: first.length });
+    first.push({ type: 'caught-up', cursor: tail.cursor(), at });
     first.reverse();
     return {
       ...live,
@@ -180,24 +180,29 @@ export function createPresence({ db, tail, config, clock, logger }: { db: Databa
     return rows.map((row) => row.id).filter((id) => id !== userId);
   }
 
-  /** New contacts and dialogs of those who watch. */
+  /** New contacts and dialog partners of those who watch. */
   function learn(event: LogEvent): void {
-    if (event.type !== 'account-changed' && !(event.type === 'chat-added' && event.dialog)) return;
-    const watchers = closeWatchers.get(event.userId);
-    if (!watchers) return;
-    closePeople(event.userId).then(
-      (ids) => {
-        for (const watcher of watchers) {
-          for (const id of ids) {
-            if (watcher.subjects.has(id)) continue;
-            watcher.subjects.add(id);
-            addTo(watchersOf, id, watcher);
-            watcher.follower.push({ type: 'presence-changed', userId: id, snapshot: false, at: clock() });
-          }
-        }
-      },
-      (error) => logger.warn({ err: error }, 'a presence stream does not know of a new contact'),
-    );
+    if (event.type === 'chat-added' && event.dialog) {
+      // The stream carries the chat itself next, with its people as they are now.
+      for (const id of [event.dialog.low, event.dialog.high]) if (id !== event.userId) watch(event.userId, id);
+    } else if (event.type === 'account-changed' && closeWatchers.has(event.userId)) {
+      closePeople(event.userId).then(
+        (ids) => {
+          for (const id of ids) for (const watcher of watch(event.userId, id)) watcher.follower.push({ type: 'presence-changed', userId: id, snapshot: false, at: clock() });
+        },
+        (error) => logger.warn({ err: error }, 'a presence stream does not know of a new contact'),
+      );
+    }
+  }
+
+  /** Those of a person's watchers that did not watch the subject before. */
+  function watch(userId: number, subject: number): Watcher[] {
+    const fresh = [...(closeWatchers.get(userId) ?? [])].filter(({ subjects }) => !subjects.has(subject));
+    for (const watcher of fresh) {
+      watcher.subjects.add(subject);
+      addTo(watchersOf, subject, watcher);
+    }
+    return fresh;
   }
 
   /** Stores when everybody was seen last. */

@@ -69,17 +69,30 @@ async function retried<T>(run: () => Promise<T>, committed?: (result: T) => void
       committed?.(result);
       return result;
     } catch (error) {
-      if (attempt >= 8 || !/40001|40P01|deadlock|could not serialize|write conflict/i.test(causes(error))) throw error;
+      if (attempt >= 8 || !conflicts.test(causes(error))) throw error;
       await new Promise((wake) => setTimeout(wake, Math.random() * 10 * attempt));
     }
   }
 }
 
-/** A unique index refused the row: somebody else was first. */
-export const isUniqueViolation = (error: unknown): boolean => /P2002|23505|SQLITE_CONSTRAINT_UNIQUE|SQLITE_CONSTRAINT_PRIMARYKEY|UniqueConstraintViolation/.test(causes(error));
+/** One of these codes as the whole of a code: digits in a message are none. */
+const code = (codes: string): RegExp => new RegExp(`(?:^|["\`])(?:${codes})(?:["\`]|$)`, 'm');
+const either = (...patterns: RegExp[]) => new RegExp(patterns.map((pattern) => pattern.source).join('|'), 'm');
 
-const unavailable =
-  /SQLITE_(FULL|IOERR|BUSY|READONLY|CANTOPEN|NOMEM|LOCKED)|database or disk is full|disk I\/O error|P1001|P1002|P1008|P1017|P2024|P2028|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|Connection terminated|connection timeout|timeout exceeded when trying to connect|57P0[123]|53[1234]00|08\d\d\d|ServerClosed|DatabaseNotReachable|ConnectionClosed|SocketTimeout|TooManyConnections|not queryable|Unable to start a transaction/;
+/** Two transactions stood in each other's way, and this one was rolled back. */
+const conflicts = either(code('40001|40P01|P2034'), /TransactionWriteConflict/);
+
+/** A unique index refused the row: somebody else was first. */
+export const isUniqueViolation = (error: unknown): boolean => uniqueViolation.test(causes(error));
+const uniqueViolation = either(code('P2002|23505'), /SQLITE_CONSTRAINT_(UNIQUE|PRIMARYKEY)|UniqueConstraintViolation/);
+
+// PostgreSQL's classes: 08 connection, 53 resources, 57P0x shutdown; 25P03, 25P04, 55P03 and 57014 are the time limits set below.
+const unavailable = either(
+  code('08\\w{3}|53[1-4]00|57P0\\d|57014|55P03|25P0[34]|P1001|P1002|P1008|P1017|P2024|P2028|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT'),
+  /SQLITE_(FULL|IOERR|BUSY|READONLY|CANTOPEN|NOMEM|LOCKED)|database or disk is full|disk I\/O error/,
+  /Connection terminated|connection timeout|timeout exceeded when trying to connect|Query read timeout|not queryable|Unable to start a transaction/,
+  /ServerClosed|DatabaseNotReachable|ConnectionClosed|SocketTimeout|TooManyConnections/,
+);
 
 async function guarded<T>(run: () => Promise<T>): Promise<T> {
   try {
@@ -98,7 +111,7 @@ function causes(error: unknown): string {
   for (let at = error as { code?: unknown; message?: unknown; kind?: unknown; meta?: unknown; cause?: unknown } | undefined; at && parts.length < 20; at = at.cause as typeof at) {
     parts.push(at.code, at.message, at.kind, at.meta ? JSON.stringify(at.meta) : '');
   }
-  return parts.join(' ');
+  return parts.join('\n');
 }
 
 /** Runs jobs one after the other, in the order they came. */
@@ -232,48 +245,38 @@ const headRow = `INSERT INTO "EventHead" ("id", "last", "pruned", "logId") VALUE
 function ensureHead(connection: Sqlite.Database): void {
   connection.exec(`${headRow}${newLogId()}') ON CONFLICT DO NOTHING`);
 }
-const newLogId = (): string => randomBytes(6).toString('hex');
+/** A name for an event log. */
+export const newLogId = (): string => randomBytes(6).toString('hex');
 
 // ---------------------------------------------------------------- PostgreSQL
 
 const migrationLock = 7_265_001;
 
+/** Prisma takes times for UTC. */
+const utc = 'timezone=UTC';
+/** One node that hangs must not hold up the others for ever: whoever writes has the log's head row locked. */
+const limits = ['idle_in_transaction_session_timeout=20s', 'lock_timeout=10s', 'statement_timeout=30s'];
+
 async function openPostgres(config: Config, log: Log, count: () => void): Promise<Connections> {
+  const [, givenOptions = ''] = /[?&]options=([^&#]*)/.exec(config.DATABASE_URL) ?? [];
+  const options = (settings: string[]): string => [decodeURIComponent(givenOptions.replaceAll('+', ' ')), ...settings.map((setting) => `-c ${setting}`)].join(' ').trim();
+  // What the address says would replace what is said beside it.
+  const connectionString = config.DATABASE_URL.replace(/([?&])options=[^&#]*&?/, '$1');
   const pool = new pg.Pool({
-    connectionString: config.DATABASE_URL,
+    connectionString,
+    options: options([utc, ...limits]),
     max: config.DATABASE_POOL,
     connectionTimeoutMillis: 5_000,
+    // Above the server's own limit: for a server that is gone without having said so.
+    query_timeout: 40_000,
     keepAlive: true,
     application_name: 'tertulia',
-    options: '-c timezone=UTC',
   });
   // A connection that breaks while idle is replaced at the next query; without a listener it would end the process.
   pool.on('error', (error) => log.warn({ err: error }, 'a database connection broke'));
   const prisma = (): PrismaClient => counted(new PostgresClient({ adapter: new PrismaPg(pool), log: [{ emit: 'event', level: 'query' }] }) as unknown as PrismaClient, count);
   try {
-    const connection = await pool.connect();
-    try {
-      const encoding = (await connection.query('SHOW server_encoding')).rows[0].server_encoding;
-      if (encoding !== 'UTF8') throw new DatabaseError(`The PostgreSQL database has the encoding ${encoding}; Tertulia needs UTF8.`);
-      // Nodes that start together migrate one after the other.
-      await connection.query('SELECT pg_advisory_lock($1)', [migrationLock]);
-      const applied = await migrate({
-        engine: 'postgresql',
-        tables: async () => (await connection.query('SELECT tablename FROM pg_tables WHERE schemaname = current_schema()')).rows.map((row) => row.tablename),
-        all: async (text) => (await connection.query(text)).rows,
-        exec: async (script) => {
-          await connection.query(script).catch(async (error) => {
-            await connection.query('ROLLBACK');
-            throw error;
-          });
-        },
-      });
-      if (applied.length > 0) log.info({ applied }, 'database migrated');
-      await connection.query(`${headRow}${newLogId()}') ON CONFLICT DO NOTHING`);
-      await connection.query('SELECT pg_advisory_unlock($1)', [migrationLock]);
-    } finally {
-      connection.release();
-    }
+    await prepare(new pg.Client({ connectionString, options: options([utc]), connectionTimeoutMillis: 5_000, keepAlive: true, application_name: 'tertulia migrations' }), log);
     const client = prisma();
     return {
       engine: 'postgresql',
@@ -283,10 +286,16 @@ async function openPostgres(config: Config, log: Log, count: () => void): Promis
       sqlTransaction: async (job) => {
         const connection = await pool.connect();
         let broken: Error | undefined;
+        // The query that is running fails with it; without a listener it would end the process.
+        const onError = (error: Error): void => {
+          broken = error;
+        };
+        connection.on('error', onError);
         try {
           await connection.query('BEGIN');
           const result = await job(postgresSql(connection, count));
-          await connection.query('COMMIT');
+          // A transaction in which a statement failed answers COMMIT by rolling back, without an error.
+          if ((await connection.query('COMMIT')).command !== 'COMMIT') throw new Error('a statement of the transaction had failed');
           return result;
         } catch (error) {
           await connection.query('ROLLBACK').catch((failed: Error) => {
@@ -294,6 +303,7 @@ async function openPostgres(config: Config, log: Log, count: () => void): Promis
           });
           throw error;
         } finally {
+          connection.off('error', onError);
           connection.release(broken);
         }
       },
@@ -307,6 +317,32 @@ async function openPostgres(config: Config, log: Log, count: () => void): Promis
     if (error instanceof DatabaseError) throw error;
     if (isUnavailable(error) || /28P01|3D000|28000|ENOTFOUND/.test(causes(error))) throw new DatabaseError(`PostgreSQL at ${shownUrl(config.DATABASE_URL)} cannot be used: ${(error as Error).message}`);
     throw error;
+  }
+}
+
+/** Migrates, however long it takes, and makes the head of the log. Closes the connection, and with it the lock that nodes which start together wait for. */
+async function prepare(connection: pg.Client, log: Log): Promise<void> {
+  connection.on('error', (error) => log.warn({ err: error }, 'a database connection broke'));
+  await connection.connect();
+  try {
+    const encoding = (await connection.query('SHOW server_encoding')).rows[0].server_encoding;
+    if (encoding !== 'UTF8') throw new DatabaseError(`The PostgreSQL database has the encoding ${encoding}; Tertulia needs UTF8.`);
+    await connection.query('SELECT pg_advisory_lock($1)', [migrationLock]);
+    const applied = await migrate({
+      engine: 'postgresql',
+      tables: async () => (await connection.query('SELECT tablename FROM pg_tables WHERE schemaname = current_schema()')).rows.map((row) => row.tablename),
+      all: async (text) => (await connection.query(text)).rows,
+      exec: async (script) => {
+        await connection.query(script).catch(async (error) => {
+          await connection.query('ROLLBACK');
+          throw error;
+        });
+      },
+    });
+    if (applied.length > 0) log.info({ applied }, 'database migrated');
+    await connection.query(`${headRow}${newLogId()}') ON CONFLICT DO NOTHING`);
+  } finally {
+    await connection.end();
   }
 }
 

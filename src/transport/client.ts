@@ -11,7 +11,12 @@ export type Who = { viewer: Viewer | null; refusal?: Context['refusal'] };
 
 /** The socket's address; behind a trusted proxy, the last one it added to `X-Forwarded-For`. */
 export function clientOf(request: IncomingMessage, config: Pick<Config, 'TRUST_PROXY'>): Client {
-  const forwarded = config.TRUST_PROXY ? String(request.headers['x-forwarded-for'] ?? '').split(',').at(-1)?.trim() : '';
+  const forwarded = config.TRUST_PROXY
+    ? String(request.headers['x-forwarded-for'] ?? '')
+        .split(',')
+        .at(-1)
+        ?.trim()
+    : '';
   const address = forwarded && /^[0-9a-fA-F.:]{2,45}$/.test(forwarded) ? forwarded : (request.socket.remoteAddress ?? '');
   const given = request.headers['x-request-id'];
   return {

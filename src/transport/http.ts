@@ -1,6 +1,6 @@
 /**
  * The HTTP side of the port: GraphQL over HTTP (the GraphQL Foundation's draft, held by its audits in test/wire.test.ts), Server-Sent Events, GraphiQL,
- * `/health`, `/ready` and the page at `/`. An answer of the GraphQL endpoint always has the shape of a GraphQL answer, also when no operation was reached.
+ * `/health`, `/ready`, `/metrics` and the page at `/`. An answer of the GraphQL endpoint always has the shape of a GraphQL answer, also when no operation was reached.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { App } from '../app.ts';
@@ -45,7 +45,21 @@ const preflightHeaders = {
   'access-control-max-age': '600',
 };
 
-export function createHttp({ app, executor, connections, config, log }: { app: App; executor: Executor; connections: Connections; config: Config; log: Log }) {
+export function createHttp({
+  app,
+  executor,
+  connections,
+  sockets,
+  config,
+  log,
+}: {
+  app: App;
+  executor: Executor;
+  connections: Connections;
+  sockets: { count(): number };
+  config: Config;
+  log: Log;
+}) {
   const streams = new Set<AbortController>();
   let stopping = false;
   let graphiql: Promise<Page> | null = null;
@@ -59,6 +73,7 @@ export function createHttp({ app, executor, connections, config, log }: { app: A
       response.setHeader('x-content-type-options', 'nosniff');
       if (stopping) response.setHeader('connection', 'close');
       response.on('error', () => {});
+      response.once('finish', () => app.metrics.request(response.statusCode));
       const exchange = { request, response, client, path, search };
       try {
         await route(exchange);
@@ -77,10 +92,17 @@ export function createHttp({ app, executor, connections, config, log }: { app: A
   async function route(exchange: Exchange): Promise<void> {
     const { request, path } = exchange;
     if (path === '/graphql' || path === '/graphql/') return graphql(exchange);
-    if (path !== '/' && path !== '/health' && path !== '/ready') throw new Refusal(404, 'There is nothing at this address.', { code: 'NOT_FOUND' });
+    if (!['/', '/health', '/ready', '/metrics'].includes(path)) throw new Refusal(404, 'There is nothing at this address.', { code: 'NOT_FOUND' });
     if (request.method !== 'GET' && request.method !== 'HEAD') throw new Refusal(405, 'Only GET and HEAD work here.', { headers: { allow: 'GET, HEAD' } });
     request.resume();
-    if (path === '/') return send(exchange, 200, { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': landingPolicy, 'referrer-policy': 'no-referrer' }, landingPage({ graphiql: config.GRAPHIQL }));
+    if (path === '/')
+      return send(
+        exchange,
+        200,
+        { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': landingPolicy, 'referrer-policy': 'no-referrer' },
+        landingPage({ graphiql: config.GRAPHIQL }),
+      );
+    if (path === '/metrics') return sendMetrics(exchange);
     if (path === '/health') return sendJson(exchange, 200, { status: 'ok' });
     const database = await app.db.ping().then(
       () => true,
@@ -155,6 +177,7 @@ export function createHttp({ app, executor, connections, config, log }: { app: A
         config,
         cut: () => {
           outcome = 'SLOW_CONSUMER';
+          app.metrics.dropped();
           controller.abort('SLOW_CONSUMER');
         },
       });
@@ -202,8 +225,18 @@ export function createHttp({ app, executor, connections, config, log }: { app: A
     log.info({ requestId: client.requestId, ip: client.ipAddress, status, outcome: formatted.extensions?.code }, 'request refused');
   }
 
+  async function sendMetrics(exchange: Exchange): Promise<void> {
+    const { contentType, body } = await app.metrics.text({ sockets: sockets.count(), streams: app.tail.followerCount() });
+    send(exchange, 200, { 'content-type': contentType, 'cache-control': 'no-store' }, body);
+  }
+
   function tell(client: Client, { viewer }: Who, { name, kind }: Operation, started: number, outcome: string): void {
-    log.info({ requestId: client.requestId, userId: viewer?.userId, operation: name?.slice(0, 64), kind, ms: Math.round((performance.now() - started) * 10) / 10, outcome }, 'operation over http');
+    const ms = performance.now() - started;
+    app.metrics.operation({ transport: kind === 'subscription' ? 'sse' : 'http', kind, name, outcome, seconds: ms / 1000 });
+    log.info(
+      { requestId: client.requestId, userId: viewer?.userId, operation: name?.slice(0, 64), kind, ms: Math.round(ms * 10) / 10, outcome },
+      'operation over http',
+    );
   }
 }
 
@@ -240,7 +273,10 @@ function acceptedForms(header: string | undefined): Form[] {
 
 /** The body as text: refused when it is too large (also one that does not say so in advance), compressed, of another type, or not UTF-8. */
 async function readText(request: IncomingMessage, maxBytes: number): Promise<string> {
-  const [type = '', ...parameters] = (request.headers['content-type'] ?? '').toLowerCase().split(';').map((piece) => piece.trim());
+  const [type = '', ...parameters] = (request.headers['content-type'] ?? '')
+    .toLowerCase()
+    .split(';')
+    .map((piece) => piece.trim());
   const foreign = parameters.some((parameter) => parameter.startsWith('charset=') && !/^charset="?utf-?8"?$/.test(parameter));
   if (type !== 'application/json' || foreign) throw new Refusal(415, 'Send the request as application/json in UTF-8.');
   if (request.headers['content-encoding'] && request.headers['content-encoding'] !== 'identity') throw new Refusal(415, 'Send the request uncompressed.');
@@ -279,7 +315,12 @@ function readBody(text: string): Request {
 function readSearch(search: string): Request {
   const given = new URLSearchParams(search);
   const parsed = (name: string): unknown => (given.get(name) ? parseJson(given.get(name) as string, `The parameter \`${name}\` is not JSON.`) : undefined);
-  return checkRequest({ query: given.get('query') ?? undefined, operationName: given.get('operationName') ?? undefined, variables: parsed('variables'), extensions: parsed('extensions') });
+  return checkRequest({
+    query: given.get('query') ?? undefined,
+    operationName: given.get('operationName') ?? undefined,
+    variables: parsed('variables'),
+    extensions: parsed('extensions'),
+  });
 }
 
 function checkRequest({ query, variables, operationName, extensions }: Record<string, unknown>): Request {

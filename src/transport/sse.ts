@@ -14,7 +14,11 @@ export const sseHeaders = {
  * Writes a stream to a response whose head was sent, one item at a time: the next is asked for when the last was taken. Resolves when the stream or
  * the client has ended. A client that takes nothing for SLOW_CONSUMER_SECONDS, or lets more than SLOW_CONSUMER_BYTES wait, is told through `cut` and dropped.
  */
-export async function writeStream(response: ServerResponse, items: ResultStream, { config, cut }: { config: Pick<Config, 'SLOW_CONSUMER_BYTES' | 'SLOW_CONSUMER_SECONDS'>; cut: () => void }): Promise<void> {
+export async function writeStream(
+  response: ServerResponse,
+  items: ResultStream,
+  { config, cut }: { config: Pick<Config, 'SLOW_CONSUMER_BYTES' | 'SLOW_CONSUMER_SECONDS'>; cut: () => void },
+): Promise<void> {
   const gone = (): void => void items.return().catch(() => {});
   response.once('close', gone);
   try {

@@ -125,7 +125,12 @@ export function createSockets({ app, executor, connections, config, log }: { app
     socket.on('error', () => {});
     socket.on('pong', () => (state.unansweredPings = 0));
     const closed = protocol.opened(
-      { protocol: socket.protocol, send: (text) => send(state, text), close: (code, reason) => socket.close(code, reason?.slice(0, 120)), onMessage: (listener) => (receive = listener) },
+      {
+        protocol: socket.protocol,
+        send: (text) => send(state, text),
+        close: (code, reason) => socket.close(code, reason?.slice(0, 120)),
+        onMessage: (listener) => (receive = listener),
+      },
       state,
     );
     socket.on('message', (data, isBinary) => {
@@ -160,9 +165,17 @@ export function createSockets({ app, executor, connections, config, log }: { app
     if (socket.readyState !== socket.OPEN) return false;
     if (viewer) {
       state.place = connections.takePlace(viewer.userId);
-      const expiry = setTimeout(() => void end(state, 'TOKEN_EXPIRED', closeCodes.tokenExpired, 'Token expired'), Math.min(viewer.expiresAt.getTime() - app.clock().getTime(), 2 ** 31 - 1));
+      const expiry = setTimeout(
+        () => void end(state, 'TOKEN_EXPIRED', closeCodes.tokenExpired, 'Token expired'),
+        Math.min(viewer.expiresAt.getTime() - app.clock().getTime(), 2 ** 31 - 1),
+      );
       const forget = connections.onSessionEnd(viewer.sessionId, (reason) => void end(state, reason, closeCodes.sessionEnded, 'Session ended'));
-      state.cleanUp.push(forget, () => clearTimeout(expiry), () => state.place?.(), app.presence.connect(viewer.userId));
+      state.cleanUp.push(
+        forget,
+        () => clearTimeout(expiry),
+        () => state.place?.(),
+        app.presence.connect(viewer.userId),
+      );
     }
     return true;
   }
@@ -210,9 +223,19 @@ export function createSockets({ app, executor, connections, config, log }: { app
       const prepared = executor.prepare(payload as { query: string });
       if ('errors' in prepared) return prepared.errors.map((error) => new Refused(error));
       const { operation } = prepared;
-      if (operation.kind === 'subscription' && state.streams >= config.MAX_SUBSCRIPTIONS_PER_SOCKET) throw limited(1_000, `A socket may have ${config.MAX_SUBSCRIPTIONS_PER_SOCKET} subscriptions.`);
+      if (operation.kind === 'subscription' && state.streams >= config.MAX_SUBSCRIPTIONS_PER_SOCKET)
+        throw limited(1_000, `A socket may have ${config.MAX_SUBSCRIPTIONS_PER_SOCKET} subscriptions.`);
       if (operation.kind === 'subscription') state.streams++;
-      return { schema: executor.schema, document: operation.document, operationName: operation.name, rootValue: undefined, contextValue: createContext(app, client, who), state, operation, started: performance.now() };
+      return {
+        schema: executor.schema,
+        document: operation.document,
+        operationName: operation.name,
+        rootValue: undefined,
+        contextValue: createContext(app, client, who),
+        state,
+        operation,
+        started: performance.now(),
+      };
     } catch (error) {
       return [new Refused(toFormattedError(error, log, client.requestId))];
     }
@@ -297,6 +320,7 @@ export function createSockets({ app, executor, connections, config, log }: { app
   }
 
   function cutOff(state: State): Promise<void> {
+    if (!state.ended) app.metrics.dropped();
     return end(state, 'SLOW_CONSUMER', closeCodes.tryLater, 'Slow consumer');
   }
 
@@ -348,7 +372,12 @@ export function createSockets({ app, executor, connections, config, log }: { app
   }
 
   function tell({ client, who }: State, { name, kind }: Operation, started: number, outcome: string): void {
-    log.info({ requestId: client.requestId, userId: who.viewer?.userId, operation: name?.slice(0, 64), kind, ms: Math.round((performance.now() - started) * 10) / 10, outcome }, 'operation over socket');
+    const ms = performance.now() - started;
+    app.metrics.operation({ transport: 'websocket', kind, name, outcome, seconds: ms / 1000 });
+    log.info(
+      { requestId: client.requestId, userId: who.viewer?.userId, operation: name?.slice(0, 64), kind, ms: Math.round(ms * 10) / 10, outcome },
+      'operation over socket',
+    );
   }
 }
 

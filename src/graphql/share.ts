@@ -1,0 +1,68 @@
+/**
+ * One execution for everybody who is delivered the same event and whose answer does not depend on who asks. Decided by what the execution does, not by
+ * what the document looks like: it runs with a viewer that notes being looked at, so that a forgotten mark costs speed, never privacy.
+ */
+import { type ExecutionResult, Kind, type OperationDefinitionNode, visit } from 'graphql';
+import type { Context, Delivery } from './context.ts';
+import type { Operation } from './execute.ts';
+
+type Execute = (operation: Operation, context: Context, item: unknown) => ExecutionResult | Promise<ExecutionResult>;
+/** What is known of an operation: the variables that its items are resolved with, and the kinds of items that differ from viewer to viewer. */
+type Known = { id: number; variables: string[]; personal: Set<string> };
+
+export function createSharing(execute: Execute) {
+  const operations = new WeakMap<OperationDefinitionNode, Known>();
+  let lastId = 0;
+
+  /** The result of an item, from another subscriber's execution where that is everybody's. */
+  return async function executeShared(operation: Operation, { item, context, shareKey }: Delivery): Promise<ExecutionResult> {
+    const known = knownOf(operation);
+    if (shareKey === null || known.personal.has(shareKey)) return execute(operation, context, item);
+    const key = `result ${known.id} ${shareKey} ${JSON.stringify(known.variables.map((name) => operation.variables[name]))}`;
+    const running = context.sharedLoaders.get(key) as Promise<ExecutionResult | null> | undefined;
+    if (running) return (await running) ?? execute(operation, context, item);
+
+    let asked = false;
+    const watched: Context = {
+      ...context,
+      get viewer() {
+        asked = true;
+        return context.viewer;
+      },
+    };
+    const own = Promise.resolve(execute(operation, watched, item));
+    const everybodys = own.then(
+      (result) => {
+        if (asked) known.personal.add(shareKey);
+        return asked || result.errors ? null : result;
+      },
+      () => null,
+    );
+    context.sharedLoaders.set(key, everybodys);
+    return own;
+  };
+
+  function knownOf({ node, document }: Operation): Known {
+    let known = operations.get(node);
+    if (!known) {
+      known = { id: ++lastId, variables: variablesOfItems(node, document), personal: new Set() };
+      operations.set(node, known);
+    }
+    return known;
+  }
+}
+
+/** The variables used below the root field, or in any fragment: those of the root field's arguments only open the stream. */
+function variablesOfItems(node: OperationDefinitionNode, document: Operation['document']): string[] {
+  const names = new Set<string>();
+  const collect = { Variable: ({ name }: { name: { value: string } }) => void names.add(name.value) };
+  for (const selection of node.selectionSet.selections) {
+    if (selection.kind !== Kind.FIELD) visit(selection, collect);
+    else {
+      for (const directive of selection.directives ?? []) visit(directive, collect);
+      if (selection.selectionSet) visit(selection.selectionSet, collect);
+    }
+  }
+  for (const definition of document.definitions) if (definition.kind === Kind.FRAGMENT_DEFINITION) visit(definition, collect);
+  return [...names].sort();
+}

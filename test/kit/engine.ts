@@ -1,0 +1,46 @@
+/** Which engine the tests of this run are on, and a database on it for each data folder. */
+import { randomUUID } from 'node:crypto';
+import pg from 'pg';
+import { inject } from 'vitest';
+
+export const engine = process.env.TEST_ENGINE === 'postgresql' ? 'postgresql' : 'sqlite';
+
+const databases = new Map<string, Promise<string>>();
+
+/** DATABASE_URL for a server with this data folder, the same each time: on SQLite the file in it, on PostgreSQL a database that is as empty. */
+export async function databaseUrl(dataDir: string): Promise<string> {
+  if (engine === 'sqlite') return '';
+  let made = databases.get(dataDir);
+  if (!made) databases.set(dataDir, (made = createDatabase()));
+  return made;
+}
+
+/** Forgets the database of a data folder. Servers on it lose their connections. */
+export async function dropDatabase(dataDir: string): Promise<void> {
+  const made = databases.get(dataDir);
+  databases.delete(dataDir);
+  if (made) await asAdmin(async (admin) => admin.query(`DROP DATABASE "${new URL(await made).pathname.slice(1)}" WITH (FORCE)`));
+}
+
+/** A database on the cluster of this run: with all migrations, or an empty one. Gone with the cluster. */
+export async function createDatabase({ empty = false }: { empty?: boolean } = {}): Promise<string> {
+  const name = `test_${randomUUID().replaceAll('-', '')}`;
+  return asAdmin(async (admin, place) => {
+    await admin.query(`CREATE DATABASE ${name} TEMPLATE ${empty ? 'template0' : place.template}`);
+    const url = new URL(place.url);
+    url.pathname = name;
+    return url.href;
+  });
+}
+
+async function asAdmin<T>(job: (admin: pg.Client, place: { url: string; template: string }) => Promise<T>): Promise<T> {
+  const place = inject('postgres');
+  if ('unavailable' in place) throw new Error(place.unavailable);
+  const admin = new pg.Client(place.url);
+  await admin.connect();
+  try {
+    return await job(admin, place);
+  } finally {
+    await admin.end();
+  }
+}
