@@ -43,7 +43,7 @@ export async function createApp(config: Config, log: Log) {
     mayRead: async (userId, chatId) => can('read', await chats.standing(db.read, userId, { roomId: chatId })),
     hydrate: (events) => messages.hydrate(events),
   });
-  const { write, writeBatch } = createWrite({ db, clock, offer: tail.offer, metrics });
+  const { write, writeBatch } = createWrite({ db, clock, offer: tail.offer, look: tail.look, metrics });
   const limits = createRateLimits({ config });
   const passwords = await createPasswords({ config });
   const onlineIds = async (): Promise<ReadonlySet<number>> => presence.onlineIds();
@@ -68,6 +68,7 @@ export async function createApp(config: Config, log: Log) {
   async function close(): Promise<void> {
     await stopUpkeep();
     typing.close();
+    await receipts.close();
     await presence.close();
     await liveSessions.close();
     tail.close();

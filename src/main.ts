@@ -1,7 +1,7 @@
 /** The program: reads its environment, starts one server, and stops it when asked to. The only file that touches the process. */
 
 // graphql-js checks every value twice outside of production; this must be set before it is loaded, hence the imports below.
-process.env.NODE_ENV ||= 'production';
+process.env.NODE_ENV = 'production';
 const signals = ['SIGTERM', 'SIGINT'] as const;
 const { ConfigError, readConfig } = await import('./config.ts');
 const { createLog } = await import('./log.ts');
@@ -34,7 +34,9 @@ try {
       stop(event, 1);
     });
   }
-  log.info({ url: server.url, pid: process.pid }, `Tertulia is ready at ${server.url}/graphql`);
+  const ready = `Tertulia is ready at ${server.url}/graphql`;
+  if (log.isLevelEnabled('info')) log.info({ url: server.url, pid: process.pid }, ready);
+  else process.stdout.write(`${ready}\n`);
 } catch (error) {
   process.stderr.write(`${explain(error)}\n`);
   process.exitCode = 1;

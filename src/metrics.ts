@@ -54,6 +54,8 @@ export function createMetrics() {
       if (kind !== 'subscription') durations.observe({ kind }, seconds);
       if (outcome !== 'ok') refused.inc({ code: outcome });
     },
+    /** A mutation answered with an error as data. */
+    refused: (code: string): void => refused.inc({ code }),
     /** An item was handed to a stream; `at` is when its event was committed, for live ones. */
     delivered(item: string, at: Date | null): void {
       deliveries.inc({ item });

@@ -73,6 +73,7 @@ type State = {
   wake: (() => void) | null;
   expiry: NodeJS.Timeout | undefined;
   recheck: boolean;
+  onAbort: () => void;
 };
 
 const pageSize = 200;
@@ -343,6 +344,7 @@ export async function createTail({ db, log, config, clock, logger, mayRead, hydr
       wake: null,
       expiry: undefined,
       recheck: true,
+      onAbort: () => end(state, options.signal?.reason),
     };
     if (after !== undefined) {
       if (after === null || after < pruned || after > head) {
@@ -392,8 +394,8 @@ export async function createTail({ db, log, config, clock, logger, mayRead, hydr
     state.expiry = setTimeout(() => end(state, 'TOKEN_EXPIRED'), Math.max(0, Math.min(left, 2 ** 31 - 1)));
     state.expiry.unref();
     const { signal } = state.options;
-    signal?.addEventListener('abort', () => end(state, signal.reason), { once: true });
-    if (signal?.aborted) end(state, signal.reason);
+    signal?.addEventListener('abort', state.onAbort);
+    if (signal?.aborted) state.onAbort();
     if (stopped) end(state, 'SERVER_SHUTDOWN');
   }
 
@@ -405,6 +407,7 @@ export async function createTail({ db, log, config, clock, logger, mayRead, hydr
     const { person, options } = state;
     person.followers.delete(state);
     dropFrom(bySession, options.sessionId, state);
+    options.signal?.removeEventListener('abort', state.onAbort);
     if (options.only) for (const chatId of state.chatIds ?? []) dropFrom(byRoom, chatId, state);
     if (person.followers.size === 0 && people.get(person.userId) === person) {
       people.delete(person.userId);
@@ -438,6 +441,11 @@ export async function createTail({ db, log, config, clock, logger, mayRead, hydr
       const item = state.queue.shift();
       if (item) {
         if (item.type === 'event' && !(await visible(state, item.event))) continue;
+        // Who types in a room is for those who may still read it; presence is for everybody.
+        if (item.type === 'ephemeral' && item.ephemeral.type === 'typing-changed' && state.options.only && !(await stillReadable(state))) {
+          finish(state);
+          continue;
+        }
         if (state.closed) return null;
         state.lastItemAt = Date.now();
         if (item.type === 'ended') close(state);

@@ -1,6 +1,7 @@
 /**
  * The one way to change something: the change and its events in one transaction, and the readers woken after the commit.
  */
+import { hasCode } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Database, Tx } from '../storage/database.ts';
 import { appendEvents, insertEvents, takeNumbers } from './event-log.ts';
@@ -15,7 +16,13 @@ export type WriteBatch = ReturnType<typeof createWrite>['writeBatch'];
 /** Prepares events inside a batch: gives each its number, so that rows can carry the number of their event. */
 export type Numbering = (events: NewEvent[]) => Promise<LogEvent[]>;
 
-export function createWrite({ db, offer, clock, metrics }: { db: Database; offer: (events: LogEvent[]) => void; clock: () => Date; metrics: Pick<Metrics, 'committed'> }) {
+export function createWrite({ db, offer, look, clock, metrics }: {
+  db: Database;
+  offer: (events: LogEvent[]) => void;
+  look: () => void;
+  clock: () => Date;
+  metrics: Pick<Metrics, 'committed'>;
+}) {
   return { write, writeBatch };
 
   /**
@@ -23,7 +30,7 @@ export function createWrite({ db, offer, clock, metrics }: { db: Database; offer
    * Fails with UNAVAILABLE when the database cannot.
    */
   async function write<T>(job: (tx: Tx, append: Append) => Promise<T>): Promise<T> {
-    const done = await db.transaction(
+    const transaction = db.transaction(
       async (tx) => {
         const collected: NewEvent[] = [];
         const result = await job(tx, (...events) => void collected.push(...events));
@@ -31,12 +38,12 @@ export function createWrite({ db, offer, clock, metrics }: { db: Database; offer
       },
       ({ events }) => committed(events),
     );
-    return done.result;
+    return (await transaction.catch(uncertain)).result;
   }
 
   /** The same with prepared statements, for many intentions at once. `number` is called once, last before the rows that need the numbers. */
   async function writeBatch<T>(job: (sql: Sql, number: Numbering) => Promise<T>): Promise<T> {
-    const done = await db.sqlTransaction(
+    const transaction = db.sqlTransaction(
       async (sql) => {
         let events: LogEvent[] = [];
         const result = await job(sql, async (fresh) => {
@@ -50,7 +57,13 @@ export function createWrite({ db, offer, clock, metrics }: { db: Database; offer
       },
       ({ events }) => committed(events),
     );
-    return done.result;
+    return (await transaction.catch(uncertain)).result;
+  }
+
+  /** A database that broke off may have committed before: the log tells. */
+  function uncertain(error: unknown): never {
+    if (hasCode(error, 'UNAVAILABLE')) look();
+    throw error;
   }
 
   function committed(events: LogEvent[]): void {

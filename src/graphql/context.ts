@@ -30,17 +30,24 @@ export function createContext(app: App, client: Client, who: { viewer: Viewer | 
   return { app, client, viewer: who.viewer, refusal: who.refusal ?? 'UNAUTHENTICATED', eventCursor: app.tail.cursor(), loaders: new Map(), sharedLoaders: new Map() };
 }
 
-/** Loaders of an event, for as long as somebody is still handed it. */
-const loadersOf = new WeakMap<object, Map<string, unknown>>();
+/** What was read for those who are handed an event, at one position of the log. */
+type Shared = { cursor: string; readAt: number; loaders: Map<string, unknown> };
+const sharedOf = new WeakMap<object, Shared>();
+/** Presence changes without an event: what was read is not kept for longer. */
+const sharedForMs = 1_000;
 
 /**
  * The same asker with fresh loaders: one delivered item must not see what an earlier one read. What does not depend on the viewer is read once
- * for all who are delivered the same event.
+ * for all who are delivered the same event, until something else happens: a later replay shows what is true then.
  */
 export function freshContext(context: Context, event: object | null): Context {
-  const sharedLoaders = (event && loadersOf.get(event)) ?? new Map<string, unknown>();
-  if (event) loadersOf.set(event, sharedLoaders);
-  return { ...context, eventCursor: context.app.tail.cursor(), loaders: new Map(), sharedLoaders };
+  const eventCursor = context.app.tail.cursor();
+  let shared = event && sharedOf.get(event);
+  if (!shared || shared.cursor !== eventCursor || performance.now() - shared.readAt > sharedForMs) {
+    shared = { cursor: eventCursor, readAt: performance.now(), loaders: new Map() };
+    if (event) sharedOf.set(event, shared);
+  }
+  return { ...context, eventCursor, loaders: new Map(), sharedLoaders: shared.loaders };
 }
 
 /** Who asks. Throws why there is nobody. */

@@ -60,6 +60,7 @@ export function mutation<Fields extends InputFieldMap, Payload extends object, A
           return (await options.resolve(viewer as never, ((args as { input?: unknown }).input ?? {}) as never, context)) as never;
         } catch (error) {
           if (!(error instanceof AppError) || !options.errors.includes(error.code)) throw error;
+          context.app.metrics.refused(error.code);
           const data = toErrorData(error, context.app.config);
           failures.add(data);
           return data as never;

@@ -13,7 +13,7 @@ import type { Keys } from '../sessions/keys.ts';
 import type { Viewer } from '../sessions/viewer.ts';
 import type { Database, Tx } from '../storage/database.ts';
 import type { Locks } from '../storage/locks.ts';
-import type { Page, PageRequest } from '../storage/page.ts';
+import { isWhole, type Page, type PageRequest } from '../storage/page.ts';
 import type { ChatRow, MessageRow } from '../storage/rows.ts';
 import { oneOfList } from '../storage/sql.ts';
 import { type Draft, type Sent, storeDrafts, type Target } from './send.ts';
@@ -118,7 +118,7 @@ export function createMessages({ db, locks, write, writeBatch, chats, accounts, 
   /** The message and the viewer's standing in its chat, read under the chat's lock. */
   async function mustSee(tx: Tx, viewer: Viewer, id: number, chatId: number) {
     await locks.lockChat(tx, chatId);
-    const [chat] = await chats.findRows([chatId]);
+    const chat = await tx.chat.findUnique({ where: { id: chatId } });
     if (!chat) throw notFound('Message');
     const standing = await chats.standing(tx, viewer.userId, refOf(chat));
     const row = await tx.message.findUnique({ where: { id: BigInt(id) } });
@@ -227,6 +227,6 @@ const toPlace = (seq: number): string => Buffer.from(`seq:${seq}`).toString('bas
 
 function parsePlace(cursor: string): number {
   const match = cursor.length <= 40 ? /^seq:(\d{1,10})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1')) : null;
-  if (!match) throw new AppError('BAD_REQUEST', undefined, 'This is not a cursor of a page of messages.');
+  if (!match || !isWhole(Number(match[1]))) throw new AppError('BAD_REQUEST', undefined, 'This is not a cursor of a page of messages.');
   return Number(match[1]);
 }

@@ -1,6 +1,6 @@
 /** Who has received and read how far, and what follows from it: the status of a message, and what is unread. Markers only grow. */
 import type { ChatRef, Chats } from '../chats/chats.ts';
-import { invalid, notFound } from '../errors.ts';
+import { hasCode, invalid, notFound } from '../errors.ts';
 import type { NewEvent } from '../events/event.ts';
 import { createGroup, type Outcome } from '../events/group.ts';
 import type { Numbering, WriteBatch } from '../events/write.ts';
@@ -32,7 +32,7 @@ export function createReceipts({ db, writeBatch, chats, logger }: { db: Database
   const store = createGroup<Move, void>(writeBatch, storeMoves);
   /** Who was told of within the last second, and whether there is more to tell. */
   const told = new Map<string, boolean>();
-  return { mark, laggards, counts, unread, firstUnread, totalUnread, readers };
+  return { mark, laggards, counts, unread, firstUnread, totalUnread, readers, close };
 
   /**
    * Moves the viewer's own markers up to `upToSeq`; lower than now changes nothing. READ implies DELIVERED.
@@ -56,13 +56,36 @@ export function createReceipts({ db, writeBatch, chats, logger }: { db: Database
       told.set(key, true);
       return false;
     }
-    told.set(key, false);
-    setTimeout(() => {
-      const moved = told.get(key);
-      told.delete(key);
-      if (moved) store({ chatId, userId, deliveredSeq: 0, readSeq: 0, tell: 'always' }).catch((error) => logger.warn({ err: error }, 'a receipt was stored but not told'));
-    }, tellEveryMs).unref();
+    beQuiet(key);
     return true;
+  }
+
+  function beQuiet(key: string): void {
+    if (!told.has(key)) told.set(key, false);
+    setTimeout(() => {
+      const more = told.get(key);
+      if (more) void tellRest(key).then(() => beQuiet(key));
+      else told.delete(key);
+    }, tellEveryMs).unref();
+  }
+
+  /** Tells what was not told in a member's second. */
+  async function tellRest(key: string): Promise<void> {
+    if (!told.get(key)) return;
+    told.set(key, false);
+    const [chatId, userId] = key.split(' ').map(Number) as [number, number];
+    await store({ chatId, userId, deliveredSeq: 0, readSeq: 0, tell: 'always' }).catch((error) => {
+      // Who is no member any more has nothing to tell; anything else is tried again in a second.
+      if (hasCode(error, 'NOT_FOUND')) return;
+      told.set(key, true);
+      logger.warn({ err: error }, 'a receipt was stored but not told yet');
+    });
+  }
+
+  /** Nothing that was stored stays untold when the server stops. */
+  async function close(): Promise<void> {
+    await Promise.all([...told.keys()].map(tellRest));
+    told.clear();
   }
 
   /** One statement of index look-ups for any number of chats. */

@@ -121,9 +121,9 @@ async function prepareChats(sql: Sql, drafts: readonly Draft[], dialogs: Map<str
   /** The chat a draft goes to, or why it may not. */
   function mustPost(draft: Draft): ChatRow {
     const { to, senderId } = draft;
-    if (isPair(to) && (senderId === to.low || senderId === to.high) && !(alive.has(to.low) && alive.has(to.high))) throw notFound('User');
     const chat = chats.get(chatIdOf(draft) ?? 0);
-    if (!chat || (chat.kind === 'ROOM') === isPair(to)) throw notFound('Chat');
+    const deserted = isPair(to) && !(alive.has(to.low) && alive.has(to.high));
+    if (!chat || deserted || (chat.kind === 'ROOM') === isPair(to)) throw notFound('Chat');
     const place = placeKey({ chatId: chat.id, userId: senderId });
     return must('post', { chat, member: members.get(place) ?? null, banned: banned.has(place) });
   }

@@ -2,13 +2,14 @@
  * Who is online: whoever has an acknowledged socket or an open SSE stream, or has reported activity lately. Kept in memory: nobody is online in a
  * server that is not running. Going offline is told after a grace, so that a reconnect shows nothing.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Config } from '../config.ts';
 import type { EventKind, LogEvent } from '../events/event.ts';
 import type { Ephemeral, Follower, FollowItem, FollowOptions, Tail } from '../events/follow.ts';
 import type { Log } from '../log.ts';
 import { addTo, dropFrom } from '../multimap.ts';
 import type { Database } from '../storage/database.ts';
-import { oneOfList } from '../storage/sql.ts';
+import { tableOf } from '../storage/sql.ts';
 
 export type Presence = ReturnType<typeof createPresence>;
 export type PresenceOf = { online: boolean; lastSeenAt: Date | null };
@@ -21,14 +22,21 @@ type Person = {
   /** Ends the activity, or the grace. */
   timer: NodeJS.Timeout | undefined;
 };
-type Watcher = { follower: Follower; subjects: Set<number> };
+/** `alone`: its stream carries nothing that tells of new people otherwise. */
+type Watcher = { follower: Follower; subjects: Set<number>; alone: boolean };
 
 const storeEveryMs = 60_000;
+/** Who has just come is stored sooner: nobody who was there is later called never seen. */
+const storeFirstMs = 1_000;
+const storedAtOnce = 1_000;
 
 export function createPresence({ db, tail, config, clock, logger }: { db: Database; tail: Tail; config: Config; clock: () => Date; logger: Log }) {
   const online = new Map<number, Person>();
   /** Of those who went offline since the start: newer than what their row says until it is stored. */
   const seen = new Map<number, Date>();
+  /** Who has come since the last storing. */
+  let fresh = new Set<number>();
+  let storingSoon: NodeJS.Timeout | undefined;
   const watchersOf = new Map<number, Set<Watcher>>();
   /** Watchers of contacts and dialog partners, by who watches. */
   const closeWatchers = new Map<number, Set<Watcher>>();
@@ -77,6 +85,8 @@ export function createPresence({ db, tail, config, clock, logger }: { db: Databa
     const person: Person = { connections: 0, activeUntil: 0, lastSeenAt: clock(), timer: undefined };
     online.set(userId, person);
     seen.delete(userId);
+    fresh.add(userId);
+    storingSoon ??= setTimeout(() => void storeLastSeen(fresh), storeFirstMs).unref();
     announce(userId);
     return person;
   }
@@ -102,15 +112,21 @@ export function createPresence({ db, tail, config, clock, logger }: { db: Databa
     for (const watcher of watchersOf.get(userId) ?? []) watcher.follower.push(ephemeral);
   }
 
-  /** Whoever is online was seen now; whoever went, when they went. A killed server knows it to the minute. */
-  async function storeLastSeen(): Promise<void> {
-    const gone = [...seen];
+  /** Whoever of these is online was seen now; whoever went, when they went. A killed server knows it to the minute. */
+  async function storeLastSeen(among: Iterable<number> = online.keys()): Promise<void> {
+    clearTimeout(storingSoon);
+    storingSoon = undefined;
+    const [now, gone] = [clock(), [...seen]];
+    const rows = [...[...among].filter((id) => online.has(id)).map((id) => ({ id, at: now })), ...gone.map(([id, at]) => ({ id, at }))];
+    fresh = new Set();
     try {
-      await db.sqlTransaction(async (sql) => {
-        const text = (list: string) => `UPDATE "User" SET "lastSeenAt" = ? WHERE ${list} AND "deletedAt" IS NULL`;
-        await sql.all(text(oneOfList(sql.engine, '"id"')), [clock(), [...online.keys()]]);
-        for (const [userId, at] of gone) await sql.all(text('"id" = ?'), [at, userId]);
-      });
+      for (let from = 0; from < rows.length; from += storedAtOnce) {
+        await db.sqlTransaction((sql) => {
+          const table = tableOf(sql.engine, 't', { id: 'int', at: 'date' });
+          return sql.all(`UPDATE "User" SET "lastSeenAt" = t."at" FROM ${table} WHERE "User"."id" = t."id" AND "deletedAt" IS NULL`, [rows.slice(from, from + storedAtOnce)]);
+        });
+        await nextTurn();
+      }
       for (const [userId, at] of gone) if (seen.get(userId) === at) seen.delete(userId);
     } catch (error) {
       logger.warn({ err: error }, 'last seen times were not stored');
@@ -123,7 +139,7 @@ export function createPresence({ db, tail, config, clock, logger }: { db: Databa
   async function followEvents(options: FollowOptions): Promise<Follower> {
     const follower = await tail.follow(options);
     if (options.kinds && !options.kinds.has('PRESENCE')) return follower;
-    return watched(follower, new Set(await closePeople(options.userId)), options.userId);
+    return watched(follower, new Set(await closePeople(options.userId)), options.userId, false);
   }
 
   /** Presence alone: who is in scope as they are now, then one `caught-up`, then changes. `close`: contacts and dialog partners, also new ones. */
@@ -131,7 +147,7 @@ export function createPresence({ db, tail, config, clock, logger }: { db: Databa
     const follower = await tail.follow({ ...options, kinds: new Set<EventKind>(['PRESENCE']) });
     const subjects = new Set('close' in scope ? await closePeople(options.userId) : scope.userIds);
     // Watching begins before the snapshot is taken: a change in between comes after it.
-    const live = watched(follower, subjects, 'close' in scope ? options.userId : null);
+    const live = watched(follower, subjects, 'close' in scope ? options.userId : null, true);
     const at = clock();
     const first: FollowItem[] = [...subjects].map((userId) => ({ type: 'ephemeral', ephemeral: { type: 'presence-changed', userId, snapshot: true, at } }));
     first.push({ type: 'caught-up', cursor: tail.cursor(), at });
@@ -145,8 +161,8 @@ export function createPresence({ db, tail, config, clock, logger }: { db: Databa
     };
   }
 
-  function watched(follower: Follower, subjects: Set<number>, closeTo: number | null): Follower {
-    const watcher: Watcher = { follower, subjects };
+  function watched(follower: Follower, subjects: Set<number>, closeTo: number | null, alone: boolean): Follower {
+    const watcher: Watcher = { follower, subjects, alone };
     for (const subject of subjects) addTo(watchersOf, subject, watcher);
     if (closeTo !== null) addTo(closeWatchers, closeTo, watcher);
     const stop = (): void => {
@@ -180,18 +196,34 @@ export function createPresence({ db, tail, config, clock, logger }: { db: Databa
     return rows.map((row) => row.id).filter((id) => id !== userId);
   }
 
-  /** New contacts and dialog partners of those who watch. */
+  /** New contacts and dialog partners of those who watch, and former contacts. */
   function learn(event: LogEvent): void {
     if (event.type === 'chat-added' && event.dialog) {
-      // The stream carries the chat itself next, with its people as they are now.
-      for (const id of [event.dialog.low, event.dialog.high]) if (id !== event.userId) watch(event.userId, id);
+      // A whole stream carries the chat itself next, with its people as they are now.
+      for (const id of [event.dialog.low, event.dialog.high]) if (id !== event.userId) for (const watcher of watch(event.userId, id)) if (watcher.alone) pushState(watcher, id);
     } else if (event.type === 'account-changed' && closeWatchers.has(event.userId)) {
       closePeople(event.userId).then(
         (ids) => {
-          for (const id of ids) for (const watcher of watch(event.userId, id)) watcher.follower.push({ type: 'presence-changed', userId: id, snapshot: false, at: clock() });
+          for (const id of ids) for (const watcher of watch(event.userId, id)) pushState(watcher, id);
+          unwatch(event.userId, new Set(ids));
         },
         (error) => logger.warn({ err: error }, 'a presence stream does not know of a new contact'),
       );
+    }
+  }
+
+  function pushState({ follower }: Watcher, userId: number): void {
+    follower.push({ type: 'presence-changed', userId, snapshot: false, at: clock() });
+  }
+
+  /** A person's watchers lose whom they are not close to any more. */
+  function unwatch(userId: number, close: ReadonlySet<number>): void {
+    for (const watcher of closeWatchers.get(userId) ?? []) {
+      for (const subject of watcher.subjects) {
+        if (close.has(subject)) continue;
+        watcher.subjects.delete(subject);
+        dropFrom(watchersOf, subject, watcher);
+      }
     }
   }
 
@@ -208,6 +240,7 @@ export function createPresence({ db, tail, config, clock, logger }: { db: Databa
   /** Stores when everybody was seen last. */
   async function close(): Promise<void> {
     clearInterval(storing);
+    clearTimeout(storingSoon);
     stopListening();
     for (const person of online.values()) clearTimeout(person.timer);
     await storeLastSeen();

@@ -259,8 +259,8 @@ const limits = ['idle_in_transaction_session_timeout=20s', 'lock_timeout=10s', '
 
 async function openPostgres(config: Config, log: Log, count: () => void): Promise<Connections> {
   const [, givenOptions = ''] = /[?&]options=([^&#]*)/.exec(config.DATABASE_URL) ?? [];
-  const options = (settings: string[]): string => [decodeURIComponent(givenOptions.replaceAll('+', ' ')), ...settings.map((setting) => `-c ${setting}`)].join(' ').trim();
-  // What the address says would replace what is said beside it.
+  // The address may ask for other limits; what is said beside it would not be heard.
+  const options = (settings: string[]): string => [...settings.map((setting) => `-c ${setting}`), decodeURIComponent(givenOptions.replaceAll('+', ' '))].join(' ').trim();
   const connectionString = config.DATABASE_URL.replace(/([?&])options=[^&#]*&?/, '$1');
   const pool = new pg.Pool({
     connectionString,
@@ -274,10 +274,9 @@ async function openPostgres(config: Config, log: Log, count: () => void): Promis
   });
   // A connection that breaks while idle is replaced at the next query; without a listener it would end the process.
   pool.on('error', (error) => log.warn({ err: error }, 'a database connection broke'));
-  const prisma = (): PrismaClient => counted(new PostgresClient({ adapter: new PrismaPg(pool), log: [{ emit: 'event', level: 'query' }] }) as unknown as PrismaClient, count);
   try {
     await prepare(new pg.Client({ connectionString, options: options([utc]), connectionTimeoutMillis: 5_000, keepAlive: true, application_name: 'tertulia migrations' }), log);
-    const client = prisma();
+    const client = counted(new PostgresClient({ adapter: new PrismaPg(pool), log: [{ emit: 'event', level: 'query' }] }) as unknown as PrismaClient, count);
     return {
       engine: 'postgresql',
       read: client,
@@ -315,7 +314,7 @@ async function openPostgres(config: Config, log: Log, count: () => void): Promis
   } catch (error) {
     await pool.end().catch(() => {});
     if (error instanceof DatabaseError) throw error;
-    if (isUnavailable(error) || /28P01|3D000|28000|ENOTFOUND/.test(causes(error))) throw new DatabaseError(`PostgreSQL at ${shownUrl(config.DATABASE_URL)} cannot be used: ${(error as Error).message}`);
+    if (either(unavailable, code('28P01|3D000|28000|ENOTFOUND')).test(causes(error))) throw new DatabaseError(`PostgreSQL at ${shownUrl(config.DATABASE_URL)} cannot be used: ${(error as Error).message}`);
     throw error;
   }
 }

@@ -1,0 +1,214 @@
+/** Several nodes on one database: what the log promises holds across them. They are woken by hand here, as another part of the server will do. */
+import { randomUUID } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { createPerson, type Item, type Person, type Untyped } from './kit/person.ts';
+import { startTestServer, type TestServer } from './kit/server.ts';
+
+const rounds = process.env.LONG ? 20 : 1;
+const newMessages = `subscription ($after: EventCursor, $chatId: ID) { newMessages(after: $after, chatId: $chatId) { __typename
+  ... on MessageAdded { cursor replayed message { seq text chat { id } } } ... on CaughtUp { replayedCount } } }`;
+
+/** Two nodes on one database. The second is closed first, as its database goes with the first. */
+async function startNodes() {
+  const first = await startTestServer();
+  const second = await startTestServer({ DATABASE_URL: first.app.config.DATABASE_URL });
+  const nodes: [TestServer, TestServer] = [first, second];
+  const waking = setInterval(() => {
+    for (const node of nodes) node.app.tail.look();
+  }, 5);
+  return {
+    nodes,
+    async [Symbol.asyncDispose](): Promise<void> {
+      clearInterval(waking);
+      await second[Symbol.asyncDispose]();
+      await first[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** The same person on another node: a session is good on all. */
+const at = (node: TestServer, person: Person) => ({ request: (document: string, variables?: Untyped) => fetch(`${node.url}/graphql`, {
+  method: 'POST',
+  headers: { 'content-type': 'application/json', authorization: `Bearer ${person.token}` },
+  body: JSON.stringify({ query: document, variables }),
+}).then((response) => response.json() as Promise<Untyped>) });
+
+const sendDocument = `mutation ($input: SendMessageInput!) { sendMessage(input: $input) { __typename
+  ... on SendMessagePayload { duplicate message { id seq text createdAt } } ... on UserError { code } } }`;
+
+describe('two nodes on one database', () => {
+  it('keep seq without a hole, and show no reader a later message before an earlier one, under 50 writers', async () => {
+    await using opened = await startNodes();
+    const [first, second] = opened.nodes;
+    const owner = await first.person();
+    const others = await Promise.all([...Array(3)].map((_, index) => (index % 2 ? first : second).person()));
+    const chats = await Promise.all([0, 1, 2].map(() => owner.createRoom({ members: others.map(({ username }) => ({ username })) })));
+    const readers = [];
+    for (const node of opened.nodes) {
+      for (let i = 0; i < 3; i++) readers.push(await followOn(node, owner, newMessages, {}));
+      readers.push(await followOn(node, owner, newMessages, { chatId: chats[0]?.id }));
+    }
+    const sent: (typeof chats)[number][] = [];
+    await Promise.all(
+      Array.from({ length: 50 }, async (_, writer) => {
+        const [node, person] = [opened.nodes[writer % 2] as TestServer, [owner, ...others][writer % 4] as Person];
+        for (let i = 0; i < 6 * rounds; i++) {
+          const chat = chats[(writer + i) % 3] as (typeof chats)[number];
+          const answer = await at(node, person).request(sendDocument, { input: { to: { chatId: chat.id }, text: `${writer}.${i}`, clientMessageId: randomUUID() } });
+          expect(answer.data?.sendMessage?.__typename, JSON.stringify(answer)).toBe('SendMessagePayload');
+          sent.push(chat);
+        }
+      }),
+    );
+    for (const [index, reader] of readers.entries()) {
+      const mine = index % 4 === 3 ? chats.slice(0, 1) : chats;
+      const expected = sent.filter((chat) => mine.includes(chat)).length;
+      await expect.poll(() => reader.items.length, { timeout: 10_000 }).toBe(expected);
+      for (const chat of mine) {
+        const seqs = reader.items.filter((item) => item.message.chat.id === chat?.id).map((item) => item.message.seq);
+        expect(seqs).toEqual(seqs.map((_, at) => at + 1));
+      }
+    }
+    const counts = await owner.must(`{ ${chats.map(({ id }, index) => `c${index}: chat(id: "${id}") { lastSeq }`).join(' ')} }`);
+    expect(Object.values(counts).reduce((sum: number, chat) => sum + (chat as Untyped).lastSeq, 0)).toBe(sent.length);
+    // What the log holds has no hole either, and is in the order in which it was committed.
+    const numbers = await first.app.db.sql.all<{ low: number; high: number; count: number }>('SELECT min("number") AS "low", max("number") AS "high", count(*) AS "count" FROM "Event"', []);
+    expect(numbers[0]?.high).toBe((numbers[0]?.low ?? 0) + (numbers[0]?.count ?? 0) - 1);
+  });
+
+  it('lose and double nothing for who moves from node to node', async () => {
+    await using opened = await startNodes();
+    const [first] = opened.nodes;
+    const [owner, writer] = (await first.people(2)) as [Person, Person];
+    const room = await owner.createRoom({ members: [{ username: writer.username }] });
+    const { eventCursor } = await owner.must('{ eventCursor }');
+    const total = 120 * rounds;
+    let writing = true;
+    const sending = (async () => {
+      for (let i = 0; i < total; i += 4) await Promise.all([0, 1, 2, 3].map((k) => at(opened.nodes[k % 2] as TestServer, writer).request(sendDocument, { input: { to: { chatId: room.id }, text: `${i + k}` } })));
+      writing = false;
+    })();
+    let cursor: string = eventCursor;
+    const seqs: number[] = [];
+    for (let turn = 0; writing || seqs.length < total; turn++) {
+      const node = opened.nodes[turn % 2] as TestServer;
+      const reader = await followOn(node, owner, newMessages, { after: cursor });
+      await reader.until('CaughtUp');
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * 60));
+      const items = [...reader.items];
+      reader.socket.cut();
+      expect(items.filter((item) => item.__typename === 'CaughtUp')).toHaveLength(1);
+      for (const item of items.filter((one: Item) => one.__typename === 'MessageAdded')) {
+        seqs.push(item.message.seq);
+        cursor = item.cursor;
+      }
+      if (turn > 2_000) throw new Error('the reader never caught up');
+    }
+    await sending;
+    expect(seqs).toEqual(Array.from({ length: total }, (_, index) => index + 1));
+  });
+
+  it('store a message once that is sent to both at the same time', async () => {
+    await using opened = await startNodes();
+    const [first] = opened.nodes;
+    const [owner, peer] = (await first.people(2)) as [Person, Person];
+    const room = await owner.createRoom();
+    for (let round = 0; round < 5 * rounds; round++) {
+      // To a dialog that both open at once in the first round.
+      const to = round % 2 ? { chatId: room.id } : { username: peer.username };
+      const input = { to, text: 'once', clientMessageId: randomUUID() };
+      const answers = await Promise.all(Array.from({ length: 8 }, (_, index) => at(opened.nodes[index % 2] as TestServer, owner).request(sendDocument, { input })));
+      const sent = answers.map((answer) => answer.data?.sendMessage);
+      expect(new Set(sent.map((one) => JSON.stringify(one?.message))).size, JSON.stringify(answers)).toBe(1);
+      expect(sent.filter((one) => one.duplicate === false)).toHaveLength(1);
+      const other = await at(opened.nodes[1], owner).request(sendDocument, { input: { ...input, text: 'twice' } });
+      expect(other.data.sendMessage.code).toBe('CONFLICT');
+    }
+    const { dialog, chat } = await owner.must('query ($room: ID!, $peer: String!) { chat(id: $room) { lastSeq } dialog(with: { username: $peer }) { lastSeq memberCount } }', { room: room.id, peer: peer.username });
+    expect([dialog.lastSeq, dialog.memberCount, chat.lastSeq]).toEqual([Math.ceil((5 * rounds) / 2), 2, Math.floor((5 * rounds) / 2)]);
+  });
+
+  it('fill a room to its capacity and not above, and count its members right', async () => {
+    await using opened = await startNodes();
+    const [first] = opened.nodes;
+    const owner = await first.person();
+    const people = await first.people(12);
+    const room = await owner.createRoom({ capacity: 7 });
+    const join = 'mutation ($id: ID!) { joinChat(input: { room: { id: $id } }) { __typename ... on UserError { code } } }';
+    const answers = await Promise.all(people.map((person, index) => at(opened.nodes[index % 2] as TestServer, person).request(join, { id: room.id })));
+    const names = answers.map((answer) => answer.data?.joinChat?.__typename ?? JSON.stringify(answer));
+    expect(names.filter((name) => name === 'JoinChatPayload')).toHaveLength(6);
+    expect(names.filter((name) => name === 'RoomFullError')).toHaveLength(6);
+    const { chat } = await owner.must('query ($id: ID!) { chat(id: $id) { memberCount members(first: 50, role: MEMBER) { totalCount } } }', { id: room.id });
+    expect(chat).toEqual({ memberCount: 7, members: { totalCount: 6 } });
+  });
+
+  it('never leave a room without an owner when all its owners go at once', async () => {
+    await using opened = await startNodes();
+    const [first] = opened.nodes;
+    const [owner, second, third, member] = (await first.people(4)) as [Person, Person, Person, Person];
+    for (let round = 0; round < 3 * rounds; round++) {
+      const room = await owner.createRoom({ members: [second, third, member].map(({ username }) => ({ username })) });
+      for (const { id } of [second, third]) await owner.must('mutation ($room: ID!, $user: ID!) { setMemberRole(input: { roomId: $room, userId: $user, role: OWNER }) { __typename } }', { room: room.id, user: id });
+      const leave = 'mutation ($id: ID!) { leaveChat(input: { chatId: $id }) { __typename ... on ConflictError { conflictReason } } }';
+      const answers = await Promise.all([owner, second, third].map((person, index) => at(opened.nodes[index % 2] as TestServer, person).request(leave, { id: room.id })));
+      const results = answers.map(({ data, errors }) => data?.leaveChat?.conflictReason ?? data?.leaveChat?.__typename ?? JSON.stringify(errors)).sort();
+      expect(results).toEqual(['LAST_OWNER', 'LeaveChatPayload', 'LeaveChatPayload']);
+      const { chat } = await member.must('query ($id: ID!) { chat(id: $id) { memberCount members(first: 9, role: OWNER) { totalCount } } }', { id: room.id });
+      expect(chat).toEqual({ memberCount: 2, members: { totalCount: 1 } });
+    }
+  });
+
+  it('give a username, a link and a request to one only, and tell the other so', async () => {
+    await using opened = await startNodes();
+    const [first] = opened.nodes;
+    const [owner, rival] = (await first.people(2)) as [Person, Person];
+    for (let round = 0; round < 4 * rounds; round++) {
+      const username = `n${randomUUID().slice(0, 12)}`;
+      const register = 'mutation ($input: RegisterInput!) { register(input: $input) { __typename ... on AlreadyTakenError { field } } }';
+      const registered = await Promise.all([0, 1, 0, 1].map((node, index) => at(opened.nodes[node] as TestServer, owner).request(register, { input: { username: index % 2 ? username.toUpperCase() : username, password: 'correct horse battery' } })));
+      expect(registered.map(({ data, errors }) => data?.register.field ?? data?.register.__typename ?? JSON.stringify(errors)).sort()).toEqual(['RegisterPayload', 'username', 'username', 'username']);
+
+      const create = 'mutation ($input: CreateRoomInput!) { createRoom(input: $input) { __typename ... on CreateRoomPayload { duplicate room { id } } ... on AlreadyTakenError { field } } }';
+      const link = `link-${round}`;
+      const linked = await Promise.all([owner, rival, owner, rival].map((person, index) => at(opened.nodes[index % 2] as TestServer, person).request(create, { input: { name: 'x', link } })));
+      expect(linked.map(({ data, errors }) => data?.createRoom.field ?? data?.createRoom.__typename ?? JSON.stringify(errors)).sort()).toEqual(['CreateRoomPayload', 'link', 'link', 'link']);
+      const made = await Promise.all([0, 1, 0, 1].map((node) => at(opened.nodes[node] as TestServer, owner).request(create, { input: { name: 'x', clientRequestId: `r${round}` } })));
+      expect(new Set(made.map(({ data, errors }) => data?.createRoom.room?.id ?? JSON.stringify(errors))).size).toBe(1);
+      expect(made.filter(({ data }) => data.createRoom.duplicate === false)).toHaveLength(1);
+    }
+  });
+
+  it('end a session on one node when it is ended on the other', async () => {
+    await using opened = await startNodes();
+    const [first, second] = opened.nodes;
+    const person = await first.person();
+    const stream = await followOn(second, person, 'subscription { events { __typename ... on SessionEnded { endReason } } }', {});
+    await person.must('mutation { logout { __typename } }');
+    expect((await stream.next('SessionEnded')).endReason).toBe('LOGGED_OUT');
+    expect((await at(second, person).request('{ eventCursor }')).errors[0].extensions.code).toBe('TOKEN_INVALID');
+  });
+
+  it('make somebody a member of every room for everyone who registers while one is made', async () => {
+    await using opened = await startNodes();
+    const [first] = opened.nodes;
+    const owner = await first.person();
+    const [people, rooms] = await Promise.all([
+      Promise.all(Array.from({ length: 10 }, (_, index) => createPerson(opened.nodes[index % 2] as TestServer))),
+      Promise.all([0, 1, 2, 3].map((index) => at(opened.nodes[index % 2] as TestServer, owner).request('mutation { createRoom(input: { name: "all", everyone: true }) { ... on CreateRoomPayload { room { id } } } }'))),
+    ]);
+    for (const room of rooms) {
+      const { chat } = await owner.must('query ($id: ID!) { chat(id: $id) { memberCount members(first: 100) { totalCount } } }', { id: room.data?.createRoom?.room?.id });
+      expect(chat).toEqual({ memberCount: people.length + 1, members: { totalCount: people.length + 1 } });
+    }
+  });
+});
+
+/** A stream of a person on any node: of somebody there, with the person's token. */
+async function followOn(node: TestServer, person: Person, document: string, variables: Untyped) {
+  const helper = helpers.get(node) ?? node.person();
+  helpers.set(node, helper);
+  const there = await helper;
+  return there.follow(document, variables, { on: there.socket({ authorization: `Bearer ${person.token}` }) });
+}
+const helpers = new WeakMap<TestServer, Promise<Person>>();

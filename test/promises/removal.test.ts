@@ -1,0 +1,170 @@
+/** P7: who loses a room receives nothing later from it, not even in a stream that was open before; `ChatRemoved` is the last. */
+import { describe, expect, it } from 'vitest';
+import type { Follow, Item, Person, Untyped } from '../kit/person.ts';
+import { openRawSocket } from '../kit/raw-socket.ts';
+import { startTestServer } from '../kit/server.ts';
+import { eventCursor, events, messagesOf, newMessages, rounds, seqsTo, sync, until } from './kit.ts';
+
+type Room = { id: string };
+const remove = (owner: Person, room: Room, guest: Person): Promise<unknown> =>
+  owner.must('mutation ($input: RemoveMemberInput!) { removeMember(input: $input) { __typename } }', { input: { roomId: room.id, userId: guest.id } });
+const update = (owner: Person, room: Room, change: Untyped): Promise<unknown> =>
+  owner.must('mutation ($input: UpdateRoomInput!) { updateRoom(input: $input) { __typename } }', { input: { roomId: room.id, ...change } });
+const deleteRoom = (owner: Person, room: Room): Promise<unknown> => owner.must('mutation ($input: DeleteRoomInput!) { deleteRoom(input: $input) { __typename } }', { input: { roomId: room.id } });
+
+const losses: [name: string, reason: string, lose: (owner: Person, room: Room, guest: Person) => Promise<unknown>][] = [
+  ['is removed', 'REMOVED', remove],
+  ['leaves', 'LEFT', (_owner, room, guest) => guest.must('mutation ($input: LeaveChatInput!) { leaveChat(input: $input) { __typename } }', { input: { chatId: room.id } })],
+  ['loses the room', 'ROOM_DELETED', deleteRoom],
+];
+
+describe('while many write, a member', () => {
+  for (const [name, reason, lose] of losses) {
+    it(`${name} and receives nothing of the room from then on`, async () => {
+      for (let round = 0; round < rounds(1, 30); round++) {
+        await using server = await startTestServer();
+        const [owner, guest, ...people] = (await server.people(10)) as [Person, Person, ...Person[]];
+        const room = await owner.createRoom({ visibility: 'PRIVATE', members: [guest, ...people].map(({ id }) => ({ id })) });
+        const start = await eventCursor(guest);
+        const streams = await Promise.all([guest.follow(events), guest.follow(events, { after: start }), guest.follow(newMessages), guest.follow(newMessages, { chatId: room.id }), guest.follow(newMessages, { chatId: room.id, after: start })]);
+        const [first, second, ofAll, ...ofRoom] = streams as [Follow, Follow, Follow, Follow, Follow];
+        const fire = await openFire(people, room);
+        await lose(owner, room, guest);
+        // From here on nothing that is sent may come.
+        const seqAtLoss = fire.lastSeq();
+        await fire.stop();
+        await people[0]?.send({ username: guest.username }, 'the end');
+        for (const stream of [first, second]) {
+          const items = await stream.until((item) => item.message?.text === 'the end');
+          const ofThisRoom = items.filter((item) => item.chatId === room.id || item.chat?.id === room.id || item.message?.chat.id === room.id);
+          expect(ofThisRoom.at(-1)).toMatchObject({ __typename: 'ChatRemoved', chatId: room.id, reason });
+          expect(ofThisRoom.filter((item) => item.__typename === 'ChatRemoved')).toHaveLength(1);
+          const seqs = messagesOf(ofThisRoom).map((message) => message.seq);
+          expect(seqs).toEqual(seqsTo(seqs.length));
+          expect(seqs.length).toBeGreaterThan(0);
+        }
+        const last = Math.max(...messagesOf(first.items).filter((message) => message.chat.id === room.id).map((message) => message.seq));
+        // Those without a ChatRemoved show nothing that came behind it.
+        const all = await ofAll.until((item) => item.message?.text === 'the end');
+        for (const stream of ofRoom) expect((await stream.ended()).errors).toBeNull();
+        for (const items of [all, ...ofRoom.map((stream) => stream.items)]) {
+          expect(Math.max(...messagesOf(items).filter((message) => message.chat.id === room.id).map((message) => message.seq))).toBeLessThanOrEqual(last);
+        }
+        expect(last).toBeLessThanOrEqual(Math.max(seqAtLoss, fire.lastSeq()));
+        // Nor does going back in the log help.
+        const { items } = (await guest.must(sync, { after: start })).sync;
+        expect(items.filter((item: Item) => JSON.stringify(item).includes(room.id)).map((item: Item) => item.__typename)).toEqual(['ChatRemoved']);
+        const replay = await guest.follow(newMessages, { after: start });
+        expect(messagesOf(await replay.until('CaughtUp')).map((message) => message.text)).toEqual(['the end']);
+        const again = await guest.follow(newMessages, { chatId: room.id, after: start });
+        expect((await again.ended()).errors?.map((error) => error.extensions.code)).toEqual(['NOT_FOUND']);
+        await Promise.all([first, second, ofAll].map((stream) => stream.stayQuiet(50)));
+      }
+    });
+  }
+
+  it('is removed and added again, and reads on', async () => {
+    await using server = await startTestServer();
+    const [owner, guest] = (await server.people(2)) as [Person, Person];
+    const room = await owner.createRoom({ visibility: 'PRIVATE', members: [{ id: guest.id }] });
+    const stream = await guest.follow(events);
+    const fire = await openFire([owner], room);
+    await remove(owner, room, guest);
+    await owner.must('mutation ($input: AddMembersInput!) { addMembers(input: $input) { __typename } }', { input: { roomId: room.id, users: [{ id: guest.id }] } });
+    await fire.stop();
+    const { message } = await owner.send(room, 'the end');
+    const kinds = (await stream.until((item) => item.message?.seq === message.seq)).map((item) => item.__typename);
+    expect(kinds.indexOf('ChatRemoved')).toBeLessThan(kinds.indexOf('ChatAdded'));
+    expect(kinds.slice(kinds.indexOf('ChatRemoved'), kinds.indexOf('ChatAdded'))).not.toContain('MessageAdded');
+  });
+});
+
+describe('while many write, a guest who follows a public room', () => {
+  const changes: [name: string, change: (owner: Person, room: Room) => Promise<unknown>][] = [
+    ['made private', (owner, room) => update(owner, room, { visibility: 'PRIVATE' })],
+    ['given a password', (owner, room) => update(owner, room, { password: 'a password' })],
+    ['deleted', deleteRoom],
+  ];
+  for (const [name, change] of changes) {
+    it(`receives nothing of it from when it is ${name}, and the stream ends`, async () => {
+      for (let round = 0; round < rounds(1, 30); round++) {
+        await using server = await startTestServer();
+        const [owner, guest, ...people] = (await server.people(8)) as [Person, Person, ...Person[]];
+        const room = await owner.createRoom({ members: people.map(({ id }) => ({ id })) });
+        const start = await eventCursor(guest);
+        const [order, ...streams] = (await Promise.all([owner.follow(events), guest.follow(newMessages, { chatId: room.id }), guest.follow(newMessages, { chatId: room.id, after: start })])) as [Follow, Follow, Follow];
+        const fire = await openFire(people, room);
+        await change(owner, room);
+        await fire.stop();
+        const changed = await order.until((item) => item.__typename === 'ChatUpdated' || item.__typename === 'ChatRemoved');
+        const seen = messagesOf(changed).map((message) => message.seq);
+        for (const stream of streams) {
+          expect((await stream.ended()).errors).toBeNull();
+          const seqs = messagesOf(stream.items).map((message) => message.seq);
+          expect(seqs).toEqual(seqsTo(seqs.length));
+          expect(seqs.length).toBeGreaterThan(0);
+          expect(seqs.length).toBeLessThanOrEqual(seen.length);
+        }
+      }
+    });
+  }
+});
+
+describe('somebody who reads slowly and has a backlog', () => {
+  /** 16 kB in UTF-8, so that what the network holds is soon full. */
+  const long = '😀'.repeat(4_000);
+  for (const count of [320, 700]) {
+    for (const [name, asGuest] of [['a member who is removed', false], ['a guest whose room is made private', true]] as const) {
+      it(`receives none of it as ${name} (${count} messages)`, async () => {
+        await using server = await startTestServer({ SLOW_CONSUMER_SECONDS: '60' });
+        const [owner, reader] = (await server.people(2)) as [Person, Person];
+        const room = await owner.createRoom({ members: asGuest ? [] : [{ id: reader.id }] });
+        using raw = await openRawSocket(server, { init: { authorization: `Bearer ${reader.token}` } });
+        raw.subscribe('1', asGuest ? newMessages : events, asGuest ? { chatId: room.id } : {});
+        await until(() => server.followers() === 1, 'the stream did not open');
+        raw.socket.pause();
+        for (let sent = 0; sent < count; sent += 20) await Promise.all(seqsTo(20).map(() => owner.send(room, long)));
+        if (asGuest) await update(owner, room, { visibility: 'PRIVATE' });
+        else await remove(owner, room, reader);
+        await Promise.all(seqsTo(20).map(() => owner.send(room, 'just us')));
+        raw.socket.resume();
+        const items = (): Item[] => raw.got.filter((message) => message.type === 'next').map((message) => Object.values(message.payload.data)[0] as Item);
+        if (asGuest) await raw.message((message) => message.type === 'complete' && message.id === '1');
+        else await raw.message((message) => message.payload?.data?.events?.__typename === 'ChatRemoved');
+        await reader.send({ username: reader.username }, 'to myself');
+        if (!asGuest) await raw.message((message) => message.payload?.data?.events?.message?.text === 'to myself');
+        const got = items().filter((item) => item.message?.chat.id === room.id || item.chatId === room.id);
+        const seqs = messagesOf(got).map((message) => message.seq);
+        expect(seqs).toEqual(seqsTo(seqs.length));
+        // Had the network taken it all, there would have been no backlog.
+        expect(seqs.length).toBeLessThan(count);
+        if (!asGuest) expect(got.at(-1)).toMatchObject({ __typename: 'ChatRemoved', reason: 'REMOVED' });
+      });
+    }
+  }
+});
+
+/** People who write without a pause; resolves when the first of it is stored. Who may not write any more stops. */
+async function openFire(people: readonly Person[], room: Room) {
+  let over = false;
+  let last = 0;
+  const writing = people.map(async (person) => {
+    for (let index = 0; !over; index++) {
+      try {
+        last = Math.max(last, (await person.send(room, String(index))).message.seq);
+      } catch (error) {
+        if (!String(error).includes('NOT_FOUND')) throw error;
+        return;
+      }
+    }
+  });
+  await until(() => last > 20, 'nobody could write');
+  return {
+    lastSeq: (): number => last,
+    stop: async (): Promise<void> => {
+      await until(() => last > 60, '', 300).catch(() => {});
+      over = true;
+      await Promise.all(writing);
+    },
+  };
+}
