@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 
 /** From left to right; the first pattern that fits a file gives its place. Files of one place may import each other. */
 const layers: [name: string, files: RegExp][] = [
-  ['config, errors, log', /^src\/(config|errors|log|metrics|multimap)\.ts$/],
+  ['config, errors, log', /^src\/(config|errors|log|metrics|multimap|turns)\.ts$/],
   ['a domain’s schema', /^src\/\w+\/schema\.ts$/],
   ['storage', /^src\/storage\//],
   ['events', /^src\/events\//],

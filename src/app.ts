@@ -59,7 +59,7 @@ export async function createApp(config: Config, log: Log) {
   const receipts = createReceipts({ db, writeBatch, chats, logger: log });
   const inbox = createInbox({ db });
   const presence = createPresence({ db, tail, config, clock, logger: log });
-  const typing = createTyping({ db, tail, chats, config, clock });
+  const typing = createTyping({ tail, chats, config, clock });
   // A new account is a member of every room for everyone, in the transaction that makes it.
   accounts.onCreate.push(membership.welcome);
   const stopUpkeep = startUpkeep({ eventLog, tail, messages, sessions, logger: log });

@@ -93,7 +93,7 @@ export const settings = {
   MAX_QUERY_TOKENS: whole(2_000, 100, 1_000_000, 'Longest document, in tokens.'),
   MAX_QUERY_DEPTH: whole(14, 3, 1000, 'Deepest selection.'),
   MAX_QUERY_BREADTH: whole(60, 3, 100_000, 'Most fields (with aliases) in one selection set of Query or Mutation.'),
-  MAX_QUERY_COMPLEXITY: whole(25_000, 10, 100_000_000, 'Most fields a query may resolve, lists counted with their page size.'),
+  MAX_QUERY_COMPLEXITY: whole(10_000, 10, 100_000_000, 'Most fields a query may resolve, lists counted with their page size.'),
   MAX_MESSAGE_CHARS: whole(4_000, 1, 1_000_000, 'Longest message text, in code points.'),
 
   LOGIN_LIMIT: whole(10, 1, 1_000_000, 'Logins per 15 minutes, for each account and for each address.'),

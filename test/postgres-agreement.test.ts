@@ -8,15 +8,89 @@ type Value = string | number | null;
 type Case = [type: 'String' | 'ID' | 'Int' | 'EventCursor', field: string, wrap?: (value: Value) => Value];
 
 const texts: string[] = [
-  '', ' ', '\0', 'a\0b', '\ud800', 'a\udc00b', '\u200b', 'x'.repeat(70), 'x'.repeat(5_000), '😀'.repeat(90), '%', '_', 'A_', '\\', "'; --", '?', '$1', '"', '[]', '{}', '\u{10ffff}', '\ufeff', 'ＡＤＡ', 'ADA', 'ada', 'İ', 'ı', 'ẞ', 'ss', 'ΣΑΣ', 'σας', 'é', 'e\u0301', 'ﬁ', 'ǅ', '\u2028', '\n', 'null', '-1',
+  '',
+  ' ',
+  '\0',
+  'a\0b',
+  '\ud800',
+  'a\udc00b',
+  '\u200b',
+  'x'.repeat(70),
+  'x'.repeat(5_000),
+  '😀'.repeat(90),
+  '%',
+  '_',
+  'A_',
+  '\\',
+  "'; --",
+  '?',
+  '$1',
+  '"',
+  '[]',
+  '{}',
+  '\u{10ffff}',
+  '\ufeff',
+  'ＡＤＡ',
+  'ADA',
+  'ada',
+  'İ',
+  'ı',
+  'ẞ',
+  'ss',
+  'ΣΑΣ',
+  'σας',
+  'é',
+  'e\u0301',
+  'ﬁ',
+  'ǅ',
+  '\u2028',
+  '\n',
+  'null',
+  '-1',
 ];
 const id = (text: string): string => Buffer.from(text).toString('base64');
 const ids: string[] = [
-  ...texts.slice(0, 9), ...['User', 'Room', 'Message', 'Session', 'Notification', 'Image'].flatMap((type) => ['0', '1', '2147483647', '2147483648', '4294967297', '999999999999999', '9223372036854775807', '1e3', '-1', '01', '1.2'].map((key) => id(`${type}:${key}`))),
-  ...['Dialog', 'Member'].flatMap((type) => ['1.2', '2.1', '0.1', '1.2147483647', '1.2147483648', '999999999999999.999999999999999', '1.2.3', '1'].map((key) => id(`${type}:${key}`))),
+  ...texts.slice(0, 9),
+  ...['User', 'Room', 'Message', 'Session', 'Notification', 'Image'].flatMap((type) =>
+    ['0', '1', '2147483647', '2147483648', '4294967297', '999999999999999', '9223372036854775807', '1e3', '-1', '01', '1.2'].map((key) => id(`${type}:${key}`)),
+  ),
+  ...['Dialog', 'Member'].flatMap((type) =>
+    ['1.2', '2.1', '0.1', '1.2147483647', '1.2147483648', '999999999999999.999999999999999', '1.2.3', '1'].map((key) => id(`${type}:${key}`)),
+  ),
 ];
 const numbers: number[] = [0, 1, -1, 100, 101, 2_147_483_647, -2_147_483_648];
-const pageCursors = [...texts.slice(0, 6), 'seq:0', 'seq:1', 'seq:2147483647', 'seq:2147483648', 'seq:9999999999', 'seq:99999999999', 'seq:-1', '[]', '[1]', '["a\\u0000"]', '["\\ud800"]', '["x"]', '["x",1]', '["x",2147483648]', '[1,2]', '[1e300,1]', '[253402300800000,1]', '[253402300799999,2147483647]', '[1.5,1]', '["chat",1,1]', '["chat",1e18,1]', '["chat",1,9007199254740993]', '["user","a"]', '["user","\\u0000"]', '[9007199254740991]', '[9007199254740992]', '["user","user","user"]', 'null', '{"length":1}'];
+const pageCursors = [
+  ...texts.slice(0, 6),
+  'seq:0',
+  'seq:1',
+  'seq:2147483647',
+  'seq:2147483648',
+  'seq:9999999999',
+  'seq:99999999999',
+  'seq:-1',
+  '[]',
+  '[1]',
+  '["a\\u0000"]',
+  '["\\ud800"]',
+  '["x"]',
+  '["x",1]',
+  '["x",2147483648]',
+  '[1,2]',
+  '[1e300,1]',
+  '[253402300800000,1]',
+  '[253402300799999,2147483647]',
+  '[1.5,1]',
+  '["chat",1,1]',
+  '["chat",1e18,1]',
+  '["chat",1,9007199254740993]',
+  '["user","a"]',
+  '["user","\\u0000"]',
+  '[9007199254740991]',
+  '[9007199254740992]',
+  '["user","user","user"]',
+  'null',
+  '{"length":1}',
+];
 const eventCursors = ['', '\0', 'x', ...['1.0.0', '1.aaaaaaaaaaaa.5', '1.aaaaaaaaaaaa.999999999999999'].map((text) => Buffer.from(text).toString('base64url'))];
 
 const failure = '__typename ... on UserError { code errorMessage }';
@@ -100,7 +174,10 @@ const mutations: Case[] = [
   ['ID', `sendMessage(input: { to: { userId: $v }, text: "hi" }) { ${failure} ... on SendMessagePayload { message { seq } } }`],
   ['ID', `sendMessage(input: { to: { chatId: $v }, text: "hi" }) { ${failure} ... on SendMessagePayload { message { seq } } }`],
   ['String', `sendMessage(input: { to: { chatId: "$chat" }, text: $v }) { ${failure} ... on SendMessagePayload { message { seq text } } }`],
-  ['String', `sendMessage(input: { to: { chatId: "$chat" }, text: "hi", clientMessageId: $v }) { ${failure} ... on SendMessagePayload { duplicate message { seq clientMessageId } } }`],
+  [
+    'String',
+    `sendMessage(input: { to: { chatId: "$chat" }, text: "hi", clientMessageId: $v }) { ${failure} ... on SendMessagePayload { duplicate message { seq clientMessageId } } }`,
+  ],
   ['String', `editMessage(input: { messageId: "$message", text: $v }) { ${failure} ... on EditMessagePayload { message { text version } } }`],
   ['ID', `editMessage(input: { messageId: $v, text: "x" }) { ${failure} }`],
   ['Int', `editMessage(input: { messageId: "$message", text: "x", expectedVersion: $v }) { ${failure} }`],
@@ -113,7 +190,12 @@ const mutations: Case[] = [
 
 /** Without what differs from run to run; errors come in the order in which they happened to be met. */
 const masked = ({ data, errors = [] }: Answer<Untyped>): unknown => ({ data: data && mask(data), errors: errors.map((error) => JSON.stringify(mask(error))).sort() });
-const mask = (answer: object): object => JSON.parse(JSON.stringify(answer).replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '<time>').replaceAll(/"requestId":"[^"]*"/g, '"requestId":""'));
+const mask = (answer: object): object =>
+  JSON.parse(
+    JSON.stringify(answer)
+      .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '<time>')
+      .replaceAll(/"requestId":"[^"]*"/g, '"requestId":""'),
+  );
 
 /** Two servers with the same people and chats in them. */
 async function openWorlds() {

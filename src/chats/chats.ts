@@ -25,7 +25,7 @@ export type AnyMember = MemberRow & { dialog?: Pair };
 const nobody: ChatStanding = { chat: null, member: null, banned: false };
 
 export function createChats({ db, accounts }: { db: Database; accounts: Pick<Accounts, 'findMany'> }) {
-  return { dialog, find, findMany, findRoom, findMemberships, standing, places, findRows, findMembers };
+  return { dialog, find, findMany, findRoom, findMemberships, findStanding, standing, places, placesOf, findRows, findMembers };
 
   /** The conversation of the viewer with somebody, who may be the viewer. Writes nothing: before the first message it is virtual. */
   async function dialog(viewer: Viewer, peer: UserRow): Promise<ChatRow> {
@@ -38,8 +38,13 @@ export function createChats({ db, accounts }: { db: Database; accounts: Pick<Acc
 
   /** The chat, or null when it is hidden from the viewer. */
   async function find(viewer: Viewer, ref: ChatRef): Promise<ChatRow | null> {
-    const found = await standing(db.read, viewer.userId, ref);
+    const found = await findStanding(viewer, ref);
     return canSee(found) ? found.chat : null;
+  }
+
+  /** What is true of the viewer and a chat, outside a transaction. */
+  async function findStanding(viewer: Viewer, ref: ChatRef): Promise<ChatStanding> {
+    return (await standings(viewer.userId, [ref]))[0] as ChatStanding;
   }
 
   /** The room, or null when it is hidden from the viewer or there is none. */
@@ -118,13 +123,19 @@ export function createChats({ db, accounts }: { db: Database; accounts: Pick<Acc
   }
 
   /** The other half of a standing, of one person in many stored chats at once, in their order. */
-  async function places(userId: number, chatIds: readonly number[]): Promise<Place[]> {
-    const members = await db.sql.all<MemberRow>(`SELECT m.* FROM "Member" m WHERE m."userId" = ? AND ${oneOfList(db.engine, 'm."chatId"')}`, [userId, chatIds]);
-    const memberIn = new Map(members.map((member) => [member.chatId, toMemberRow(member)]));
-    const others = chatIds.filter((id) => !memberIn.has(id));
-    const bans = await db.sql.all<{ chatId: number }>(`SELECT b."chatId" FROM "Ban" b WHERE b."userId" = ? AND ${oneOfList(db.engine, 'b."chatId"')}`, [userId, others]);
-    const bannedFrom = new Set(bans.map(({ chatId }) => chatId));
-    return chatIds.map((id) => ({ member: memberIn.get(id) ?? null, banned: bannedFrom.has(id) }));
+  function places(userId: number, chatIds: readonly number[]): Promise<Place[]> {
+    return placesOf(chatIds.map((chatId) => ({ chatId, userId })));
+  }
+
+  /** The same for any people and chats. */
+  async function placesOf(asked: readonly { chatId: number; userId: number }[]): Promise<Place[]> {
+    const key = ({ chatId, userId }: { chatId: number; userId: number }): string => `${chatId} ${userId}`;
+    const members = new Map((await findMembers(asked)).map((member) => [key(member), member]));
+    const others = asked.filter((place) => !members.has(key(place)));
+    const table = tableOf(db.engine, 't', { chatId: 'int', userId: 'int' });
+    const bans = await db.sql.all<{ chatId: number; userId: number }>(`SELECT b."chatId", b."userId" FROM ${table} JOIN "Ban" b ON b."chatId" = t."chatId" AND b."userId" = t."userId"`, [others]);
+    const banned = new Set(bans.map(key));
+    return asked.map((place) => ({ member: members.get(key(place)) ?? null, banned: banned.has(key(place)) }));
   }
 
   /** Chats by id, without asking who may see them: for what the viewer was shown before. Deleted rooms are left out. */

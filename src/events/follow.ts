@@ -9,6 +9,7 @@ import type { Log } from '../log.ts';
 import { addTo, dropFrom } from '../multimap.ts';
 import type { Database } from '../storage/database.ts';
 import { tableOf } from '../storage/sql.ts';
+import { yieldWhenLong } from '../turns.ts';
 import { parseCursor, toCursor } from './cursor.ts';
 import { audienceOf, type EndReason, type EventKind, kindOf, type LogEvent, type Pair } from './event.ts';
 import type { EventLog } from './event-log.ts';
@@ -207,8 +208,10 @@ export async function createTail({ db, log, config, clock, logger, mayRead, hydr
         const { chatId } = event as { chatId: number };
         for (const person of byChat.get(chatId) ?? []) for (const state of person.followers) if (!state.options.only) hand(state, event);
         for (const state of byRoom.get(chatId) ?? []) {
-          if (event.type === 'chat-updated') state.recheck = true;
           hand(state, event);
+          if (event.type !== 'chat-updated') continue;
+          state.recheck = true;
+          wakeUp(state);
         }
         return;
       }
@@ -440,12 +443,8 @@ export async function createTail({ db, log, config, clock, logger, mayRead, hydr
       if (state.closed) return null;
       const item = state.queue.shift();
       if (item) {
+        await yieldWhenLong();
         if (item.type === 'event' && !(await visible(state, item.event))) continue;
-        // Who types in a room is for those who may still read it; presence is for everybody.
-        if (item.type === 'ephemeral' && item.ephemeral.type === 'typing-changed' && state.options.only && !(await stillReadable(state))) {
-          finish(state);
-          continue;
-        }
         if (state.closed) return null;
         state.lastItemAt = Date.now();
         if (item.type === 'ended') close(state);
@@ -456,6 +455,7 @@ export async function createTail({ db, log, config, clock, logger, mayRead, hydr
         return null;
       }
       if (state.behind) await readPage(state).catch((error) => tryLater(state, error));
+      else if (state.options.only && state.recheck) await endUnlessReadable(state);
       else await new Promise<void>((wake) => (state.wake = wake));
     }
   }
@@ -466,6 +466,10 @@ export async function createTail({ db, log, config, clock, logger, mayRead, hydr
     if (event.type === 'chat-added') return state.person.chats.has(event.chatId);
     if (audienceOf[event.type] !== 'chat') return true;
     if (!state.options.only) return state.person.chats.has((event as { chatId: number }).chatId);
+    return endUnlessReadable(state);
+  }
+
+  async function endUnlessReadable(state: State): Promise<boolean> {
     if (await stillReadable(state)) return true;
     state.queue = [];
     finish(state);
@@ -474,9 +478,9 @@ export async function createTail({ db, log, config, clock, logger, mayRead, hydr
 
   async function stillReadable(state: State): Promise<boolean> {
     const [chatId] = state.chatIds ?? [];
-    if (chatId === undefined || state.person.chats.has(chatId)) return true;
-    if (!state.recheck) return true;
+    const { recheck } = state;
     state.recheck = false;
+    if (!recheck || chatId === undefined || state.person.chats.has(chatId)) return true;
     return mayRead(state.options.userId, chatId);
   }
 

@@ -312,8 +312,8 @@ export async function deliver(context: Context, opening: Promise<Follower>, carr
   return deliveries;
 }
 
-/** One chat the viewer may read, also as a guest; an unopened dialog, too. Throws NOT_FOUND, or FORBIDDEN where only members read. */
-export async function onlyChat(context: Context, id: string | null | undefined): Promise<StreamOptions> {
+/** One chat the viewer may read, also as a guest where `who` is that; an unopened dialog, too. Throws NOT_FOUND, or FORBIDDEN where only members follow. */
+export async function onlyChat(context: Context, id: string | null | undefined, who: 'readers' | 'members'): Promise<StreamOptions> {
   if (id == null) return {};
   const ref = parseChatRef(id);
   const chat = ref && (await context.app.chats.find(mustBeSignedIn(context), ref));
@@ -321,7 +321,7 @@ export async function onlyChat(context: Context, id: string | null | undefined):
   if (!chat || followed === null) throw notFound('Chat');
   const standing = await loadStanding(context, chat);
   if (!canSee(standing)) throw notFound('Chat');
-  if (!can('read', standing)) throw new AppError('FORBIDDEN', { forbiddenReason: 'NOT_A_MEMBER' }, 'Only members may follow this room.');
+  if (!can('read', standing) || (who === 'members' && !standing.member)) throw new AppError('FORBIDDEN', { forbiddenReason: 'NOT_A_MEMBER' }, 'Only members may follow this room.');
   return { chats: [followed], only: true };
 }
 
@@ -349,7 +349,7 @@ With \`after\`, missed messages come first (replayed: true), then one CaughtUp, 
 twice; over reconnects \`after\` continues exactly behind the last cursor you handled.`,
     args: { chatId: t.arg.id({ description: 'Only this chat; a public room may be followed without joining it.' }), after: t.arg(after) },
     subscribe: async (_root, args, context) => {
-      const options = { after: args.after, ...(await onlyChat(context, args.chatId)), kinds: new Set<EventKind>(['MESSAGES']) };
+      const options = { after: args.after, ...(await onlyChat(context, args.chatId, 'readers')), kinds: new Set<EventKind>(['MESSAGES']) };
       return (await deliver(context, context.app.tail.follow(followOptions(context, options)), carriedBy.newMessages)) as never;
     },
     resolve: (item) => item as never,
@@ -357,9 +357,9 @@ twice; over reconnects \`after\` continues exactly behind the last cursor you ha
   messageStatus: t.field({
     type: MessageStatusItem,
     description: "Delivered / read markers moving in a chat, or in all the caller's chats.",
-    args: { chatId: t.arg.id({ description: 'Only this chat.' }), after: t.arg(after) },
+    args: { chatId: t.arg.id({ description: 'Only this chat, as a member of it.' }), after: t.arg(after) },
     subscribe: async (_root, args, context) => {
-      const options = { after: args.after, ...(await onlyChat(context, args.chatId)), kinds: new Set<EventKind>(['RECEIPTS']) };
+      const options = { after: args.after, ...(await onlyChat(context, args.chatId, 'members')), kinds: new Set<EventKind>(['RECEIPTS']) };
       return (await deliver(context, context.app.tail.follow(followOptions(context, options)), carriedBy.messageStatus)) as never;
     },
     resolve: (item) => item as never,

@@ -29,6 +29,7 @@ import type { Log } from '../log.ts';
 import type { Context, Delivery } from './context.ts';
 import { toFormattedError } from './errors.ts';
 import { findExcess, tooCostly } from './limits.ts';
+import { createQueues } from '../turns.ts';
 import { createSharing } from './share.ts';
 
 /** What a client sends, its shape already checked by the transport. */
@@ -40,6 +41,7 @@ export type Operation = {
   name: string | null;
   kind: 'query' | 'mutation' | 'subscription';
   variables: Record<string, unknown>;
+  weight: number;
 };
 export type Result = FormattedExecutionResult;
 /** `return()` answers at once, also while a `next()` is waiting, and ends the source. */
@@ -53,10 +55,13 @@ type Weighed = { node: OperationDefinitionNode; alone: DocumentNode; weight: num
 
 const maxErrors = 20;
 const rememberedCharacters = 500_000;
+/** Queries of this weight on are run one at a time for each account: many of them at once must not hold up others. */
+const heavy = 500;
 
 export function createExecutor({ schema, config, log }: { schema: GraphQLSchema; config: Config; log: Log }) {
   const documents = new LRUCache<string, Checked>({ max: 2_000, maxSize: rememberedCharacters, sizeCalculation: (_checked, text) => text.length + 200 });
   const rules = config.INTROSPECTION ? specifiedRules : [...specifiedRules, NoSchemaIntrospectionCustomRule];
+  const inTurn = createQueues<number | string>();
   const executeShared = createSharing((operation, context, item) => execute({ ...argsOf(operation, context), rootValue: item }));
   return { schema, prepare, run, subscribe };
 
@@ -71,9 +76,9 @@ export function createExecutor({ schema, config, log }: { schema: GraphQLSchema;
     const variables = request.variables ?? {};
     try {
       const chosen = choose(checked.operations, request.operationName || null);
-      mustBeAffordable(chosen, variables);
+      const weight = mustBeAffordable(chosen, variables);
       const { node } = chosen;
-      return { operation: { document: checked.document, node, name: node.name?.value ?? null, kind: node.operation, variables } };
+      return { operation: { document: checked.document, node, name: node.name?.value ?? null, kind: node.operation, variables, weight } };
     } catch (error) {
       return { errors: [format(error)] };
     }
@@ -83,7 +88,8 @@ export function createExecutor({ schema, config, log }: { schema: GraphQLSchema;
   async function run(operation: Operation, context: Context): Promise<Result> {
     try {
       await takeShare(context);
-      return masked(await execute(argsOf(operation, context)), context);
+      const job = async (): Promise<Result> => masked(await execute(argsOf(operation, context)), context);
+      return await (operation.weight < heavy ? job() : inTurn(context.viewer?.userId ?? context.client.ipAddress, job));
     } catch (error) {
       return { errors: [format(error, context)] };
     }
@@ -193,10 +199,12 @@ export function createExecutor({ schema, config, log }: { schema: GraphQLSchema;
     return complexityFromQuery(document, { schema, variables, ctx: {} }).complexity;
   }
 
-  function mustBeAffordable({ weight, alone }: Weighed, variables: Record<string, unknown>): void {
+  /** The weight of an operation. */
+  function mustBeAffordable({ weight, alone }: Weighed, variables: Record<string, unknown>): number {
     const cost = weight === 'depends on the variables' ? weightOf(alone, variables) : weight;
     if (cost > config.MAX_QUERY_COMPLEXITY)
       throw tooCostly(`The query weighs ${Math.min(cost, Number.MAX_SAFE_INTEGER)}; ${config.MAX_QUERY_COMPLEXITY} is allowed. Ask for smaller pages or fewer fields.`);
+    return cost;
   }
 
   function masked(result: ExecutionResult, context: Context): Result {

@@ -2,7 +2,7 @@
 import type { Accounts } from '../accounts/accounts.ts';
 import { codePoints, hasForbiddenCharacters, isVisible } from '../accounts/names.ts';
 import type { RateLimits } from '../accounts/rate-limits.ts';
-import { can, must } from '../chats/access.ts';
+import { can, canSee, must } from '../chats/access.ts';
 import { type ChatRef, type Chats, pairOf } from '../chats/chats.ts';
 import type { Config } from '../config.ts';
 import { AppError, createProblems, hasCode, notFound, type Problems } from '../errors.ts';
@@ -66,9 +66,18 @@ export function createMessages({ db, locks, write, writeBatch, chats, accounts, 
     } catch (error) {
       if (!hasCode(error, 'NOT_FOUND') || input.clientMessageId === null) throw error;
       // The person may have gone since the message was stored, and the retry must still learn that it was.
-      return store({ ...draft, to: null }).catch((failed) => Promise.reject(hasCode(failed, 'NOT_FOUND') ? error : failed));
+      return asSeen(viewer, await store({ ...draft, to: null }).catch((failed) => Promise.reject(hasCode(failed, 'NOT_FOUND') ? error : failed)));
     }
-    return store({ ...draft, to });
+    return asSeen(viewer, await store({ ...draft, to }));
+  }
+
+  /** A retry also finds a message in a room that its sender lost since: then it tells no more of the room than the sender knew. Fails with NOT_FOUND when the room was deleted. */
+  async function asSeen({ userId }: Viewer, sent: Sent): Promise<Sent> {
+    if (!sent.duplicate) return sent;
+    const [chat] = await chats.findRows([sent.message.chatId]);
+    if (!chat) throw notFound('Chat');
+    const [place] = await chats.places(userId, [chat.id]);
+    return { ...sent, chat: canSee({ chat, member: null, banned: false, ...place }) ? chat : asLost(chat, sent.message) };
   }
 
   async function targetOf(viewer: Viewer, to: MessageTarget): Promise<Target> {
@@ -222,6 +231,19 @@ const toRow = (row: Omit<MessageRow, 'id'> & { id: bigint }): MessageRow => ({ .
 
 /** How a chat that was read is named. */
 const refOf = (chat: ChatRow): ChatRef => (chat.kind === 'ROOM' ? { roomId: chat.id } : { low: chat.lowUserId as number, high: chat.highUserId as number });
+
+/** A room as it was for somebody who lost it after this message: what was set or happened later is left out. */
+const asLost = (room: ChatRow, { seq, createdAt }: MessageRow): ChatRow => ({
+  ...room,
+  name: '',
+  topic: null,
+  link: null,
+  capacity: null,
+  passwordHash: null,
+  memberCount: 0,
+  lastSeq: seq,
+  lastActivityAt: createdAt,
+});
 
 const toPlace = (seq: number): string => Buffer.from(`seq:${seq}`).toString('base64url');
 

@@ -39,8 +39,7 @@ export function createReceipts({ db, writeBatch, chats, logger }: { db: Database
    * Fails with NOT_FOUND for who is not a member, VALIDATION_FAILED above the chat's newest message.
    */
   async function mark(viewer: Viewer, ref: ChatRef, status: 'DELIVERED' | 'READ', upToSeq: number): Promise<ChatRow> {
-    const standing = await chats.standing(db.read, viewer.userId, ref);
-    const { chat, member } = standing;
+    const { chat, member } = await chats.findStanding(viewer, ref);
     if (!chat || !member || chat.deletedAt) throw notFound('Chat');
     if (upToSeq < 0 || upToSeq > chat.lastSeq) throw invalid('upToSeq', 'range', `The newest message has seq ${chat.lastSeq}.`);
     if (chat.id === 0) return chat;
@@ -120,18 +119,19 @@ export function createReceipts({ db, writeBatch, chats, logger }: { db: Database
   }
 
   /**
-   * Unread messages of one person in many chats: what came after the marker, less the person's own and what others' was deleted.
+   * Unread messages of people in chats: what came after the marker, less the person's own and what others' was deleted.
    * Counted over narrow indexes, so that a long absence costs no scan of the messages.
    */
-  async function unread(userId: number, places: readonly { chatId: number; readSeq: number; lastSeq: number }[]): Promise<number[]> {
+  async function unread(places: readonly { chatId: number; userId: number; readSeq: number; lastSeq: number }[]): Promise<number[]> {
     const after = 'FROM "Message" m WHERE m."chatId" = t."chatId" AND m."seq" > t."readSeq" AND m."seq" <= t."lastSeq" AND';
-    const rows = await db.sql.all<{ chatId: number; own: number; gone: number }>(
-      `SELECT t."chatId", (SELECT count(*) ${after} m."senderId" = t."userId") AS "own", (SELECT count(*) ${after} m."deletedAt" IS NOT NULL AND m."senderId" <> t."userId") AS "gone"
+    const rows = await db.sql.all<{ chatId: number; userId: number; readSeq: number; own: number; gone: number }>(
+      `SELECT t."chatId", t."userId", t."readSeq", (SELECT count(*) ${after} m."senderId" = t."userId") AS "own", (SELECT count(*) ${after} m."deletedAt" IS NOT NULL AND m."senderId" <> t."userId") AS "gone"
        FROM ${tableOf(db.engine, 't', { chatId: 'int', readSeq: 'int', lastSeq: 'int', userId: 'int' })}`,
-      [places.map((place) => ({ ...place, userId }))],
+      [places],
     );
-    const byChat = new Map(rows.map((row) => [row.chatId, Number(row.own) + Number(row.gone)]));
-    return places.map(({ chatId, readSeq, lastSeq }) => lastSeq - readSeq - (byChat.get(chatId) ?? 0));
+    const key = ({ chatId, userId, readSeq }: { chatId: number; userId: number; readSeq: number }): string => `${chatId} ${userId} ${readSeq}`;
+    const notCounted = new Map(rows.map((row) => [key(row), Number(row.own) + Number(row.gone)]));
+    return places.map((place) => place.lastSeq - place.readSeq - (notCounted.get(key(place)) ?? 0));
   }
 
   /** The place of the first unread message, or null. */
@@ -145,7 +145,7 @@ export function createReceipts({ db, writeBatch, chats, logger }: { db: Database
       'SELECT b."chatId", b."readSeq", c."lastSeq" FROM "Member" b JOIN "Chat" c ON c."id" = b."chatId" WHERE b."userId" = ? AND c."lastSeq" > b."readSeq"',
       [userId],
     );
-    return (await unread(userId, places)).reduce((sum, count) => sum + count, 0);
+    return (await unread(places.map((place) => ({ ...place, userId })))).reduce((sum, count) => sum + count, 0);
   }
 
   /** Who has read a message, of those who were members when it was sent, in the order of joining. */

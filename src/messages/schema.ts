@@ -5,7 +5,7 @@ import { can, canSee } from '../chats/access.ts';
 import { Chat, Dialog, loadChat, loadMember, loadStanding, MemberConnection, MemberRole, parseChatRef, rememberChat, RoomRefInput, toRoomRef } from '../chats/schema.ts';
 import { AppError, notFound } from '../errors.ts';
 import { builder, Node } from '../graphql/builder.ts';
-import { type Context, loader, mustBeSignedIn } from '../graphql/context.ts';
+import { type Context, mustBeSignedIn, sharedLoader } from '../graphql/context.ts';
 import { numberOf, toGlobalId } from '../graphql/ids.ts';
 import { mutation } from '../graphql/mutation.ts';
 import { type PageArgs, pageComplexity, pageRequest, toConnection } from '../graphql/pages.ts';
@@ -24,10 +24,10 @@ export const MessageStatus = builder.enumType('MessageStatus', {
 
 export const Message = builder.objectRef<MessageRow>('Message');
 
-const loadLaggards = (context: Context, chatId: number): Promise<Laggards | null> => loader<number, Laggards>(context, 'laggards', (ids) => context.app.receipts.laggards(ids)).load(chatId);
+const loadLaggards = (context: Context, chatId: number): Promise<Laggards | null> => sharedLoader<number, Laggards>(context, 'laggards', (ids) => context.app.receipts.laggards(ids)).load(chatId);
 
 const loadCounts = (context: Context, { id, chatId, seq, senderId }: MessageRow) =>
-  loader<string, { delivered: number; read: number }>(context, 'receiptCounts', (keys) => {
+  sharedLoader<string, { delivered: number; read: number }>(context, 'receiptCounts', (keys) => {
     return context.app.receipts.counts(keys.map((key) => JSON.parse(key) as Pick<MessageRow, 'chatId' | 'seq' | 'senderId'>));
   }).load(JSON.stringify({ chatId, seq, senderId, id }));
 
@@ -154,8 +154,8 @@ type Place = { chat: ChatRow; member: MemberRow };
 const loadUnread = async (context: Context, { chat, member }: Place): Promise<number> => {
   if (chat.id === 0) return 0;
   const { userId } = mustBeSignedIn(context);
-  const load = loader<string, number>(context, 'unread', (keys) => context.app.receipts.unread(userId, keys.map((key) => JSON.parse(key))));
-  return (await load.load(JSON.stringify({ chatId: chat.id, readSeq: member.readSeq, lastSeq: Math.max(chat.lastSeq, member.readSeq) }))) ?? 0;
+  const load = sharedLoader<string, number>(context, 'unread', (keys) => context.app.receipts.unread(keys.map((key) => JSON.parse(key))));
+  return (await load.load(JSON.stringify({ chatId: chat.id, userId, readSeq: member.readSeq, lastSeq: Math.max(chat.lastSeq, member.readSeq) }))) ?? 0;
 };
 
 const MyChat = builder.objectRef<Place>('MyChat').implement({
@@ -175,7 +175,7 @@ const MyChat = builder.objectRef<Place>('MyChat').implement({
 });
 
 const loadMessageAt = (context: Context, chatId: number, seq: number): Promise<MessageRow | null> =>
-  loader<string, MessageRow>(context, 'messageAt', (keys) => context.app.messages.findAt(keys.map((key) => JSON.parse(key)))).load(JSON.stringify({ chatId, seq }));
+  sharedLoader<string, MessageRow>(context, 'messageAt', (keys) => context.app.messages.findAt(keys.map((key) => JSON.parse(key)))).load(JSON.stringify({ chatId, seq }));
 
 builder.interfaceFields(Chat, (t) => ({
   lastMessage: t.field({

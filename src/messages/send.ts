@@ -6,7 +6,7 @@ import type { Outcome } from '../events/group.ts';
 import type { Numbering } from '../events/write.ts';
 import type { ChatRow, MessageRow } from '../storage/rows.ts';
 import type { Sql } from '../storage/sql.ts';
-import { advanceChats, bansAt, dialogIds, insertMessages, liveAccounts, lockChats, membersAt, openDialogs, sentBefore } from './store.ts';
+import { advanceChats, bansAt, dialogIds, holdAccounts, insertMessages, liveAccounts, lockChats, membersAt, openDialogs, sentBefore } from './store.ts';
 
 export type Target = { roomId: number } | { low: number; high: number };
 export type Draft = {
@@ -51,6 +51,7 @@ export async function storeDrafts(sql: Sql, number: Numbering, drafts: readonly 
     }
   }
   if (accepted.length > 0) {
+    await holdAccounts(sql, [...new Set(accepted.map(({ draft }) => draft.senderId))]);
     const added: NewEvent[] = places.opened.flatMap(({ id, low, high }) => [...new Set([low, high])].map((userId) => ({ type: 'chat-added' as const, chatId: id, userId, dialog: { low, high } })));
     const events = await number([...added, ...accepted.map(({ chat }) => ({ type: 'message-added' as const, chatId: chat.id }))]);
     const rows = accepted.map(({ draft, chat, seq }, index) => {

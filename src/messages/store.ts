@@ -59,7 +59,9 @@ export async function dialogIds(sql: Sql, pairs: readonly Pair[]): Promise<(Pair
 
 /** Opens dialogs with both their members. A pair that somebody else opens at the same moment is left out of the answer. */
 export async function openDialogs(sql: Sql, pairs: readonly Pair[], at: Date): Promise<(Pair & { id: number })[]> {
-  const rows = pairs.map((pair) => ({ ...pair, at, memberCount: pair.low === pair.high ? 1 : 2 }));
+  // In one order: nodes that open the same dialogs at once wait for each other row by row.
+  const ordered = [...pairs].sort((a, b) => a.low - b.low || a.high - b.high);
+  const rows = ordered.map((pair) => ({ ...pair, at, memberCount: pair.low === pair.high ? 1 : 2 }));
   const table = tableOf(sql.engine, 't', { low: 'int', high: 'int', at: 'date', memberCount: 'int' });
   const opened = await sql.all<Pair & { id: number }>(
     `INSERT INTO "Chat" ("kind", "lowUserId", "highUserId", "visibility", "postPolicy", "memberCount", "createdAt", "lastActivityAt")
@@ -87,6 +89,14 @@ type Place = { chatId: number; userId: number };
 export async function membersAt(sql: Sql, places: readonly Place[]): Promise<Pick<MemberRow, 'chatId' | 'userId' | 'role'>[]> {
   const table = tableOf(sql.engine, 't', { chatId: 'int', userId: 'int' });
   return sql.all(`SELECT b."chatId", b."userId", b."role" FROM ${table} JOIN "Member" b ON b."chatId" = t."chatId" AND b."userId" = t."userId"`, [places]);
+}
+
+/**
+ * Keeps the senders' accounts from being renamed until the commit. Storing a message does so anyway, for its foreign key, but after the numbers were
+ * taken: who renames has the account and waits for the numbers, and both would wait for ever.
+ */
+export async function holdAccounts(sql: Sql, ids: readonly number[]): Promise<void> {
+  if (sql.engine === 'postgresql') await sql.all('SELECT 1 FROM "User" WHERE "id" = ANY(?::int[]) FOR KEY SHARE', [ids]);
 }
 
 export async function bansAt(sql: Sql, places: readonly Place[]): Promise<Place[]> {

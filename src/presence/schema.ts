@@ -37,7 +37,10 @@ builder.objectField(Room, 'onlineCount', (t) =>
   t.int({
     description: 'How many of the members are online.',
     resolve: async (room, _args, context) =>
-      (await sharedLoader<number, number>(context, 'onlineCount', (ids) => context.app.chatLists.countMembers(ids, context.app.presence.onlineIds())).load(room.id)) ?? 0,
+      // A room that the viewer lost has no members to see.
+      room.memberCount === 0
+        ? 0
+        : ((await sharedLoader<number, number>(context, 'onlineCount', (ids) => context.app.chatLists.countMembers(ids, context.app.presence.onlineIds())).load(room.id)) ?? 0),
   }),
 );
 
@@ -91,9 +94,9 @@ scope. Going offline is reported only after a grace period, so a reconnect does 
   typing: t.field({
     type: TypingItem,
     description: 'Who is typing. Never replayed. Drop a user after `expiresAt` even if no stop event comes.',
-    args: { chatId: t.arg.id({ required: true, description: 'In which chat.' }) },
+    args: { chatId: t.arg.id({ required: true, description: 'In which chat, as a member of it.' }) },
     subscribe: async (_root, { chatId }, context) => {
-      const options = { ...(await onlyChat(context, chatId)), kinds: new Set<EventKind>(['TYPING']) };
+      const options = { ...(await onlyChat(context, chatId, 'members')), kinds: new Set<EventKind>(['TYPING']) };
       return (await deliver(context, context.app.tail.follow(followOptions(context, options)))) as never;
     },
     resolve: (item) => item as never,

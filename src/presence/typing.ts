@@ -4,13 +4,12 @@ import { type ChatRef, type Chats } from '../chats/chats.ts';
 import type { Config } from '../config.ts';
 import type { Tail } from '../events/follow.ts';
 import type { Viewer } from '../sessions/viewer.ts';
-import type { Database } from '../storage/database.ts';
 
 export type Typing = ReturnType<typeof createTyping>;
 
 type Typist = { chatId: number; userId: number; toldAt: number; timer: NodeJS.Timeout };
 
-export function createTyping({ db, tail, chats, config, clock }: { db: Database; tail: Tail; chats: Chats; config: Config; clock: () => Date }) {
+export function createTyping({ tail, chats, config, clock }: { tail: Tail; chats: Chats; config: Config; clock: () => Date }) {
   const typists = new Map<string, Typist>();
   const stopListening = tail.onEvent((event) => {
     // Who has sent it is no longer typing it.
@@ -20,7 +19,7 @@ export function createTyping({ db, tail, chats, config, clock }: { db: Database;
 
   /** Tells the other members; a repeat is passed on at most every few seconds. Returns when it is over by itself. Fails with NOT_FOUND or FORBIDDEN. */
   async function set(viewer: Viewer, ref: ChatRef, active: boolean): Promise<Date> {
-    const chat = must('type', await chats.standing(db.read, viewer.userId, ref));
+    const chat = must('type', await chats.findStanding(viewer, ref));
     const now = clock();
     // A dialog that is not open yet has nobody who could be told.
     if (chat.id === 0) return active ? new Date(now.getTime() + config.TYPING_SECONDS * 1000) : now;

@@ -54,7 +54,8 @@ export async function openDatabase(config: Config, log: Log) {
     transaction: <T>(job: (tx: Tx) => Promise<T>, committed?: (result: T) => void): Promise<T> =>
       guarded(() => takeTurn(() => retried(() => connections.write.$transaction((tx) => job(tx as Tx), { maxWait: 10_000, timeout: 20_000 }), committed))),
     /** The same with prepared statements. */
-    sqlTransaction: <T>(job: (sql: Sql) => Promise<T>, committed?: (result: T) => void): Promise<T> => guarded(() => takeTurn(() => retried(() => connections.sqlTransaction(job), committed))),
+    sqlTransaction: <T>(job: (sql: Sql) => Promise<T>, committed?: (result: T) => void): Promise<T> =>
+      guarded(() => takeTurn(() => retried(() => connections.sqlTransaction(job), committed))),
     /** Resolves when the database answers. */
     ping: async (): Promise<void> => void (await guarded(() => sql.all('SELECT 1', []))),
     close: (): Promise<void> => takeTurn(() => connections.close()),
@@ -131,12 +132,13 @@ async function openSqlite(config: Config, log: Log, count: () => void): Promise<
   const shown = config.DATABASE_URL;
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   if (existsSync(file) && (!statSync(file).isFile() || statSync(file).size === 0)) {
-    throw new DatabaseError(`${shown} in DATA_DIR is ${statSync(file).isFile() ? 'an empty file' : 'not a file'}, not a Tertulia database. Restore a backup, or remove it to begin with a new database.`);
+    throw new DatabaseError(
+      `${shown} in DATA_DIR is ${statSync(file).isFile() ? 'an empty file' : 'not a file'}, not a Tertulia database. Restore a backup, or remove it to begin with a new database.`,
+    );
   }
   const lock = lockFile(`${file}-lock`, shown);
   const opened: Sqlite.Database[] = [lock];
   const pragmas = [
-    'journal_mode = WAL',
     `synchronous = ${config.SQLITE_SYNCHRONOUS}`,
     'foreign_keys = ON',
     'busy_timeout = 5000',
@@ -172,6 +174,8 @@ async function openSqlite(config: Config, log: Log, count: () => void): Promise<
     const applied = await migrate(sqliteTarget(writer));
     if (applied.length > 0) log.info({ applied }, 'database migrated');
     ensureHead(writer);
+    // The file remembers this: not before it is known to be ours.
+    writer.pragma('journal_mode = WAL');
     const reader = connect(['query_only = ON']);
     const [read, write] = [prismaClient(['query_only = ON']), prismaClient()];
     const writing = sqliteSql(writer, count);
@@ -272,7 +276,8 @@ async function openPostgres(config: Config, log: Log, count: () => void): Promis
     keepAlive: true,
     application_name: 'tertulia',
   });
-  // A connection that breaks while idle is replaced at the next query; without a listener it would end the process.
+  // Without listeners, a connection that breaks would end the process. One in use fails its query, or the next; one that is idle is replaced.
+  pool.on('connect', (connection) => void connection.on('error', () => {}));
   pool.on('error', (error) => log.warn({ err: error }, 'a database connection broke'));
   try {
     await prepare(new pg.Client({ connectionString, options: options([utc]), connectionTimeoutMillis: 5_000, keepAlive: true, application_name: 'tertulia migrations' }), log);
@@ -284,12 +289,7 @@ async function openPostgres(config: Config, log: Log, count: () => void): Promis
       sql: postgresSql(pool, count),
       sqlTransaction: async (job) => {
         const connection = await pool.connect();
-        let broken: Error | undefined;
-        // The query that is running fails with it; without a listener it would end the process.
-        const onError = (error: Error): void => {
-          broken = error;
-        };
-        connection.on('error', onError);
+        let broken: unknown;
         try {
           await connection.query('BEGIN');
           const result = await job(postgresSql(connection, count));
@@ -297,13 +297,12 @@ async function openPostgres(config: Config, log: Log, count: () => void): Promis
           if ((await connection.query('COMMIT')).command !== 'COMMIT') throw new Error('a statement of the transaction had failed');
           return result;
         } catch (error) {
-          await connection.query('ROLLBACK').catch((failed: Error) => {
-            broken = failed;
-          });
+          // A connection that failed or hangs is thrown away, and what it began goes with it.
+          if (isUnavailable(error)) broken = error;
+          else await connection.query('ROLLBACK').catch((failed) => (broken = failed));
           throw error;
         } finally {
-          connection.off('error', onError);
-          connection.release(broken);
+          connection.release(broken !== undefined);
         }
       },
       close: async () => {
@@ -314,7 +313,8 @@ async function openPostgres(config: Config, log: Log, count: () => void): Promis
   } catch (error) {
     await pool.end().catch(() => {});
     if (error instanceof DatabaseError) throw error;
-    if (either(unavailable, code('28P01|3D000|28000|ENOTFOUND')).test(causes(error))) throw new DatabaseError(`PostgreSQL at ${shownUrl(config.DATABASE_URL)} cannot be used: ${(error as Error).message}`);
+    if (either(unavailable, code('28P01|3D000|28000|ENOTFOUND')).test(causes(error)))
+      throw new DatabaseError(`PostgreSQL at ${shownUrl(config.DATABASE_URL)} cannot be used: ${(error as Error).message}`);
     throw error;
   }
 }

@@ -27,16 +27,24 @@ export async function migrate(target: MigrationTarget): Promise<string[]> {
   const known = readMigrations(target.engine);
   const tables = await target.tables();
   const recorded = tables.includes('_prisma_migrations');
-  if (!recorded && tables.length > 0) throw new DatabaseError(`The database holds tables of another program (${tables.slice(0, 3).join(', ')}): give Tertulia a database of its own.`);
+  if (!recorded && tables.length > 0)
+    throw new DatabaseError(`The database holds tables of another program (${tables.slice(0, 3).join(', ')}): give Tertulia a database of its own.`);
   const applied = recorded
-    ? await target.all<{ migration_name: string; checksum: string; finished_at: unknown; rolled_back_at: unknown }>('SELECT migration_name, checksum, finished_at, rolled_back_at FROM "_prisma_migrations"')
+    ? await target.all<{ migration_name: string; checksum: string; finished_at: unknown; rolled_back_at: unknown }>(
+        'SELECT migration_name, checksum, finished_at, rolled_back_at FROM "_prisma_migrations"',
+      )
     : [];
   const done = new Map(applied.filter((row) => row.rolled_back_at === null).map((row) => [row.migration_name, row]));
   for (const [name, row] of done) {
     const migration = known.find((candidate) => candidate.name === name);
-    if (!migration) throw new DatabaseError(`The database is newer than this program: it has had the migration ${name}, which this version does not know. Start the newer version, or restore a backup from before the upgrade.`);
-    if (row.finished_at === null) throw new DatabaseError(`The migration ${name} began and did not finish. Restore a backup, or repair it and mark it with "prisma migrate resolve".`);
-    if (row.checksum !== migration.checksum) throw new DatabaseError(`The migration ${name} was applied with another text than this program has: the database belongs to another version.`);
+    if (!migration)
+      throw new DatabaseError(
+        `The database is newer than this program: it has had the migration ${name}, which this version does not know. Start the newer version, or restore a backup from before the upgrade.`,
+      );
+    if (row.finished_at === null)
+      throw new DatabaseError(`The migration ${name} began and did not finish. Restore a backup, or repair it and mark it with "prisma migrate resolve".`);
+    if (row.checksum !== migration.checksum)
+      throw new DatabaseError(`The migration ${name} was applied with another text than this program has: the database belongs to another version.`);
   }
   const missing = known.filter((migration) => !done.has(migration.name));
   if (missing.length > 0 && !recorded) await target.exec(historyTable[target.engine]);
@@ -45,7 +53,9 @@ export async function migrate(target: MigrationTarget): Promise<string[]> {
 }
 
 function readMigrations(engine: Engine): { name: string; sql: string; checksum: string }[] {
-  const names = readdirSync(join(folder, engine), { withFileTypes: true }).filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+  const names = readdirSync(join(folder, engine), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => entry.name);
   return names.sort().map((name) => {
     const sql = readFileSync(join(folder, engine, name, 'migration.sql'), 'utf8');
     return { name, sql, checksum: createHash('sha256').update(sql).digest('hex') };

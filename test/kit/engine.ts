@@ -1,7 +1,6 @@
 /** Which engine the tests of this run are on, and a database on it for each data folder. */
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
-import { inject } from 'vitest';
 
 export const engine = process.env.TEST_ENGINE === 'postgresql' ? 'postgresql' : 'sqlite';
 
@@ -34,7 +33,8 @@ export async function createDatabase({ empty = false }: { empty?: boolean } = {}
 }
 
 async function asAdmin<T>(job: (admin: pg.Client, place: { url: string; template: string }) => Promise<T>): Promise<T> {
-  const place = inject('postgres');
+  // Here only: benches use the kit without vitest.
+  const place = (await import('vitest')).inject('postgres');
   if ('unavailable' in place) throw new Error(place.unavailable);
   const admin = new pg.Client(place.url);
   await admin.connect();

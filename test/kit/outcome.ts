@@ -8,6 +8,11 @@ export type Asker = Pick<Person, 'request'>;
 /** Somebody without a session. */
 export const nobody = (server: { url: string }): Asker => ({ request: (document, variables) => request(server, document, variables) });
 
+/** Whoever holds this access token. */
+export const bearer = (server: { url: string }, token: string): Asker => ({
+  request: (document, variables) => request(server, document, variables, { authorization: `Bearer ${token}` }),
+});
+
 const details = `code errorMessage httpStatus ... on ValidationError { fields { path rule message } } ... on AlreadyTakenError { field } ... on InvalidCredentialsError { credentialFailure }
   ... on InvalidTokenError { tokenFailure } ... on NotFoundError { typeName } ... on ForbiddenError { forbiddenReason } ... on ConflictError { conflictReason } ... on RoomFullError { roomCapacity }`;
 const neverFail = ['logout', 'removeContacts', 'reportActivity'];
@@ -53,13 +58,24 @@ function mutationOf(name: string, input: Untyped, select = '__typename'): [docum
   const type = name.charAt(0).toUpperCase() + name.slice(1);
   const failure = neverFail.includes(name) ? '' : `... on UserError { ${details} }`;
   if (name === 'reportActivity') return [`mutation { ${name} { __typename ... on ${type}Payload { ${select} } } }`, {}];
-  return [`mutation ($input: ${type}Input${name === 'logout' || name === 'revokeOtherSessions' ? '' : '!'}) { ${name}(input: $input) { __typename ... on ${type}Payload { ${select} } ${failure} } }`, { input }];
+  return [
+    `mutation ($input: ${type}Input${name === 'logout' || name === 'revokeOtherSessions' ? '' : '!'}) { ${name}(input: $input) { __typename ... on ${type}Payload { ${select} } ${failure} } }`,
+    { input },
+  ];
 }
 
 const refusalOf = (errors: NonNullable<Answer<unknown>['errors']>): string => `top: ${inWords(errors[0]?.extensions ?? {})}`;
 
 function inWords(error: Untyped): string {
   const { fields, field, credentialFailure, tokenFailure, typeName, forbiddenReason, conflictReason, roomCapacity } = error;
-  const detail = fields?.map(({ path, rule }: Untyped) => `${path.join('.')} ${rule}`).join(', ') ?? field ?? credentialFailure ?? tokenFailure ?? typeName ?? forbiddenReason ?? conflictReason ?? roomCapacity;
+  const detail =
+    fields?.map(({ path, rule }: Untyped) => `${path.join('.')} ${rule}`).join(', ') ??
+    field ??
+    credentialFailure ??
+    tokenFailure ??
+    typeName ??
+    forbiddenReason ??
+    conflictReason ??
+    roomCapacity;
   return [error.code, detail].filter((part) => part !== undefined).join(' ');
 }

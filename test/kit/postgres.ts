@@ -17,7 +17,17 @@ declare module 'vitest' {
 
 const template = 'tertulia_template';
 /** Fast rather than safe: what a test stores need not outlive it. Tests of durability start a cluster of their own. */
-const settings = ['fsync=off', 'full_page_writes=off', 'synchronous_commit=off', 'wal_level=minimal', 'max_wal_senders=0', 'max_connections=500', 'shared_buffers=64MB', 'autovacuum=off', 'jit=off'];
+const settings = [
+  'fsync=off',
+  'full_page_writes=off',
+  'synchronous_commit=off',
+  'wal_level=minimal',
+  'max_wal_senders=0',
+  'max_connections=500',
+  'shared_buffers=64MB',
+  'autovacuum=off',
+  'jit=off',
+];
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   let postgres: Postgres | null = null;

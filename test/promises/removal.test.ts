@@ -110,10 +110,29 @@ describe('while many write, a guest who follows a public room', () => {
   }
 });
 
+describe('while nobody writes, a guest who follows a public room', () => {
+  it('is told by the end of the stream that it is closed to guests, and by nothing else that it changes', async () => {
+    await using server = await startTestServer();
+    const [owner, guest] = (await server.people(2)) as [Person, Person];
+    for (const change of [{ visibility: 'PRIVATE' }, { password: 'a password' }, null]) {
+      const room = await owner.createRoom();
+      const [stream, ofOwner] = (await Promise.all([guest.follow(newMessages, { chatId: room.id }), owner.follow(newMessages, { chatId: room.id })])) as [Follow, Follow];
+      await update(owner, room, { topic: 'something else' });
+      await owner.send(room, 'hello');
+      await Promise.all([stream, ofOwner].map((each) => each.next('MessageAdded')));
+      if (change) await update(owner, room, change);
+      else await deleteRoom(owner, room);
+      expect((await stream.ended()).errors).toBeNull();
+      expect(ofOwner.over).toBe(change === null);
+      expect(stream.items).toHaveLength(1);
+    }
+  });
+});
+
 describe('somebody who reads slowly and has a backlog', () => {
   /** 16 kB in UTF-8, so that what the network holds is soon full. */
   const long = '😀'.repeat(4_000);
-  for (const count of [320, 700]) {
+  for (const count of process.env.LONG ? [320, 700, 3_000] : [320]) {
     for (const [name, asGuest] of [['a member who is removed', false], ['a guest whose room is made private', true]] as const) {
       it(`receives none of it as ${name} (${count} messages)`, async () => {
         await using server = await startTestServer({ SLOW_CONSUMER_SECONDS: '60' });

@@ -29,7 +29,7 @@ const item = `__typename ... on StreamEvent { cursor replayed }
   ... on UserUpdated { user { ...U } } ... on AccountChanged { me { ...A } }`;
 const fragments = `${chatFields} ${messageFields} ${userFields} ${meFields}`;
 const events = `subscription ($after: EventCursor) { events(after: $after) { ${item} ... on CaughtUp { replayedCount } } } ${fragments}`;
-const sync = `query ($after: EventCursor!) { sync(after: $after, first: 10) { endCursor hasMore items { ${item} ... on StreamGap { resumeFrom } } } } ${fragments}`;
+const sync = `query ($after: EventCursor!) { sync(after: $after, first: 5) { endCursor hasMore items { ${item} ... on StreamGap { resumeFrom } } } } ${fragments}`;
 
 /** What carries no state of the log. */
 const passing = new Set(['CaughtUp', 'Heartbeat', 'PresenceChanged', 'TypingChanged']);
@@ -38,7 +38,7 @@ type Chat = Untyped & { id: string; members: Map<string, Untyped>; messages: Map
 type State = { cursor: string; meId: string; me: Untyped; users: Map<string, Untyped>; chats: Map<string, Chat> };
 
 async function read(viewer: Person): Promise<State> {
-  const data = await viewer.must(readAll, { rooms: 100 });
+  const data = await viewer.must(readAll, { rooms: 40 });
   const nodes: Untyped[] = data.chats.nodes;
   const { nodes: full } = nodes.length === 0 ? { nodes: [] } : await viewer.must(readMessages, { ids: nodes.map(({ id }) => id) });
   const state: State = { cursor: data.eventCursor, meId: data.me.id, me: data.me.account, users: new Map(data.registeredUsers.nodes.map((user: Untyped) => [user.id, user])), chats: new Map() };

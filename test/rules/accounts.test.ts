@@ -1,7 +1,7 @@
 /** RULES.md, "Accounts and sessions", and who may ask without a session. */
 import { describe, expect, it } from 'vitest';
-import { change, nobody, outcome, read, sight } from '../kit/outcome.ts';
-import { createPerson, request, type Untyped } from '../kit/person.ts';
+import { bearer, change, nobody, outcome, read, sight } from '../kit/outcome.ts';
+import { createPerson, type Person, type Untyped } from '../kit/person.ts';
 import { startTestServer, type TestServer } from '../kit/server.ts';
 
 const password = 'correct horse battery';
@@ -12,7 +12,8 @@ const info = 'query ($token: String!, $username: String) { tokenInfo(token: $tok
 describe('usernames', () => {
   it('have 3 to 32 of A-Z a-z 0-9 _ . -, first a letter or digit', async () => {
     await using server = await startTestServer();
-    for (const good of ['abc', 'A1_.-', '0zz', 'x'.repeat(32), 'a..b', 'end-']) expect([good, await outcome(nobody(server), 'register', { username: good, password })]).toEqual([good, 'done']);
+    for (const good of ['abc', 'A1_.-', '0zz', 'x'.repeat(32), 'a..b', 'end-'])
+      expect([good, await outcome(nobody(server), 'register', { username: good, password })]).toEqual([good, 'done']);
     for (const bad of ['', 'ab', 'x'.repeat(33), '_abc', '.abc', '-abc', 'a b', 'a@b', 'äbc', 'abc ', ' abc', 'abc\n', 'a\0c', '名前名', 'abc\u200b', 'a/bc']) {
       expect([bad, await outcome(nobody(server), 'register', { username: bad, password })]).toEqual([bad, 'VALIDATION_FAILED username format']);
     }
@@ -21,8 +22,13 @@ describe('usernames', () => {
   it('are unique without regard to case, and shown as written', async () => {
     await using server = await startTestServer();
     const person = await server.person('Ada.Lovelace');
-    for (const taken of ['Ada.Lovelace', 'ada.lovelace', 'ADA.LOVELACE']) expect(await outcome(nobody(server), 'register', { username: taken, password })).toBe('ALREADY_TAKEN username');
-    expect((await read(person, '{ user(ref: { username: "aDA.lOVELACE" }) { id username displayName } }'))).toEqual({ id: person.id, username: 'Ada.Lovelace', displayName: 'Ada.Lovelace' });
+    for (const taken of ['Ada.Lovelace', 'ada.lovelace', 'ADA.LOVELACE'])
+      expect(await outcome(nobody(server), 'register', { username: taken, password })).toBe('ALREADY_TAKEN username');
+    expect(await read(person, '{ user(ref: { username: "aDA.lOVELACE" }) { id username displayName } }')).toEqual({
+      id: person.id,
+      username: 'Ada.Lovelace',
+      displayName: 'Ada.Lovelace',
+    });
     expect((await change(nobody(server), 'login', { login: 'ADA.lovelace', password: person.password }, 'auth { me { id } }')).auth.me.id).toBe(person.id);
     const other = await server.person();
     expect(await outcome(other, 'updateProfile', { username: 'ada.LOVELACE' })).toBe('ALREADY_TAKEN username');
@@ -32,10 +38,14 @@ describe('usernames', () => {
 
   it('go to exactly one of many who want the same at once', async () => {
     await using server = await startTestServer();
-    const outcomes = await Promise.all(Array.from({ length: 12 }, (_, i) => outcome(nobody(server), 'register', { username: i % 2 ? 'wanted' : 'WANTED', email: `w${i}@example.org`, password })));
+    const outcomes = await Promise.all(
+      Array.from({ length: 12 }, (_, i) => outcome(nobody(server), 'register', { username: i % 2 ? 'wanted' : 'WANTED', email: `w${i}@example.org`, password })),
+    );
     expect(outcomes.filter((each) => each === 'done')).toHaveLength(1);
     expect(new Set(outcomes)).toEqual(new Set(['done', 'ALREADY_TAKEN username']));
-    const mails = await Promise.all(Array.from({ length: 6 }, (_, i) => outcome(nobody(server), 'register', { username: `mailer${i}`, email: i % 2 ? 'same@example.org' : 'SAME@example.org', password })));
+    const mails = await Promise.all(
+      Array.from({ length: 6 }, (_, i) => outcome(nobody(server), 'register', { username: `mailer${i}`, email: i % 2 ? 'same@example.org' : 'SAME@example.org', password })),
+    );
     expect(mails.filter((each) => each === 'done')).toHaveLength(1);
     expect(new Set(mails)).toEqual(new Set(['done', 'ALREADY_TAKEN email']));
   });
@@ -49,7 +59,18 @@ describe('e-mail addresses', () => {
     expect(await outcome(nobody(server), 'register', { username: 'first', email: 'First@Example.org', password })).toBe('done');
     expect(await outcome(nobody(server), 'register', { username: 'second', email: 'fIRST@example.ORG', password })).toBe('ALREADY_TAKEN email');
     expect(await outcome(nobody(server), 'login', { login: 'first@example.org', password })).toBe('done');
-    for (const bad of ['', 'plain', '@example.org', 'a@', 'a b@example.org', 'a@b@example.org', 'a@localhost', 'a@example.org\r\nBcc: b@example.org', `${'a'.repeat(65)}@example.org`, 'a\0@example.org']) {
+    for (const bad of [
+      '',
+      'plain',
+      '@example.org',
+      'a@',
+      'a b@example.org',
+      'a@b@example.org',
+      'a@localhost',
+      'a@example.org\r\nBcc: b@example.org',
+      `${'a'.repeat(65)}@example.org`,
+      'a\0@example.org',
+    ]) {
       expect([bad, await outcome(nobody(server), 'register', { username: 'third', email: bad, password })]).toEqual([bad, 'VALIDATION_FAILED email format']);
     }
     expect(await read(without[0] as never, '{ user(ref: { username: "first" }) { username account { email } } }')).toEqual({ username: 'first', account: null });
@@ -57,7 +78,7 @@ describe('e-mail addresses', () => {
 
   it('change only with the current password', async () => {
     await using server = await startTestServer();
-    const [person, other] = await server.people(2) as [Person, Person];
+    const [person, other] = (await server.people(2)) as [Person, Person];
     const email = async () => (await read(person, '{ me { account { email } } }')).account.email;
     expect(await outcome(person, 'updateProfile', { email: 'new@example.org' })).toBe('INVALID_CREDENTIALS UNSPECIFIED');
     expect(await outcome(person, 'updateProfile', { email: 'new@example.org', currentPassword: 'wrong password' })).toBe('INVALID_CREDENTIALS UNSPECIFIED');
@@ -79,9 +100,22 @@ it('takes display names of 1 to 80 code points in which something can be seen, a
   const shown = async (displayName: string | null) => (await change(person, 'updateProfile', { displayName }, 'me { displayName }')).me?.displayName ?? 'refused';
   for (const good of ['A', 'é'.repeat(80), '🦜'.repeat(80), '  spaced  ', 'Zero\u200dwidth', 'שלום', '👩‍👩‍👧']) expect(await shown(good)).toBe(good);
   expect(await shown(null)).toBe(person.username);
-  const refused: [text: string, rule: string][] = [['', 'visible'], ['   ', 'visible'], ['\u200b', 'visible'], ['\u2800\u00ad', 'visible'], ['🦜'.repeat(81), 'length'], ['a\nb', 'characters'], ['a\tb', 'characters'], ['a\0b', 'characters'], ['a\u0085b', 'characters'], ['a\ud800b', 'characters']];
+  const refused: [text: string, rule: string][] = [
+    ['', 'visible'],
+    ['   ', 'visible'],
+    ['\u200b', 'visible'],
+    ['\u2800\u00ad', 'visible'],
+    ['🦜'.repeat(81), 'length'],
+    ['a\nb', 'characters'],
+    ['a\tb', 'characters'],
+    ['a\0b', 'characters'],
+    ['a\u0085b', 'characters'],
+    ['a\ud800b', 'characters'],
+  ];
   for (const [text, rule] of refused) expect([text, await outcome(person, 'updateProfile', { displayName: text })]).toEqual([text, `VALIDATION_FAILED displayName ${rule}`]);
-  expect(await outcome(person, 'updateProfile', { firstName: 'a\0b', phone: '\ud800', address: 'A street\nA town' })).toBe('VALIDATION_FAILED firstName characters, phone characters');
+  expect(await outcome(person, 'updateProfile', { firstName: 'a\0b', phone: '\ud800', address: 'A street\nA town' })).toBe(
+    'VALIDATION_FAILED firstName characters, phone characters',
+  );
 });
 
 describe('passwords', () => {
@@ -93,8 +127,20 @@ describe('passwords', () => {
       expect([good, await outcome(nobody(server), 'register', { username, password: good })]).toEqual([good, 'done']);
       expect([good, await outcome(nobody(server), 'login', { login: username, password: good })]).toEqual([good, 'done']);
     }
-    const refused: [text: string, rule: string][] = [['', 'length'], ['sevenxy', 'length'], ['🦜'.repeat(7), 'length'], ['e\u0301'.repeat(7), 'length'], ['xy'.repeat(65), 'length'], ['x'.repeat(100_000), 'length'], ['lone\ud800surrogate', 'characters']];
-    for (const [text, rule] of refused) expect([text.slice(0, 20), await outcome(nobody(server), 'register', { username: 'refused', password: text })]).toEqual([text.slice(0, 20), `VALIDATION_FAILED password ${rule}`]);
+    const refused: [text: string, rule: string][] = [
+      ['', 'length'],
+      ['sevenxy', 'length'],
+      ['🦜'.repeat(7), 'length'],
+      ['e\u0301'.repeat(7), 'length'],
+      ['xy'.repeat(65), 'length'],
+      ['x'.repeat(100_000), 'length'],
+      ['lone\ud800surrogate', 'characters'],
+    ];
+    for (const [text, rule] of refused)
+      expect([text.slice(0, 20), await outcome(nobody(server), 'register', { username: 'refused', password: text })]).toEqual([
+        text.slice(0, 20),
+        `VALIDATION_FAILED password ${rule}`,
+      ]);
   });
 
   it('are compared after NFC, never trimmed, and with regard to case', async () => {
@@ -105,7 +151,8 @@ describe('passwords', () => {
     expect(await login('composed', 'cafe\u0301 cre\u0300me')).toBe('done');
     expect(await login('composed', 'cafe creme')).toMatch(/^INVALID/);
     expect(await login('spaced', '  spaced out  ')).toBe('done');
-    for (const wrong of ['spaced out', '  spaced out', 'spaced out  ', '  Spaced out  ', '  spaced out  \0', '']) expect([wrong, await login('spaced', wrong)]).toEqual([wrong, 'INVALID_CREDENTIALS UNSPECIFIED']);
+    for (const wrong of ['spaced out', '  spaced out', 'spaced out  ', '  Spaced out  ', '  spaced out  \0', ''])
+      expect([wrong, await login('spaced', wrong)]).toEqual([wrong, 'INVALID_CREDENTIALS UNSPECIFIED']);
   });
 
   it('are refused when they are among the commonest, or the username', async () => {
@@ -124,20 +171,30 @@ describe('passwords', () => {
     expect(await outcome(nobody(server), 'register', { username: 'twice', password, passwordConfirmation: `${password}!` })).toBe('VALIDATION_FAILED passwordConfirmation same');
     expect(await outcome(nobody(server), 'register', { username: 'twice', password, passwordConfirmation: password })).toBe('done');
     const person = await server.person();
-    expect(await outcome(person, 'changePassword', { oldPassword: person.password, newPassword: 'another phrase', newPasswordConfirmation: 'another phrasf' })).toBe('VALIDATION_FAILED newPasswordConfirmation same');
+    expect(await outcome(person, 'changePassword', { oldPassword: person.password, newPassword: 'another phrase', newPasswordConfirmation: 'another phrasf' })).toBe(
+      'VALIDATION_FAILED newPasswordConfirmation same',
+    );
   });
 });
 
 it('tells all that is wrong with a registration at once', async () => {
   await using server = await startTestServer();
-  const refused = await change(nobody(server), 'register', { username: '!', password: 'short', passwordConfirmation: 'shorter', email: 'none', displayName: ' ', device: { id: '\0' } });
+  const refused = await change(nobody(server), 'register', {
+    username: '!',
+    password: 'short',
+    passwordConfirmation: 'shorter',
+    email: 'none',
+    displayName: ' ',
+    device: { id: '\0' },
+  });
   expect(refused.fields.map(({ path }: Untyped) => path.join('.')).sort()).toEqual(['device.id', 'displayName', 'email', 'password', 'passwordConfirmation', 'username']);
   expect(refused).toMatchObject({ __typename: 'ValidationError', code: 'VALIDATION_FAILED', httpStatus: 422 });
 });
 
 describe('a device', () => {
   const device = { id: 'phone-1', name: 'Phone', kind: 'IOS' };
-  const login = async (server: TestServer, username: string, input: Untyped = { device }) => (await change(nobody(server), 'login', { login: username, password, ...input }, authFields)).auth;
+  const login = async (server: TestServer, username: string, input: Untyped = { device }) =>
+    (await change(nobody(server), 'login', { login: username, password, ...input }, authFields)).auth;
 
   it('keeps its live session: same id, new tokens, and the earlier refresh token is void without alarm', async () => {
     await using server = await startTestServer();
@@ -149,15 +206,20 @@ describe('a device', () => {
     expect(second.refreshToken).not.toBe(first.refreshToken);
     expect(await outcome(nobody(server), 'refreshSession', { refreshToken: first.refreshToken })).toBe('INVALID_TOKEN REVOKED');
     expect((await change(nobody(server), 'refreshSession', { refreshToken: second.refreshToken }, authFields)).auth).toMatchObject({ session: { id: first.session.id } });
-    for (const token of [first.accessToken, second.accessToken]) expect(await sight(as(server, token), '{ me { id } }')).toBe('there');
+    for (const token of [first.accessToken, second.accessToken]) expect(await sight(bearer(server, token), '{ me { id } }')).toBe('there');
   });
 
   it('has a new session when it is unknown, without an id, of another account, or was logged out', async () => {
     await using server = await startTestServer();
     for (const username of ['holder', 'other']) await createPerson(server, { username, password });
     const first = await login(server, 'holder');
-    const others = [await login(server, 'holder', { device: { ...device, id: 'phone-2' } }), await login(server, 'holder', { device: { name: 'Phone' } }), await login(server, 'holder', {}), await login(server, 'other')];
-    await change(as(server, first.accessToken), 'logout', {});
+    const others = [
+      await login(server, 'holder', { device: { ...device, id: 'phone-2' } }),
+      await login(server, 'holder', { device: { name: 'Phone' } }),
+      await login(server, 'holder', {}),
+      await login(server, 'other'),
+    ];
+    await change(bearer(server, first.accessToken), 'logout', {});
     others.push(await login(server, 'holder'));
     expect(others.map(({ grant }) => grant)).toEqual(['NEW', 'NEW', 'NEW', 'NEW', 'NEW']);
     expect(new Set([first, ...others].map(({ session }) => session.id)).size).toBe(6);
@@ -210,7 +272,7 @@ describe('tokenInfo', () => {
 
   it('tells of others only why, and of the token of somebody else nothing but WRONG_USER', async () => {
     await using server = await startTestServer({ REFRESH_GRACE_SECONDS: '0' });
-    const [person, other] = await server.people(2) as [Person, Person];
+    const [person, other] = (await server.people(2)) as [Person, Person];
     const tell = (token: string, username?: string) => read(nobody(server), info, { token, username });
     const only = (failure: string) => ({ active: false, username: null, issuedAt: null, expiresAt: null, failure });
     for (const garbage of ['', 'x', 'a.b.c', 'Bearer x', '\0', '☃'.repeat(1000)]) expect([garbage, await tell(garbage)]).toEqual([garbage, only('MALFORMED')]);
@@ -225,7 +287,7 @@ describe('tokenInfo', () => {
     expect(await tell(person.refreshToken, other.username)).toEqual(only('WRONG_USER'));
     // Asking changes nothing: the session lives.
     expect((await tell(first.auth.refreshToken)).active).toBe(true);
-    await change(as(server, auth.accessToken), 'logout', {});
+    await change(bearer(server, auth.accessToken), 'logout', {});
     for (const token of [person.token, auth.accessToken, first.auth.refreshToken]) expect(await tell(token)).toEqual(only('REVOKED'));
   });
 
@@ -236,25 +298,67 @@ describe('tokenInfo', () => {
     const told = await read(nobody(server), info, { token: person.token });
     expect(told).toEqual({ active: false, username: null, issuedAt: expect.any(String), expiresAt: expect.any(String), failure: 'EXPIRED' });
     expect(Date.parse(told.expiresAt) - Date.parse(told.issuedAt)).toBe(1_000);
-    expect(await read(nobody(server), info, { token: person.token, username: 'somebody.else' })).toEqual({ active: false, username: null, issuedAt: null, expiresAt: null, failure: 'WRONG_USER' });
+    expect(await read(nobody(server), info, { token: person.token, username: 'somebody.else' })).toEqual({
+      active: false,
+      username: null,
+      issuedAt: null,
+      expiresAt: null,
+      failure: 'WRONG_USER',
+    });
   });
 });
 
 describe('without a session', () => {
   const open = ['{ me { id } }', '{ serverInfo { name } }', '{ tokenInfo(token: "x") { active } }', '{ __typename }'];
-  const closed = ['{ chats { nodes { id } } }', '{ dialog(with: { username: "x" }) { id } }', '{ groupMessages(room: { id: "x" }) { nodes { id } } }', '{ registeredUsers { nodes { id } } }', '{ node(id: "x") { id } }', '{ user(ref: { id: "x" }) { id } }', '{ room(ref: { id: "x" }) { id } }', '{ chat(id: "x") { id } }', '{ message(id: "x") { id } }', '{ rooms { nodes { id } } }', '{ inbox { nodes { id } } }', '{ eventCursor }', '{ sync(after: "x") { hasMore } }'];
+  const closed = [
+    '{ chats { nodes { id } } }',
+    '{ dialog(with: { username: "x" }) { id } }',
+    '{ groupMessages(room: { id: "x" }) { nodes { id } } }',
+    '{ registeredUsers { nodes { id } } }',
+    '{ node(id: "x") { id } }',
+    '{ user(ref: { id: "x" }) { id } }',
+    '{ room(ref: { id: "x" }) { id } }',
+    '{ chat(id: "x") { id } }',
+    '{ message(id: "x") { id } }',
+    '{ rooms { nodes { id } } }',
+    '{ inbox { nodes { id } } }',
+    '{ eventCursor }',
+    '{ sync(after: "x") { hasMore } }',
+  ];
   const mutations: [name: string, input: Untyped][] = [
-    ['sendMessage', { to: { username: 'x' }, text: 'x' }], ['createRoom', { name: 'x' }], ['joinChat', { room: { id: 'x' } }], ['logout', {}], ['revokeSession', { sessionId: 'x' }], ['revokeOtherSessions', {}],
-    ['changePassword', { oldPassword: 'x', newPassword: 'x' }], ['updateProfile', {}], ['addContacts', { users: [] }], ['removeContacts', { userIds: [] }], ['reportActivity', {}], ['setTyping', { chatId: 'x' }],
-    ['updateRoom', { roomId: 'x' }], ['deleteRoom', { roomId: 'x' }], ['leaveChat', { chatId: 'x' }], ['addMembers', { roomId: 'x', users: [] }], ['removeMember', { roomId: 'x', userId: 'x' }],
-    ['setMemberRole', { roomId: 'x', userId: 'x', role: 'ADMIN' }], ['editMessage', { messageId: 'x', text: 'x' }], ['deleteMessage', { messageId: 'x' }], ['markDelivered', { chatId: 'x', upToSeq: 1 }], ['markRead', { chatId: 'x', upToSeq: 1 }],
+    ['sendMessage', { to: { username: 'x' }, text: 'x' }],
+    ['createRoom', { name: 'x' }],
+    ['joinChat', { room: { id: 'x' } }],
+    ['logout', {}],
+    ['revokeSession', { sessionId: 'x' }],
+    ['revokeOtherSessions', {}],
+    ['changePassword', { oldPassword: 'x', newPassword: 'x' }],
+    ['updateProfile', {}],
+    ['addContacts', { users: [] }],
+    ['removeContacts', { userIds: [] }],
+    ['reportActivity', {}],
+    ['setTyping', { chatId: 'x' }],
+    ['updateRoom', { roomId: 'x' }],
+    ['deleteRoom', { roomId: 'x' }],
+    ['leaveChat', { chatId: 'x' }],
+    ['addMembers', { roomId: 'x', users: [] }],
+    ['removeMember', { roomId: 'x', userId: 'x' }],
+    ['setMemberRole', { roomId: 'x', userId: 'x', role: 'ADMIN' }],
+    ['editMessage', { messageId: 'x', text: 'x' }],
+    ['deleteMessage', { messageId: 'x' }],
+    ['markDelivered', { chatId: 'x', upToSeq: 1 }],
+    ['markRead', { chatId: 'x', upToSeq: 1 }],
   ];
 
   it('everything but signing in, tokenInfo, serverInfo and me is UNAUTHENTICATED, TOKEN_EXPIRED or TOKEN_INVALID', async () => {
     await using server = await startTestServer({ ACCESS_TOKEN_SECONDS: '1' });
     const stale = await server.person();
     await expect.poll(async () => (await read(nobody(server), info, { token: stale.token })).failure, patience).toBe('EXPIRED');
-    const askers: [who: string, asker: Pick<Person, 'request'>, code: string][] = [['nobody', nobody(server), 'UNAUTHENTICATED'], ['stale', stale, 'TOKEN_EXPIRED'], ['garbage', as(server, 'garbage'), 'TOKEN_INVALID']];
+    const askers: [who: string, asker: Pick<Person, 'request'>, code: string][] = [
+      ['nobody', nobody(server), 'UNAUTHENTICATED'],
+      ['stale', stale, 'TOKEN_EXPIRED'],
+      ['garbage', bearer(server, 'garbage'), 'TOKEN_INVALID'],
+    ];
     for (const [who, asker, code] of askers) {
       for (const document of closed) expect([who, document, await sight(asker, document)]).toEqual([who, document, `top: ${code}`]);
       for (const [name, input] of mutations) expect([who, name, await outcome(asker, name, input)]).toEqual([who, name, `top: ${code}`]);
@@ -269,7 +373,7 @@ describe('without a session', () => {
 it('makes the access token of an ended session fail at once', async () => {
   await using server = await startTestServer();
   const person = await server.person();
-  const other = as(server, (await change(nobody(server), 'login', { login: person.username, password: person.password }, authFields)).auth.accessToken);
+  const other = bearer(server, (await change(nobody(server), 'login', { login: person.username, password: person.password }, authFields)).auth.accessToken);
   expect(await change(person, 'revokeOtherSessions', {}, 'endedSessionIds')).toMatchObject({ endedSessionIds: [expect.any(String)] });
   expect(await sight(other, '{ eventCursor }')).toBe('top: TOKEN_INVALID');
   expect(await sight(person, '{ eventCursor }')).toBe('there');
@@ -284,11 +388,7 @@ it('keeps at most 100 sessions of an account, the oldest giving way', async () =
   for (let i = 0; i < 10; i++) await Promise.all(Array.from({ length: 10 }, () => outcome(nobody(server), 'login', { login: person.username, password: person.password })));
   expect(await sight(person, '{ eventCursor }')).toBe('top: TOKEN_INVALID');
   const { auth } = await change(nobody(server), 'login', { login: person.username, password: person.password }, authFields);
-  const { sessions } = (await read(as(server, auth.accessToken), '{ me { account { sessions { id current } } } }')).account;
+  const { sessions } = (await read(bearer(server, auth.accessToken), '{ me { account { sessions { id current } } } }')).account;
   expect(sessions).toHaveLength(100);
   expect(sessions.map(({ current }: Untyped) => current).indexOf(true)).toBe(0);
 });
-
-type Person = Awaited<ReturnType<typeof createPerson>>;
-
-const as = (server: TestServer, token: string): Pick<Person, 'request'> => ({ request: (document, variables) => request(server, document, variables, { authorization: `Bearer ${token}` }) });

@@ -4,10 +4,18 @@ import { change, outcome, read, sight } from '../kit/outcome.ts';
 import type { Person, Untyped } from '../kit/person.ts';
 import { startTestServer } from '../kit/server.ts';
 
-const dialogWith = 'query ($username: String!) { dialog(with: { username: $username }) { id createdAt lastActivityAt lastSeq memberCount lastMessage { id } my { role unreadCount readSeq } members { nodes { id user { id } role } totalCount } messages { nodes { id } } peer { id } peerReadSeq } }';
-const chatIds = async (person: Person, filter: Untyped = {}): Promise<string[]> => (await read(person, 'query ($filter: ChatFilterInput) { chats(filter: $filter) { nodes { id } } }', { filter })).nodes.map(({ id }: Untyped) => id);
-const memberNames = async (person: Person, id: string): Promise<string[]> => (await read(person, 'query ($id: ID!) { chat(id: $id) { members { nodes { user { username } } } } }', { id })).members.nodes.map(({ user }: Untyped) => user.username);
-const roomOf = (person: Person, id: string) => read(person, 'query ($id: ID!) { room(ref: { id: $id }) { id name topic lastSeq memberCount capacity everyone visibility postPolicy passwordRequired link lastMessage { id } my { role readSeq deliveredSeq unreadCount } } }', { id });
+const dialogWith =
+  'query ($username: String!) { dialog(with: { username: $username }) { id createdAt lastActivityAt lastSeq memberCount lastMessage { id } my { role unreadCount readSeq } members { nodes { id user { id } role } totalCount } messages { nodes { id } } peer { id } peerReadSeq } }';
+const chatIds = async (person: Person, filter: Untyped = {}): Promise<string[]> =>
+  (await read(person, 'query ($filter: ChatFilterInput) { chats(filter: $filter) { nodes { id } } }', { filter })).nodes.map(({ id }: Untyped) => id);
+const memberNames = async (person: Person, id: string): Promise<string[]> =>
+  (await read(person, 'query ($id: ID!) { chat(id: $id) { members { nodes { user { username } } } } }', { id })).members.nodes.map(({ user }: Untyped) => user.username);
+const roomOf = (person: Person, id: string) =>
+  read(
+    person,
+    'query ($id: ID!) { room(ref: { id: $id }) { id name topic lastSeq memberCount capacity everyone visibility postPolicy passwordRequired link lastMessage { id } my { role readSeq deliveredSeq unreadCount } } }',
+    { id },
+  );
 const post = (person: Person, chatId: string, text = 'hello') => outcome(person, 'sendMessage', { to: { chatId }, text });
 const join = (person: Person, id: string, password?: string) => outcome(person, 'joinChat', { room: { id }, password });
 const four = (people: Person[]) => people as [Person, Person, Person, Person];
@@ -21,7 +29,16 @@ describe('a dialog', () => {
     const cursor = await read(older, '{ eventCursor }');
     const dialog = await read(older, dialogWith, { username: younger.username });
     const { createdAt } = await read(younger, '{ me { createdAt } }');
-    expect(dialog).toMatchObject({ createdAt, lastActivityAt: createdAt, lastSeq: 0, memberCount: 2, lastMessage: null, my: { role: 'MEMBER', unreadCount: 0, readSeq: 0 }, messages: { nodes: [] }, peer: { id: younger.id } });
+    expect(dialog).toMatchObject({
+      createdAt,
+      lastActivityAt: createdAt,
+      lastSeq: 0,
+      memberCount: 2,
+      lastMessage: null,
+      my: { role: 'MEMBER', unreadCount: 0, readSeq: 0 },
+      messages: { nodes: [] },
+      peer: { id: younger.id },
+    });
     expect(dialog.members.nodes.map(({ user }: Untyped) => user.id).sort()).toEqual([older.id, younger.id].sort());
     expect((await read(younger, dialogWith, { username: older.username.toUpperCase() })).id).toBe(dialog.id);
     for (const person of [older, younger]) {
@@ -29,7 +46,8 @@ describe('a dialog', () => {
       expect(await sight(person, 'query ($id: ID!) { chat(id: $id) { id } }', { id: dialog.id })).toBe('there');
       expect(await chatIds(person)).toEqual([]);
     }
-    for (const { id } of dialog.members.nodes) expect(await read(younger, 'query ($id: ID!) { node(id: $id) { id ... on Member { role } } }', { id })).toEqual({ id, role: 'MEMBER' });
+    for (const { id } of dialog.members.nodes)
+      expect(await read(younger, 'query ($id: ID!) { node(id: $id) { id ... on Member { role } } }', { id })).toEqual({ id, role: 'MEMBER' });
     expect(await sight(stranger, 'query ($id: ID!) { node(id: $id) { id } }', { id: dialog.id })).toBe('null');
     expect(await read(older, '{ eventCursor }')).toBe(cursor);
   });
@@ -38,9 +56,19 @@ describe('a dialog', () => {
     await using server = await startTestServer();
     const [ada, ben] = four(await server.people(2));
     const { id } = await read(ada, dialogWith, { username: ben.username });
-    const streams = await Promise.all([ada, ben].map((person) => person.follow('subscription { events(filter: { kinds: [CHATS, MESSAGES] }) { __typename ... on ChatAdded { chat { id } } ... on MessageAdded { message { seq chat { id } } } } }')));
+    const streams = await Promise.all(
+      [ada, ben].map((person) =>
+        person.follow(
+          'subscription { events(filter: { kinds: [CHATS, MESSAGES] }) { __typename ... on ChatAdded { chat { id } } ... on MessageAdded { message { seq chat { id } } } } }',
+        ),
+      ),
+    );
     await ada.send({ username: ben.username }, 'first');
-    for (const stream of streams) expect(await stream.until('MessageAdded')).toEqual([{ __typename: 'ChatAdded', chat: { id } }, { __typename: 'MessageAdded', message: { seq: 1, chat: { id } } }]);
+    for (const stream of streams)
+      expect(await stream.until('MessageAdded')).toEqual([
+        { __typename: 'ChatAdded', chat: { id } },
+        { __typename: 'MessageAdded', message: { seq: 1, chat: { id } } },
+      ]);
     for (const person of [ada, ben]) expect(await chatIds(person)).toEqual([id]);
     const stored = await read(ben, dialogWith, { username: ada.username });
     expect(stored).toMatchObject({ id, lastSeq: 1, memberCount: 2, my: { unreadCount: 1 } });
@@ -77,7 +105,12 @@ describe('a dialog', () => {
     const after = await read(ada, dialogWith, { username: ada.username });
     expect(after).toMatchObject({ id: before.id, lastSeq: 2, memberCount: 1, my: { unreadCount: 0 }, members: { totalCount: 1 } });
     expect(await read(ada, '{ me { account { totalUnread } } }')).toEqual({ account: { totalUnread: 0 } });
-    expect(await read(ada, 'query ($id: ID!) { message(id: $id) { status sender { id } receiver { id } readCount } }', { id: message.id })).toEqual({ status: 'SENT', sender: { id: ada.id }, receiver: { id: ada.id }, readCount: 0 });
+    expect(await read(ada, 'query ($id: ID!) { message(id: $id) { status sender { id } receiver { id } readCount } }', { id: message.id })).toEqual({
+      status: 'SENT',
+      sender: { id: ada.id },
+      receiver: { id: ada.id },
+      readCount: 0,
+    });
     expect(await chatIds(ada)).toEqual([before.id]);
     expect((await read(ada, '{ inbox { nodes { id } } }')).nodes).toEqual([]);
   });
@@ -87,7 +120,13 @@ describe('a dialog', () => {
     const [ada, ben] = four(await server.people(2));
     for (const id of [(await read(ada, dialogWith, { username: ben.username })).id, (await ada.send({ username: ben.username }, 'x')).message.chat.id]) {
       expect(await outcome(ada, 'leaveChat', { chatId: id })).toBe('NOT_FOUND Chat');
-      for (const [name, input] of [['updateRoom', {}], ['deleteRoom', {}], ['addMembers', { users: [] }], ['removeMember', { userId: ben.id }], ['setMemberRole', { userId: ben.id, role: 'OWNER' }]] as const) {
+      for (const [name, input] of [
+        ['updateRoom', {}],
+        ['deleteRoom', {}],
+        ['addMembers', { users: [] }],
+        ['removeMember', { userId: ben.id }],
+        ['setMemberRole', { userId: ben.id, role: 'OWNER' }],
+      ] as const) {
         expect([name, await outcome(ada, name, { roomId: id, ...input })]).toEqual([name, 'NOT_FOUND Room']);
       }
       expect(await join(ada, id)).toBe('NOT_FOUND Room');
@@ -99,7 +138,15 @@ describe('a dialog', () => {
   it('with somebody who does not exist is null with NOT_FOUND', async () => {
     await using server = await startTestServer();
     const ada = await server.person();
-    for (const ref of [{ username: 'nobody.here' }, { username: '' }, { username: '\0' }, { id: 'garbage' }, { id: '' }, { id: Buffer.from('User:999999').toString('base64') }, { id: (await ada.createRoom()).id }]) {
+    for (const ref of [
+      { username: 'nobody.here' },
+      { username: '' },
+      { username: '\0' },
+      { id: 'garbage' },
+      { id: '' },
+      { id: Buffer.from('User:999999').toString('base64') },
+      { id: (await ada.createRoom()).id },
+    ]) {
       const { data, errors } = await ada.request('query ($with: UserRefInput!) { dialog(with: $with) { id } }', { with: ref });
       expect([ref, data, errors?.map(({ extensions }) => extensions)]).toEqual([ref, { dialog: null }, [{ code: 'NOT_FOUND', typeName: 'User' }]]);
     }
@@ -130,11 +177,24 @@ describe('chats', () => {
     const { chat: other } = (await ada.send({ username: cleo.username }, 'x')).message;
     const all = [other.id, dialog.id, room.id];
     const searches: [filter: Untyped, expected: string[]][] = [
-      [{}, all], [{ kind: null, nameContains: null, withUserIds: null, unreadOnly: null, includeAllUsers: null }, all], [{ nameContains: '' }, all],
-      [{ kind: 'DIALOG' }, [other.id, dialog.id]], [{ kind: 'ROOM' }, [room.id]],
-      [{ nameContains: 'ÜBER' }, [dialog.id, room.id]], [{ nameContains: 'grosse' }, [dialog.id]], [{ nameContains: 'NEDIC' }, [dialog.id]], [{ nameContains: '%_' }, [room.id]], [{ nameContains: '_%' }, []], [{ nameContains: '\0' }, []],
-      [{ withUserIds: [ben.id] }, [dialog.id, room.id]], [{ withUserIds: [ben.id, cleo.id] }, [room.id]], [{ withUserIds: [ada.id] }, all], [{ withUserIds: [] }, all], [{ withUserIds: ['garbage'] }, []],
-      [{ unreadOnly: true }, [dialog.id]], [{ unreadOnly: true, kind: 'ROOM' }, []],
+      [{}, all],
+      [{ kind: null, nameContains: null, withUserIds: null, unreadOnly: null, includeAllUsers: null }, all],
+      [{ nameContains: '' }, all],
+      [{ kind: 'DIALOG' }, [other.id, dialog.id]],
+      [{ kind: 'ROOM' }, [room.id]],
+      [{ nameContains: 'ÜBER' }, [dialog.id, room.id]],
+      [{ nameContains: 'grosse' }, [dialog.id]],
+      [{ nameContains: 'NEDIC' }, [dialog.id]],
+      [{ nameContains: '%_' }, [room.id]],
+      [{ nameContains: '_%' }, []],
+      [{ nameContains: '\0' }, []],
+      [{ withUserIds: [ben.id] }, [dialog.id, room.id]],
+      [{ withUserIds: [ben.id, cleo.id] }, [room.id]],
+      [{ withUserIds: [ada.id] }, all],
+      [{ withUserIds: [] }, all],
+      [{ withUserIds: ['garbage'] }, []],
+      [{ unreadOnly: true }, [dialog.id]],
+      [{ unreadOnly: true, kind: 'ROOM' }, []],
     ];
     for (const [filter, expected] of searches) expect([filter, await chatIds(ada, filter)]).toEqual([filter, expected]);
   });
@@ -145,14 +205,18 @@ describe('chats', () => {
     for (const name of ['Zoe', 'bob', 'Carl', 'dan']) await server.person(name);
     const room = await ada.createRoom();
     const { chat } = (await ada.send({ username: 'Carl' }, 'x')).message;
-    const page = (args: string) => read(ada, `{ chats(filter: { includeAllUsers: true }, ${args}) { nodes { id name lastSeq } totalCount pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }`);
+    const page = (args: string) =>
+      read(ada, `{ chats(filter: { includeAllUsers: true }, ${args}) { nodes { id name lastSeq } totalCount pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }`);
     const all = await page('first: 100');
     expect(all.nodes.map(({ name }: Untyped) => name)).toEqual(['Carl', 'A room', 'bob', 'dan', 'Zoe']);
     expect(all.nodes.slice(0, 2).map(({ id }: Untyped) => id)).toEqual([chat.id, room.id]);
     expect(all.totalCount).toBe(5);
     expect(all.pageInfo).toMatchObject({ hasNextPage: false, hasPreviousPage: false });
     for (const size of [1, 2, 3, 4, 5]) {
-      for (const [direction, more, from] of [['first', 'hasNextPage', 'after'], ['last', 'hasPreviousPage', 'before']] as const) {
+      for (const [direction, more, from] of [
+        ['first', 'hasNextPage', 'after'],
+        ['last', 'hasPreviousPage', 'before'],
+      ] as const) {
         const pages: string[][] = [];
         let [place, last]: [string, Untyped] = ['', {}];
         do {
@@ -172,12 +236,19 @@ describe('chats', () => {
     const [ada, ben, cleo] = four(await server.people(3));
     const room = await ben.createRoom({ postPolicy: 'ANYONE' });
     const cursor = await read(ada, '{ eventCursor }');
-    const streams = [await ada.follow('subscription { events(filter: { kinds: [MESSAGES, CHATS, MEMBERS, RECEIPTS] }) { __typename } }'), await ada.follow('subscription { newMessages { __typename } }')];
+    const streams = [
+      await ada.follow('subscription { events(filter: { kinds: [MESSAGES, CHATS, MEMBERS, RECEIPTS] }) { __typename } }'),
+      await ada.follow('subscription { newMessages { __typename } }'),
+    ];
     await ben.send({ id: room.id }, 'in the room');
     await ben.send({ username: cleo.username }, 'in private');
     await change(cleo, 'joinChat', { room: { id: room.id } });
     for (const stream of streams) await stream.stayQuiet();
-    expect((await read(ada, 'query ($after: EventCursor!) { sync(after: $after) { items { __typename ... on MessageAdded { message { text } } } } }', { after: cursor })).items.filter(({ __typename }: Untyped) => __typename !== 'CaughtUp' && __typename !== 'PresenceChanged')).toEqual([]);
+    expect(
+      (await read(ada, 'query ($after: EventCursor!) { sync(after: $after) { items { __typename ... on MessageAdded { message { text } } } } }', { after: cursor })).items.filter(
+        ({ __typename }: Untyped) => __typename !== 'CaughtUp' && __typename !== 'PresenceChanged',
+      ),
+    ).toEqual([]);
     expect((await read(ada, '{ inbox { nodes { id } } }')).nodes).toEqual([]);
   });
 });
@@ -188,7 +259,15 @@ describe('a public room', () => {
     const [owner, guest] = four(await server.people(2));
     const room = await owner.createRoom({ topic: 'Open to all' });
     await owner.send({ id: room.id }, 'before');
-    expect(await roomOf(guest, room.id)).toMatchObject({ name: 'A room', topic: 'Open to all', lastSeq: 1, memberCount: 1, passwordRequired: false, my: null, lastMessage: { id: expect.any(String) } });
+    expect(await roomOf(guest, room.id)).toMatchObject({
+      name: 'A room',
+      topic: 'Open to all',
+      lastSeq: 1,
+      memberCount: 1,
+      passwordRequired: false,
+      my: null,
+      lastMessage: { id: expect.any(String) },
+    });
     expect(await memberNames(guest, room.id)).toEqual([owner.username]);
     expect((await read(guest, 'query ($id: ID!) { groupMessages(room: { id: $id }) { nodes { text } } }', { id: room.id })).nodes).toEqual([{ text: 'before' }]);
     expect((await read(guest, '{ rooms { nodes { id } } }')).nodes).toEqual([{ id: room.id }]);
@@ -200,7 +279,9 @@ describe('a public room', () => {
     expect(await outcome(guest, 'leaveChat', { chatId: room.id })).toBe('FORBIDDEN NOT_A_MEMBER');
     for (const name of ['markRead', 'markDelivered']) expect(await outcome(guest, name, { chatId: room.id, upToSeq: 1 })).toBe('NOT_FOUND Chat');
     // Markers are for members.
-    expect((await read(guest, 'query ($id: ID!) { chat(id: $id) { members { nodes { readSeq deliveredSeq } } } }', { id: room.id })).members.nodes).toEqual([{ readSeq: null, deliveredSeq: null }]);
+    expect((await read(guest, 'query ($id: ID!) { chat(id: $id) { members { nodes { readSeq deliveredSeq } } } }', { id: room.id })).members.nodes).toEqual([
+      { readSeq: null, deliveredSeq: null },
+    ]);
   });
 
   it('with a password shows others only name, topic, counts and settings until they have joined', async () => {
@@ -208,10 +289,30 @@ describe('a public room', () => {
     const [owner, guest] = four(await server.people(2));
     const room = await owner.createRoom({ topic: 'Club', password: 'open sesame', capacity: 5, link: 'the-club' });
     const { message } = await owner.send({ id: room.id }, 'secret');
-    expect(await roomOf(guest, room.id)).toEqual({ id: room.id, name: 'A room', topic: 'Club', lastSeq: 1, memberCount: 1, capacity: 5, everyone: false, visibility: 'PUBLIC', postPolicy: 'MEMBERS', passwordRequired: true, link: 'the-club', lastMessage: null, my: null });
-    for (const [field, selection] of [['messages', 'nodes { id }'], ['members', 'nodes { id }']]) {
+    expect(await roomOf(guest, room.id)).toEqual({
+      id: room.id,
+      name: 'A room',
+      topic: 'Club',
+      lastSeq: 1,
+      memberCount: 1,
+      capacity: 5,
+      everyone: false,
+      visibility: 'PUBLIC',
+      postPolicy: 'MEMBERS',
+      passwordRequired: true,
+      link: 'the-club',
+      lastMessage: null,
+      my: null,
+    });
+    for (const [field, selection] of [
+      ['messages', 'nodes { id }'],
+      ['members', 'nodes { id }'],
+    ]) {
       const { data, errors } = await guest.request(`query ($id: ID!) { room(ref: { id: $id }) { name ${field} { ${selection} } } }`, { id: room.id });
-      expect([data, errors?.map(({ path, extensions }) => [path, extensions])]).toEqual([{ room: { name: 'A room', [field as string]: null } }, [[['room', field], { code: 'FORBIDDEN', forbiddenReason: 'NOT_A_MEMBER' }]]]);
+      expect([data, errors?.map(({ path, extensions }) => [path, extensions])]).toEqual([
+        { room: { name: 'A room', [field as string]: null } },
+        [[['room', field], { code: 'FORBIDDEN', forbiddenReason: 'NOT_A_MEMBER' }]],
+      ]);
     }
     expect(await sight(guest, 'query ($id: ID!) { groupMessages(room: { id: $id }) { nodes { id } } }', { id: room.id })).toBe('top: FORBIDDEN NOT_A_MEMBER');
     const [{ id: memberId }] = (await read(owner, 'query ($id: ID!) { chat(id: $id) { members { nodes { id } } } }', { id: room.id })).members.nodes;
@@ -328,7 +429,11 @@ describe('a room for everyone', () => {
   it('needs to be public, without capacity and password', async () => {
     await using server = await startTestServer();
     const owner = await server.person();
-    for (const [input, problem] of [[{ visibility: 'PRIVATE' }, 'everyone-is-public'], [{ capacity: 100 }, 'everyone-has-no-capacity'], [{ password: 'x' }, 'everyone-has-no-password']] as const) {
+    for (const [input, problem] of [
+      [{ visibility: 'PRIVATE' }, 'everyone-is-public'],
+      [{ capacity: 100 }, 'everyone-has-no-capacity'],
+      [{ password: 'x' }, 'everyone-has-no-password'],
+    ] as const) {
       expect(await outcome(owner, 'createRoom', { name: 'All', everyone: true, ...input })).toBe(`VALIDATION_FAILED everyone ${problem}`);
       const room = await owner.createRoom(input);
       expect(await outcome(owner, 'updateRoom', { roomId: room.id, everyone: true })).toBe(`VALIDATION_FAILED everyone ${problem}`);
@@ -365,14 +470,26 @@ it('joining starts the markers at lastSeq, and the whole history can be read', a
   const [owner, guest, added] = four(await server.people(3));
   const room = await owner.createRoom();
   for (let i = 1; i <= 3; i++) await owner.send({ id: room.id }, `${i}`);
-  const joined = await change(guest, 'joinChat', { room: { id: room.id } }, 'alreadyMember member { role readSeq deliveredSeq user { id } } room { memberCount my { readSeq deliveredSeq unreadCount firstUnreadSeq } }');
-  expect(joined).toMatchObject({ alreadyMember: false, member: { role: 'MEMBER', readSeq: 3, deliveredSeq: 3, user: { id: guest.id } }, room: { memberCount: 2, my: { readSeq: 3, deliveredSeq: 3, unreadCount: 0, firstUnreadSeq: null } } });
+  const joined = await change(
+    guest,
+    'joinChat',
+    { room: { id: room.id } },
+    'alreadyMember member { role readSeq deliveredSeq user { id } } room { memberCount my { readSeq deliveredSeq unreadCount firstUnreadSeq } }',
+  );
+  expect(joined).toMatchObject({
+    alreadyMember: false,
+    member: { role: 'MEMBER', readSeq: 3, deliveredSeq: 3, user: { id: guest.id } },
+    room: { memberCount: 2, my: { readSeq: 3, deliveredSeq: 3, unreadCount: 0, firstUnreadSeq: null } },
+  });
   await change(owner, 'addMembers', { roomId: room.id, users: [{ username: added.username.toUpperCase() }] });
   expect(await roomOf(added, room.id)).toMatchObject({ my: { readSeq: 3, deliveredSeq: 3, unreadCount: 0 } });
   expect((await read(added, 'query ($id: ID!) { groupMessages(room: { id: $id }) { nodes { seq } } }', { id: room.id })).nodes).toHaveLength(3);
   await owner.send({ id: room.id }, '4');
   expect(await roomOf(guest, room.id)).toMatchObject({ my: { unreadCount: 1 } });
-  expect(await change(guest, 'joinChat', { room: { id: room.id } }, 'alreadyMember room { memberCount my { readSeq } }')).toMatchObject({ alreadyMember: true, room: { memberCount: 3, my: { readSeq: 3 } } });
+  expect(await change(guest, 'joinChat', { room: { id: room.id } }, 'alreadyMember room { memberCount my { readSeq } }')).toMatchObject({
+    alreadyMember: true,
+    room: { memberCount: 3, my: { readSeq: 3 } },
+  });
   await change(guest, 'leaveChat', { chatId: room.id });
   await owner.send({ id: room.id }, '5');
   await change(guest, 'joinChat', { room: { id: room.id } });
@@ -382,7 +499,7 @@ it('joining starts the markers at lastSeq, and the whole history can be read', a
 describe('capacity', () => {
   it('counts every member, the owner too, also when many join at once', async () => {
     await using server = await startTestServer();
-    const [owner, ...guests] = await server.people(9) as [Person, ...Person[]];
+    const [owner, ...guests] = (await server.people(9)) as [Person, ...Person[]];
     const room = await owner.createRoom({ capacity: 4 });
     const outcomes = await Promise.all(guests.map((guest) => join(guest, room.id)));
     expect(outcomes.filter((each) => each === 'done')).toHaveLength(3);
@@ -400,10 +517,20 @@ describe('capacity', () => {
     const [owner, a, b, c] = four(await server.people(4));
     const room = await owner.createRoom({ capacity: 3, members: [{ id: a.id }] });
     const users = [{ username: 'nobody.here' }, { id: a.id }, { id: b.id }, { id: 'garbage' }, { id: c.id }, { id: b.id }, { username: c.username }];
-    const added = await change(owner, 'addMembers', { roomId: room.id, users }, 'added { user { id } role } skipped { user { id } error { __typename code ... on NotFoundError { typeName } ... on RoomFullError { roomCapacity } } } room { memberCount }');
+    const added = await change(
+      owner,
+      'addMembers',
+      { roomId: room.id, users },
+      'added { user { id } role } skipped { user { id } error { __typename code ... on NotFoundError { typeName } ... on RoomFullError { roomCapacity } } } room { memberCount }',
+    );
     expect(added).toMatchObject({ added: [{ user: { id: b.id }, role: 'MEMBER' }], room: { memberCount: 3 } });
     expect(added.skipped).toHaveLength(3);
-    expect(added.skipped).toEqual(expect.arrayContaining([{ user: null, error: { __typename: 'NotFoundError', code: 'NOT_FOUND', typeName: 'User' } }, { user: { id: c.id }, error: { __typename: 'RoomFullError', code: 'ROOM_FULL', roomCapacity: 3 } }]));
+    expect(added.skipped).toEqual(
+      expect.arrayContaining([
+        { user: null, error: { __typename: 'NotFoundError', code: 'NOT_FOUND', typeName: 'User' } },
+        { user: { id: c.id }, error: { __typename: 'RoomFullError', code: 'ROOM_FULL', roomCapacity: 3 } },
+      ]),
+    );
     expect(await outcome(owner, 'addMembers', { roomId: room.id, users: [{ id: c.id }] })).toBe('ROOM_FULL 3');
     expect(await outcome(owner, 'addMembers', { roomId: room.id, users: [{ id: a.id }] })).toBe('done');
     expect(await outcome(owner, 'addMembers', { roomId: room.id, users: [] })).toBe('done');
@@ -427,7 +554,7 @@ describe('capacity', () => {
 describe('roles', () => {
   it('allow an owner everything, an admin the daily work, a member to read, post and leave', async () => {
     await using server = await startTestServer();
-    const [owner, admin, member, other, second, outside] = await server.people(6) as [Person, Person, Person, Person, Person, Person];
+    const [owner, admin, member, other, second, outside] = (await server.people(6)) as [Person, Person, Person, Person, Person, Person];
     const room = await owner.createRoom({ members: [admin, member, other, second].map(({ id }) => ({ id })) });
     const roomId = room.id;
     const setRole = (who: Person, whom: Person, role: string) => outcome(who, 'setMemberRole', { roomId, userId: whom.id, role });
@@ -446,7 +573,13 @@ describe('roles', () => {
     }
     expect(await remove(admin, owner)).toBe('FORBIDDEN ROLE_TOO_LOW');
     expect(await remove(admin, second, true)).toBe('FORBIDDEN ROLE_TOO_LOW');
-    for (const [name, input] of [['updateRoom', { name: 'x' }], ['addMembers', { users: [] }], ['removeMember', { userId: member.id }], ['setMemberRole', { userId: member.id, role: 'ADMIN' }], ['deleteRoom', {}]] as const) {
+    for (const [name, input] of [
+      ['updateRoom', { name: 'x' }],
+      ['addMembers', { users: [] }],
+      ['removeMember', { userId: member.id }],
+      ['setMemberRole', { userId: member.id, role: 'ADMIN' }],
+      ['deleteRoom', {}],
+    ] as const) {
       expect([name, await outcome(outside, name, { roomId, ...input })]).toEqual([name, 'FORBIDDEN NOT_A_MEMBER']);
     }
 
@@ -506,7 +639,8 @@ it('links are unique without regard to case, and a way in', async () => {
   expect(await outcome(ben, 'createRoom', { name: 'x', link: 'HTTPS://example.org/room' })).toBe('ALREADY_TAKEN link');
   expect(await read(ben, '{ room(ref: { link: "TOWN-hall" }) { id link } }')).toEqual({ id: room.id, link: 'Town-Hall' });
   expect(await outcome(ben, 'joinChat', { room: { link: 'TOWN-HALL' } })).toBe('done');
-  for (const bad of ['', 'ab', 'a b c', 'javascript:alert(1)', 'x'.repeat(65), 'https://', 'ab\0']) expect([bad, await outcome(ben, 'createRoom', { name: 'x', link: bad })]).toEqual([bad, 'VALIDATION_FAILED link format']);
+  for (const bad of ['', 'ab', 'a b c', 'javascript:alert(1)', 'x'.repeat(65), 'https://', 'ab\0'])
+    expect([bad, await outcome(ben, 'createRoom', { name: 'x', link: bad })]).toEqual([bad, 'VALIDATION_FAILED link format']);
   expect(await outcome(ada, 'updateRoom', { roomId: room.id, link: 'town-HALL' })).toBe('done');
   expect(await outcome(ada, 'updateRoom', { roomId: room.id, link: null })).toBe('done');
   expect(await outcome(ben, 'createRoom', { name: 'x', link: 'town-hall' })).toBe('done');

@@ -1,13 +1,14 @@
 /** RULES.md, "Messages". */
 import { describe, expect, it } from 'vitest';
-import { change, outcome, read, sight } from '../kit/outcome.ts';
+import { change, operation, outcome, read, sight } from '../kit/outcome.ts';
 import type { Person, Untyped } from '../kit/person.ts';
 import { startTestServer } from '../kit/server.ts';
 
 const some = (people: Person[]) => people as [Person, Person, Person, Person];
 const sent = 'message { id seq text version clientMessageId deletedAt chat { id lastSeq lastMessage { id } } } duplicate cursor';
 const send = (who: Person, input: Untyped) => change(who, 'sendMessage', input, sent);
-const messageOf = (who: Person, id: string) => read(who, 'query ($id: ID!) { message(id: $id) { id seq text version editedAt deletedAt createdAt sender { id } clientMessageId } }', { id });
+const messageOf = (who: Person, id: string) =>
+  read(who, 'query ($id: ID!) { message(id: $id) { id seq text version editedAt deletedAt createdAt sender { id } clientMessageId } }', { id });
 const unread = async (who: Person, id: string) => (await read(who, 'query ($id: ID!) { chat(id: $id) { my { unreadCount } } }', { id })).my.unreadCount;
 
 describe('texts', () => {
@@ -15,7 +16,19 @@ describe('texts', () => {
     await using server = await startTestServer();
     const [ada, ben] = some(await server.people(2));
     const live = await ben.follow('subscription { newMessages { ... on MessageAdded { __typename message { text } } } }');
-    for (const text of ['x', '  leading and trailing  ', 'x'.repeat(4_000), '🦜'.repeat(4_000), 'line\nline\ttab', 'e\u0301 is not é', 'שלום \u200f', 'a\u200db', '<b>&amp;</b>', '"\\\'`$ {}', '👩‍👩‍👧‍👦']) {
+    for (const text of [
+      'x',
+      '  leading and trailing  ',
+      'x'.repeat(4_000),
+      '🦜'.repeat(4_000),
+      'line\nline\ttab',
+      'e\u0301 is not é',
+      'שלום \u200f',
+      'a\u200db',
+      '<b>&amp;</b>',
+      '"\\\'`$ {}',
+      '👩‍👩‍👧‍👦',
+    ]) {
       const { message } = await send(ada, { to: { username: ben.username }, text });
       expect(message.text).toBe(text);
       expect((await messageOf(ben, message.id)).text).toBe(text);
@@ -28,8 +41,23 @@ describe('texts', () => {
     const [ada, ben] = some(await server.people(2));
     const { message } = await send(ada, { to: { username: ben.username }, text: 'original' });
     const refused: [text: string | null | undefined, rule: string][] = [
-      [undefined, 'required'], [null, 'required'], ['', 'required'], [' ', 'visible'], ['\n\t ', 'visible'], ['\u200b\u200d\ufeff', 'visible'], ['\u2800', 'visible'], ['\u00ad\u3164', 'visible'],
-      ['x'.repeat(4_001), 'length'], ['🦜'.repeat(4_001), 'length'], ['a\0b', 'characters'], ['a\rb', 'characters'], ['a\u001bb', 'characters'], ['a\u007fb', 'characters'], ['a\u0085b', 'characters'], ['\ud800', 'characters'], ['a\udc00b', 'characters'],
+      [undefined, 'required'],
+      [null, 'required'],
+      ['', 'required'],
+      [' ', 'visible'],
+      ['\n\t ', 'visible'],
+      ['\u200b\u200d\ufeff', 'visible'],
+      ['\u2800', 'visible'],
+      ['\u00ad\u3164', 'visible'],
+      ['x'.repeat(4_001), 'length'],
+      ['🦜'.repeat(4_001), 'length'],
+      ['a\0b', 'characters'],
+      ['a\rb', 'characters'],
+      ['a\u001bb', 'characters'],
+      ['a\u007fb', 'characters'],
+      ['a\u0085b', 'characters'],
+      ['\ud800', 'characters'],
+      ['a\udc00b', 'characters'],
     ];
     for (const [text, rule] of refused) {
       expect([text, await outcome(ada, 'sendMessage', { to: { username: ben.username }, text })]).toEqual([text, `VALIDATION_FAILED text ${rule}`]);
@@ -45,8 +73,10 @@ describe('a clientMessageId', () => {
     await using server = await startTestServer();
     const [ada, ben] = some(await server.people(2));
     const to = { username: ben.username };
-    for (const good of ['a', ' ', '~', 'x'.repeat(128), '{"a": 1}']) expect([good, await outcome(ada, 'sendMessage', { to, text: 'x', clientMessageId: good })]).toEqual([good, 'done']);
-    for (const bad of ['', 'x'.repeat(129), 'é', 'a\nb', '\0', '\u007f', '🦜']) expect([bad, await outcome(ada, 'sendMessage', { to, text: 'x', clientMessageId: bad })]).toEqual([bad, 'VALIDATION_FAILED clientMessageId format']);
+    for (const good of ['a', ' ', '~', 'x'.repeat(128), '{"a": 1}'])
+      expect([good, await outcome(ada, 'sendMessage', { to, text: 'x', clientMessageId: good })]).toEqual([good, 'done']);
+    for (const bad of ['', 'x'.repeat(129), 'é', 'a\nb', '\0', '\u007f', '🦜'])
+      expect([bad, await outcome(ada, 'sendMessage', { to, text: 'x', clientMessageId: bad })]).toEqual([bad, 'VALIDATION_FAILED clientMessageId format']);
     expect((await send(ada, { to, text: 'x', clientMessageId: null })).message.clientMessageId).toBeNull();
   });
 
@@ -56,14 +86,25 @@ describe('a clientMessageId', () => {
     const first = await send(ada, { to: { username: ben.username }, text: 'hi', clientMessageId: 'm1' });
     const { chat, id } = first.message;
     for (const to of [{ username: ben.username.toUpperCase() }, { userId: ben.id }, { chatId: chat.id }]) {
-      expect(await send(ada, { to, text: 'hi', clientMessageId: 'm1', clientSentAt: '2020-01-01T00:00:00.000Z' })).toMatchObject({ duplicate: true, cursor: first.cursor, message: { id, seq: 1, text: 'hi' } });
+      expect(await send(ada, { to, text: 'hi', clientMessageId: 'm1', clientSentAt: '2020-01-01T00:00:00.000Z' })).toMatchObject({
+        duplicate: true,
+        cursor: first.cursor,
+        message: { id, seq: 1, text: 'hi' },
+      });
     }
     expect(await send(ben, { to: { username: ada.username }, text: 'hi', clientMessageId: 'm1' })).toMatchObject({ duplicate: false, message: { seq: 2 } });
     expect(await send(ada, { to: { username: ben.username }, text: 'hi' })).toMatchObject({ duplicate: false, message: { seq: 3 } });
     expect(await send(ada, { to: { username: ben.username }, text: 'hi' })).toMatchObject({ duplicate: false, message: { seq: 4 } });
     const room = await ada.createRoom();
-    const other: [to: Untyped, text: string][] = [[{ chatId: chat.id }, 'hi!'], [{ chatId: chat.id }, 'Hi'], [{ chatId: chat.id }, 'hi '], [{ chatId: room.id }, 'hi'], [{ username: ada.username }, 'hi']];
-    for (const [to, text] of other) expect([to, text, await outcome(ada, 'sendMessage', { to, text, clientMessageId: 'm1' })]).toEqual([to, text, 'CONFLICT CLIENT_MESSAGE_ID_REUSED']);
+    const other: [to: Untyped, text: string][] = [
+      [{ chatId: chat.id }, 'hi!'],
+      [{ chatId: chat.id }, 'Hi'],
+      [{ chatId: chat.id }, 'hi '],
+      [{ chatId: room.id }, 'hi'],
+      [{ username: ada.username }, 'hi'],
+    ];
+    for (const [to, text] of other)
+      expect([to, text, await outcome(ada, 'sendMessage', { to, text, clientMessageId: 'm1' })]).toEqual([to, text, 'CONFLICT CLIENT_MESSAGE_ID_REUSED']);
     expect(await messageOf(ben, id)).toMatchObject({ text: 'hi', version: 1 });
   });
 
@@ -76,19 +117,59 @@ describe('a clientMessageId', () => {
     expect(await send(ada, { to, text: 'original', clientMessageId: 'm1' })).toMatchObject({ duplicate: true, message: { id: message.id, text: 'changed', version: 2 } });
     expect(await outcome(ada, 'sendMessage', { to, text: 'changed', clientMessageId: 'm1' })).toBe('CONFLICT CLIENT_MESSAGE_ID_REUSED');
     await change(ada, 'deleteMessage', { messageId: message.id });
-    expect(await send(ada, { to, text: 'original', clientMessageId: 'm1' })).toMatchObject({ duplicate: true, message: { id: message.id, seq: 1, text: null, deletedAt: expect.any(String) } });
+    expect(await send(ada, { to, text: 'original', clientMessageId: 'm1' })).toMatchObject({
+      duplicate: true,
+      message: { id: message.id, seq: 1, text: null, deletedAt: expect.any(String) },
+    });
     expect(await outcome(ada, 'sendMessage', { to, text: 'other', clientMessageId: 'm1' })).toBe('CONFLICT CLIENT_MESSAGE_ID_REUSED');
   });
 
-  it('is looked at before permissions, so that a retry learns that it was stored', async () => {
+  it('is looked at before permissions: a retry learns that it was stored, and nothing of what happened in a room that was lost since', async () => {
     await using server = await startTestServer();
     const [owner, guest] = some(await server.people(2));
     const room = await owner.createRoom({ visibility: 'PRIVATE', members: [{ id: guest.id }] });
     const { message } = await send(guest, { to: { chatId: room.id }, text: 'hi', clientMessageId: 'm1' });
     await change(owner, 'removeMember', { roomId: room.id, userId: guest.id, ban: true });
-    const retry = await change(guest, 'sendMessage', { to: { chatId: room.id }, text: 'hi', clientMessageId: 'm1' }, 'duplicate message { id seq }');
-    expect(retry).toMatchObject({ duplicate: true, message: { id: message.id, seq: 1 } });
+    await change(owner, 'updateRoom', { roomId: room.id, name: 'New secrets', topic: 'Secret', link: 'secret-link', capacity: 77 });
+    for (let i = 0; i < 3; i++) await owner.send({ id: room.id }, 'secret text');
+    const seen = 'chat { id name lastSeq lastActivityAt memberCount my { role } lastMessage { text } members { nodes { id } } ... on Room { topic link capacity onlineCount } }';
+    const retry = await change(guest, 'sendMessage', { to: { chatId: room.id }, text: 'hi', clientMessageId: 'm1' }, `duplicate cursor message { id seq text createdAt ${seen} }`);
+    expect(retry).toMatchObject({
+      duplicate: true,
+      message: {
+        id: message.id,
+        seq: 1,
+        text: 'hi',
+        chat: {
+          id: room.id,
+          lastSeq: 1,
+          lastActivityAt: retry.message.createdAt,
+          memberCount: 0,
+          my: null,
+          lastMessage: null,
+          members: null,
+          topic: null,
+          link: null,
+          capacity: null,
+          onlineCount: 0,
+        },
+      },
+    });
+    expect(JSON.stringify(retry)).not.toMatch(/secret/i);
+    expect(await guest.request(operation('SendMessage'), { input: { to: { chatId: room.id }, text: 'hi', clientMessageId: 'm1' } })).toMatchObject({
+      data: { sendMessage: { duplicate: true, message: { id: message.id } } },
+    });
     expect(await outcome(guest, 'sendMessage', { to: { chatId: room.id }, text: 'hi', clientMessageId: 'm2' })).toBe('NOT_FOUND Chat');
+  });
+
+  it('of a room that was deleted is answered as an error, not as a broken answer', async () => {
+    await using server = await startTestServer();
+    const [owner, guest] = some(await server.people(2));
+    const room = await owner.createRoom({ members: [{ id: guest.id }] });
+    const retry = () => guest.request(operation('SendMessage'), { input: { to: { chatId: room.id }, text: 'hi', clientMessageId: 'm1' } });
+    expect((await retry()).data?.sendMessage).toMatchObject({ __typename: 'SendMessagePayload', duplicate: false });
+    await change(owner, 'deleteRoom', { roomId: room.id });
+    expect(await retry()).toEqual({ data: { sendMessage: { __typename: 'NotFoundError', typeName: 'Chat', code: 'NOT_FOUND', errorMessage: expect.any(String) } } });
   });
 });
 
@@ -97,7 +178,10 @@ it("the sender's own messages arrive on all of the sender's streams, count as un
   const [ada, ben] = some(await server.people(2));
   const room = await ada.createRoom({ members: [{ id: ben.id }] });
   await ben.send({ id: room.id }, 'first');
-  const streams = [await ada.follow('subscription { newMessages { ... on MessageAdded { __typename message { text } } } }'), await ada.follow('subscription { events(filter: { kinds: [MESSAGES, RECEIPTS] }) { __typename } }')];
+  const streams = [
+    await ada.follow('subscription { newMessages { ... on MessageAdded { __typename message { text } } } }'),
+    await ada.follow('subscription { events(filter: { kinds: [MESSAGES, RECEIPTS] }) { __typename } }'),
+  ];
   await ada.send({ id: room.id }, 'second');
   for (const stream of streams) expect(await stream.until('MessageAdded')).toHaveLength(1);
   await streams[1]?.stayQuiet(100);
@@ -114,7 +198,9 @@ describe('editing', () => {
     const { message } = await ben.send({ id: room.id }, 'one');
     await ada.must('mutation ($id: ID!) { markRead(input: { chatId: $id, upToSeq: 1 }) { __typename } }', { id: room.id });
     const live = await ada.follow('subscription { events { __typename ... on MessageEdited { message { id text version } } } }');
-    expect(await change(ben, 'editMessage', { messageId: message.id, text: 'two' }, 'message { id seq text version editedAt }')).toMatchObject({ message: { id: message.id, seq: 1, text: 'two', version: 2, editedAt: expect.any(String) } });
+    expect(await change(ben, 'editMessage', { messageId: message.id, text: 'two' }, 'message { id seq text version editedAt }')).toMatchObject({
+      message: { id: message.id, seq: 1, text: 'two', version: 2, editedAt: expect.any(String) },
+    });
     expect((await live.next('MessageEdited')).message).toEqual({ id: message.id, text: 'two', version: 2 });
     expect(await unread(ada, room.id)).toBe(0);
     for (const other of [ada, cleo]) expect(await outcome(other, 'editMessage', { messageId: message.id, text: 'three' })).toBe('FORBIDDEN NOT_THE_AUTHOR');
@@ -144,7 +230,14 @@ describe('deleting', () => {
     const remove = (who: Person, messageId: string) => outcome(who, 'deleteMessage', { messageId });
     const [byMember, byOwner, byOther] = [await write(member), await write(owner), await write(other)];
     expect(await remove(other, byMember)).toBe('FORBIDDEN NOT_THE_AUTHOR');
-    for (const [who, id] of [[member, byMember], [member, byMember], [admin, byMember], [admin, byOwner], [owner, byOther]] as const) expect(await remove(who, id)).toBe('done');
+    for (const [who, id] of [
+      [member, byMember],
+      [member, byMember],
+      [admin, byMember],
+      [admin, byOwner],
+      [owner, byOther],
+    ] as const)
+      expect(await remove(who, id)).toBe('done');
     const { message: direct } = await member.send({ username: other.username }, 'x');
     expect(await remove(other, direct.id)).toBe('FORBIDDEN NOT_THE_AUTHOR');
     expect(await remove(owner, direct.id)).toBe('NOT_FOUND Message');
@@ -171,7 +264,10 @@ describe('deleting', () => {
     expect((await read(ben, '{ me { account { totalUnread } } }')).account.totalUnread).toBe(1);
     expect(await read(ben, 'query ($id: ID!) { chat(id: $id) { my { firstUnreadSeq } } }', { id: chatId })).toEqual({ my: { firstUnreadSeq: 2 } });
     expect(await outcome(ada, 'editMessage', { messageId: message.id, text: 'again' })).toBe('NOT_FOUND Message');
-    expect((await read(ben, 'query ($id: ID!) { chat(id: $id) { messages { nodes { seq text } } } }', { id: chatId })).messages.nodes).toEqual([{ seq: 1, text: null }, { seq: 2, text: 'second' }]);
+    expect((await read(ben, 'query ($id: ID!) { chat(id: $id) { messages { nodes { seq text } } } }', { id: chatId })).messages.nodes).toEqual([
+      { seq: 1, text: null },
+      { seq: 2, text: 'second' },
+    ]);
     expect((await read(ben, '{ inbox { nodes { seq } } }')).nodes).toEqual([{ seq: 2 }]);
     expect(JSON.stringify(await read(ben, 'query ($id: ID!) { chat(id: $id) { messages { nodes { text } } lastMessage { text } } }', { id: chatId }))).not.toContain('secret');
   });
@@ -184,34 +280,84 @@ describe('pages', () => {
     const room = await ada.createRoom({ members: [{ id: ben.id }] });
     for (let i = 1; i <= count; i += 20) await Promise.all(Array.from({ length: Math.min(20, count - i + 1) }, () => ada.send({ id: room.id }, 'x')));
     const ask = async (args: Untyped, who: Person = ben) => {
-      const connection = await read(who, 'query ($room: ID!, $anchor: MessageAnchorInput, $first: Int, $after: String, $last: Int, $before: String) { groupMessages(room: { id: $room }, anchor: $anchor, first: $first, after: $after, last: $last, before: $before) { edges { cursor } nodes { seq } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }', { room: room.id, ...args });
+      const connection = await read(
+        who,
+        'query ($room: ID!, $anchor: MessageAnchorInput, $first: Int, $after: String, $last: Int, $before: String) { groupMessages(room: { id: $room }, anchor: $anchor, first: $first, after: $after, last: $last, before: $before) { edges { cursor } nodes { seq } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }',
+        { room: room.id, ...args },
+      );
       const seqs: number[] = connection.nodes.map(({ seq }: Untyped) => seq);
       const { hasPreviousPage, hasNextPage, startCursor, endCursor } = connection.pageInfo;
       expect([startCursor, endCursor]).toEqual([connection.edges[0]?.cursor ?? null, connection.edges.at(-1)?.cursor ?? null]);
       expect(seqs).toEqual(seqs.map((_, i) => (seqs[0] as number) + i));
-      return { words: `${seqs.length ? `${seqs[0]}-${seqs.at(-1)}` : 'none'} ${hasPreviousPage ? '<' : ''}${hasNextPage ? '>' : ''}`.trim(), cursors: connection.edges.map(({ cursor }: Untyped) => cursor) as string[] };
+      return {
+        words: `${seqs.length ? `${seqs[0]}-${seqs.at(-1)}` : 'none'} ${hasPreviousPage ? '<' : ''}${hasNextPage ? '>' : ''}`.trim(),
+        cursors: connection.edges.map(({ cursor }: Untyped) => cursor) as string[],
+      };
     };
     return { ada, ben, room, ask };
   };
 
   it('are ascending and exact in both directions, whatever is asked for', async () => {
     await using server = await startTestServer();
-    const { ask, ada, room } = await world(server, 12);
+    const { ask, ada } = await world(server, 12);
     const { cursors } = await ask({ first: 12 });
     const at = (seq: number) => cursors[seq - 1] as string;
     const asked: [args: Untyped, expected: string][] = [
-      [{}, '1-12'], [{ first: 12 }, '1-12'], [{ last: 12 }, '1-12'], [{ first: 100 }, '1-12'], [{ first: 5 }, '1-5 >'], [{ last: 5 }, '8-12 <'], [{ first: 0 }, 'none >'], [{ last: 0 }, 'none <'],
-      [{ first: null, last: null, after: null, before: null, anchor: null }, '1-12'], [{ first: 3, last: null, anchor: null, after: null }, '1-3 >'],
-      [{ after: at(5) }, '6-12 <'], [{ after: at(5), first: 3 }, '6-8 <>'], [{ after: at(5), last: 3 }, '10-12 <'], [{ after: at(12) }, 'none <'], [{ after: at(12), last: 2 }, 'none <'],
-      [{ before: at(5) }, '1-4 >'], [{ before: at(5), last: 3 }, '2-4 <>'], [{ before: at(5), first: 3 }, '1-3 >'], [{ before: at(1) }, 'none >'], [{ before: at(1), first: 2 }, 'none >'],
-      [{ after: at(3), before: at(9) }, '4-8 <>'], [{ after: at(3), before: at(9), first: 2 }, '4-5 <>'], [{ after: at(3), before: at(9), last: 2 }, '7-8 <>'], [{ after: at(3), before: at(4) }, 'none <>'],
+      [{}, '1-12'],
+      [{ first: 12 }, '1-12'],
+      [{ last: 12 }, '1-12'],
+      [{ first: 100 }, '1-12'],
+      [{ first: 5 }, '1-5 >'],
+      [{ last: 5 }, '8-12 <'],
+      [{ first: 0 }, 'none >'],
+      [{ last: 0 }, 'none <'],
+      [{ first: null, last: null, after: null, before: null, anchor: null }, '1-12'],
+      [{ first: 3, last: null, anchor: null, after: null }, '1-3 >'],
+      [{ after: at(5) }, '6-12 <'],
+      [{ after: at(5), first: 3 }, '6-8 <>'],
+      [{ after: at(5), last: 3 }, '10-12 <'],
+      [{ after: at(12) }, 'none <'],
+      [{ after: at(12), last: 2 }, 'none <'],
+      [{ before: at(5) }, '1-4 >'],
+      [{ before: at(5), last: 3 }, '2-4 <>'],
+      [{ before: at(5), first: 3 }, '1-3 >'],
+      [{ before: at(1) }, 'none >'],
+      [{ before: at(1), first: 2 }, 'none >'],
+      [{ after: at(3), before: at(9) }, '4-8 <>'],
+      [{ after: at(3), before: at(9), first: 2 }, '4-5 <>'],
+      [{ after: at(3), before: at(9), last: 2 }, '7-8 <>'],
+      [{ after: at(3), before: at(4) }, 'none <>'],
       // Anchors: forward behind `afterSeq` and `firstUnread`, backward before `beforeSeq`, half each around.
-      [{ anchor: { afterSeq: 5 } }, '6-12 <'], [{ anchor: { afterSeq: 5 }, first: 3 }, '6-8 <>'], [{ anchor: { afterSeq: 5 }, last: 3 }, '10-12 <'], [{ anchor: { afterSeq: 0 }, first: 3 }, '1-3 >'], [{ anchor: { afterSeq: -7 }, first: 3 }, '1-3 >'], [{ anchor: { afterSeq: 12 }, first: 3 }, 'none <'], [{ anchor: { afterSeq: 99 } }, 'none <'],
-      [{ anchor: { beforeSeq: 5 } }, '1-4 >'], [{ anchor: { beforeSeq: 9 }, last: 3 }, '6-8 <>'], [{ anchor: { beforeSeq: 9 }, first: 3 }, '1-3 >'], [{ anchor: { beforeSeq: 1 } }, 'none >'], [{ anchor: { beforeSeq: -3 }, last: 2 }, 'none >'], [{ anchor: { beforeSeq: 13 }, last: 2 }, '11-12 <'], [{ anchor: { beforeSeq: 99 }, last: 2 }, '11-12 <'],
-      [{ anchor: { aroundSeq: 6 }, first: 5 }, '4-8 <>'], [{ anchor: { aroundSeq: 6 }, last: 5 }, '4-8 <>'], [{ anchor: { aroundSeq: 1 }, first: 5 }, '1-5 >'], [{ anchor: { aroundSeq: 12 }, first: 5 }, '8-12 <'], [{ anchor: { aroundSeq: 6 } }, '1-12'], [{ anchor: { aroundSeq: 99 }, first: 3 }, '10-12 <'], [{ anchor: { aroundSeq: -5 }, first: 3 }, '1-3 >'], [{ anchor: { aroundSeq: 6 }, first: 1 }, '6-6 <>'],
-      [{ anchor: { firstUnread: true } }, '1-12'], [{ anchor: { firstUnread: true }, first: 4 }, '1-4 >'],
+      [{ anchor: { afterSeq: 5 } }, '6-12 <'],
+      [{ anchor: { afterSeq: 5 }, first: 3 }, '6-8 <>'],
+      [{ anchor: { afterSeq: 5 }, last: 3 }, '10-12 <'],
+      [{ anchor: { afterSeq: 0 }, first: 3 }, '1-3 >'],
+      [{ anchor: { afterSeq: -7 }, first: 3 }, '1-3 >'],
+      [{ anchor: { afterSeq: 12 }, first: 3 }, 'none <'],
+      [{ anchor: { afterSeq: 99 } }, 'none <'],
+      [{ anchor: { beforeSeq: 5 } }, '1-4 >'],
+      [{ anchor: { beforeSeq: 9 }, last: 3 }, '6-8 <>'],
+      [{ anchor: { beforeSeq: 9 }, first: 3 }, '1-3 >'],
+      [{ anchor: { beforeSeq: 1 } }, 'none >'],
+      [{ anchor: { beforeSeq: -3 }, last: 2 }, 'none >'],
+      [{ anchor: { beforeSeq: 13 }, last: 2 }, '11-12 <'],
+      [{ anchor: { beforeSeq: 99 }, last: 2 }, '11-12 <'],
+      [{ anchor: { aroundSeq: 6 }, first: 5 }, '4-8 <>'],
+      [{ anchor: { aroundSeq: 6 }, last: 5 }, '4-8 <>'],
+      [{ anchor: { aroundSeq: 1 }, first: 5 }, '1-5 >'],
+      [{ anchor: { aroundSeq: 12 }, first: 5 }, '8-12 <'],
+      [{ anchor: { aroundSeq: 6 } }, '1-12'],
+      [{ anchor: { aroundSeq: 99 }, first: 3 }, '10-12 <'],
+      [{ anchor: { aroundSeq: -5 }, first: 3 }, '1-3 >'],
+      [{ anchor: { aroundSeq: 6 }, first: 1 }, '6-6 <>'],
+      [{ anchor: { firstUnread: true } }, '1-12'],
+      [{ anchor: { firstUnread: true }, first: 4 }, '1-4 >'],
       // Cursors win over an anchor, which clients send again with every page.
-      [{ anchor: { afterSeq: 1 }, after: at(8), first: 2 }, '9-10 <>'], [{ anchor: { beforeSeq: 3 }, after: at(8), first: 2 }, '9-10 <>'], [{ anchor: { beforeSeq: 3 }, after: at(8) }, '9-12 <'], [{ anchor: { aroundSeq: 2 }, before: at(8), last: 2 }, '6-7 <>'], [{ anchor: { afterSeq: 2 }, before: at(8) }, '1-7 >'],
+      [{ anchor: { afterSeq: 1 }, after: at(8), first: 2 }, '9-10 <>'],
+      [{ anchor: { beforeSeq: 3 }, after: at(8), first: 2 }, '9-10 <>'],
+      [{ anchor: { beforeSeq: 3 }, after: at(8) }, '9-12 <'],
+      [{ anchor: { aroundSeq: 2 }, before: at(8), last: 2 }, '6-7 <>'],
+      [{ anchor: { afterSeq: 2 }, before: at(8) }, '1-7 >'],
       [{ anchor: { firstUnread: true }, before: at(4), last: 2 }, '2-3 <>'],
     ];
     for (const [args, expected] of asked) expect([args, (await ask(args)).words]).toEqual([args, expected]);
@@ -260,26 +406,64 @@ describe('pages', () => {
   it('are empty in an empty chat, with nothing on either side', async () => {
     await using server = await startTestServer();
     const { ask, ada, ben } = await world(server, 0);
-    for (const args of [{}, { first: 3 }, { last: 3 }, { first: 0 }, { last: 0 }, { anchor: { afterSeq: 3 } }, { anchor: { beforeSeq: 3 } }, { anchor: { aroundSeq: 3 } }, { anchor: { firstUnread: true } }]) expect([args, (await ask(args)).words]).toEqual([args, 'none']);
-    const dialog = await read(ada, 'query ($with: UserRefInput!) { dialog(with: $with) { messages(anchor: { firstUnread: true }) { nodes { id } pageInfo { hasNextPage hasPreviousPage startCursor } } } }', { with: { id: ben.id } });
+    for (const args of [
+      {},
+      { first: 3 },
+      { last: 3 },
+      { first: 0 },
+      { last: 0 },
+      { anchor: { afterSeq: 3 } },
+      { anchor: { beforeSeq: 3 } },
+      { anchor: { aroundSeq: 3 } },
+      { anchor: { firstUnread: true } },
+    ])
+      expect([args, (await ask(args)).words]).toEqual([args, 'none']);
+    const dialog = await read(
+      ada,
+      'query ($with: UserRefInput!) { dialog(with: $with) { messages(anchor: { firstUnread: true }) { nodes { id } pageInfo { hasNextPage hasPreviousPage startCursor } } } }',
+      { with: { id: ben.id } },
+    );
     expect(dialog.messages).toEqual({ nodes: [], pageInfo: { hasNextPage: false, hasPreviousPage: false, startCursor: null } });
   });
 
   it('of more than 100, of negative counts, in two directions, and behind garbage are BAD_REQUEST', async () => {
     await using server = await startTestServer();
     const { ada, ben, room } = await world(server, 1);
-    const wrong = ['first: 101', 'last: 101', 'first: -1', 'last: -1', 'first: 1, last: 1', 'first: 2147483647', 'after: "garbage"', 'before: ""', 'after: "\\u0000"', `after: "${'x'.repeat(5000)}"`];
-    const lists = ['chats', 'rooms', 'registeredUsers', 'inbox', `groupMessages(room: { id: "${room.id}" }, ARGS)`, `dialog(with: { id: "${ben.id}" }) { messages(ARGS)`, `room(ref: { id: "${room.id}" }) { members(ARGS)`, `chat(id: "${room.id}") { messages(ARGS)`];
+    const wrong = [
+      'first: 101',
+      'last: 101',
+      'first: -1',
+      'last: -1',
+      'first: 1, last: 1',
+      'first: 2147483647',
+      'after: "garbage"',
+      'before: ""',
+      'after: "\\u0000"',
+      `after: "${'x'.repeat(5000)}"`,
+    ];
+    const lists = [
+      'chats',
+      'rooms',
+      'registeredUsers',
+      'inbox',
+      `groupMessages(room: { id: "${room.id}" }, ARGS)`,
+      `dialog(with: { id: "${ben.id}" }) { messages(ARGS)`,
+      `room(ref: { id: "${room.id}" }) { members(ARGS)`,
+      `chat(id: "${room.id}") { messages(ARGS)`,
+    ];
     for (const list of lists) {
       for (const args of wrong) {
         const field = list.includes('ARGS') ? list.replace('ARGS', args) : `${list}(${args})`;
         const document = `{ ${field} { pageInfo { hasNextPage } }${field.includes(') {') ? ' }' : ''} }`;
         expect([document, await sight(ada, document)]).toEqual([document, 'top: BAD_REQUEST']);
       }
-      const field = list.includes('ARGS') ? list.replace('ARGS', 'first: null, last: null, after: null, before: null') : `${list}(first: null, last: null, after: null, before: null)`;
+      const field = list.includes('ARGS')
+        ? list.replace('ARGS', 'first: null, last: null, after: null, before: null')
+        : `${list}(first: null, last: null, after: null, before: null)`;
       expect([list, await sight(ada, `{ ${field} { pageInfo { hasNextPage } }${field.includes(') {') ? ' }' : ''} }`)]).toEqual([list, 'there']);
     }
-    for (const anchor of ['{ firstUnread: false }', '{ afterSeq: 1, beforeSeq: 2 }', '{}', '{ afterSeq: null }', '{ aroundSeq: 99999999999 }']) expect([anchor, await sight(ada, `{ groupMessages(room: { id: "${room.id}" }, anchor: ${anchor}) { nodes { id } } }`)]).toEqual([anchor, 'top: BAD_REQUEST']);
+    for (const anchor of ['{ firstUnread: false }', '{ afterSeq: 1, beforeSeq: 2 }', '{}', '{ afterSeq: null }', '{ aroundSeq: 99999999999 }'])
+      expect([anchor, await sight(ada, `{ groupMessages(room: { id: "${room.id}" }, anchor: ${anchor}) { nodes { id } } }`)]).toEqual([anchor, 'top: BAD_REQUEST']);
   });
 
   it('of other lists are the first 50 when nothing is given', async () => {
@@ -298,25 +482,55 @@ describe('pages', () => {
 });
 
 describe('look-ups', () => {
-  const garbage = ['', 'x', 'garbage', '\0', '☃', '=', 'VXNlcg==', Buffer.from('User:').toString('base64'), Buffer.from('User:-1').toString('base64'), Buffer.from('User:01').toString('base64'), Buffer.from('User:1.5').toString('base64'), Buffer.from('Toaster:1').toString('base64'),
-    Buffer.from('Room:99999999999999').toString('base64'), Buffer.from('Message:999999999999999').toString('base64'), Buffer.from('Room:2147483648').toString('base64'), Buffer.from('Dialog:5').toString('base64'), Buffer.from('Dialog:9.3').toString('base64'), Buffer.from('Member:1').toString('base64'), Buffer.from('__proto__:1').toString('base64'), Buffer.from('constructor:1').toString('base64'), `${Buffer.from('User:1').toString('base64')} `, 'x'.repeat(10_000)];
+  const garbage = [
+    '',
+    'x',
+    'garbage',
+    '\0',
+    '☃',
+    '=',
+    'VXNlcg==',
+    Buffer.from('User:').toString('base64'),
+    Buffer.from('User:-1').toString('base64'),
+    Buffer.from('User:01').toString('base64'),
+    Buffer.from('User:1.5').toString('base64'),
+    Buffer.from('Toaster:1').toString('base64'),
+    Buffer.from('Room:99999999999999').toString('base64'),
+    Buffer.from('Message:999999999999999').toString('base64'),
+    Buffer.from('Room:2147483648').toString('base64'),
+    Buffer.from('Dialog:5').toString('base64'),
+    Buffer.from('Dialog:9.3').toString('base64'),
+    Buffer.from('Member:1').toString('base64'),
+    Buffer.from('__proto__:1').toString('base64'),
+    Buffer.from('constructor:1').toString('base64'),
+    `${Buffer.from('User:1').toString('base64')} `,
+    'x'.repeat(10_000),
+  ];
 
   it('give null without an error for what is absent, hidden or garbage', async () => {
     await using server = await startTestServer();
     const ada = await server.person();
     for (const id of garbage) {
-      for (const document of ['node(id: $id) { id }', 'user(ref: { id: $id }) { id }', 'room(ref: { id: $id }) { id }', 'chat(id: $id) { id }', 'message(id: $id) { id }']) expect([id, document, await sight(ada, `query ($id: ID!) { ${document} }`, { id })]).toEqual([id, document, 'null']);
+      for (const document of ['node(id: $id) { id }', 'user(ref: { id: $id }) { id }', 'room(ref: { id: $id }) { id }', 'chat(id: $id) { id }', 'message(id: $id) { id }'])
+        expect([id, document, await sight(ada, `query ($id: ID!) { ${document} }`, { id })]).toEqual([id, document, 'null']);
     }
     const nodes = await read(ada, 'query ($ids: [ID!]!) { nodes(ids: $ids) { id } }', { ids: [...garbage, ada.id, 'x', ada.id] });
     expect(nodes).toEqual([...garbage.map(() => null), { id: ada.id }, null, { id: ada.id }]);
     for (const username of ['', 'nobody.here', '\0', '\ud800', 'x'.repeat(100_000)]) {
-      expect([username.slice(0, 20), await sight(ada, 'query ($username: String!) { user(ref: { username: $username }) { id } }', { username })]).toEqual([username.slice(0, 20), 'null']);
-      expect([username.slice(0, 20), await sight(ada, 'query ($link: String!) { room(ref: { link: $link }) { id } }', { link: username })]).toEqual([username.slice(0, 20), 'null']);
+      expect([username.slice(0, 20), await sight(ada, 'query ($username: String!) { user(ref: { username: $username }) { id } }', { username })]).toEqual([
+        username.slice(0, 20),
+        'null',
+      ]);
+      expect([username.slice(0, 20), await sight(ada, 'query ($link: String!) { room(ref: { link: $link }) { id } }', { link: username })]).toEqual([
+        username.slice(0, 20),
+        'null',
+      ]);
     }
     expect(await sight(ada, 'query ($ids: [ID!]!) { nodes(ids: $ids) { id } }', { ids: Array(101).fill('x') })).toBe('top: BAD_REQUEST');
     const room = await ada.createRoom();
     await ada.send({ id: room.id }, 'x');
-    for (const seq of [0, -1, 2, 2_147_483_647, -2_147_483_648]) expect([seq, await read(ada, 'query ($id: ID!, $seq: Int!) { chat(id: $id) { messageAt(seq: $seq) { id } } }', { id: room.id, seq })]).toEqual([seq, { messageAt: null }]);
+    for (const seq of [0, -1, 2, 2_147_483_647, -2_147_483_648])
+      expect([seq, await read(ada, 'query ($id: ID!, $seq: Int!) { chat(id: $id) { messageAt(seq: $seq) { id } } }', { id: room.id, seq })]).toEqual([seq, { messageAt: null }]);
   });
 
   it('of one kind do not find another', async () => {
@@ -325,9 +539,16 @@ describe('look-ups', () => {
     const room = await ada.createRoom();
     const { message } = await ada.send({ username: ben.username }, 'x');
     const ids: Record<string, string> = { User: ada.id, Room: room.id, Dialog: message.chat.id, Message: message.id, Session: ada.sessionId };
-    const fits: Record<string, string[]> = { 'user(ref: { id: $id })': ['User'], 'room(ref: { id: $id })': ['Room'], 'chat(id: $id)': ['Room', 'Dialog'], 'message(id: $id)': ['Message'], 'node(id: $id)': Object.keys(ids) };
+    const fits: Record<string, string[]> = {
+      'user(ref: { id: $id })': ['User'],
+      'room(ref: { id: $id })': ['Room'],
+      'chat(id: $id)': ['Room', 'Dialog'],
+      'message(id: $id)': ['Message'],
+      'node(id: $id)': Object.keys(ids),
+    };
     for (const [field, types] of Object.entries(fits)) {
-      for (const [type, id] of Object.entries(ids)) expect([field, type, await sight(ada, `query ($id: ID!) { ${field} { id } }`, { id })]).toEqual([field, type, types.includes(type) ? 'there' : 'null']);
+      for (const [type, id] of Object.entries(ids))
+        expect([field, type, await sight(ada, `query ($id: ID!) { ${field} { id } }`, { id })]).toEqual([field, type, types.includes(type) ? 'there' : 'null']);
     }
     for (const [type, id] of Object.entries(ids)) expect((await read(ada, 'query ($id: ID!) { node(id: $id) { __typename } }', { id })).__typename).toBe(type);
   });
@@ -339,11 +560,25 @@ describe('look-ups', () => {
     const noDialog = Buffer.from(`Dialog:${Buffer.from(ada.id, 'base64').toString().slice(5)}.9999`).toString('base64');
     for (const id of [...garbage, noDialog]) {
       const expected: [name: string, input: Untyped, typeName: string][] = [
-        ['sendMessage', { to: { chatId: id }, text: 'x' }, 'Chat'], ['sendMessage', { to: { userId: id }, text: 'x' }, 'User'], ['joinChat', { room: { id } }, 'Room'], ['revokeSession', { sessionId: id }, 'Session'],
-        ['addContacts', { users: [{ id }] }, 'User'], ['setTyping', { chatId: id }, 'Chat'], ['createRoom', { name: 'x', members: [{ id }] }, 'User'], ['updateRoom', { roomId: id, name: 'x' }, 'Room'], ['deleteRoom', { roomId: id }, 'Room'],
-        ['leaveChat', { chatId: id }, 'Chat'], ['addMembers', { roomId: id, users: [] }, 'Room'], ['removeMember', { roomId: id, userId: ben.id }, 'Room'], ['removeMember', { roomId: room.id, userId: id, ban: true }, 'User'],
-        ['setMemberRole', { roomId: id, userId: ben.id, role: 'ADMIN' }, 'Room'], ['setMemberRole', { roomId: room.id, userId: id, role: 'ADMIN' }, 'User'], ['editMessage', { messageId: id, text: 'x' }, 'Message'], ['deleteMessage', { messageId: id }, 'Message'],
-        ['markRead', { chatId: id, upToSeq: 1 }, 'Chat'], ['markDelivered', { chatId: id, upToSeq: 1 }, 'Chat'],
+        ['sendMessage', { to: { chatId: id }, text: 'x' }, 'Chat'],
+        ['sendMessage', { to: { userId: id }, text: 'x' }, 'User'],
+        ['joinChat', { room: { id } }, 'Room'],
+        ['revokeSession', { sessionId: id }, 'Session'],
+        ['addContacts', { users: [{ id }] }, 'User'],
+        ['setTyping', { chatId: id }, 'Chat'],
+        ['createRoom', { name: 'x', members: [{ id }] }, 'User'],
+        ['updateRoom', { roomId: id, name: 'x' }, 'Room'],
+        ['deleteRoom', { roomId: id }, 'Room'],
+        ['leaveChat', { chatId: id }, 'Chat'],
+        ['addMembers', { roomId: id, users: [] }, 'Room'],
+        ['removeMember', { roomId: id, userId: ben.id }, 'Room'],
+        ['removeMember', { roomId: room.id, userId: id, ban: true }, 'User'],
+        ['setMemberRole', { roomId: id, userId: ben.id, role: 'ADMIN' }, 'Room'],
+        ['setMemberRole', { roomId: room.id, userId: id, role: 'ADMIN' }, 'User'],
+        ['editMessage', { messageId: id, text: 'x' }, 'Message'],
+        ['deleteMessage', { messageId: id }, 'Message'],
+        ['markRead', { chatId: id, upToSeq: 1 }, 'Chat'],
+        ['markDelivered', { chatId: id, upToSeq: 1 }, 'Chat'],
       ];
       for (const [name, input, typeName] of expected) expect([id.slice(0, 60), name, await outcome(ada, name, input)]).toEqual([id.slice(0, 60), name, `NOT_FOUND ${typeName}`]);
       expect(await outcome(ada, 'removeContacts', { userIds: [id] })).toBe('done');

@@ -1,14 +1,15 @@
 /** RULES.md, "Receipts". */
 import { describe, expect, it } from 'vitest';
-import { change, outcome, read } from '../kit/outcome.ts';
+import { type Asker, bearer, change, outcome, read } from '../kit/outcome.ts';
 import type { Person, Untyped } from '../kit/person.ts';
 import { startTestServer } from '../kit/server.ts';
 
 const some = (people: Person[]) => people as [Person, Person, Person, Person];
-const my = async (who: Person, id: string) => (await read(who, 'query ($id: ID!) { chat(id: $id) { my { deliveredSeq readSeq unreadCount firstUnreadSeq } } }', { id })).my;
+const my = async (who: Asker, id: string) => (await read(who, 'query ($id: ID!) { chat(id: $id) { my { deliveredSeq readSeq unreadCount firstUnreadSeq } } }', { id })).my;
 const status = (who: Person, id: string) => read(who, 'query ($id: ID!) { message(id: $id) { status deliveredCount readCount readBy { nodes { user { id } } } } }', { id });
-const mark = (who: Person, what: 'Read' | 'Delivered', chatId: string, upToSeq: number) => outcome(who, `mark${what}`, { chatId, upToSeq });
-const moves = 'subscription { events(filter: { kinds: [RECEIPTS, CHATS] }) { __typename ... on MessageStatusChanged { chat { id } user { id } status upToSeq } ... on MyChatChanged { chat { id my { readSeq deliveredSeq } } } } }';
+const mark = (who: Asker, what: 'Read' | 'Delivered', chatId: string, upToSeq: number) => outcome(who, `mark${what}`, { chatId, upToSeq });
+const moves =
+  'subscription { events(filter: { kinds: [RECEIPTS, CHATS] }) { __typename ... on MessageStatusChanged { chat { id } user { id } status upToSeq } ... on MyChatChanged { chat { id my { readSeq deliveredSeq } } } } }';
 
 describe('markers', () => {
   it('move only by markDelivered and markRead: writing to a socket is not delivery', async () => {
@@ -35,8 +36,19 @@ describe('markers', () => {
     const { chat } = (await ada.send({ username: ben.username }, '1')).message;
     for (let i = 2; i <= 6; i++) await ada.send({ id: chat.id }, `${i}`);
     const steps: [what: 'Read' | 'Delivered', upToSeq: number, expected: string, deliveredSeq: number, readSeq: number][] = [
-      ['Delivered', 0, 'done', 0, 0], ['Delivered', 2, 'done', 2, 0], ['Delivered', 1, 'done', 2, 0], ['Read', 1, 'done', 2, 1], ['Read', 4, 'done', 4, 4], ['Delivered', 3, 'done', 4, 4], ['Read', 2, 'done', 4, 4], ['Read', 0, 'done', 4, 4],
-      ['Read', 7, 'VALIDATION_FAILED upToSeq range', 4, 4], ['Delivered', 7, 'VALIDATION_FAILED upToSeq range', 4, 4], ['Delivered', 2_147_483_647, 'VALIDATION_FAILED upToSeq range', 4, 4], ['Delivered', 6, 'done', 6, 4], ['Read', 6, 'done', 6, 6],
+      ['Delivered', 0, 'done', 0, 0],
+      ['Delivered', 2, 'done', 2, 0],
+      ['Delivered', 1, 'done', 2, 0],
+      ['Read', 1, 'done', 2, 1],
+      ['Read', 4, 'done', 4, 4],
+      ['Delivered', 3, 'done', 4, 4],
+      ['Read', 2, 'done', 4, 4],
+      ['Read', 0, 'done', 4, 4],
+      ['Read', 7, 'VALIDATION_FAILED upToSeq range', 4, 4],
+      ['Delivered', 7, 'VALIDATION_FAILED upToSeq range', 4, 4],
+      ['Delivered', 2_147_483_647, 'VALIDATION_FAILED upToSeq range', 4, 4],
+      ['Delivered', 6, 'done', 6, 4],
+      ['Read', 6, 'done', 6, 6],
     ];
     for (const [what, upToSeq, expected, deliveredSeq, readSeq] of steps) {
       expect([what, upToSeq, await mark(ben, what, chat.id, upToSeq)]).toEqual([what, upToSeq, expected]);
@@ -53,10 +65,21 @@ describe('markers', () => {
     const { chat } = (await ada.send({ username: ben.username }, '1')).message;
     await Promise.all(Array.from({ length: 19 }, (_, i) => ada.send({ id: chat.id }, `${i}`)));
     const order = [7, 20, 3, 15, 1, 19, 11, 18, 5, 13];
-    const told = await Promise.all(order.map((seq, i) => change(ben, i % 2 ? 'markRead' : 'markDelivered', { chatId: chat.id, upToSeq: seq }, 'chat { my { readSeq deliveredSeq } }')));
+    const told = await Promise.all(
+      order.map((seq, i) => change(ben, i % 2 ? 'markRead' : 'markDelivered', { chatId: chat.id, upToSeq: seq }, 'chat { my { readSeq deliveredSeq } }')),
+    );
     expect(await my(ben, chat.id)).toMatchObject({ deliveredSeq: 20, readSeq: 20 });
-    told.forEach(({ chat: { my: after } }, i) => expect(after[i % 2 ? 'readSeq' : 'deliveredSeq']).toBeGreaterThanOrEqual(order[i] as number));
-    for (const { chat: { my: after } } of told) expect(after.deliveredSeq).toBeGreaterThanOrEqual(after.readSeq);
+    for (const [
+      i,
+      {
+        chat: { my: after },
+      },
+    ] of told.entries())
+      expect(after[i % 2 ? 'readSeq' : 'deliveredSeq']).toBeGreaterThanOrEqual(order[i] as number);
+    for (const {
+      chat: { my: after },
+    } of told)
+      expect(after.deliveredSeq).toBeGreaterThanOrEqual(after.readSeq);
   });
 
   it('are for members: anybody else is told that there is no such chat', async () => {
@@ -79,12 +102,18 @@ describe('markers', () => {
     const room = await ada.createRoom({ members: [{ id: ben.id }] });
     await ada.send({ id: room.id }, 'x');
     await mark(ben, 'Read', room.id, 1);
-    const seen = async (who: Person) => (await read(who, 'query ($id: ID!) { chat(id: $id) { members { nodes { user { id } readSeq deliveredSeq } } } }', { id: room.id })).members.nodes.find(({ user }: Untyped) => user.id === ben.id);
+    const seen = async (who: Person) =>
+      (await read(who, 'query ($id: ID!) { chat(id: $id) { members { nodes { user { id } readSeq deliveredSeq } } } }', { id: room.id })).members.nodes.find(
+        ({ user }: Untyped) => user.id === ben.id,
+      );
     expect(await seen(ada)).toEqual({ user: { id: ben.id }, readSeq: 1, deliveredSeq: 1 });
     expect(await seen(guest)).toEqual({ user: { id: ben.id }, readSeq: null, deliveredSeq: null });
     const { chat } = (await ada.send({ username: ben.username }, 'x')).message;
     await mark(ben, 'Delivered', chat.id, 1);
-    expect(await read(ada, 'query ($with: UserRefInput!) { dialog(with: $with) { peerReadSeq peerDeliveredSeq } }', { with: { id: ben.id } })).toEqual({ peerReadSeq: 0, peerDeliveredSeq: 1 });
+    expect(await read(ada, 'query ($with: UserRefInput!) { dialog(with: $with) { peerReadSeq peerDeliveredSeq } }', { with: { id: ben.id } })).toEqual({
+      peerReadSeq: 0,
+      peerDeliveredSeq: 1,
+    });
   });
 });
 
@@ -155,7 +184,12 @@ describe('moves', () => {
     const room = await ada.createRoom({ members: [{ id: ben.id }] });
     const chat = { id: room.id };
     for (const text of ['1', '2']) await ada.send(chat, text);
-    const [toAda, toBen, toGuest, filtered] = [await ada.follow(moves), await ben.follow(moves), await guest.follow(moves), await ada.follow('subscription ($id: ID!) { messageStatus(chatId: $id) { __typename ... on MessageStatusChanged { status upToSeq user { id } } } }', { id: room.id })];
+    const [toAda, toBen, toGuest, filtered] = [
+      await ada.follow(moves),
+      await ben.follow(moves),
+      await guest.follow(moves),
+      await ada.follow('subscription ($id: ID!) { messageStatus(chatId: $id) { __typename ... on MessageStatusChanged { status upToSeq user { id } } } }', { id: room.id }),
+    ];
     await mark(ben, 'Delivered', room.id, 2);
     expect(await toAda.next()).toEqual({ __typename: 'MessageStatusChanged', chat, user: { id: ben.id }, status: 'DELIVERED', upToSeq: 2 });
     expect(await toBen.next()).toEqual({ __typename: 'MyChatChanged', chat: { ...chat, my: { readSeq: 0, deliveredSeq: 2 } } });
@@ -170,7 +204,7 @@ describe('moves', () => {
 
   it('in rooms of more than 50 are told at most once a second for each member, and the last place is told in the end', async () => {
     await using server = await startTestServer();
-    const [ada, ben, ...others] = await server.people(51) as [Person, Person, ...Person[]];
+    const [ada, ben, ...others] = (await server.people(51)) as [Person, Person, ...Person[]];
     const room = await ada.createRoom({ members: [ben, ...others].map(({ id }) => ({ id })) });
     await Promise.all(Array.from({ length: 30 }, (_, i) => ada.send({ id: room.id }, `${i}`)));
     const stream = await ada.follow(moves);
@@ -190,18 +224,45 @@ it('unread counts are messages by others, not deleted, behind readSeq, on every 
   const [ada, ben] = some(await server.people(2));
   const room = await ada.createRoom({ members: [{ id: ben.id }] });
   const sent: string[] = [];
-  for (const [who, text] of [[ada, '1'], [ben, '2'], [ada, '3'], [ada, '4'], [ben, '5']] as const) sent.push((await who.send({ id: room.id }, text)).message.id);
+  for (const [who, text] of [
+    [ada, '1'],
+    [ben, '2'],
+    [ada, '3'],
+    [ada, '4'],
+    [ben, '5'],
+  ] as const)
+    sent.push((await who.send({ id: room.id }, text)).message.id);
   const { auth } = await change(ben, 'login', { login: ben.username, password: ben.password }, 'auth { accessToken }');
-  const device = { ...ben, request: ((document: string, variables: Untyped) => fetch(`${server.url}/graphql`, { method: 'POST', headers: { 'content-type': 'application/json', authorization: `Bearer ${auth.accessToken}` }, body: JSON.stringify({ query: document, variables }) }).then((response) => response.json())) as Person['request'] };
+  const device = bearer(server, auth.accessToken);
   const counts = async () => [await my(ada, room.id), await my(ben, room.id), await my(device, room.id)].map(({ unreadCount, firstUnreadSeq }) => [unreadCount, firstUnreadSeq]);
-  expect(await counts()).toEqual([[2, 2], [3, 1], [3, 1]]);
+  expect(await counts()).toEqual([
+    [2, 2],
+    [3, 1],
+    [3, 1],
+  ]);
   await change(ada, 'deleteMessage', { messageId: sent[2] as string });
-  expect(await counts()).toEqual([[2, 2], [2, 1], [2, 1]]);
+  expect(await counts()).toEqual([
+    [2, 2],
+    [2, 1],
+    [2, 1],
+  ]);
   await mark(device, 'Read', room.id, 2);
-  expect(await counts()).toEqual([[2, 2], [1, 4], [1, 4]]);
+  expect(await counts()).toEqual([
+    [2, 2],
+    [1, 4],
+    [1, 4],
+  ]);
   await change(ada, 'deleteMessage', { messageId: sent[3] as string });
-  expect(await counts()).toEqual([[2, 2], [0, null], [0, null]]);
+  expect(await counts()).toEqual([
+    [2, 2],
+    [0, null],
+    [0, null],
+  ]);
   expect((await read(ben, '{ chats(filter: { unreadOnly: true }) { nodes { id } } }')).nodes).toEqual([]);
   await change(ben, 'deleteMessage', { messageId: sent[1] as string });
-  expect(await counts()).toEqual([[1, 5], [0, null], [0, null]]);
+  expect(await counts()).toEqual([
+    [1, 5],
+    [0, null],
+    [0, null],
+  ]);
 });

@@ -1,0 +1,109 @@
+/** How many statements the hot paths take: constants, whatever the number of rows, of chats and of readers. More than these is a regression; fewer is a reason to lower them. */
+import { expect, it, vi } from 'vitest';
+import type { Follow, Person } from './kit/person.ts';
+import { startTestServer, type TestServer } from './kit/server.ts';
+
+/** Statements of a job on a quiet server. What happens by itself now and then (who was seen when) is not counted: the least of a few rounds. */
+async function statements(server: TestServer, job: () => Promise<unknown>): Promise<number> {
+  const counts: number[] = [];
+  for (let round = 0; round < 3; round++) {
+    const before = server.app.db.statements.count;
+    await job();
+    counts.push(server.app.db.statements.count - before);
+  }
+  return Math.min(...counts);
+}
+
+/** The viewer's chats: half of them rooms, half dialogs, each with messages of several people. */
+async function worldOf(server: TestServer, size: number) {
+  const viewer = await server.person();
+  const others = await server.people(size);
+  const rooms: { id: string }[] = [];
+  for (const other of others) {
+    await other.send({ username: viewer.username }, 'hello');
+    const room = await other.createRoom({ members: [viewer, ...others.slice(0, 10)].map(({ id }) => ({ id })) });
+    rooms.push(room);
+  }
+  const [room] = rooms as [{ id: string }];
+  const ids: string[] = [];
+  for (const other of [...others, viewer].slice(-10)) {
+    await other.must('mutation ($id: ID!) { joinChat(input: { room: { id: $id } }) { __typename } }', { id: room.id });
+    for (let count = 0; count < size; count++) ids.push((await other.send(room, `message ${count}`)).message.id);
+  }
+  return { viewer, others, rooms, room, ids };
+}
+
+const sendTo = (person: Person, room: { id: string }) => (): Promise<unknown> => person.send(room, 'hello');
+
+it('takes so many statements for a page, a send, and a list, however many rows there are', { timeout: 60_000 }, async () => {
+  await using server = await startTestServer();
+  const [small, large] = [await worldOf(server, 2), await worldOf(server, 12)];
+  const operations: Record<string, { expected: number; run: (world: typeof small) => () => Promise<unknown> }> = {
+    'chats with last messages and unread counts': {
+      expected: 7,
+      run: ({ viewer }) => () => viewer.must('{ chats(first: 20) { nodes { id name lastSeq lastActivityAt lastMessage { id text sender { displayName } } my { readSeq unreadCount role } ... on Dialog { peer { username presence { online } } } } } }'),
+    },
+    'a page of messages with senders and status': {
+      expected: 6,
+      run: ({ viewer, room }) => () => viewer.must('query ($id: ID!) { chat(id: $id) { messages(last: 50) { nodes { id seq text status sender { id displayName } } pageInfo { hasPreviousPage } } } }', { id: room.id }),
+    },
+    'groupMessages with counts': {
+      expected: 5,
+      run: ({ viewer, room }) => () => viewer.must('query ($id: ID!) { groupMessages(room: { id: $id }, first: 50) { nodes { id text deliveredCount readCount } } }', { id: room.id }),
+    },
+    'sendMessage to a room': { expected: 7, run: ({ viewer, room }) => sendTo(viewer, room) },
+    'markRead': {
+      expected: 6,
+      run: ({ viewer, room }) => {
+        let seq = 0;
+        return () => viewer.must('mutation ($input: MarkReadInput!) { markRead(input: $input) { __typename } }', { input: { chatId: room.id, upToSeq: ++seq } });
+      },
+    },
+    'registeredUsers with presence': { expected: 1, run: ({ viewer }) => () => viewer.must('{ registeredUsers(first: 100) { nodes { id username displayName presence { online lastSeenAt } } } }') },
+    'registeredUsers with contacts marked': { expected: 2, run: ({ viewer }) => () => viewer.must('{ registeredUsers(first: 100) { nodes { id isContact } } }') },
+    'a page of members': {
+      expected: 5,
+      run: ({ viewer, room }) => () => viewer.must('query ($id: ID!) { chat(id: $id) { members(first: 50) { totalCount nodes { role readSeq user { username presence { online } } } } } }', { id: room.id }),
+    },
+    'members of many chats': { expected: 4, run: ({ viewer }) => () => viewer.must('{ chats(first: 20) { nodes { id members(first: 10) { nodes { role user { username } } } } } }') },
+    'inbox': { expected: 3, run: ({ viewer }) => () => viewer.must('{ inbox(first: 50, filter: { undeliveredOnly: true }) { nodes { id text sender { username } chat { id } } } }') },
+    'nodes: messages': { expected: 4, run: ({ viewer, ids }) => () => viewer.must('query ($ids: [ID!]!) { nodes(ids: $ids) { ... on Message { id text sender { username } } } }', { ids: ids.slice(0, 100) }) },
+    'nodes: rooms': { expected: 2, run: ({ viewer, rooms }) => () => viewer.must('query ($ids: [ID!]!) { nodes(ids: $ids) { ... on Room { id name } } }', { ids: rooms.map(({ id }) => id) }) },
+    'nodes: people': { expected: 1, run: ({ viewer, others }) => () => viewer.must('query ($ids: [ID!]!) { nodes(ids: $ids) { ... on User { id username } } }', { ids: others.map(({ id }) => id) }) },
+    'rooms': { expected: 3, run: ({ viewer }) => () => viewer.must('{ rooms(first: 50) { nodes { id name memberCount onlineCount my { unreadCount } } } }') },
+    'total of unread messages': { expected: 3, run: ({ viewer }) => () => viewer.must('{ me { account { totalUnread } } }') },
+  };
+  const found = { small: {} as Record<string, number>, large: {} as Record<string, number>, expected: {} as Record<string, number> };
+  for (const [name, { expected, run }] of Object.entries(operations)) {
+    found.small[name] = await statements(server, run(small));
+    found.large[name] = await statements(server, run(large));
+    found.expected[name] = expected;
+  }
+  expect(found.large).toEqual(found.small);
+  expect(found.large).toEqual(found.expected);
+});
+
+it('takes as many statements to hand a message to a hundred readers as to one', { timeout: 60_000 }, async () => {
+  await using server = await startTestServer();
+  const [sender, ...readers] = await server.people(11);
+  const room = await (sender as Person).createRoom({ members: readers.map(({ id }) => ({ id })) });
+  const sending = await statements(server, sendTo(sender as Person, room));
+  const delivering = async (document: string, people: Person[], each: number): Promise<number> => {
+    const streams: Follow[] = [];
+    for (const person of people) for (let count = 0; count < each; count++) streams.push(await person.follow(document, {}, { on: person.socket() }));
+    const count = await statements(server, async () => {
+      const { message } = await (sender as Person).send(room, 'hello');
+      await Promise.all(streams.map((stream) => stream.next((item) => item.message?.id === message.id)));
+    });
+    await Promise.all(people.map((person) => person.close()));
+    await vi.waitUntil(() => server.followers() === 0);
+    return count - sending;
+  };
+  const same = 'subscription { newMessages { ... on MessageAdded { message { id text seq sender { id displayName } chat { id name lastSeq } } } } }';
+  // What differs from reader to reader is read together for those who have their turn together.
+  const own = 'subscription { newMessages { ... on MessageAdded { message { id status chat { id lastMessage { id } my { unreadCount role } } } } } }';
+  expect({ toOne: await delivering(same, readers.slice(0, 1), 1), toHundred: await delivering(same, readers, 10) }).toEqual({ toOne: 2, toHundred: 2 });
+  const toOne = await delivering(own, readers.slice(0, 1), 1);
+  expect(toOne).toBeLessThanOrEqual(6);
+  expect(await delivering(own, readers, 10)).toBeLessThanOrEqual(4 * toOne);
+});
