@@ -441,9 +441,13 @@ export async function createTail({ db, log, config, clock, logger, mayRead, hydr
   async function take(state: State): Promise<FollowItem | null> {
     for (;;) {
       if (state.closed) return null;
+      if (state.queue.length > 0) {
+        // Before an item is taken: while it waits it can still be outdated.
+        await yieldWhenLong();
+        if (state.closed) return null;
+      }
       const item = state.queue.shift();
       if (item) {
-        await yieldWhenLong();
         if (item.type === 'event' && !(await visible(state, item.event))) continue;
         if (state.closed) return null;
         state.lastItemAt = Date.now();

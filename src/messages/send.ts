@@ -51,7 +51,6 @@ export async function storeDrafts(sql: Sql, number: Numbering, drafts: readonly 
     }
   }
   if (accepted.length > 0) {
-    await holdAccounts(sql, [...new Set(accepted.map(({ draft }) => draft.senderId))]);
     const added: NewEvent[] = places.opened.flatMap(({ id, low, high }) => [...new Set([low, high])].map((userId) => ({ type: 'chat-added' as const, chatId: id, userId, dialog: { low, high } })));
     const events = await number([...added, ...accepted.map(({ chat }) => ({ type: 'message-added' as const, chatId: chat.id }))]);
     const rows = accepted.map(({ draft, chat, seq }, index) => {
@@ -117,6 +116,7 @@ async function prepareChats(sql: Sql, drafts: readonly Draft[], dialogs: Map<str
   const members = new Map((places.length > 0 ? await membersAt(sql, places) : []).map((member) => [placeKey(member), member]));
   const guests = places.filter((place) => !members.has(placeKey(place)));
   const banned = new Set((guests.length > 0 ? await bansAt(sql, guests) : []).map(placeKey));
+  await holdAccounts(sql, [...new Set(guests.map(({ userId }) => userId))]);
   return { opened, mustPost };
 
   /** The chat a draft goes to, or why it may not. */

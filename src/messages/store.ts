@@ -86,15 +86,17 @@ export async function liveAccounts(sql: Sql, ids: readonly number[]): Promise<Se
 
 type Place = { chatId: number; userId: number };
 
+/**
+ * Memberships, and on PostgreSQL the members' accounts, kept from being renamed until the commit. Storing a message does that anyway, for its foreign key,
+ * but after the numbers were taken: who renames has the account and waits for the numbers, and both would wait for ever.
+ */
 export async function membersAt(sql: Sql, places: readonly Place[]): Promise<Pick<MemberRow, 'chatId' | 'userId' | 'role'>[]> {
   const table = tableOf(sql.engine, 't', { chatId: 'int', userId: 'int' });
-  return sql.all(`SELECT b."chatId", b."userId", b."role" FROM ${table} JOIN "Member" b ON b."chatId" = t."chatId" AND b."userId" = t."userId"`, [places]);
+  const [join, hold] = sql.engine === 'sqlite' ? ['', ''] : ['JOIN "User" u ON u."id" = b."userId"', 'FOR KEY SHARE OF u'];
+  return sql.all(`SELECT b."chatId", b."userId", b."role" FROM ${table} JOIN "Member" b ON b."chatId" = t."chatId" AND b."userId" = t."userId" ${join} ${hold}`, [places]);
 }
 
-/**
- * Keeps the senders' accounts from being renamed until the commit. Storing a message does so anyway, for its foreign key, but after the numbers were
- * taken: who renames has the account and waits for the numbers, and both would wait for ever.
- */
+/** The same for the accounts of guests. */
 export async function holdAccounts(sql: Sql, ids: readonly number[]): Promise<void> {
   if (sql.engine === 'postgresql') await sql.all('SELECT 1 FROM "User" WHERE "id" = ANY(?::int[]) FOR KEY SHARE', [ids]);
 }

