@@ -63,7 +63,11 @@ async function ours(under: number) {
   const people: Awaited<ReturnType<typeof register>>[] = [];
   for (let index = 0; index < 100; index++) people.push(await register(driver, `reader${index}`));
   const [first] = people as [(typeof people)[number]];
-  const chatId = await createRoom(driver, first.token, people.slice(1).map(({ id }) => id));
+  const chatId = await createRoom(
+    driver,
+    first.token,
+    people.slice(1).map(({ id }) => id),
+  );
   const counter = createCounter();
   const sockets = await Promise.all(
     Array.from({ length: readers }, async (_, index) => {

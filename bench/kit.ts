@@ -58,7 +58,11 @@ export async function register(driver: Driver, username: string): Promise<{ id: 
 
 export async function createRoom(driver: Driver, token: string, memberIds: string[]): Promise<string> {
   const input = { name: 'Bench', members: memberIds.slice(0, 1_000).map((id) => ({ id })) };
-  const { createRoom: made } = await driver.graphql('mutation ($input: CreateRoomInput!) { createRoom(input: $input) { ... on CreateRoomPayload { room { id } } ... on UserError { errorMessage } } }', { input }, token);
+  const { createRoom: made } = await driver.graphql(
+    'mutation ($input: CreateRoomInput!) { createRoom(input: $input) { ... on CreateRoomPayload { room { id } } ... on UserError { errorMessage } } }',
+    { input },
+    token,
+  );
   return made.room.id;
 }
 
@@ -87,10 +91,28 @@ export function quantile(values: number[], share: number): number {
 export async function compare(title: string, rounds: number, contestants: Record<string, () => Promise<Record<string, number>>>): Promise<void> {
   const results = new Map<string, Record<string, number>[]>();
   for (let round = 0; round < rounds; round++) for (const [name, run] of Object.entries(contestants)) results.set(name, [...(results.get(name) ?? []), await run()]);
-  const medians = [...results].map(([name, runs]) => [name, Object.fromEntries(Object.keys(runs[0] ?? {}).map((key) => [key, quantile(runs.map((run) => run[key] ?? 0), 0.5)]))] as const);
+  const medians = [...results].map(
+    ([name, runs]) =>
+      [
+        name,
+        Object.fromEntries(
+          Object.keys(runs[0] ?? {}).map((key) => [
+            key,
+            quantile(
+              runs.map((run) => run[key] ?? 0),
+              0.5,
+            ),
+          ]),
+        ),
+      ] as const,
+  );
   const [, first] = medians[0] ?? [];
   console.log(`\n${title}`);
   for (const [name, values] of medians) {
-    console.log(`  ${name.padEnd(44)} ${Object.entries(values).map(([key, value]) => `${key} ${value.toFixed(value < 100 ? 2 : 0)} (x${(value / (first?.[key] ?? 1)).toFixed(2)})`).join('   ')}`);
+    console.log(
+      `  ${name.padEnd(44)} ${Object.entries(values)
+        .map(([key, value]) => `${key} ${value.toFixed(value < 100 ? 2 : 0)} (x${(value / (first?.[key] ?? 1)).toFixed(2)})`)
+        .join('   ')}`,
+    );
   }
 }

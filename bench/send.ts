@@ -57,9 +57,18 @@ async function ours(synchronous: string, senders: number, transport: 'http' | 's
   const people: Awaited<ReturnType<typeof register>>[] = [];
   for (let index = 0; index < senders; index++) people.push(await register(driver, `sender${index}`));
   const [first, ...others] = people as [(typeof people)[number], ...typeof people];
-  const chatId = await createRoom(driver, first.token, others.map(({ id }) => id));
+  const chatId = await createRoom(
+    driver,
+    first.token,
+    others.map(({ id }) => id),
+  );
   const sockets = people.map(({ token }) =>
-    createClient({ url: `${server.url.replace('http', 'ws')}/graphql`, webSocketImpl: WebSocket, connectionParams: { authorization: `Bearer ${token}` }, lazy: transport === 'http' }),
+    createClient({
+      url: `${server.url.replace('http', 'ws')}/graphql`,
+      webSocketImpl: WebSocket,
+      connectionParams: { authorization: `Bearer ${token}` },
+      lazy: transport === 'http',
+    }),
   );
   const result = await load(senders, seconds, async (sender, round) => {
     const variables = { input: { to: { chatId }, text: `hello ${round}`, clientMessageId: `${sender} ${round}` } };

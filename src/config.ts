@@ -33,7 +33,11 @@ const whole = (fallback: number, min: number, max: number, meaning: string): Set
 const list = (meaning: string): Setting<string[]> => ({
   default: '',
   meaning,
-  parse: (value) => value.split(',').map((part) => part.trim()).filter(Boolean),
+  parse: (value) =>
+    value
+      .split(',')
+      .map((part) => part.trim())
+      .filter(Boolean),
 });
 const httpUrl = (meaning: string): Setting<string> => ({
   default: '',

@@ -63,7 +63,12 @@ export class AppError<Code extends ErrorCode = ErrorCode> extends Error {
   override name = 'AppError';
   readonly code: Code;
   readonly details: ErrorDetails[Code];
-  constructor(code: Code, ...rest: ErrorDetails[Code] extends undefined ? [details?: undefined, message?: string, options?: ErrorOptions] : [details: ErrorDetails[Code], message?: string, options?: ErrorOptions]) {
+  constructor(
+    code: Code,
+    ...rest: ErrorDetails[Code] extends undefined
+      ? [details?: undefined, message?: string, options?: ErrorOptions]
+      : [details: ErrorDetails[Code], message?: string, options?: ErrorOptions]
+  ) {
     super(rest[1] ?? sentences[code], rest[2]);
     this.code = code;
     this.details = rest[0] as ErrorDetails[Code];

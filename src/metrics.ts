@@ -16,7 +16,12 @@ export function createMetrics() {
   const names = new Set<string>();
 
   const requests = new Counter({ name: 'tertulia_http_requests_total', help: 'HTTP requests answered.', labelNames: ['status'], registers });
-  const operations = new Counter({ name: 'tertulia_operations_total', help: 'GraphQL operations by name and outcome.', labelNames: ['transport', 'kind', 'name', 'outcome'], registers });
+  const operations = new Counter({
+    name: 'tertulia_operations_total',
+    help: 'GraphQL operations by name and outcome.',
+    labelNames: ['transport', 'kind', 'name', 'outcome'],
+    registers,
+  });
   const durations = new Histogram({
     name: 'tertulia_operation_seconds',
     help: 'How long queries and mutations took.',
@@ -42,7 +47,14 @@ export function createMetrics() {
     ['tertulia_event_loop_delay_p99_seconds', 'Delay of the event loop since the last reading, 99th percentile.', () => loopDelay.percentile(99)],
     ['tertulia_event_loop_delay_max_seconds', 'Longest delay of the event loop since the last reading.', () => loopDelay.max],
   ] as const) {
-    new Gauge({ name, help, registers, collect() { this.set(Number.isFinite(read()) ? read() / 1e9 : 0); } });
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(Number.isFinite(read()) ? read() / 1e9 : 0);
+      },
+    });
   }
 
   return {

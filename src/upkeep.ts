@@ -1,14 +1,27 @@
 /** What the server does by itself from time to time: forgets old events and ended sessions, and clears away what deleted rooms left. */
-import type { Sessions } from './sessions/sessions.ts';
+
 import type { EventLog } from './events/event-log.ts';
 import type { Tail } from './events/follow.ts';
 import type { Log } from './log.ts';
 import type { Messages } from './messages/messages.ts';
+import type { Sessions } from './sessions/sessions.ts';
 
 const everyMs = 60_000;
 
 /** Begins at once and repeats every minute, never two at a time. Returns how to stop; a failure is logged and tried again. */
-export function startUpkeep({ eventLog, tail, messages, sessions, logger }: { eventLog: EventLog; tail: Tail; messages: Messages; sessions: Sessions; logger: Log }): () => Promise<void> {
+export function startUpkeep({
+  eventLog,
+  tail,
+  messages,
+  sessions,
+  logger,
+}: {
+  eventLog: EventLog;
+  tail: Tail;
+  messages: Messages;
+  sessions: Sessions;
+  logger: Log;
+}): () => Promise<void> {
   let stopped = false;
   let running = round();
   const timer = setInterval(() => {

@@ -14,7 +14,13 @@ const roles = ['anonymous', 'stranger', 'removed', 'banned', 'member', 'admin', 
 type Role = (typeof roles)[number];
 type People = Record<Exclude<Role, 'anonymous'> | 'other', Person>;
 
-const rooms = { private: { visibility: 'PRIVATE' }, public: { visibility: 'PUBLIC' }, password: { visibility: 'PUBLIC', password: 'sesame' }, open: { visibility: 'PUBLIC', postPolicy: 'ANYONE' }, everyone: { visibility: 'PUBLIC', everyone: true } };
+const rooms = {
+  private: { visibility: 'PRIVATE' },
+  public: { visibility: 'PUBLIC' },
+  password: { visibility: 'PUBLIC', password: 'sesame' },
+  open: { visibility: 'PUBLIC', postPolicy: 'ANYONE' },
+  everyone: { visibility: 'PUBLIC', everyone: true },
+};
 type Where = keyof typeof rooms | 'dialog' | '';
 /** A chat with people in it, and what was said there: in a room by `member` and `other`, in a dialog by `owner` to `admin`. */
 type World = { people: People; chatId: string; messageId: string; otherMessageId: string; cursor: string; sessionId: string };
@@ -32,8 +38,14 @@ type Case = {
 const all: Where[] = ['private', 'public', 'password', 'dialog'];
 const byId = ({ chatId }: World): Untyped => ({ id: chatId });
 const inRoom = (pick: (room: Untyped) => unknown) => (data: Untyped) => (data.chat === null ? null : pick(data.chat));
-const withChat = (list: string) => (data: Untyped, { chatId }: World) => data[list]?.nodes.filter((node: Untyped) => node.id === chatId);
-const withMessage = (list: string) => (data: Untyped, { messageId }: World) => data[list]?.nodes.filter((node: Untyped) => node.id === messageId);
+const withChat =
+  (list: string) =>
+  (data: Untyped, { chatId }: World) =>
+    data[list]?.nodes.filter((node: Untyped) => node.id === chatId);
+const withMessage =
+  (list: string) =>
+  (data: Untyped, { messageId }: World) =>
+    data[list]?.nodes.filter((node: Untyped) => node.id === messageId);
 
 const queries: Case[] = [
   { field: 'Query.me', where: [''], document: '{ me { id } }' },
@@ -42,14 +54,26 @@ const queries: Case[] = [
   { field: 'Query.eventCursor', where: [''], document: '{ eventCursor }' },
   { field: 'Query.registeredUsers', where: [''], document: '{ registeredUsers { nodes { id } } }' },
   { field: 'Query.user', where: [''], document: 'query ($user: ID!) { user(ref: { id: $user }) { id } }', variables: ({ people }) => ({ user: people.other.id }) },
-  { field: 'User.account', where: [''], document: 'query ($user: ID!) { user(ref: { id: $user }) { account { email } } }', variables: ({ people }) => ({ user: people.other.id }), of: (data) => data.user?.account },
+  {
+    field: 'User.account',
+    where: [''],
+    document: 'query ($user: ID!) { user(ref: { id: $user }) { account { email } } }',
+    variables: ({ people }) => ({ user: people.other.id }),
+    of: (data) => data.user?.account,
+  },
   { field: 'Query.dialog', where: [''], document: 'query ($user: ID!) { dialog(with: { id: $user }) { id } }', variables: ({ people }) => ({ user: people.other.id }) },
   { field: 'Query.chats', where: all, document: '{ chats { nodes { id } } }', of: withChat('chats') },
   { field: 'Query.rooms', where: all, document: '{ rooms(first: 100) { nodes { id } } }', of: withChat('rooms') },
   { field: 'Query.chat', where: all, document: 'query ($id: ID!) { chat(id: $id) { id } }', variables: byId },
   { field: 'Query.room', where: all, document: 'query ($id: ID!) { room(ref: { id: $id }) { id } }', variables: byId },
   { field: 'Query.node', where: all, document: 'query ($id: ID!) { node(id: $id) { id } }', variables: byId },
-  { field: 'Query.nodes', where: all, document: 'query ($id: ID!, $message: ID!) { nodes(ids: [$id, $message]) { id } }', variables: ({ chatId, messageId }) => ({ id: chatId, message: messageId }), of: (data) => data.nodes[1] },
+  {
+    field: 'Query.nodes',
+    where: all,
+    document: 'query ($id: ID!, $message: ID!) { nodes(ids: [$id, $message]) { id } }',
+    variables: ({ chatId, messageId }) => ({ id: chatId, message: messageId }),
+    of: (data) => data.nodes[1],
+  },
   { field: 'Query.message', where: all, document: 'query ($id: ID!) { message(id: $id) { id } }', variables: ({ messageId }) => ({ id: messageId }) },
   { field: 'Query.groupMessages', where: all, document: 'query ($id: ID!) { groupMessages(room: { id: $id }) { nodes { id } } }', variables: byId },
   { field: 'Query.inbox', where: all, document: '{ inbox(first: 100) { nodes { id } } }', of: withMessage('inbox') },
@@ -62,11 +86,23 @@ const queries: Case[] = [
   },
   { field: 'Chat.messages', where: all, document: 'query ($id: ID!) { chat(id: $id) { messages { nodes { id } } } }', variables: byId, of: inRoom((chat) => chat.messages) },
   { field: 'Chat.members', where: all, document: 'query ($id: ID!) { chat(id: $id) { members { nodes { id } } } }', variables: byId, of: inRoom((chat) => chat.members) },
-  { field: 'Member.readSeq', where: all, document: 'query ($id: ID!) { chat(id: $id) { members { nodes { readSeq } } } }', variables: byId, of: inRoom((chat) => chat.members && chat.members.nodes[0].readSeq) },
+  {
+    field: 'Member.readSeq',
+    where: all,
+    document: 'query ($id: ID!) { chat(id: $id) { members { nodes { readSeq } } } }',
+    variables: byId,
+    of: inRoom((chat) => chat.members && chat.members.nodes[0].readSeq),
+  },
   { field: 'Chat.lastMessage', where: all, document: 'query ($id: ID!) { chat(id: $id) { lastMessage { id } } }', variables: byId, of: inRoom((chat) => chat.lastMessage) },
   { field: 'Chat.messageAt', where: all, document: 'query ($id: ID!) { chat(id: $id) { messageAt(seq: 1) { id } } }', variables: byId, of: inRoom((chat) => chat.messageAt) },
   { field: 'Chat.my', where: all, document: 'query ($id: ID!) { chat(id: $id) { my { readSeq } } }', variables: byId, of: inRoom((chat) => chat.my) },
-  { field: 'Message.readBy', where: all, document: 'query ($id: ID!) { message(id: $id) { readBy { pageInfo { hasNextPage } } } }', variables: ({ messageId }) => ({ id: messageId }), of: (data) => data.message?.readBy },
+  {
+    field: 'Message.readBy',
+    where: all,
+    document: 'query ($id: ID!) { message(id: $id) { readBy { pageInfo { hasNextPage } } } }',
+    variables: ({ messageId }) => ({ id: messageId }),
+    of: (data) => data.message?.readBy,
+  },
 ];
 
 /** A mutation with one input, whose errors are data. */

@@ -2,9 +2,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { createPerson, type Item, type Person, type Untyped } from './kit/person.ts';
-import { openRawSocket } from './kit/raw-socket.ts';
 import { startProcess } from './kit/process.ts';
-import { startTestServer, temporaryFolder, type TestServer } from './kit/server.ts';
+import { openRawSocket } from './kit/raw-socket.ts';
+import { startTestServer, type TestServer, temporaryFolder } from './kit/server.ts';
 
 const quick = { PRESENCE_GRACE_SECONDS: '1' };
 const presence = `subscription ($scope: PresenceScopeInput!) { presence(scope: $scope) { __typename
@@ -13,9 +13,13 @@ const events = `subscription ($after: EventCursor) { events(after: $after) { __t
   ... on PresenceChanged { user { id presence { online } } } ... on TypingChanged { active expiresAt chat { id } user { id } } ... on MessageAdded { message { text } } } }`;
 const typing = 'subscription ($chatId: ID!) { typing(chatId: $chatId) { __typename ... on TypingChanged { active expiresAt user { id } } } }';
 const setTyping = (person: Person, chatId: string, active = true) =>
-  person.request('mutation ($chatId: ID!, $active: Boolean!) { setTyping(input: { chatId: $chatId, active: $active }) { __typename ... on SetTypingPayload { expiresAt } ... on UserError { code } } }', { chatId, active });
+  person.request(
+    'mutation ($chatId: ID!, $active: Boolean!) { setTyping(input: { chatId: $chatId, active: $active }) { __typename ... on SetTypingPayload { expiresAt } ... on UserError { code } } }',
+    { chatId, active },
+  );
 
-const stateOf = async (viewer: Person, person: Person): Promise<Untyped> => (await viewer.must('query ($id: ID!) { user(ref: { id: $id }) { presence { state online lastSeenAt } } }', { id: person.id })).user.presence;
+const stateOf = async (viewer: Person, person: Person): Promise<Untyped> =>
+  (await viewer.must('query ($id: ID!) { user(ref: { id: $id }) { presence { state online lastSeenAt } } }', { id: person.id })).user.presence;
 /** An acknowledged socket without any stream. */
 async function comeOnline(place: { url: string }, person: Person) {
   const { socket, closed } = await openRawSocket(place, { init: { authorization: `Bearer ${person.token}` } });
@@ -34,10 +38,19 @@ describe('presence', () => {
     const first = await stream.until('CaughtUp');
     expect(first.map(({ __typename }) => __typename)).toEqual(['PresenceChanged', 'PresenceChanged', 'CaughtUp']);
     expect(first.slice(0, 2).every(({ snapshot }) => snapshot)).toBe(true);
-    expect(new Map(changes(first))).toEqual(new Map([[there.id, true], [away.id, false]]));
+    expect(new Map(changes(first))).toEqual(
+      new Map([
+        [there.id, true],
+        [away.id, false],
+      ]),
+    );
     expect(first.at(-1)).toMatchObject({ replayedCount: 2 });
     await comeOnline(server, away);
-    expect(await stream.next()).toMatchObject({ __typename: 'PresenceChanged', snapshot: false, user: { id: away.id, presence: { state: 'ONLINE', online: true, lastSeenAt: null } } });
+    expect(await stream.next()).toMatchObject({
+      __typename: 'PresenceChanged',
+      snapshot: false,
+      user: { id: away.id, presence: { state: 'ONLINE', online: true, lastSeenAt: null } },
+    });
     expect(stream.items.filter(({ __typename }) => __typename === 'CaughtUp')).toHaveLength(1);
   });
 
@@ -55,7 +68,11 @@ describe('presence', () => {
     const lost = Date.now();
     const end = await stream.next();
     // Of the whole story these two: that it was lost in between came to nobody.
-    expect(changes(stream.items)).toEqual([[person.id, false], [person.id, true], [person.id, false]]);
+    expect(changes(stream.items)).toEqual([
+      [person.id, false],
+      [person.id, true],
+      [person.id, false],
+    ]);
     expect(Date.now() - lost).toBeGreaterThan(900);
     expect(Math.abs(Date.parse(end.user.presence.lastSeenAt) - lost)).toBeLessThan(900);
     expect(await stateOf(watcher, person)).toEqual({ state: 'OFFLINE', online: false, lastSeenAt: end.user.presence.lastSeenAt });
@@ -79,7 +96,10 @@ describe('presence', () => {
     expect(sse.headers.get('content-type')).toContain('text/event-stream');
     laptop.close();
     expect(await stateOf(watcher, person)).toMatchObject({ online: true });
-    expect(changes(stream.items)).toEqual([[person.id, false], [person.id, true]]);
+    expect(changes(stream.items)).toEqual([
+      [person.id, false],
+      [person.id, true],
+    ]);
     leaving.abort();
     await stream.next(isOf(person, false));
 

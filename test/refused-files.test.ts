@@ -13,7 +13,11 @@ const files: [name: string, make: (path: string) => Promise<void>, message: RegE
   ['a text', (path) => writeFile(path, 'These are my notes.\n'.repeat(500)), /is not a database \(or is damaged\)\. Nothing was changed\./],
   ['a short text', (path) => writeFile(path, 'notes'), /is not a database \(or is damaged\)\. Nothing was changed\./],
   ['an empty file', (path) => writeFile(path, ''), /is an empty file, not a Tertulia database/],
-  ["another program's database", async (path) => new Sqlite(path).exec('CREATE TABLE recipes (name TEXT); INSERT INTO recipes VALUES (1)').close() && undefined, /tables of another program \(recipes\)/],
+  [
+    "another program's database",
+    async (path) => new Sqlite(path).exec('CREATE TABLE recipes (name TEXT); INSERT INTO recipes VALUES (1)').close() && undefined,
+    /tables of another program \(recipes\)/,
+  ],
 ];
 
 for (const [name, make, message] of files) {
@@ -65,4 +69,7 @@ async function mustBeRefused(dataDir: string, path: string, message: RegExp): Pr
   expect(await digestOf(path)).toBe(before);
 }
 
-const digestOf = async (path: string): Promise<string> => createHash('sha256').update(await readFile(path)).digest('hex');
+const digestOf = async (path: string): Promise<string> =>
+  createHash('sha256')
+    .update(await readFile(path))
+    .digest('hex');

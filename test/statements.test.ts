@@ -41,37 +41,107 @@ it('takes so many statements for a page, a send, and a list, however many rows t
   const operations: Record<string, { expected: number; run: (world: typeof small) => () => Promise<unknown> }> = {
     'chats with last messages and unread counts': {
       expected: 7,
-      run: ({ viewer }) => () => viewer.must('{ chats(first: 20) { nodes { id name lastSeq lastActivityAt lastMessage { id text sender { displayName } } my { readSeq unreadCount role } ... on Dialog { peer { username presence { online } } } } } }'),
+      run:
+        ({ viewer }) =>
+        () =>
+          viewer.must(
+            '{ chats(first: 20) { nodes { id name lastSeq lastActivityAt lastMessage { id text sender { displayName } } my { readSeq unreadCount role } ... on Dialog { peer { username presence { online } } } } } }',
+          ),
     },
     'a page of messages with senders and status': {
       expected: 6,
-      run: ({ viewer, room }) => () => viewer.must('query ($id: ID!) { chat(id: $id) { messages(last: 50) { nodes { id seq text status sender { id displayName } } pageInfo { hasPreviousPage } } } }', { id: room.id }),
+      run:
+        ({ viewer, room }) =>
+        () =>
+          viewer.must('query ($id: ID!) { chat(id: $id) { messages(last: 50) { nodes { id seq text status sender { id displayName } } pageInfo { hasPreviousPage } } } }', {
+            id: room.id,
+          }),
     },
     'groupMessages with counts': {
       expected: 5,
-      run: ({ viewer, room }) => () => viewer.must('query ($id: ID!) { groupMessages(room: { id: $id }, first: 50) { nodes { id text deliveredCount readCount } } }', { id: room.id }),
+      run:
+        ({ viewer, room }) =>
+        () =>
+          viewer.must('query ($id: ID!) { groupMessages(room: { id: $id }, first: 50) { nodes { id text deliveredCount readCount } } }', { id: room.id }),
     },
     'sendMessage to a room': { expected: 7, run: ({ viewer, room }) => sendTo(viewer, room) },
-    'markRead': {
+    markRead: {
       expected: 6,
       run: ({ viewer, room }) => {
         let seq = 0;
         return () => viewer.must('mutation ($input: MarkReadInput!) { markRead(input: $input) { __typename } }', { input: { chatId: room.id, upToSeq: ++seq } });
       },
     },
-    'registeredUsers with presence': { expected: 1, run: ({ viewer }) => () => viewer.must('{ registeredUsers(first: 100) { nodes { id username displayName presence { online lastSeenAt } } } }') },
-    'registeredUsers with contacts marked': { expected: 2, run: ({ viewer }) => () => viewer.must('{ registeredUsers(first: 100) { nodes { id isContact } } }') },
+    'registeredUsers with presence': {
+      expected: 1,
+      run:
+        ({ viewer }) =>
+        () =>
+          viewer.must('{ registeredUsers(first: 100) { nodes { id username displayName presence { online lastSeenAt } } } }'),
+    },
+    'registeredUsers with contacts marked': {
+      expected: 2,
+      run:
+        ({ viewer }) =>
+        () =>
+          viewer.must('{ registeredUsers(first: 100) { nodes { id isContact } } }'),
+    },
     'a page of members': {
       expected: 5,
-      run: ({ viewer, room }) => () => viewer.must('query ($id: ID!) { chat(id: $id) { members(first: 50) { totalCount nodes { role readSeq user { username presence { online } } } } } }', { id: room.id }),
+      run:
+        ({ viewer, room }) =>
+        () =>
+          viewer.must('query ($id: ID!) { chat(id: $id) { members(first: 50) { totalCount nodes { role readSeq user { username presence { online } } } } } }', { id: room.id }),
     },
-    'members of many chats': { expected: 4, run: ({ viewer }) => () => viewer.must('{ chats(first: 20) { nodes { id members(first: 10) { nodes { role user { username } } } } } }') },
-    'inbox': { expected: 3, run: ({ viewer }) => () => viewer.must('{ inbox(first: 50, filter: { undeliveredOnly: true }) { nodes { id text sender { username } chat { id } } } }') },
-    'nodes: messages': { expected: 4, run: ({ viewer, ids }) => () => viewer.must('query ($ids: [ID!]!) { nodes(ids: $ids) { ... on Message { id text sender { username } } } }', { ids: ids.slice(0, 100) }) },
-    'nodes: rooms': { expected: 2, run: ({ viewer, rooms }) => () => viewer.must('query ($ids: [ID!]!) { nodes(ids: $ids) { ... on Room { id name } } }', { ids: rooms.map(({ id }) => id) }) },
-    'nodes: people': { expected: 1, run: ({ viewer, others }) => () => viewer.must('query ($ids: [ID!]!) { nodes(ids: $ids) { ... on User { id username } } }', { ids: others.map(({ id }) => id) }) },
-    'rooms': { expected: 3, run: ({ viewer }) => () => viewer.must('{ rooms(first: 50) { nodes { id name memberCount onlineCount my { unreadCount } } } }') },
-    'total of unread messages': { expected: 3, run: ({ viewer }) => () => viewer.must('{ me { account { totalUnread } } }') },
+    'members of many chats': {
+      expected: 4,
+      run:
+        ({ viewer }) =>
+        () =>
+          viewer.must('{ chats(first: 20) { nodes { id members(first: 10) { nodes { role user { username } } } } } }'),
+    },
+    inbox: {
+      expected: 3,
+      run:
+        ({ viewer }) =>
+        () =>
+          viewer.must('{ inbox(first: 50, filter: { undeliveredOnly: true }) { nodes { id text sender { username } chat { id } } } }'),
+    },
+    'nodes: messages': {
+      expected: 4,
+      run:
+        ({ viewer, ids }) =>
+        () =>
+          viewer.must('query ($ids: [ID!]!) { nodes(ids: $ids) { ... on Message { id text sender { username } } } }', { ids: ids.slice(0, 100) }),
+    },
+    'nodes: rooms': {
+      expected: 2,
+      run:
+        ({ viewer, rooms }) =>
+        () =>
+          viewer.must('query ($ids: [ID!]!) { nodes(ids: $ids) { ... on Room { id name } } }', { ids: rooms.map(({ id }) => id) }),
+    },
+    'nodes: people': {
+      expected: 1,
+      run:
+        ({ viewer, others }) =>
+        () =>
+          viewer.must('query ($ids: [ID!]!) { nodes(ids: $ids) { ... on User { id username } } }', { ids: others.map(({ id }) => id) }),
+    },
+    rooms: {
+      expected: 3,
+      run:
+        ({ viewer }) =>
+        () =>
+          viewer.must('{ rooms(first: 50) { nodes { id name memberCount onlineCount my { unreadCount } } } }'),
+    },
+    'total of unread messages': {
+      expected: 3,
+      run:
+        ({ viewer }) =>
+        () =>
+          viewer.must('{ me { account { totalUnread } } }'),
+    },
   };
   const found = { small: {} as Record<string, number>, large: {} as Record<string, number>, expected: {} as Record<string, number> };
   for (const [name, { expected, run }] of Object.entries(operations)) {

@@ -133,7 +133,10 @@ export function createChats({ db, accounts }: { db: Database; accounts: Pick<Acc
     const members = new Map((await findMembers(asked)).map((member) => [key(member), member]));
     const others = asked.filter((place) => !members.has(key(place)));
     const table = tableOf(db.engine, 't', { chatId: 'int', userId: 'int' });
-    const bans = await db.sql.all<{ chatId: number; userId: number }>(`SELECT b."chatId", b."userId" FROM ${table} JOIN "Ban" b ON b."chatId" = t."chatId" AND b."userId" = t."userId"`, [others]);
+    const bans = await db.sql.all<{ chatId: number; userId: number }>(
+      `SELECT b."chatId", b."userId" FROM ${table} JOIN "Ban" b ON b."chatId" = t."chatId" AND b."userId" = t."userId"`,
+      [others],
+    );
     const banned = new Set(bans.map(key));
     return asked.map((place) => ({ member: members.get(key(place)) ?? null, banned: banned.has(key(place)) }));
   }

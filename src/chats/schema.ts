@@ -76,7 +76,9 @@ export async function loadStanding(context: Context, chat: ChatRow): Promise<Cha
 
 async function loadPlace(context: Context, chatId: number): Promise<Place> {
   const { userId } = mustBeSignedIn(context);
-  const load = sharedLoader<string, Place>(context, 'places', (keys) => context.app.chats.placesOf(keys.map((key) => ({ chatId: Number(key.split('.')[0]), userId: Number(key.split('.')[1]) }))));
+  const load = sharedLoader<string, Place>(context, 'places', (keys) =>
+    context.app.chats.placesOf(keys.map((key) => ({ chatId: Number(key.split('.')[0]), userId: Number(key.split('.')[1]) }))),
+  );
   const place = await load.load(`${chatId}.${userId}`);
   return place ?? { member: null, banned: false };
 }

@@ -50,7 +50,10 @@ export function createEventLog({ db, config, clock }: { db: Database; config: Co
 
   /** Events after `number`, oldest first, at most `limit`. */
   async function readAfter(number: number, limit: number): Promise<LogEvent[]> {
-    const rows = await db.sql.all<Parameters<typeof fromRow>[0]>('SELECT "number", "at", "type", "chatId", "userId", "data" FROM "Event" WHERE "number" > ? ORDER BY "number" LIMIT ?', [number, limit]);
+    const rows = await db.sql.all<Parameters<typeof fromRow>[0]>(
+      'SELECT "number", "at", "type", "chatId", "userId", "data" FROM "Event" WHERE "number" > ? ORDER BY "number" LIMIT ?',
+      [number, limit],
+    );
     return rows.map((row) => fromRow(row, toDate));
   }
 
@@ -59,7 +62,10 @@ export function createEventLog({ db, config, clock }: { db: Database; config: Co
     const before = new Date(clock().getTime() - config.EVENT_RETENTION_SECONDS * 1000);
     for (let gone = 0; ; ) {
       const count = await db.sqlTransaction(async (sql) => {
-        const rows = await sql.all<{ number: number }>('SELECT "number" FROM "Event" WHERE "at" < ? AND "number" <= (SELECT "pruned" + 500 FROM "EventHead" WHERE "id" = 1) ORDER BY "number"', [before]);
+        const rows = await sql.all<{ number: number }>(
+          'SELECT "number" FROM "Event" WHERE "at" < ? AND "number" <= (SELECT "pruned" + 500 FROM "EventHead" WHERE "id" = 1) ORDER BY "number"',
+          [before],
+        );
         const last = rows.at(-1);
         if (!last) return 0;
         await sql.all('DELETE FROM "Event" WHERE "number" <= ?', [last.number]);

@@ -82,7 +82,15 @@ const logPage = 500;
 const ringSize = 2048;
 const wokenAtOnce = 100;
 
-export async function createTail({ db, log, config, clock, logger, mayRead, hydrate }: {
+export async function createTail({
+  db,
+  log,
+  config,
+  clock,
+  logger,
+  mayRead,
+  hydrate,
+}: {
   db: Database;
   log: EventLog;
   config: Config;
@@ -306,7 +314,10 @@ export async function createTail({ db, log, config, clock, logger, mayRead, hydr
     const person: Person = { userId, chats: new Set(), followers: new Set(), loading: null, missed: [] };
     people.set(userId, person);
     person.loading = (async () => {
-      const rows = await db.sql.all<{ last: number; chatId: number | null }>('SELECT h."last", m."chatId" FROM "EventHead" h LEFT JOIN "Member" m ON m."userId" = ? WHERE h."id" = 1', [userId]);
+      const rows = await db.sql.all<{ last: number; chatId: number | null }>(
+        'SELECT h."last", m."chatId" FROM "EventHead" h LEFT JOIN "Member" m ON m."userId" = ? WHERE h."id" = 1',
+        [userId],
+      );
       if (people.get(userId) !== person) return;
       for (const { chatId } of rows) if (chatId !== null) addChat(person, chatId);
       person.loading = null;
@@ -554,7 +565,8 @@ export async function createTail({ db, log, config, clock, logger, mayRead, hydr
   /** Live-only news of a chat, for all who follow it but one. */
   function tell(chatId: number, kind: EventKind, ephemeral: Ephemeral, exceptUserId: number): void {
     const states = [...(byRoom.get(chatId) ?? [])];
-    for (const person of byChat.get(chatId) ?? []) for (const state of person.followers) if (!state.options.only && (!state.chatIds || state.chatIds.has(chatId))) states.push(state);
+    for (const person of byChat.get(chatId) ?? [])
+      for (const state of person.followers) if (!state.options.only && (!state.chatIds || state.chatIds.has(chatId))) states.push(state);
     for (const state of states) {
       const { kinds, userId } = state.options;
       if (userId !== exceptUserId && (!kinds || kinds.has(kind))) pushTo(state, ephemeral);

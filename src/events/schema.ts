@@ -8,7 +8,7 @@ import { type Context, type Delivery, freshContext, mustBeSignedIn, sharedLoader
 import { toGlobalId } from '../graphql/ids.ts';
 import { Message, MessageStatus } from '../messages/schema.ts';
 import type { ChatRow, MemberRow, MessageRow, UserRow } from '../storage/rows.ts';
-import { type EndReason, type EventKind, endReasons, eventKinds, type LogEvent, messageIdOf, type Pair, type RemovalReason, removalReasons } from './event.ts';
+import { type EndReason, type EventKind, type endReasons, type eventKinds, type LogEvent, messageIdOf, type Pair, type RemovalReason, type removalReasons } from './event.ts';
 import type { Ephemeral, Follower, FollowItem, FollowOptions } from './follow.ts';
 
 type Durable = { cursor: string; at: Date; replayed: boolean };
@@ -157,8 +157,12 @@ function durable<Type extends Extract<StreamItem, Durable>['type']>(
   return builder.objectRef<ItemOf<Type>>(type).implement({ interfaces: [StreamEvent], description, fields: fields as never } as never);
 }
 
-const MessageAdded = durable('MessageAdded', 'A message was sent.', (t) => ({ message: t.field({ type: Message, description: 'The message.', resolve: (item) => (item as { message: MessageRow }).message }) }));
-const MessageEdited = durable('MessageEdited', 'A message has a new text.', (t) => ({ message: t.field({ type: Message, description: 'As it is now.', resolve: (item) => (item as { message: MessageRow }).message }) }));
+const MessageAdded = durable('MessageAdded', 'A message was sent.', (t) => ({
+  message: t.field({ type: Message, description: 'The message.', resolve: (item) => (item as { message: MessageRow }).message }),
+}));
+const MessageEdited = durable('MessageEdited', 'A message has a new text.', (t) => ({
+  message: t.field({ type: Message, description: 'As it is now.', resolve: (item) => (item as { message: MessageRow }).message }),
+}));
 const MessageDeleted = durable('MessageDeleted', 'The text and attachments are gone; the message keeps its id and seq as a tombstone.', (t) => ({
   message: t.field({ type: Message, description: 'The tombstone.', resolve: (item) => (item as { message: MessageRow }).message }),
 }));
@@ -171,7 +175,9 @@ const MessageStatusChanged = durable('MessageStatusChanged', "One participant's 
 const chatField = (t: PothosSchemaTypes.ObjectFieldBuilder<(typeof builder)['$inferSchemaTypes'], never>, description: string) => ({
   chat: t.field({ type: Chat, description, resolve: (item: { chat: ChatRow }) => item.chat as never } as never),
 });
-const ChatAdded = durable('ChatAdded', 'The caller can see a chat it could not see before (created, added, joined, first direct message).', (t) => chatField(t as never, 'The chat.'));
+const ChatAdded = durable('ChatAdded', 'The caller can see a chat it could not see before (created, added, joined, first direct message).', (t) =>
+  chatField(t as never, 'The chat.'),
+);
 const ChatUpdated = durable('ChatUpdated', 'Name, topic or settings of a chat changed.', (t) => chatField(t as never, 'As it is now.'));
 const ChatRemoved = durable('ChatRemoved', 'The caller lost access (left, removed, room deleted). Nothing of this chat follows.', (t) => ({
   chatId: t.id({ description: 'The chat that was.', resolve: (item) => toGlobalId('Room', item.chatId) }),
@@ -190,7 +196,9 @@ const MemberLeft = durable('MemberLeft', 'Somebody is no longer a member of a ro
   reason: t.field({ type: RemovedReasonEnum, description: 'Why.', resolve: (item) => item.reason }),
 }));
 const MemberUpdated = durable('MemberUpdated', "A member's role changed.", (t) => ({ room: roomField(t as never), member: memberField(t as never, 'As it is now.') }));
-const UserUpdated = durable('UserUpdated', "Somebody's public profile changed, or somebody is new.", (t) => ({ user: t.field({ type: User, description: 'As it is now.', resolve: (item) => item.user as never }) }));
+const UserUpdated = durable('UserUpdated', "Somebody's public profile changed, or somebody is new.", (t) => ({
+  user: t.field({ type: User, description: 'As it is now.', resolve: (item) => item.user as never }),
+}));
 const AccountChanged = durable('AccountChanged', "Something under the caller's own `account` changed on another device: contacts, e-mail, devices, sessions.", (t) => ({
   me: t.field({ type: User, description: 'The caller, as it is now.', resolve: (item) => item.me as never }),
 }));
@@ -251,9 +259,29 @@ export const itemUnion = <const Types extends readonly unknown[]>(name: string, 
 const NewMessagesItem = itemUnion('NewMessagesItem', 'What `newMessages` hands out.', [MessageAdded, CaughtUp, StreamGap, Heartbeat, SessionEnded]);
 const MessageStatusItem = itemUnion('MessageStatusItem', 'What `messageStatus` hands out.', [MessageStatusChanged, CaughtUp, StreamGap, Heartbeat, SessionEnded]);
 const durableTypes = [
-  MessageAdded, MessageEdited, MessageDeleted, MessageStatusChanged, ChatAdded, ChatUpdated, ChatRemoved, MyChatChanged, MemberJoined, MemberLeft, MemberUpdated, UserUpdated, AccountChanged,
+  MessageAdded,
+  MessageEdited,
+  MessageDeleted,
+  MessageStatusChanged,
+  ChatAdded,
+  ChatUpdated,
+  ChatRemoved,
+  MyChatChanged,
+  MemberJoined,
+  MemberLeft,
+  MemberUpdated,
+  UserUpdated,
+  AccountChanged,
 ] as const;
-const StreamItemUnion = itemUnion('StreamItem', 'What `events` hands out. New kinds may be added: ignore a `__typename` you do not know.', [...durableTypes, PresenceChanged, TypingChanged, CaughtUp, StreamGap, Heartbeat, SessionEnded]);
+const StreamItemUnion = itemUnion('StreamItem', 'What `events` hands out. New kinds may be added: ignore a `__typename` you do not know.', [
+  ...durableTypes,
+  PresenceChanged,
+  TypingChanged,
+  CaughtUp,
+  StreamGap,
+  Heartbeat,
+  SessionEnded,
+]);
 
 // ---------------------------------------------------------------- streams
 
@@ -331,7 +359,10 @@ const carriedBy = {
   messageStatus: new Set<StreamItem['type']>(['MessageStatusChanged', 'CaughtUp', 'StreamGap', 'Heartbeat', 'SessionEnded']),
 };
 
-const after = { type: 'EventCursor' as const, description: 'Continue behind this position: first what was missed, then one CaughtUp, then live. Without it the stream starts live.' };
+const after = {
+  type: 'EventCursor' as const,
+  description: 'Continue behind this position: first what was missed, then one CaughtUp, then live. Without it the stream starts live.',
+};
 
 builder.subscriptionFields((t) => ({
   events: t.field({
@@ -339,7 +370,8 @@ builder.subscriptionFields((t) => ({
     description: `One stream for a whole app session: everything and every change the caller may see, in one order,
 resumable. Durable events are replayed after \`after\`; presence and typing are live only.`,
     args: { after: t.arg(after), filter: t.arg({ type: EventFilterInput, description: 'Only some of it.' }) },
-    subscribe: async (_root, args, context) => (await deliver(context, context.app.presence.followEvents(followOptions(context, { after: args.after, ...narrowed(args.filter) })))) as never,
+    subscribe: async (_root, args, context) =>
+      (await deliver(context, context.app.presence.followEvents(followOptions(context, { after: args.after, ...narrowed(args.filter) })))) as never,
     resolve: (item) => item as never,
   }),
   newMessages: t.field({
@@ -374,7 +406,12 @@ const SyncPage = builder.objectRef<{ items: StreamItem[]; endCursor: string; has
   description: 'A piece of the log.',
   fields: (t) => ({
     // The page weighs its size already.
-    items: t.field({ type: [StreamItemUnion], complexity: { field: 1, multiplier: 1 }, description: 'In order, as `events` would hand them out.', resolve: (page) => page.items as never }),
+    items: t.field({
+      type: [StreamItemUnion],
+      complexity: { field: 1, multiplier: 1 },
+      description: 'In order, as `events` would hand them out.',
+      resolve: (page) => page.items as never,
+    }),
     endCursor: t.expose('endCursor', { type: 'EventCursor', description: 'Ask again after this.' }),
     hasMore: t.exposeBoolean('hasMore', { description: 'Whether there is more already.' }),
   }),

@@ -4,9 +4,9 @@
 import { hasCode } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Database, Tx } from '../storage/database.ts';
-import { appendEvents, insertEvents, takeNumbers } from './event-log.ts';
-import type { LogEvent, NewEvent } from './event.ts';
 import type { Sql } from '../storage/sql.ts';
+import type { LogEvent, NewEvent } from './event.ts';
+import { appendEvents, insertEvents, takeNumbers } from './event-log.ts';
 
 /** Collects events of a transaction; they are stored and numbered when the job is done. */
 export type Append = (...events: NewEvent[]) => void;
@@ -16,7 +16,13 @@ export type WriteBatch = ReturnType<typeof createWrite>['writeBatch'];
 /** Prepares events inside a batch: gives each its number, so that rows can carry the number of their event. */
 export type Numbering = (events: NewEvent[]) => Promise<LogEvent[]>;
 
-export function createWrite({ db, offer, look, clock, metrics }: {
+export function createWrite({
+  db,
+  offer,
+  look,
+  clock,
+  metrics,
+}: {
   db: Database;
   offer: (events: LogEvent[]) => void;
   look: () => void;

@@ -62,7 +62,8 @@ export type Delivery = { item: unknown; context: Context; shareKey: string | nul
 type Batch<Key, Value> = (keys: readonly Key[]) => Promise<(Value | null)[]>;
 
 /** A batching loader of this context. `batch` gets the distinct keys of one tick and answers in their order. */
-export const loader = <Key extends string | number, Value>(context: Context, name: string, batch: Batch<Key, Value>): DataLoader<Key, Value | null> => loaderIn(context.loaders, name, batch);
+export const loader = <Key extends string | number, Value>(context: Context, name: string, batch: Batch<Key, Value>): DataLoader<Key, Value | null> =>
+  loaderIn(context.loaders, name, batch);
 
 /** The same for what every viewer is answered alike. `batch` must not look at who asks. */
 export const sharedLoader = <Key extends string | number, Value>(context: Context, name: string, batch: Batch<Key, Value>): DataLoader<Key, Value | null> =>

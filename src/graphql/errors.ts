@@ -1,7 +1,17 @@
 /** Errors at the edge: the result types of the contract, and what the top-level list may say. Nothing but codes, sentences and details leaves the server. */
 import { GraphQLError, type GraphQLFormattedError } from 'graphql';
 import type { Config } from '../config.ts';
-import { AppError, conflictReasons, credentialFailures, type ErrorCode, type ErrorDetails, forbiddenReasons, rateLimitScopes, sentences, tokenFailures } from '../errors.ts';
+import {
+  AppError,
+  type conflictReasons,
+  type credentialFailures,
+  type ErrorCode,
+  type ErrorDetails,
+  type forbiddenReasons,
+  type rateLimitScopes,
+  sentences,
+  type tokenFailures,
+} from '../errors.ts';
 import type { Log } from '../log.ts';
 import { isUnavailable } from '../storage/database.ts';
 import { builder } from './builder.ts';
@@ -29,7 +39,9 @@ export const httpStatusOf: Record<ErrorCode, number> = {
 };
 
 /** An error as a union member. Plain data: graphql-js throws any Error instance that a resolver returns. */
-export type ErrorData<Code extends ErrorCode = ErrorCode> = { code: Code; errorMessage: string; httpStatus: number } & (ErrorDetails[Code] extends undefined ? object : ErrorDetails[Code]);
+export type ErrorData<Code extends ErrorCode = ErrorCode> = { code: Code; errorMessage: string; httpStatus: number } & (ErrorDetails[Code] extends undefined
+  ? object
+  : ErrorDetails[Code]);
 
 export function toErrorData(error: AppError, config: Pick<Config, 'TEAPOT'>): ErrorData {
   const httpStatus = error.code === 'ALREADY_TAKEN' && config.TEAPOT ? 418 : httpStatusOf[error.code];
@@ -64,7 +76,10 @@ const FieldError = builder.objectRef<ErrorDetails['VALIDATION_FAILED']['fields']
   }),
 });
 const named = <Value extends string>(name: string, description: string, values: Record<Value, string>) =>
-  builder.enumType(name, { description, values: Object.fromEntries(Object.entries(values).map(([value, meaning]) => [value, { description: meaning as string }])) as Record<Value, { description: string }> });
+  builder.enumType(name, {
+    description,
+    values: Object.fromEntries(Object.entries(values).map(([value, meaning]) => [value, { description: meaning as string }])) as Record<Value, { description: string }>,
+  });
 
 const ForbiddenReasonEnum = named<(typeof forbiddenReasons)[number]>('ForbiddenReason', 'Why something visible may not be done.', {
   NOT_A_MEMBER: 'Only members of the chat may.',
@@ -120,7 +135,10 @@ export const errorTypes = {
     interfaces: [UserError],
     description: 'The account or the password is not right.',
     fields: (t) => ({
-      credentialFailure: t.expose('credentialFailure', { type: CredentialFailureEnum, description: 'UNSPECIFIED unless the operator chose to tell (it lets strangers find out who has an account).' }),
+      credentialFailure: t.expose('credentialFailure', {
+        type: CredentialFailureEnum,
+        description: 'UNSPECIFIED unless the operator chose to tell (it lets strangers find out who has an account).',
+      }),
     }),
   }),
   INVALID_TOKEN: shape<'INVALID_TOKEN'>('InvalidTokenError').implement({
@@ -151,7 +169,11 @@ export const errorTypes = {
       scope: t.expose('scope', { type: RateLimitScopeEnum, description: 'Which limit.' }),
     }),
   }),
-  WRONG_ROOM_PASSWORD: shape<'WRONG_ROOM_PASSWORD'>('WrongRoomPasswordError').implement({ interfaces: [UserError], description: 'The room has a password, and this is not it.', fields: () => ({}) }),
+  WRONG_ROOM_PASSWORD: shape<'WRONG_ROOM_PASSWORD'>('WrongRoomPasswordError').implement({
+    interfaces: [UserError],
+    description: 'The room has a password, and this is not it.',
+    fields: () => ({}),
+  }),
   ROOM_FULL: shape<'ROOM_FULL'>('RoomFullError').implement({
     interfaces: [UserError],
     description: 'The room has as many members as it may.',
@@ -202,5 +224,9 @@ function rootCause(error: GraphQLError): unknown {
 /** graphql-js quotes what a client sent, which may be a password that slipped into a wrong field. */
 function withoutValues(message: string): string {
   const cut = message.replace(/got invalid value .*? at "/s, 'got an invalid value at "').replace(/got invalid value [\s\S]*?; /, 'got an invalid value: ');
-  return cut.replace(/Value "[\s\S]*?" does not exist in/, 'This value does not exist in').replace(/(cannot represent[^:]*value): [\s\S]*$/, '$1').replace(/(Expected value of type "[^"]*"), found [\s\S]*$/, '$1').slice(0, 300);
+  return cut
+    .replace(/Value "[\s\S]*?" does not exist in/, 'This value does not exist in')
+    .replace(/(cannot represent[^:]*value): [\s\S]*$/, '$1')
+    .replace(/(Expected value of type "[^"]*"), found [\s\S]*$/, '$1')
+    .slice(0, 300);
 }

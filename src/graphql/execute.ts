@@ -26,10 +26,10 @@ import { LRUCache } from 'lru-cache';
 import type { Config } from '../config.ts';
 import { AppError, hasCode } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { createQueues } from '../turns.ts';
 import type { Context, Delivery } from './context.ts';
 import { toFormattedError } from './errors.ts';
 import { findExcess, tooCostly } from './limits.ts';
-import { createQueues } from '../turns.ts';
 import { createSharing } from './share.ts';
 
 /** What a client sends, its shape already checked by the transport. */

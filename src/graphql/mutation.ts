@@ -6,7 +6,6 @@ import { builder } from './builder.ts';
 import { type Context, mustBeSignedIn } from './context.ts';
 import { errorTypeName, errorTypes, toErrorData } from './errors.ts';
 
-
 type Types = (typeof builder)['$inferSchemaTypes'];
 type InputBuilder = PothosSchemaTypes.InputFieldBuilder<Types, 'InputObject'>;
 
@@ -35,9 +34,15 @@ export function mutation<Fields extends InputFieldMap, Payload extends object, A
 ): void {
   const pascal = name.charAt(0).toUpperCase() + name.slice(1);
   const input = options.input
-    ? builder.inputType(`${pascal}Input`, { fields: options.input as never, description: options.inputDescription ?? `What \`${name}\` needs.`, ...(options.isOneOf ? { isOneOf: true } : {}) } as never)
+    ? builder.inputType(`${pascal}Input`, {
+        fields: options.input as never,
+        description: options.inputDescription ?? `What \`${name}\` needs.`,
+        ...(options.isOneOf ? { isOneOf: true } : {}),
+      } as never)
     : null;
-  const payload = builder.objectRef<Payload>(`${pascal}Payload`).implement({ fields: options.payload as never, description: options.payloadDescription ?? `\`${name}\` was done.` });
+  const payload = builder
+    .objectRef<Payload>(`${pascal}Payload`)
+    .implement({ fields: options.payload as never, description: options.payloadDescription ?? `\`${name}\` was done.` });
   const result = builder.unionType(`${pascal}Result`, {
     description: `What \`${name}\` can answer.`,
     types: [payload, ...options.errors.map((code) => errorTypes[code as keyof typeof errorTypes])] as never[],

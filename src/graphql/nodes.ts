@@ -1,8 +1,8 @@
 /** Look-ups by global id: `node` and `nodes`. Null for what is absent or hidden, also for ids that are garbage. */
 import { brandWithType } from '@pothos/core';
 import { loadUser } from '../accounts/schema.ts';
-import { parseChatRef, parseMemberRef } from '../chats/schema.ts';
 import type { ChatRef } from '../chats/chats.ts';
+import { parseChatRef, parseMemberRef } from '../chats/schema.ts';
 import { AppError } from '../errors.ts';
 import type { Viewer } from '../sessions/viewer.ts';
 import type { ChatRow, MemberRow, MessageRow } from '../storage/rows.ts';
@@ -13,7 +13,12 @@ import { maxPageSize } from './pages.ts';
 
 /** Chats by their refs, in a constant number of statements for all that are asked for together. */
 const findChat = (context: Context, viewer: Viewer, ref: ChatRef): Promise<ChatRow | null> =>
-  loader<string, ChatRow>(context, 'chatNodes', (keys) => context.app.chats.findMany(viewer, keys.map((key) => JSON.parse(key) as ChatRef))).load(JSON.stringify(ref));
+  loader<string, ChatRow>(context, 'chatNodes', (keys) =>
+    context.app.chats.findMany(
+      viewer,
+      keys.map((key) => JSON.parse(key) as ChatRef),
+    ),
+  ).load(JSON.stringify(ref));
 
 const findMessage = (context: Context, viewer: Viewer, id: number): Promise<MessageRow | null> =>
   loader<number, MessageRow>(context, 'messageNodes', (ids) => context.app.messages.findMany(viewer, ids)).load(id);

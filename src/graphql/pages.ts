@@ -26,4 +26,7 @@ export function toConnection<Row>(page: Page<Row>) {
 }
 
 /** How much a page weighs: its items times what is asked of each. */
-export const pageComplexity = (args: PageArgs): { field: number; multiplier: number } => ({ field: 1, multiplier: Math.max(1, Math.min(maxPageSize, args.first ?? args.last ?? defaultPageSize)) });
+export const pageComplexity = (args: PageArgs): { field: number; multiplier: number } => ({
+  field: 1,
+  multiplier: Math.max(1, Math.min(maxPageSize, args.first ?? args.last ?? defaultPageSize)),
+});

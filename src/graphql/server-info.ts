@@ -38,7 +38,8 @@ const limits: Record<string, { description: string; of: (config: App['config']) 
 
 const ServerLimits = builder.objectRef<App['config']>('ServerLimits').implement({
   description: 'What the server accepts, and its times.',
-  fields: (t) => Object.fromEntries(Object.entries(limits).map(([name, { description, of }]) => [name, t.int({ description, resolve: (config) => Math.min(of(config), 2 ** 31 - 1) })])),
+  fields: (t) =>
+    Object.fromEntries(Object.entries(limits).map(([name, { description, of }]) => [name, t.int({ description, resolve: (config) => Math.min(of(config), 2 ** 31 - 1) })])),
 });
 
 const ServerInfo = builder.objectRef<App>('ServerInfo').implement({
@@ -47,7 +48,11 @@ const ServerInfo = builder.objectRef<App>('ServerInfo').implement({
     name: t.string({ description: 'The program.', resolve: () => 'Tertulia' }),
     version: t.string({ description: 'Of the program.', resolve: () => version }),
     schemaVersion: t.string({ description: 'Semantic version of this schema; additive changes bump the minor number.', resolve: () => schemaVersion }),
-    capabilities: t.field({ type: [CapabilityEnum], description: 'Feature switches a client can test before it sends a newer operation.', resolve: (): Capability[] => ['SSE', 'WEBSOCKET'] }),
+    capabilities: t.field({
+      type: [CapabilityEnum],
+      description: 'Feature switches a client can test before it sends a newer operation.',
+      resolve: (): Capability[] => ['SSE', 'WEBSOCKET'],
+    }),
     limits: t.field({ type: ServerLimits, description: 'What the server accepts, and its times.', resolve: (app) => app.config }),
     webPushPublicKey: t.string({ nullable: true, description: 'VAPID key for Web Push subscriptions; null where there is no Web Push.', resolve: () => null }),
     time: t.field({ type: 'DateTime', description: "The server's clock.", resolve: (app) => app.clock() }),

@@ -23,7 +23,11 @@ export function createInbox({ db }: { db: Database }) {
       const where = [`b."userId" = ?`, `m."senderId" <> ?`, `m."deletedAt" IS NULL`, 'c."deletedAt" IS NULL'];
       if (filter.unreadOnly) where.push('m."seq" > b."readSeq"');
       if (filter.directOnly) where.push(`c."kind" = 'DIALOG'`);
-      for (const [condition, value] of [['m."senderId" = ?', filter.fromId], ['m."id" > ?', after?.[0]], ['m."id" < ?', before?.[0]]] as const) {
+      for (const [condition, value] of [
+        ['m."senderId" = ?', filter.fromId],
+        ['m."id" > ?', after?.[0]],
+        ['m."id" < ?', before?.[0]],
+      ] as const) {
         if (value == null) continue;
         where.push(condition);
         params.push(value);

@@ -6,8 +6,8 @@ import { can, canSee, must } from '../chats/access.ts';
 import { type ChatRef, type Chats, pairOf } from '../chats/chats.ts';
 import type { Config } from '../config.ts';
 import { AppError, createProblems, hasCode, notFound, type Problems } from '../errors.ts';
-import { createGroup } from '../events/group.ts';
 import type { LogEvent } from '../events/event.ts';
+import { createGroup } from '../events/group.ts';
 import type { Write, WriteBatch } from '../events/write.ts';
 import type { Keys } from '../sessions/keys.ts';
 import type { Viewer } from '../sessions/viewer.ts';
@@ -25,7 +25,18 @@ export type MessageTarget = { chat: ChatRef } | { user: { id: number } | { usern
 export type SendMessage = { to: MessageTarget; text: string | null; clientMessageId: string | null; clientSentAt: Date | null };
 export type Anchor = { afterSeq: number } | { beforeSeq: number } | { aroundSeq: number } | { firstUnread: true };
 
-export function createMessages({ db, locks, write, writeBatch, chats, accounts, limits, keys, config, clock }: {
+export function createMessages({
+  db,
+  locks,
+  write,
+  writeBatch,
+  chats,
+  accounts,
+  limits,
+  keys,
+  config,
+  clock,
+}: {
   db: Database;
   locks: Locks;
   write: Write;
@@ -144,7 +155,10 @@ export function createMessages({ db, locks, write, writeBatch, chats, accounts, 
   async function findMany(viewer: Viewer, ids: readonly number[]): Promise<(MessageRow | null)[]> {
     const rows = await messagesByIds(db.sql, ids);
     const found = await chats.findRows([...new Set(rows.map((row) => row.chatId))]);
-    const places = await chats.places(viewer.userId, found.map((chat) => chat.id));
+    const places = await chats.places(
+      viewer.userId,
+      found.map((chat) => chat.id),
+    );
     const readable = new Set(found.filter((chat, index) => can('read', { chat, member: null, banned: false, ...places[index] })).map((chat) => chat.id));
     const visible = new Map(rows.filter((row) => readable.has(row.chatId)).map((row) => [row.id, row]));
     return ids.map((id) => visible.get(id) ?? null);
@@ -159,7 +173,14 @@ export function createMessages({ db, locks, write, writeBatch, chats, accounts, 
   /** Gives events the messages they announce, as they are now, in one statement. */
   async function hydrate(events: LogEvent[]): Promise<void> {
     const bare = events.filter((event) => event.type === 'message-added' && !event.message);
-    const rows = new Map((await messagesByIds(db.sql, bare.map((event) => event.number))).map((row) => [row.id, row]));
+    const rows = new Map(
+      (
+        await messagesByIds(
+          db.sql,
+          bare.map((event) => event.number),
+        )
+      ).map((row) => [row.id, row]),
+    );
     for (const event of bare) {
       const row = rows.get(event.number);
       if (row) event.message = row;

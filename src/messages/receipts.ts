@@ -99,7 +99,11 @@ export function createReceipts({ db, writeBatch, chats, logger }: { db: Database
       [chatIds.map((chatId) => ({ chatId }))],
     );
     const byChat = new Map(rows.map((row) => [row.chatId, row]));
-    const marker = (row: Record<string, number | null> | undefined, name: string) => ({ userId: row?.[`${name}User`] ?? null, lowest: row?.[`${name}Lowest`] ?? null, second: row?.[`${name}Second`] ?? null });
+    const marker = (row: Record<string, number | null> | undefined, name: string) => ({
+      userId: row?.[`${name}User`] ?? null,
+      lowest: row?.[`${name}Lowest`] ?? null,
+      second: row?.[`${name}Second`] ?? null,
+    });
     return chatIds.map((chatId) => {
       const row = byChat.get(chatId);
       return { joined: marker(row, 'joined'), delivered: marker(row, 'delivered'), read: marker(row, 'read') };
@@ -136,7 +140,10 @@ export function createReceipts({ db, writeBatch, chats, logger }: { db: Database
 
   /** The place of the first unread message, or null. */
   async function firstUnread(userId: number, chatId: number, readSeq: number): Promise<number | null> {
-    const [row] = await db.sql.all<{ seq: number }>('SELECT "seq" FROM "Message" WHERE "chatId" = ? AND "seq" > ? AND "senderId" <> ? AND "deletedAt" IS NULL ORDER BY "seq" LIMIT 1', [chatId, readSeq, userId]);
+    const [row] = await db.sql.all<{ seq: number }>(
+      'SELECT "seq" FROM "Message" WHERE "chatId" = ? AND "seq" > ? AND "senderId" <> ? AND "deletedAt" IS NULL ORDER BY "seq" LIMIT 1',
+      [chatId, readSeq, userId],
+    );
     return row?.seq ?? null;
   }
 
@@ -195,12 +202,14 @@ async function storeMoves(sql: Sql, number: Numbering, moves: readonly Move[]): 
      FROM ${tableOf(sql.engine, 't', { chatId: 'int', userId: 'int', deliveredSeq: 'int', readSeq: 'int' })} WHERE "Member"."chatId" = t."chatId" AND "Member"."userId" = t."userId"`,
     [moved.map(({ chatId, userId, deliveredSeq, readSeq }) => ({ chatId, userId, deliveredSeq, readSeq }))],
   );
-  await number([...members.values()].flatMap(({ chatId, userId, deliveredSeq, readSeq, tellDelivered, tellRead }) => {
-    const events: NewEvent[] = tellRead ? [{ type: 'marker-moved', chatId, userId, status: 'READ', upToSeq: readSeq }] : [];
-    // What is read was delivered: only a marker ahead of that needs a word of its own.
-    if (tellDelivered && deliveredSeq > readSeq) events.push({ type: 'marker-moved', chatId, userId, status: 'DELIVERED', upToSeq: deliveredSeq });
-    return events;
-  }));
+  await number(
+    [...members.values()].flatMap(({ chatId, userId, deliveredSeq, readSeq, tellDelivered, tellRead }) => {
+      const events: NewEvent[] = tellRead ? [{ type: 'marker-moved', chatId, userId, status: 'READ', upToSeq: readSeq }] : [];
+      // What is read was delivered: only a marker ahead of that needs a word of its own.
+      if (tellDelivered && deliveredSeq > readSeq) events.push({ type: 'marker-moved', chatId, userId, status: 'DELIVERED', upToSeq: deliveredSeq });
+      return events;
+    }),
+  );
   return outcomes;
 }
 

@@ -2,7 +2,7 @@
 import type { ArgBuilder } from '@pothos/core';
 import { loadUser, parseUserRef, User, UserRefInput } from '../accounts/schema.ts';
 import { can, canSee } from '../chats/access.ts';
-import { Chat, Dialog, loadChat, loadMember, loadStanding, MemberConnection, MemberRole, parseChatRef, rememberChat, RoomRefInput, toRoomRef } from '../chats/schema.ts';
+import { Chat, Dialog, loadChat, loadMember, loadStanding, MemberConnection, MemberRole, parseChatRef, RoomRefInput, rememberChat, toRoomRef } from '../chats/schema.ts';
 import { AppError, notFound } from '../errors.ts';
 import { builder, Node } from '../graphql/builder.ts';
 import { type Context, mustBeSignedIn, sharedLoader } from '../graphql/context.ts';
@@ -24,7 +24,8 @@ export const MessageStatus = builder.enumType('MessageStatus', {
 
 export const Message = builder.objectRef<MessageRow>('Message');
 
-const loadLaggards = (context: Context, chatId: number): Promise<Laggards | null> => sharedLoader<number, Laggards>(context, 'laggards', (ids) => context.app.receipts.laggards(ids)).load(chatId);
+const loadLaggards = (context: Context, chatId: number): Promise<Laggards | null> =>
+  sharedLoader<number, Laggards>(context, 'laggards', (ids) => context.app.receipts.laggards(ids)).load(chatId);
 
 const loadCounts = (context: Context, { id, chatId, seq, senderId }: MessageRow) =>
   sharedLoader<string, { delivered: number; read: number }>(context, 'receiptCounts', (keys) => {
@@ -65,14 +66,23 @@ Message.implement({
     text: t.exposeString('text', { nullable: true, description: 'Null when deleted, or when the message is only attachments.' }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'Server time. Order by `seq`, not by this.' }),
     clientSentAt: t.expose('clientSentAt', { type: 'DateTime', nullable: true, description: "The sender's own clock, if it sent one. For display only." }),
-    clientMessageId: t.exposeString('clientMessageId', { nullable: true, description: "The id chosen by the sender's client, for local-echo matching. Every reader sees it: put no secret in it." }),
+    clientMessageId: t.exposeString('clientMessageId', {
+      nullable: true,
+      description: "The id chosen by the sender's client, for local-echo matching. Every reader sees it: put no secret in it.",
+    }),
     status: t.field({
       type: MessageStatus,
       description: 'Sent, delivered or read, over all other participants (the least advanced one decides). In a room those count who were members when it was sent and still are.',
       resolve: async (message, _args, context) => statusOf(message, (await loadLaggards(context, message.chatId)) as Laggards),
     }),
-    deliveredCount: t.int({ description: 'How many of those who count for `status` have it.', resolve: async (message, _args, context) => (await loadCounts(context, message))?.delivered ?? 0 }),
-    readCount: t.int({ description: 'How many of those who count for `status` have read it.', resolve: async (message, _args, context) => (await loadCounts(context, message))?.read ?? 0 }),
+    deliveredCount: t.int({
+      description: 'How many of those who count for `status` have it.',
+      resolve: async (message, _args, context) => (await loadCounts(context, message))?.delivered ?? 0,
+    }),
+    readCount: t.int({
+      description: 'How many of those who count for `status` have read it.',
+      resolve: async (message, _args, context) => (await loadCounts(context, message))?.read ?? 0,
+    }),
     readBy: t.field({
       type: MemberConnection,
       description: 'Members other than the sender whose `readSeq` has reached this message, of those who were members when it was sent.',
@@ -90,7 +100,10 @@ Message.implement({
 });
 
 export const MessageEdge = builder.edgeObject({ name: 'MessageEdge', type: Message, description: 'A message and its place in the list.' } as never);
-export const MessageConnection = builder.connectionObject({ name: 'MessageConnection', type: Message, description: 'A page of messages, ascending by `seq`.' } as never, MessageEdge as never);
+export const MessageConnection = builder.connectionObject(
+  { name: 'MessageConnection', type: Message, description: 'A page of messages, ascending by `seq`.' } as never,
+  MessageEdge as never,
+);
 
 // ---------------------------------------------------------------- a chat's messages
 
@@ -190,7 +203,8 @@ builder.interfaceFields(Chat, (t) => ({
     description: "The caller's place in this chat. Null when not a member.",
     resolve: async (chat, _args, context) => {
       const { userId } = mustBeSignedIn(context);
-      const member = chat.id === 0 ? { chatId: 0, userId, role: 'MEMBER', joinedAt: chat.createdAt, joinedSeq: 0, deliveredSeq: 0, readSeq: 0 } : await loadMember(context, chat.id, userId);
+      const member =
+        chat.id === 0 ? { chatId: 0, userId, role: 'MEMBER', joinedAt: chat.createdAt, joinedSeq: 0, deliveredSeq: 0, readSeq: 0 } : await loadMember(context, chat.id, userId);
       return member && { chat, member };
     },
   }),
@@ -216,8 +230,16 @@ const peerMember = async (chat: ChatRow, context: Context): Promise<MemberRow | 
   return chat.id === 0 ? null : loadMember(context, chat.id, (chat.lowUserId === userId ? chat.highUserId : chat.lowUserId) as number);
 };
 builder.objectFields(Dialog, (t) => ({
-  peerDeliveredSeq: t.int({ nullable: true, description: 'Everything up to here is on a device of the other participant.', resolve: async (chat, _args, context) => (await peerMember(chat, context))?.deliveredSeq ?? 0 }),
-  peerReadSeq: t.int({ nullable: true, description: 'Everything up to here has been read by the other participant.', resolve: async (chat, _args, context) => (await peerMember(chat, context))?.readSeq ?? 0 }),
+  peerDeliveredSeq: t.int({
+    nullable: true,
+    description: 'Everything up to here is on a device of the other participant.',
+    resolve: async (chat, _args, context) => (await peerMember(chat, context))?.deliveredSeq ?? 0,
+  }),
+  peerReadSeq: t.int({
+    nullable: true,
+    description: 'Everything up to here has been read by the other participant.',
+    resolve: async (chat, _args, context) => (await peerMember(chat, context))?.readSeq ?? 0,
+  }),
 }));
 
 builder.objectField('Account' as never, 'totalUnread', (t) =>
@@ -284,7 +306,12 @@ classic store-and-forward inbox: nothing leaves it until \`markDelivered\` ackno
       const ref = filter?.from ? parseUserRef(filter.from) : null;
       const from = ref && (await context.app.accounts.mustFind(ref));
       if (filter?.from && !from) throw notFound('User');
-      const wanted = { directOnly: filter?.directOnly ?? false, undeliveredOnly: filter?.undeliveredOnly ?? false, unreadOnly: filter?.unreadOnly ?? false, fromId: from?.id ?? null };
+      const wanted = {
+        directOnly: filter?.directOnly ?? false,
+        undeliveredOnly: filter?.undeliveredOnly ?? false,
+        unreadOnly: filter?.unreadOnly ?? false,
+        fromId: from?.id ?? null,
+      };
       return toConnection(await context.app.inbox.page(viewer, wanted, pageRequest(args))) as never;
     },
   }),
@@ -341,7 +368,11 @@ message: the first one is returned with \`duplicate: true\`. The same id with ot
   payload: (t) => ({
     message: t.field({ type: Message, description: 'Its `chat` has the fresh `lastSeq` and `lastMessage`.', resolve: ({ message }) => message }),
     duplicate: t.boolean({ description: 'True when this id had been stored before: a retry, not a new message.', resolve: ({ duplicate }) => duplicate }),
-    cursor: t.field({ type: 'EventCursor', description: 'Position right after this message, to resume from.', resolve: ({ message }, _args, context) => context.app.tail.cursorOf(message.id) }),
+    cursor: t.field({
+      type: 'EventCursor',
+      description: 'Position right after this message, to resume from.',
+      resolve: ({ message }, _args, context) => context.app.tail.cursorOf(message.id),
+    }),
   }),
 });
 

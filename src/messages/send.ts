@@ -51,7 +51,9 @@ export async function storeDrafts(sql: Sql, number: Numbering, drafts: readonly 
     }
   }
   if (accepted.length > 0) {
-    const added: NewEvent[] = places.opened.flatMap(({ id, low, high }) => [...new Set([low, high])].map((userId) => ({ type: 'chat-added' as const, chatId: id, userId, dialog: { low, high } })));
+    const added: NewEvent[] = places.opened.flatMap(({ id, low, high }) =>
+      [...new Set([low, high])].map((userId) => ({ type: 'chat-added' as const, chatId: id, userId, dialog: { low, high } })),
+    );
     const events = await number([...added, ...accepted.map(({ chat }) => ({ type: 'message-added' as const, chatId: chat.id }))]);
     const rows = accepted.map(({ draft, chat, seq }, index) => {
       const event = events[added.length + index] as LogEvent;
@@ -99,7 +101,14 @@ function asRetry(message: MessageRow, { to, contentDigest }: Draft, dialogs: Map
 
 /** Opens the dialogs that are missing, locks all chats of the batch, and reads who may post where. */
 async function prepareChats(sql: Sql, drafts: readonly Draft[], dialogs: Map<string, number>, at: Date) {
-  const pairs = [...new Map(drafts.map(({ to }) => to).filter(isPair).map((pair) => [pairKey(pair), pair])).values()];
+  const pairs = [
+    ...new Map(
+      drafts
+        .map(({ to }) => to)
+        .filter(isPair)
+        .map((pair) => [pairKey(pair), pair]),
+    ).values(),
+  ];
   const alive = pairs.length > 0 ? await liveAccounts(sql, [...new Set(pairs.flatMap(({ low, high }) => [low, high]))]) : new Set<number>();
   const missing = drafts
     .filter(({ to, senderId }) => isPair(to) && !dialogs.has(pairKey(to)) && alive.has(to.low) && alive.has(to.high) && (senderId === to.low || senderId === to.high))

@@ -7,18 +7,34 @@ const columns = ['id', 'chatId', 'seq', 'senderId', 'text', 'createdAt', 'client
 export const messageColumns = columns.map((column) => `m."${column}"`).join(', ');
 
 export function toMessage(row: MessageRow): MessageRow {
-  return { ...row, id: Number(row.id), createdAt: toDate(row.createdAt), clientSentAt: toDateOrNull(row.clientSentAt), editedAt: toDateOrNull(row.editedAt), deletedAt: toDateOrNull(row.deletedAt) };
+  return {
+    ...row,
+    id: Number(row.id),
+    createdAt: toDate(row.createdAt),
+    clientSentAt: toDateOrNull(row.clientSentAt),
+    editedAt: toDateOrNull(row.editedAt),
+    deletedAt: toDateOrNull(row.deletedAt),
+  };
 }
 
 async function messages(sql: Sql, text: string, params: Parameters<Sql['all']>[1]): Promise<MessageRow[]> {
   return (await sql.all<MessageRow>(text, params)).map(toMessage);
 }
 
-export const messagesByIds = (sql: Sql, ids: readonly number[]): Promise<MessageRow[]> => messages(sql, `SELECT ${messageColumns} FROM "Message" m WHERE ${oneOfList(sql.engine, 'm."id"', 'bigint')}`, [ids]);
+export const messagesByIds = (sql: Sql, ids: readonly number[]): Promise<MessageRow[]> =>
+  messages(sql, `SELECT ${messageColumns} FROM "Message" m WHERE ${oneOfList(sql.engine, 'm."id"', 'bigint')}`, [ids]);
 
 /** At most `limit` messages of a chat with `after` < seq < `before`, ascending; from the far end when `backward`. */
-export async function messagePage(sql: Sql, chatId: number, { after, before, limit, backward }: { after: number; before: number; limit: number; backward: boolean }): Promise<MessageRow[]> {
-  const rows = await messages(sql, `SELECT ${messageColumns} FROM "Message" m WHERE m."chatId" = ? AND m."seq" > ? AND m."seq" < ? ORDER BY m."seq" ${backward ? 'DESC' : 'ASC'} LIMIT ?`, [chatId, after, before, limit]);
+export async function messagePage(
+  sql: Sql,
+  chatId: number,
+  { after, before, limit, backward }: { after: number; before: number; limit: number; backward: boolean },
+): Promise<MessageRow[]> {
+  const rows = await messages(
+    sql,
+    `SELECT ${messageColumns} FROM "Message" m WHERE m."chatId" = ? AND m."seq" > ? AND m."seq" < ? ORDER BY m."seq" ${backward ? 'DESC' : 'ASC'} LIMIT ?`,
+    [chatId, after, before, limit],
+  );
   return backward ? rows.reverse() : rows;
 }
 
@@ -36,7 +52,16 @@ export async function sentBefore(sql: Sql, keys: readonly { senderId: number; cl
 
 export async function insertMessages(sql: Sql, rows: readonly MessageRow[]): Promise<void> {
   const table = tableOf(sql.engine, 't', {
-    id: 'bigint', chatId: 'int', seq: 'int', senderId: 'int', text: 'text', createdAt: 'date', clientSentAt: 'date', clientMessageId: 'text', contentDigest: 'text', version: 'int',
+    id: 'bigint',
+    chatId: 'int',
+    seq: 'int',
+    senderId: 'int',
+    text: 'text',
+    createdAt: 'date',
+    clientSentAt: 'date',
+    clientMessageId: 'text',
+    contentDigest: 'text',
+    version: 'int',
   });
   const names = '"id", "chatId", "seq", "senderId", "text", "createdAt", "clientSentAt", "clientMessageId", "contentDigest", "version"';
   await sql.all(`INSERT INTO "Message" (${names}) SELECT ${names} FROM ${table}`, [rows.map(({ editedAt, deletedAt, ...row }) => row)]);

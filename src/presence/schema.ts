@@ -3,8 +3,8 @@ import { loadUser, User } from '../accounts/schema.ts';
 import { can } from '../chats/access.ts';
 import { Chat, loadStanding, parseChatRef, Room } from '../chats/schema.ts';
 import { AppError, notFound } from '../errors.ts';
-import { CaughtUp, deliver, followOptions, Heartbeat, itemUnion, onlyChat, PresenceChanged, SessionEnded, TypingChanged } from '../events/schema.ts';
 import type { EventKind } from '../events/event.ts';
+import { CaughtUp, deliver, followOptions, Heartbeat, itemUnion, onlyChat, PresenceChanged, SessionEnded, TypingChanged } from '../events/schema.ts';
 import { builder } from '../graphql/builder.ts';
 import { type Context, mustBeSignedIn, sharedLoader } from '../graphql/context.ts';
 import { numberOf } from '../graphql/ids.ts';
@@ -123,7 +123,7 @@ mutation('reportActivity', {
 });
 
 mutation('setTyping', {
-  description: "Tells the others of a chat that the caller types. Say it again while it goes on (`serverInfo.limits.typingRepeatMs`); it ends by itself.",
+  description: 'Tells the others of a chat that the caller types. Say it again while it goes on (`serverInfo.limits.typingRepeatMs`); it ends by itself.',
   errors: ['NOT_FOUND', 'FORBIDDEN'],
   input: (t) => ({
     chatId: t.id({ required: true, description: 'In which chat.' }),

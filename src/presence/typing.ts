@@ -1,6 +1,6 @@
 /** Who is typing: never stored, and over by itself. */
 import { must } from '../chats/access.ts';
-import { type ChatRef, type Chats } from '../chats/chats.ts';
+import type { ChatRef, Chats } from '../chats/chats.ts';
 import type { Config } from '../config.ts';
 import type { Tail } from '../events/follow.ts';
 import type { Viewer } from '../sessions/viewer.ts';

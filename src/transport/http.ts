@@ -233,10 +233,7 @@ export function createHttp({
   function tell(client: Client, { viewer }: Who, { name, kind }: Operation, started: number, outcome: string): void {
     const ms = performance.now() - started;
     app.metrics.operation({ transport: kind === 'subscription' ? 'sse' : 'http', kind, name, outcome, seconds: ms / 1000 });
-    log.info(
-      { requestId: client.requestId, userId: viewer?.userId, operation: name?.slice(0, 64), kind, ms: Math.round(ms * 10) / 10, outcome },
-      'operation over http',
-    );
+    log.info({ requestId: client.requestId, userId: viewer?.userId, operation: name?.slice(0, 64), kind, ms: Math.round(ms * 10) / 10, outcome }, 'operation over http');
   }
 }
 

@@ -374,10 +374,7 @@ export function createSockets({ app, executor, connections, config, log }: { app
   function tell({ client, who }: State, { name, kind }: Operation, started: number, outcome: string): void {
     const ms = performance.now() - started;
     app.metrics.operation({ transport: 'websocket', kind, name, outcome, seconds: ms / 1000 });
-    log.info(
-      { requestId: client.requestId, userId: who.viewer?.userId, operation: name?.slice(0, 64), kind, ms: Math.round(ms * 10) / 10, outcome },
-      'operation over socket',
-    );
+    log.info({ requestId: client.requestId, userId: who.viewer?.userId, operation: name?.slice(0, 64), kind, ms: Math.round(ms * 10) / 10, outcome }, 'operation over socket');
   }
 }
 

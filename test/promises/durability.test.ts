@@ -77,7 +77,13 @@ async function mustHoldAll(people: Person[], chats: string[], attempts: Attempt[
     expect(sent.duplicate).toBe(before.has(attempt.text));
     attempt.acknowledged = sent;
   }
-  await Promise.all(attempts.slice(-200).map(async ({ person, chatId, text, acknowledged }) => expect((await person.must(sendMessage, input(chatId, text))).sendMessage).toMatchObject({ duplicate: true, message: { id: acknowledged?.message.id } })));
+  await Promise.all(
+    attempts
+      .slice(-200)
+      .map(async ({ person, chatId, text, acknowledged }) =>
+        expect((await person.must(sendMessage, input(chatId, text))).sendMessage).toMatchObject({ duplicate: true, message: { id: acknowledged?.message.id } }),
+      ),
+  );
   const after = await read();
   expect(after.size).toBe(attempts.length);
   // The log says the same.

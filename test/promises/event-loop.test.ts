@@ -57,22 +57,43 @@ it('P18: nobody waits for what somebody else asks for, however heavy', { timeout
   };
   const message = 'id seq text status version createdAt sender { id username displayName presence { state lastSeenAt } } chat { id name }';
   const jobs: Record<string, () => Promise<unknown>> = {
-    'nothing': () => sleep(300),
-    'the largest pages of messages': () => many(10, `query ($id: ID!) { chat(id: $id) { messages(last: 100) { edges { cursor node { ${message} deliveredCount readCount } } } } }`, { id: room.id }),
-    'several largest pages in one request': () => many(2, `query ($id: ID!) { chat(id: $id) { ${Array.from({ length: 5 }, (_, index) => `p${index}: messages(last: 100) { nodes { ${message} } }`).join(' ')} } }`, { id: room.id }),
-    'chats with all users': () => many(10, '{ chats(first: 100, filter: { includeAllUsers: true }) { totalCount nodes { id name lastActivityAt my { unreadCount } members(first: 2) { nodes { user { username } } } } } }'),
-    'a search of everybody': () => many(10, '{ registeredUsers(first: 100, filter: { query: "a" }) { totalCount nodes { id username displayName presence { state } } } chats(first: 100, filter: { includeAllUsers: true, nameContains: "b" }) { totalCount nodes { id name } } }'),
+    nothing: () => sleep(300),
+    'the largest pages of messages': () =>
+      many(10, `query ($id: ID!) { chat(id: $id) { messages(last: 100) { edges { cursor node { ${message} deliveredCount readCount } } } } }`, { id: room.id }),
+    'several largest pages in one request': () =>
+      many(2, `query ($id: ID!) { chat(id: $id) { ${Array.from({ length: 5 }, (_, index) => `p${index}: messages(last: 100) { nodes { ${message} } }`).join(' ')} } }`, {
+        id: room.id,
+      }),
+    'chats with all users': () =>
+      many(
+        10,
+        '{ chats(first: 100, filter: { includeAllUsers: true }) { totalCount nodes { id name lastActivityAt my { unreadCount } members(first: 2) { nodes { user { username } } } } } }',
+      ),
+    'a search of everybody': () =>
+      many(
+        10,
+        '{ registeredUsers(first: 100, filter: { query: "a" }) { totalCount nodes { id username displayName presence { state } } } chats(first: 100, filter: { includeAllUsers: true, nameContains: "b" }) { totalCount nodes { id name } } }',
+      ),
     'the inbox': () => many(10, `{ inbox(first: 100, filter: { undeliveredOnly: true }) { nodes { ${message} } } }`),
     'what is unread': () => many(10, '{ me { account { totalUnread } } chats(first: 100) { nodes { my { unreadCount firstUnreadSeq } } } }'),
     'pages of sync': async () => {
       for (let after = beginning, pages = 0; pages < 20; pages++) {
-        const { data } = await request(server, `query ($after: EventCursor!) { sync(after: $after) { endCursor items { __typename ... on MessageAdded { message { ${message} } } } } }`, { after }, headers);
+        const { data } = await request(
+          server,
+          `query ($after: EventCursor!) { sync(after: $after) { endCursor items { __typename ... on MessageAdded { message { ${message} } } } } }`,
+          { after },
+          headers,
+        );
         after = data?.sync.endCursor;
       }
     },
     'a replay of everything': async () => {
       using socket = await openRawSocket(server, { init: headers });
-      socket.subscribe('1', `subscription ($after: EventCursor!) { events(after: $after) { __typename ... on MessageAdded { message { ${message} } } ... on CaughtUp { replayedCount } } }`, { after: beginning });
+      socket.subscribe(
+        '1',
+        `subscription ($after: EventCursor!) { events(after: $after) { __typename ... on MessageAdded { message { ${message} } } ... on CaughtUp { replayedCount } } }`,
+        { after: beginning },
+      );
       // Looked at as little as can be: what the test itself takes is not the server's.
       const caughtUp = await new Promise<string>((resolve) => socket.socket.on('message', (data: Buffer) => data.includes('"CaughtUp"') && resolve(String(data))));
       expect(JSON.parse(caughtUp).payload.data.events.replayedCount).toBeGreaterThanOrEqual(messages);
@@ -86,11 +107,16 @@ it('P18: nobody waits for what somebody else asks for, however heavy', { timeout
     },
     'a room for everyone': () => many(1, 'mutation { createRoom(input: { name: "all", everyone: true }) { __typename ... on CreateRoomPayload { room { id memberCount } } } }'),
     'a room that is opened to everyone': () => many(1, 'mutation ($id: ID!) { updateRoom(input: { roomId: $id, everyone: true }) { __typename } }', { id: crowd.id }),
-    'its page of members': () => many(10, 'query ($id: ID!) { chat(id: $id) { members(first: 100) { totalCount nodes { role readSeq user { username presence { state } } } } } }', { id: crowd.id }),
+    'its page of members': () =>
+      many(10, 'query ($id: ID!) { chat(id: $id) { members(first: 100) { totalCount nodes { role readSeq user { username presence { state } } } } } }', { id: crowd.id }),
     'its end': () => many(1, 'mutation ($id: ID!) { deleteRoom(input: { roomId: $id }) { __typename } }', { id: crowd.id }),
   };
   const waits: Record<string, number> = {};
   for (const [name, job] of Object.entries(jobs)) waits[name] = Math.round(await longestWait(bystander, job));
-  console.log(`longest waits of a bystander, in ms\n${Object.entries(waits).map(([name, wait]) => `${String(wait).padStart(6)}  ${name}`).join('\n')}`);
+  console.log(
+    `longest waits of a bystander, in ms\n${Object.entries(waits)
+      .map(([name, wait]) => `${String(wait).padStart(6)}  ${name}`)
+      .join('\n')}`,
+  );
   expect(Object.entries(waits).filter(([, wait]) => wait > boundMs + (waits.nothing as number))).toEqual([]);
 });

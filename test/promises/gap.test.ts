@@ -7,7 +7,8 @@ import type { Follow, Person, Untyped } from '../kit/person.ts';
 import { startTestServer, type TestServer } from '../kit/server.ts';
 import { eventCursor, events, newMessages, sync } from './kit.ts';
 
-const messageStatus = 'subscription ($after: EventCursor) { messageStatus(after: $after) { __typename ... on MessageStatusChanged { cursor replayed } ... on CaughtUp { cursor replayedCount } ... on StreamGap { resumeFrom } } }';
+const messageStatus =
+  'subscription ($after: EventCursor) { messageStatus(after: $after) { __typename ... on MessageStatusChanged { cursor replayed } ... on CaughtUp { cursor replayedCount } ... on StreamGap { resumeFrom } } }';
 
 describe('a cursor from which events are missing gives StreamGap, CaughtUp, and the stream is live', () => {
   it('older than the log', async () => {
@@ -52,7 +53,9 @@ describe('a cursor from which events are missing gives StreamGap, CaughtUp, and 
     await using other = await startTestServer();
     const [ana, ben] = (await server.people(2)) as [Person, Person];
     const room = await ana.createRoom({ members: [{ id: ben.id }] });
-    const [version, log, number] = Buffer.from(await eventCursor(ben), 'base64url').toString().split('.');
+    const [version, log, number] = Buffer.from(await eventCursor(ben), 'base64url')
+      .toString()
+      .split('.');
     const cursors = [Number(number) + 1, Number(number) + 1_000, 999_999_999_999_999].map((at) => Buffer.from(`${version}.${log}.${at}`).toString('base64url'));
     for (const after of [...cursors.slice(1), await eventCursor(await other.person())]) await mustBeAGap(ana, ben, room, after);
   });
@@ -64,12 +67,36 @@ it('what never was a cursor is refused, and the stream does not open', async () 
   const room = await ana.createRoom();
   const cursor = await eventCursor(ana);
   const forged = (text: string): string => Buffer.from(text).toString('base64url');
-  const garbage = ['', ' ', 'x', 'garbage', `${cursor}x`, ` ${cursor}`, cursor.slice(1), 'seq:1', '0', forged('1.000000000000.-1'), forged('1.000000000000.1e3'), forged('1.000000000000.9007199254740993'), forged('2.000000000000.1'), '💥'.repeat(20), 'A'.repeat(5_000)];
+  const garbage = [
+    '',
+    ' ',
+    'x',
+    'garbage',
+    `${cursor}x`,
+    ` ${cursor}`,
+    cursor.slice(1),
+    'seq:1',
+    '0',
+    forged('1.000000000000.-1'),
+    forged('1.000000000000.1e3'),
+    forged('1.000000000000.9007199254740993'),
+    forged('2.000000000000.1'),
+    '💥'.repeat(20),
+    'A'.repeat(5_000),
+  ];
   for (const after of garbage) {
-    for (const [document, variables] of [[events, {}], [newMessages, {}], [newMessages, { chatId: room.id }], [messageStatus, {}]] as const) {
+    for (const [document, variables] of [
+      [events, {}],
+      [newMessages, {}],
+      [newMessages, { chatId: room.id }],
+      [messageStatus, {}],
+    ] as const) {
       const stream = await ana.follow(document, { ...variables, after }, { on: ana.socket() });
       const { errors } = await stream.ended();
-      expect(errors?.map((error) => error.extensions.code), JSON.stringify(after)).toEqual(['BAD_REQUEST']);
+      expect(
+        errors?.map((error) => error.extensions.code),
+        JSON.stringify(after),
+      ).toEqual(['BAD_REQUEST']);
       expect(stream.items).toEqual([]);
       // The client may go by itself; the server has no reason to close.
       expect(stream.closed?.code ?? 1000).toBe(1000);
@@ -81,7 +108,12 @@ it('what never was a cursor is refused, and the stream does not open', async () 
 });
 
 async function mustBeAGap(ana: Person, ben: Person, room: { id: string }, after: string): Promise<void> {
-  const streams: Follow[] = await Promise.all([ben.follow(events, { after }), ben.follow(newMessages, { after }), ben.follow(newMessages, { after, chatId: room.id }), ben.follow(messageStatus, { after })]);
+  const streams: Follow[] = await Promise.all([
+    ben.follow(events, { after }),
+    ben.follow(newMessages, { after }),
+    ben.follow(newMessages, { after, chatId: room.id }),
+    ben.follow(messageStatus, { after }),
+  ]);
   const polled = (await ben.must(sync, { after })).sync;
   expect(polled.items.map((item: Untyped) => item.__typename)).toEqual(['StreamGap']);
   const { message } = await ana.send(room, 'live');

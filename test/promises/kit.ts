@@ -38,7 +38,10 @@ export async function eventCursor(person: Person): Promise<string> {
 export async function history(person: Person, chatId: string): Promise<Untyped[]> {
   const found: Untyped[] = [];
   for (let after: string | null = null; ; ) {
-    const { chat }: Untyped = await person.must('query ($id: ID!, $after: String) { chat(id: $id) { messages(first: 100, after: $after) { nodes { id seq text clientMessageId } pageInfo { hasNextPage endCursor } } } }', { id: chatId, after });
+    const { chat }: Untyped = await person.must(
+      'query ($id: ID!, $after: String) { chat(id: $id) { messages(first: 100, after: $after) { nodes { id seq text clientMessageId } pageInfo { hasNextPage endCursor } } } }',
+      { id: chatId, after },
+    );
     found.push(...chat.messages.nodes);
     if (!chat.messages.pageInfo.hasNextPage) return found;
     after = chat.messages.pageInfo.endCursor;

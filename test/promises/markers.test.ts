@@ -7,7 +7,8 @@ import { startTestServer, type TestServer } from '../kit/server.ts';
 const runs = process.env.LONG ? 150 : 4;
 const seed = Number(process.env.SEED ?? 20_261_120);
 
-const mark = (status: 'Read' | 'Delivered'): string => `mutation ($input: Mark${status}Input!) { mark${status}(input: $input) { __typename ... on Mark${status}Payload { chat { my { deliveredSeq readSeq } } } ... on UserError { code } } }`;
+const mark = (status: 'Read' | 'Delivered'): string =>
+  `mutation ($input: Mark${status}Input!) { mark${status}(input: $input) { __typename ... on Mark${status}Payload { chat { my { deliveredSeq readSeq } } } ... on UserError { code } } }`;
 const markRead = (person: Person, chatId: string, upToSeq: number) => person.request(mark('Read'), { input: { chatId, upToSeq } });
 const markDelivered = (person: Person, chatId: string, upToSeq: number) => person.request(mark('Delivered'), { input: { chatId, upToSeq } });
 const events = `subscription { events(filter: { kinds: [RECEIPTS] }) { __typename ... on StreamEvent { at }
@@ -15,7 +16,9 @@ const events = `subscription { events(filter: { kinds: [RECEIPTS] }) { __typenam
 
 /** The same account on another device. */
 async function device(server: TestServer, { username, password }: Person): Promise<string> {
-  const { data } = await request(server, 'mutation ($input: LoginInput!) { login(input: $input) { ... on LoginPayload { auth { accessToken } } } }', { input: { login: username, password } });
+  const { data } = await request(server, 'mutation ($input: LoginInput!) { login(input: $input) { ... on LoginPayload { auth { accessToken } } } }', {
+    input: { login: username, password },
+  });
   return data?.login.auth.accessToken;
 }
 
@@ -24,7 +27,8 @@ async function device(server: TestServer, { username, password }: Person): Promi
 type Member = { joined: number; delivered: number; read: number };
 type Model = { id: string; messages: { id: string; sender: number; deleted: boolean }[]; members: Map<number, Member> };
 
-const unreadOf = ({ messages }: Model, who: number, { read }: Member): number[] => messages.flatMap(({ sender, deleted }, index) => (index + 1 > read && sender !== who && !deleted ? [index + 1] : []));
+const unreadOf = ({ messages }: Model, who: number, { read }: Member): number[] =>
+  messages.flatMap(({ sender, deleted }, index) => (index + 1 > read && sender !== who && !deleted ? [index + 1] : []));
 
 function statusOf({ messages, members }: Model, seq: number): { status: string; deliveredCount: number; readCount: number } {
   const counting = [...members].filter(([who, { joined }]) => who !== messages[seq - 1]?.sender && joined < seq).map(([, member]) => member);
@@ -65,7 +69,9 @@ async function seen(server: TestServer, token: string) {
 const kinds = ['send', 'send', 'send', 'delete', 'edit', 'read', 'read', 'deliver', 'deliver', 'come or go'] as const;
 const step = fc.record({ kind: fc.constantFrom(...kinds), who: fc.nat(2), chat: fc.nat(1), place: fc.nat(99) });
 
-it(`P8, P9: markers only grow, and unread counts and statuses follow from them on every device and after a restart (${runs} runs)`, { timeout: 20_000 + runs * 8_000 }, async () => {
+it(`P8, P9: markers only grow, and unread counts and statuses follow from them on every device and after a restart (${runs} runs)`, {
+  timeout: 20_000 + runs * 8_000,
+}, async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 15, maxLength: 30 }), async (steps) => {
       await using server = await startTestServer();
@@ -80,7 +86,8 @@ it(`P8, P9: markers only grow, and unread counts and statuses follow from them o
       ];
       for (const each of steps) {
         await take(people, chats, each);
-        for (const [who, person] of people.entries()) expect(await seen(server, (each.place % 2 ? devices[who] : person.token) as string), JSON.stringify(each)).toEqual(expected(chats, who));
+        for (const [who, person] of people.entries())
+          expect(await seen(server, (each.place % 2 ? devices[who] : person.token) as string), JSON.stringify(each)).toEqual(expected(chats, who));
       }
       await server.restart();
       for (const [who, person] of people.entries()) for (const token of [person.token, devices[who] as string]) expect(await seen(server, token)).toEqual(expected(chats, who));
@@ -89,7 +96,11 @@ it(`P8, P9: markers only grow, and unread counts and statuses follow from them o
   );
 });
 
-async function take(people: Person[], chats: Model[], { kind, who, chat: index, place }: { kind: (typeof kinds)[number]; who: number; chat: number; place: number }): Promise<void> {
+async function take(
+  people: Person[],
+  chats: Model[],
+  { kind, who, chat: index, place }: { kind: (typeof kinds)[number]; who: number; chat: number; place: number },
+): Promise<void> {
   const [person, chat] = [people[who] as Person, chats[index] as Model];
   const member = chat.members.get(who);
   const { messages } = chat;
@@ -129,7 +140,10 @@ async function take(people: Person[], chats: Model[], { kind, who, chat: index, 
       const index = 1 + (place % 2);
       const [guest, room] = [people[index] as Person, chats[1] as Model];
       const leaving = room.members.has(index);
-      await guest.must(leaving ? 'mutation ($id: ID!) { leaveChat(input: { chatId: $id }) { __typename } }' : 'mutation ($id: ID!) { joinChat(input: { room: { id: $id } }) { __typename } }', { id: room.id });
+      await guest.must(
+        leaving ? 'mutation ($id: ID!) { leaveChat(input: { chatId: $id }) { __typename } }' : 'mutation ($id: ID!) { joinChat(input: { room: { id: $id } }) { __typename } }',
+        { id: room.id },
+      );
       if (leaving) room.members.delete(index);
       else room.members.set(index, { joined: room.messages.length, delivered: room.messages.length, read: room.messages.length });
     }
@@ -195,6 +209,9 @@ it('tells of the last position also when the server stops before the second is o
   const { eventCursor } = await owner.must('{ eventCursor }');
   for (const seq of [1, 2, 3]) await markRead(reader, room.id, seq);
   await server.restart();
-  const { sync } = await owner.must('query ($after: EventCursor!) { sync(after: $after, filter: { kinds: [RECEIPTS] }) { items { ... on MessageStatusChanged { status upToSeq } } } }', { after: eventCursor });
+  const { sync } = await owner.must(
+    'query ($after: EventCursor!) { sync(after: $after, filter: { kinds: [RECEIPTS] }) { items { ... on MessageStatusChanged { status upToSeq } } } }',
+    { after: eventCursor },
+  );
   expect(sync.items.at(-1)).toEqual({ status: 'READ', upToSeq: 3 });
 });

@@ -26,12 +26,20 @@ it('numbers what twenty people send to three rooms at once, and shows it to ever
   const sent = (await sending).flat();
 
   for (const room of rooms) {
-    expect(sent.filter((message) => message.chat.id === room.id).map((message) => message.seq).sort((a, b) => a - b)).toEqual(seqsTo(total));
+    expect(
+      sent
+        .filter((message) => message.chat.id === room.id)
+        .map((message) => message.seq)
+        .sort((a, b) => a - b),
+    ).toEqual(seqsTo(total));
     expect((await history(owner, room.id)).map((message) => message.seq)).toEqual(seqsTo(total));
   }
   for (const reader of [...readers, ...late]) {
     const chats = readers.indexOf(reader) >= 6 ? 1 : 3;
-    await until(() => messagesOf(reader.items).length >= total * chats, () => `only ${messagesOf(reader.items).length} came`);
+    await until(
+      () => messagesOf(reader.items).length >= total * chats,
+      () => `only ${messagesOf(reader.items).length} came`,
+    );
     const seqs = seqsByChat(reader.items);
     expect(seqs.size).toBe(chats);
     for (const found of seqs.values()) expect(found).toEqual(seqsTo(total));
@@ -59,7 +67,10 @@ it('numbers what people write to each other at once in a dialog that is not open
     const streams = (await Promise.all([ana.follow(events), ben.follow(events)])) as [Follow, Follow];
     await Promise.all(seqsTo(10).flatMap(() => [ana.send({ username: ben.username }, 'a'), ben.send({ username: ana.username }, 'b')]));
     for (const stream of streams) {
-      await until(() => messagesOf(stream.items).length >= 20, () => JSON.stringify(stream.items));
+      await until(
+        () => messagesOf(stream.items).length >= 20,
+        () => JSON.stringify(stream.items),
+      );
       expect(stream.items[0]?.__typename).toBe('ChatAdded');
       expect([...seqsByChat(stream.items).values()]).toEqual([seqsTo(20)]);
     }

@@ -57,7 +57,10 @@ it('a token from before the grace ends the session everywhere, and no other sess
   const bystander = await ana.follow(events, {}, { on: ana.socket({ authorization: `Bearer ${other.accessToken}` }) });
   await sleep(1_100);
   // To ask about it is not to use it.
-  expect((await request(server, 'query ($token: String!) { tokenInfo(token: $token) { active failure } }', { token: ana.refreshToken })).data?.tokenInfo).toEqual({ active: false, failure: 'REUSED' });
+  expect((await request(server, 'query ($token: String!) { tokenInfo(token: $token) { active failure } }', { token: ana.refreshToken })).data?.tokenInfo).toEqual({
+    active: false,
+    failure: 'REUSED',
+  });
   expect(await works(server, next.accessToken)).toBe(true);
   expect(await refresh(server, ana.refreshToken)).toMatchObject({ __typename: 'InvalidTokenError', tokenFailure: 'REUSED' });
   for (const accessToken of [ana.token, next.accessToken]) expect(await works(server, accessToken)).toBe(false);
@@ -83,7 +86,15 @@ it('a forged token ends nothing', async () => {
   const ana = await server.person();
   const next = await refresh(server, ana.refreshToken);
   const [session, generation, secret] = next.refreshToken.split('.');
-  const forged = [`${session}.1.${secret}`, `${session}.${generation}.${'A'.repeat(secret.length)}`, `${session}.${Number(generation) + 1}.${secret}`, `${Number(session) + 1}.${generation}.${secret}`, '', 'x', ana.token];
+  const forged = [
+    `${session}.1.${secret}`,
+    `${session}.${generation}.${'A'.repeat(secret.length)}`,
+    `${session}.${Number(generation) + 1}.${secret}`,
+    `${Number(session) + 1}.${generation}.${secret}`,
+    '',
+    'x',
+    ana.token,
+  ];
   for (const token of forged) expect((await refresh(server, token)).tokenFailure).toMatch(/^(UNKNOWN|MALFORMED)$/);
   expect(await works(server, next.accessToken)).toBe(true);
   expect(await refresh(server, next.refreshToken)).toMatchObject({ session: { id: ana.sessionId } });
@@ -103,12 +114,19 @@ const auth = 'auth { accessToken refreshToken session { id } }';
 const failure = '__typename ... on InvalidTokenError { tokenFailure }';
 
 async function refresh(server: TestServer, refreshToken: string, headers: Record<string, string> = {}): Promise<Untyped> {
-  const { data } = await request(server, `mutation ($input: RefreshSessionInput!) { refreshSession(input: $input) { ${failure} ... on RefreshSessionPayload { ${auth} } } }`, { input: { refreshToken } }, headers);
+  const { data } = await request(
+    server,
+    `mutation ($input: RefreshSessionInput!) { refreshSession(input: $input) { ${failure} ... on RefreshSessionPayload { ${auth} } } }`,
+    { input: { refreshToken } },
+    headers,
+  );
   return data?.refreshSession.auth ?? data?.refreshSession;
 }
 
 async function logIn(server: TestServer, { username, password }: Person, device?: Untyped): Promise<Untyped> {
-  const { data } = await request(server, `mutation ($input: LoginInput!) { login(input: $input) { ... on LoginPayload { ${auth} } } }`, { input: { login: username, password, device } });
+  const { data } = await request(server, `mutation ($input: LoginInput!) { login(input: $input) { ... on LoginPayload { ${auth} } } }`, {
+    input: { login: username, password, device },
+  });
   return data?.login.auth;
 }
 

@@ -10,7 +10,8 @@ const remove = (owner: Person, room: Room, guest: Person): Promise<unknown> =>
   owner.must('mutation ($input: RemoveMemberInput!) { removeMember(input: $input) { __typename } }', { input: { roomId: room.id, userId: guest.id } });
 const update = (owner: Person, room: Room, change: Untyped): Promise<unknown> =>
   owner.must('mutation ($input: UpdateRoomInput!) { updateRoom(input: $input) { __typename } }', { input: { roomId: room.id, ...change } });
-const deleteRoom = (owner: Person, room: Room): Promise<unknown> => owner.must('mutation ($input: DeleteRoomInput!) { deleteRoom(input: $input) { __typename } }', { input: { roomId: room.id } });
+const deleteRoom = (owner: Person, room: Room): Promise<unknown> =>
+  owner.must('mutation ($input: DeleteRoomInput!) { deleteRoom(input: $input) { __typename } }', { input: { roomId: room.id } });
 
 const losses: [name: string, reason: string, lose: (owner: Person, room: Room, guest: Person) => Promise<unknown>][] = [
   ['is removed', 'REMOVED', remove],
@@ -26,7 +27,13 @@ describe('while many write, a member', () => {
         const [owner, guest, ...people] = (await server.people(10)) as [Person, Person, ...Person[]];
         const room = await owner.createRoom({ visibility: 'PRIVATE', members: [guest, ...people].map(({ id }) => ({ id })) });
         const start = await eventCursor(guest);
-        const streams = await Promise.all([guest.follow(events), guest.follow(events, { after: start }), guest.follow(newMessages), guest.follow(newMessages, { chatId: room.id }), guest.follow(newMessages, { chatId: room.id, after: start })]);
+        const streams = await Promise.all([
+          guest.follow(events),
+          guest.follow(events, { after: start }),
+          guest.follow(newMessages),
+          guest.follow(newMessages, { chatId: room.id }),
+          guest.follow(newMessages, { chatId: room.id, after: start }),
+        ]);
         const [first, second, ofAll, ...ofRoom] = streams as [Follow, Follow, Follow, Follow, Follow];
         const fire = await openFire(people, room);
         await lose(owner, room, guest);
@@ -43,12 +50,22 @@ describe('while many write, a member', () => {
           expect(seqs).toEqual(seqsTo(seqs.length));
           expect(seqs.length).toBeGreaterThan(0);
         }
-        const last = Math.max(...messagesOf(first.items).filter((message) => message.chat.id === room.id).map((message) => message.seq));
+        const last = Math.max(
+          ...messagesOf(first.items)
+            .filter((message) => message.chat.id === room.id)
+            .map((message) => message.seq),
+        );
         // Those without a ChatRemoved show nothing that came behind it.
         const all = await ofAll.until((item) => item.message?.text === 'the end');
         for (const stream of ofRoom) expect((await stream.ended()).errors).toBeNull();
         for (const items of [all, ...ofRoom.map((stream) => stream.items)]) {
-          expect(Math.max(...messagesOf(items).filter((message) => message.chat.id === room.id).map((message) => message.seq))).toBeLessThanOrEqual(last);
+          expect(
+            Math.max(
+              ...messagesOf(items)
+                .filter((message) => message.chat.id === room.id)
+                .map((message) => message.seq),
+            ),
+          ).toBeLessThanOrEqual(last);
         }
         expect(last).toBeLessThanOrEqual(Math.max(seqAtLoss, fire.lastSeq()));
         // Nor does going back in the log help.
@@ -92,7 +109,11 @@ describe('while many write, a guest who follows a public room', () => {
         const [owner, guest, ...people] = (await server.people(8)) as [Person, Person, ...Person[]];
         const room = await owner.createRoom({ members: people.map(({ id }) => ({ id })) });
         const start = await eventCursor(guest);
-        const [order, ...streams] = (await Promise.all([owner.follow(events), guest.follow(newMessages, { chatId: room.id }), guest.follow(newMessages, { chatId: room.id, after: start })])) as [Follow, Follow, Follow];
+        const [order, ...streams] = (await Promise.all([
+          owner.follow(events),
+          guest.follow(newMessages, { chatId: room.id }),
+          guest.follow(newMessages, { chatId: room.id, after: start }),
+        ])) as [Follow, Follow, Follow];
         const fire = await openFire(people, room);
         await change(owner, room);
         await fire.stop();
@@ -133,7 +154,10 @@ describe('somebody who reads slowly and has a backlog', () => {
   /** 16 kB in UTF-8, so that what the network holds is soon full. */
   const long = '😀'.repeat(4_000);
   for (const count of process.env.LONG ? [320, 700, 3_000] : [320]) {
-    for (const [name, asGuest] of [['a member who is removed', false], ['a guest whose room is made private', true]] as const) {
+    for (const [name, asGuest] of [
+      ['a member who is removed', false],
+      ['a guest whose room is made private', true],
+    ] as const) {
       it(`receives none of it as ${name} (${count} messages)`, async () => {
         await using server = await startTestServer({ SLOW_CONSUMER_SECONDS: '60' });
         const [owner, reader] = (await server.people(2)) as [Person, Person];

@@ -32,7 +32,9 @@ describe('nothing is lost and nothing comes twice when connections break at any 
         const last = (item: Item): boolean => item.message?.text === 'the end' && item.message.chat.id === room.id;
         const read = await readWithCuts(open(ben, server, room.id), start, last, random);
         await busy;
-        const expected = (await whole.until(last)).filter(isDurable).filter((item) => scope === 'everything' || (item.__typename === 'MessageAdded' && (scope === 'messages' || item.message.chat.id === room.id)));
+        const expected = (await whole.until(last))
+          .filter(isDurable)
+          .filter((item) => scope === 'everything' || (item.__typename === 'MessageAdded' && (scope === 'messages' || item.message.chat.id === room.id)));
         const said = `seed ${seed}, round ${round}`;
         expect(read.handled.map(identity), said).toEqual(expected.map(identity));
         expect(read.connections.length, said).toBeGreaterThan(2);
@@ -166,7 +168,12 @@ async function readWithCuts(connect: Connect, start: string, isLast: (item: Item
     const enough = Math.floor(random() * 15);
     const due = (): boolean => (chance < 0.3 ? items.some((item) => item.__typename === 'CaughtUp') : items.length >= enough);
     // The beginning of the replay, its end, and the live part; and connections that end before anything comes.
-    if (chance > 0.1) await until(() => due() || items.some(isLast) || connection.errors.length > 0, () => `nothing came; so far ${handled.length}, now ${JSON.stringify(items.slice(-3))}`, 3_000).catch((error) => !items.length && Promise.reject(error));
+    if (chance > 0.1)
+      await until(
+        () => due() || items.some(isLast) || connection.errors.length > 0,
+        () => `nothing came; so far ${handled.length}, now ${JSON.stringify(items.slice(-3))}`,
+        3_000,
+      ).catch((error) => !items.length && Promise.reject(error));
     if (chance > 0.8) await sleep(random() * 20);
     expect(connection.errors).toEqual([]);
     const caughtUp = items.findIndex((item) => item.__typename === 'CaughtUp') + 1;
@@ -181,12 +188,21 @@ async function readWithCuts(connect: Connect, start: string, isLast: (item: Item
 
 /** What was missed, one CaughtUp, what is live; nothing without it. */
 function mustBeWellFormed(items: readonly Item[], said: string): void {
-  expect(items.filter((item) => item.__typename === 'StreamGap'), said).toEqual([]);
+  expect(
+    items.filter((item) => item.__typename === 'StreamGap'),
+    said,
+  ).toEqual([]);
   const marks = items.filter((item) => item.__typename === 'CaughtUp');
   const at = marks[0] ? items.indexOf(marks[0]) : items.length;
   expect(marks.length, said).toBeLessThanOrEqual(1);
-  expect(items.slice(0, at).filter((item) => item.replayed !== true), said).toEqual([]);
-  expect(items.slice(at + 1).filter((item) => item.replayed === true), said).toEqual([]);
+  expect(
+    items.slice(0, at).filter((item) => item.replayed !== true),
+    said,
+  ).toEqual([]);
+  expect(
+    items.slice(at + 1).filter((item) => item.replayed === true),
+    said,
+  ).toEqual([]);
   if (marks[0]) expect(marks[0].replayedCount, said).toBe(at);
 }
 
@@ -240,7 +256,12 @@ function overSse(person: Person, server: TestServer, query: string, variables: U
     return connection;
     async function read(): Promise<void> {
       const headers = { 'content-type': 'application/json', accept: 'text/event-stream', authorization: `Bearer ${person.token}` };
-      const response = await fetch(`${server.url}/graphql`, { method: 'POST', headers, body: JSON.stringify({ query, variables: { ...variables, after } }), signal: controller.signal });
+      const response = await fetch(`${server.url}/graphql`, {
+        method: 'POST',
+        headers,
+        body: JSON.stringify({ query, variables: { ...variables, after } }),
+        signal: controller.signal,
+      });
       let text = '';
       for await (const chunk of (response.body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream() as never) as unknown as AsyncIterable<string>) {
         const frames = (text + chunk).split('\n\n');

@@ -1,13 +1,14 @@
 /** P1: a message is stored once, however often it is sent. */
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { request, type Person, type Untyped } from '../kit/person.ts';
+import { type Person, request, type Untyped } from '../kit/person.ts';
 import { startTestServer } from '../kit/server.ts';
 import { events, history, messagesOf, rounds, sendMessage, seqsTo } from './kit.ts';
 
 type Room = { id: string };
 const input = (room: Room, text: string, clientMessageId: string): Untyped => ({ input: { to: { chatId: room.id }, text, clientMessageId } });
-const retry = async (person: Person, room: Room, text: string, clientMessageId: string): Promise<Untyped> => (await person.must(sendMessage, input(room, text, clientMessageId))).sendMessage;
+const retry = async (person: Person, room: Room, text: string, clientMessageId: string): Promise<Untyped> =>
+  (await person.must(sendMessage, input(room, text, clientMessageId))).sendMessage;
 
 describe('thirty identical sends at once', () => {
   it('store one message with one seq and tell of it once, over HTTP and sockets alike', async () => {
@@ -20,7 +21,9 @@ describe('thirty identical sends at once', () => {
     for (let round = 1; round <= told; round++) {
       const variables = input(room, `round ${round}`, randomUUID());
       const answers = await Promise.all(
-        Array.from({ length: 30 }, (_, index) => (index % 2 ? ana.request(sendMessage, variables) : (sockets[index % 3] as (typeof sockets)[0]).request<Untyped, Untyped>(sendMessage, variables))),
+        Array.from({ length: 30 }, (_, index) =>
+          index % 2 ? ana.request(sendMessage, variables) : (sockets[index % 3] as (typeof sockets)[0]).request<Untyped, Untyped>(sendMessage, variables),
+        ),
       );
       const sent = answers.map((answer) => answer.data?.sendMessage as Untyped);
       expect(sent.filter((one) => one.duplicate === false)).toHaveLength(1);
@@ -72,7 +75,11 @@ describe('a retry finds what was stored', () => {
     const first = await retry(ana, room, 'hello', 'id 1');
     expect(first.duplicate).toBe(false);
     expect(await retry(ana, room, 'hello', 'id 1')).toEqual({ ...first, duplicate: true });
-    for (const variables of [input(room, 'hello!', 'id 1'), input(elsewhere, 'hello', 'id 1'), { input: { to: { username: ben.username }, text: 'hello', clientMessageId: 'id 1' } }]) {
+    for (const variables of [
+      input(room, 'hello!', 'id 1'),
+      input(elsewhere, 'hello', 'id 1'),
+      { input: { to: { username: ben.username }, text: 'hello', clientMessageId: 'id 1' } },
+    ]) {
       expect((await ana.request(sendMessage, variables)).data?.sendMessage).toMatchObject({ __typename: 'ConflictError', conflictReason: 'CLIENT_MESSAGE_ID_REUSED' });
     }
     // The id is the sender's own: somebody else's is another one.
@@ -120,7 +127,10 @@ describe('a retry finds what was stored', () => {
     await ana.must('mutation ($input: RemoveMemberInput!) { removeMember(input: $input) { __typename } }', { input: { roomId: room.id, userId: ben.id, ban: true } });
     await ana.send(room, 'just us');
     expect(await retry(ben, room, 'hello', 'id 1')).toEqual({ ...first, duplicate: true });
-    const curious = await ben.request('mutation ($input: SendMessageInput!) { sendMessage(input: $input) { ... on SendMessagePayload { duplicate message { seq chat { lastSeq lastMessage { text } members { nodes { id } } } } } } }', input(room, 'hello', 'id 1'));
+    const curious = await ben.request(
+      'mutation ($input: SendMessageInput!) { sendMessage(input: $input) { ... on SendMessagePayload { duplicate message { seq chat { lastSeq lastMessage { text } members { nodes { id } } } } } } }',
+      input(room, 'hello', 'id 1'),
+    );
     expect(JSON.stringify(curious)).not.toContain('just us');
     expect(curious.data?.sendMessage?.message?.chat?.members?.nodes ?? []).toEqual([]);
     expect(curious.errors?.map((error) => error.extensions.code) ?? []).not.toContain('INTERNAL_SERVER_ERROR');

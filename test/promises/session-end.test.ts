@@ -48,12 +48,19 @@ describe('an access token that expires', () => {
 type End = (world: { server: TestServer; ana: Person; victim: Tokens }) => Promise<unknown>;
 const ends: [name: string, reason: string, end: End][] = [
   ['logout', 'LOGGED_OUT', ({ server, victim }) => as(server, victim, 'mutation { logout { __typename } }')],
-  ['revokeSession', 'REVOKED', ({ ana, victim }) => ana.must('mutation ($input: RevokeSessionInput!) { revokeSession(input: $input) { __typename } }', { input: { sessionId: victim.sessionId } })],
+  [
+    'revokeSession',
+    'REVOKED',
+    ({ ana, victim }) => ana.must('mutation ($input: RevokeSessionInput!) { revokeSession(input: $input) { __typename } }', { input: { sessionId: victim.sessionId } }),
+  ],
   ['revokeOtherSessions', 'REVOKED', ({ ana }) => ana.must('mutation { revokeOtherSessions { __typename } }')],
   [
     'changePassword from another session',
     'PASSWORD_CHANGED',
-    ({ ana }) => ana.must('mutation ($input: ChangePasswordInput!) { changePassword(input: $input) { __typename } }', { input: { oldPassword: ana.password, newPassword: 'another horse battery' } }),
+    ({ ana }) =>
+      ana.must('mutation ($input: ChangePasswordInput!) { changePassword(input: $input) { __typename } }', {
+        input: { oldPassword: ana.password, newPassword: 'another horse battery' },
+      }),
   ],
   [
     'a refresh token that is shown again too late',
@@ -108,7 +115,9 @@ describe('a session ends within a second, its token at once', () => {
       expect(others.items.filter((item) => item.__typename === 'SessionEnded')).toEqual([]);
       // Ended is ended, also for a server that remembers nothing.
       await server.restart();
-      expect((await request(server, '{ eventCursor }', {}, { authorization: `Bearer ${victim.accessToken}` })).errors?.map((error) => error.extensions.code)).toEqual(['TOKEN_INVALID']);
+      expect((await request(server, '{ eventCursor }', {}, { authorization: `Bearer ${victim.accessToken}` })).errors?.map((error) => error.extensions.code)).toEqual([
+        'TOKEN_INVALID',
+      ]);
       expect((await ana.request('{ me { id } }')).data?.me.id).toBe(ana.id);
     });
   }
@@ -117,7 +126,9 @@ describe('a session ends within a second, its token at once', () => {
     await using server = await startTestServer();
     const ana = await server.person();
     const victims = await Promise.all([logIn(server, ana), logIn(server, ana), logIn(server, ana)]);
-    const streams = await Promise.all([ana.token, ...victims.map(({ accessToken }) => accessToken)].map((token) => ana.follow(events, {}, { on: ana.socket({ authorization: `Bearer ${token}` }) })));
+    const streams = await Promise.all(
+      [ana.token, ...victims.map(({ accessToken }) => accessToken)].map((token) => ana.follow(events, {}, { on: ana.socket({ authorization: `Bearer ${token}` }) })),
+    );
     const { logout } = await ana.must('mutation { logout(input: { everywhere: true }) { ... on LogoutPayload { endedSessionIds } } }');
     expect(logout.endedSessionIds).toHaveLength(4);
     for (const stream of streams) {
@@ -133,13 +144,19 @@ describe('a session ends within a second, its token at once', () => {
 const as = (server: TestServer, { accessToken }: Tokens, document: string) => request(server, document, {}, { authorization: `Bearer ${accessToken}` });
 
 async function logIn(server: TestServer, { username, password }: Person): Promise<Tokens> {
-  const { data } = await request(server, 'mutation ($input: LoginInput!) { login(input: $input) { ... on LoginPayload { auth { accessToken refreshToken session { id } } } } }', { input: { login: username, password } });
+  const { data } = await request(server, 'mutation ($input: LoginInput!) { login(input: $input) { ... on LoginPayload { auth { accessToken refreshToken session { id } } } } }', {
+    input: { login: username, password },
+  });
   return { ...data?.login.auth, sessionId: data?.login.auth.session.id };
 }
 
 /** The new tokens, or the error. */
 async function refresh(server: TestServer, refreshToken: string): Promise<Untyped> {
-  const { data } = await request(server, `mutation ($input: RefreshSessionInput!) { refreshSession(input: $input) { __typename ... on InvalidTokenError { tokenFailure } ... on RefreshSessionPayload { auth { accessToken refreshToken } } } }`, { input: { refreshToken } });
+  const { data } = await request(
+    server,
+    `mutation ($input: RefreshSessionInput!) { refreshSession(input: $input) { __typename ... on InvalidTokenError { tokenFailure } ... on RefreshSessionPayload { auth { accessToken refreshToken } } } }`,
+    { input: { refreshToken } },
+  );
   return data?.refreshSession.auth ?? data?.refreshSession;
 }
 

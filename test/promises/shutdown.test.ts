@@ -119,7 +119,9 @@ it('ends in time also with clients that never answer, never read, or never finis
     return socket;
   };
   // A WebSocket that does not even know what a close is, one that stops reading in the middle of a stream, half a request, half a header, and a silent connection.
-  const deaf = await tcp(`GET /graphql HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\nSec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n`);
+  const deaf = await tcp(
+    `GET /graphql HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\nSec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n`,
+  );
   const upgraded = await new Promise((resolve) => deaf.once('data', (data) => resolve(String(data))));
   expect(upgraded).toContain('101 Switching Protocols');
   await tcp(`POST /graphql HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"query":`);

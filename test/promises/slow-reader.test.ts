@@ -56,7 +56,10 @@ it('an idle socket may leave 1,500 events unread, and then reads them all', asyn
   raw.socket.resume();
   for (const id of ['0', '1', '2']) {
     const items = (): Item[] => itemsOf(raw, id);
-    await until(() => messagesOf(items()).length >= 1_500, () => `only ${items().length} came`);
+    await until(
+      () => messagesOf(items()).length >= 1_500,
+      () => `only ${items().length} came`,
+    );
     expect(messagesOf(items()).map((message) => message.seq)).toEqual(seqsTo(1_500));
     expect(items().filter((item) => item.__typename !== 'MessageAdded')).toEqual([]);
   }
@@ -109,7 +112,8 @@ async function flood(person: Person, room: { id: string }, count: number): Promi
   for (let sent = 0; sent < count; sent += 20) await Promise.all(seqsTo(20).map(() => person.send(room, long)));
 }
 
-const itemsOf = (raw: RawSocket, id = '1'): Item[] => raw.got.filter((message) => message.type === 'next' && message.id === id).map((message) => Object.values(message.payload.data)[0] as Item);
+const itemsOf = (raw: RawSocket, id = '1'): Item[] =>
+  raw.got.filter((message) => message.type === 'next' && message.id === id).map((message) => Object.values(message.payload.data)[0] as Item);
 
 /** Resident bytes; 0 where the system does not tell. */
 function memoryOf(pid: number): number {
@@ -122,6 +126,8 @@ function isOpenAtServer({ url }: { url: string }, { socket }: RawSocket): boolea
   if (platform() !== 'linux') return false;
   const hex = (port: number): string => `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
   const [server, client] = [hex(Number(new URL(url).port)), hex((socket as unknown as { _socket: Socket })._socket.localPort as number)];
-  const columns = readFileSync('/proc/net/tcp', 'utf8').split('\n').map((line) => line.trim().split(/\s+/));
+  const columns = readFileSync('/proc/net/tcp', 'utf8')
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/));
   return columns.some(([, local, remote, state]) => local?.endsWith(server) && remote?.endsWith(client) && state === '01');
 }

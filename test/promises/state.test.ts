@@ -41,7 +41,13 @@ async function read(viewer: Person): Promise<State> {
   const data = await viewer.must(readAll, { rooms: 40 });
   const nodes: Untyped[] = data.chats.nodes;
   const { nodes: full } = nodes.length === 0 ? { nodes: [] } : await viewer.must(readMessages, { ids: nodes.map(({ id }) => id) });
-  const state: State = { cursor: data.eventCursor, meId: data.me.id, me: data.me.account, users: new Map(data.registeredUsers.nodes.map((user: Untyped) => [user.id, user])), chats: new Map() };
+  const state: State = {
+    cursor: data.eventCursor,
+    meId: data.me.id,
+    me: data.me.account,
+    users: new Map(data.registeredUsers.nodes.map((user: Untyped) => [user.id, user])),
+    chats: new Map(),
+  };
   for (const [index, node] of nodes.entries()) {
     const chat = toChat({ ...node, messages: full[index]?.messages ?? { nodes: [] } });
     // What is gone again since the first half was read: its ChatRemoved follows.
@@ -153,11 +159,42 @@ const asAnswered = (_chat: Chat, message: Untyped): unknown => message.status;
 // ---------------------------------------------------------------- what happens
 
 const kinds = [
-  'dialog', 'send', 'send', 'send', 'post', 'edit', 'delete', 'markRead', 'markRead', 'markDelivered', 'createRoom', 'join', 'leave', 'add', 'remove', 'ban', 'setRole', 'updateRoom', 'open', 'deleteRoom', 'updateProfile', 'addContacts', 'removeContacts', 'register',
+  'dialog',
+  'send',
+  'send',
+  'send',
+  'post',
+  'edit',
+  'delete',
+  'markRead',
+  'markRead',
+  'markDelivered',
+  'createRoom',
+  'join',
+  'leave',
+  'add',
+  'remove',
+  'ban',
+  'setRole',
+  'updateRoom',
+  'open',
+  'deleteRoom',
+  'updateProfile',
+  'addContacts',
+  'removeContacts',
+  'register',
 ] as const;
 type Kind = (typeof kinds)[number];
 type Step = { kind: Kind; who: number; a: number; b: number; c: number };
-type World = { server: TestServer; people: Person[]; rooms: string[]; owners: number[]; messages: { id: string; chatId: string; seq: number; by: number }[]; log: string[]; done: Set<Kind> };
+type World = {
+  server: TestServer;
+  people: Person[];
+  rooms: string[];
+  owners: number[];
+  messages: { id: string; chatId: string; seq: number; by: number }[];
+  log: string[];
+  done: Set<Kind>;
+};
 
 const step: fc.Arbitrary<Step> = fc.record({ kind: fc.constantFrom(...kinds), who: fc.nat(99), a: fc.nat(99), b: fc.nat(99), c: fc.nat(99) });
 const mutationOf = (name: string, payload = ''): string =>
@@ -222,7 +259,15 @@ async function take(world: World, { kind, a, b, c, ...given }: Step): Promise<vo
       case 'setRole':
         return room ? ok(actor, 'setMemberRole', { roomId: room, userId: other.id, role: ['OWNER', 'ADMIN', 'MEMBER'][c % 3] }) : false;
       case 'updateRoom': {
-        const changes = [{ name: `renamed ${b}` }, { topic: `about ${b}` }, { visibility: 'PRIVATE', postPolicy: 'MEMBERS' }, { visibility: 'PUBLIC' }, { capacity: 30 + b }, { password: 'open sesame', postPolicy: 'MEMBERS' }, { password: null, capacity: null }];
+        const changes = [
+          { name: `renamed ${b}` },
+          { topic: `about ${b}` },
+          { visibility: 'PRIVATE', postPolicy: 'MEMBERS' },
+          { visibility: 'PUBLIC' },
+          { capacity: 30 + b },
+          { password: 'open sesame', postPolicy: 'MEMBERS' },
+          { password: null, capacity: null },
+        ];
         return room ? ok(actor, 'updateRoom', { roomId: room, ...changes[c % changes.length] }) : false;
       }
       case 'open':
@@ -230,7 +275,11 @@ async function take(world: World, { kind, a, b, c, ...given }: Step): Promise<vo
       case 'deleteRoom':
         return room && c % 3 === 0 ? ok(actor, 'deleteRoom', { roomId: room }) : false;
       case 'updateProfile':
-        return ok(actor, 'updateProfile', [{ displayName: `name ${b}` }, { firstName: `first ${b}`, lastName: null }, { phone: `${b}` }, { address: `street ${b}` }, { displayName: null }][c % 5] as Untyped);
+        return ok(
+          actor,
+          'updateProfile',
+          [{ displayName: `name ${b}` }, { firstName: `first ${b}`, lastName: null }, { phone: `${b}` }, { address: `street ${b}` }, { displayName: null }][c % 5] as Untyped,
+        );
       case 'addContacts':
         return ok(actor, 'addContacts', { users: [{ id: other.id }] });
       case 'removeContacts':
@@ -271,7 +320,12 @@ async function check(before: Step[], after: Step[], done: Set<Kind>): Promise<vo
   const people = await server.people(4);
   const world: World = { server, people, rooms: [], owners: [], messages: [], log: [], done };
   const viewer = people[0] as Person;
-  const begun: Step[] = [{ kind: 'createRoom', who: 0, a: 1, b: 0, c: 1 }, { kind: 'dialog', who: 1, a: 0, b: 0, c: 0 }, { kind: 'post', who: 0, a: 0, b: 0, c: 0 }, { kind: 'addContacts', who: 0, a: 1, b: 0, c: 0 }];
+  const begun: Step[] = [
+    { kind: 'createRoom', who: 0, a: 1, b: 0, c: 1 },
+    { kind: 'dialog', who: 1, a: 0, b: 0, c: 0 },
+    { kind: 'post', who: 0, a: 0, b: 0, c: 0 },
+    { kind: 'addContacts', who: 0, a: 1, b: 0, c: 0 },
+  ];
   for (const each of begun) await take(world, each);
   const [live, polled] = [await read(viewer), await read(viewer)];
   const stream = await viewer.follow(events, { after: live.cursor });
@@ -282,7 +336,10 @@ async function check(before: Step[], after: Step[], done: Set<Kind>): Promise<vo
   for (const each of after) await take(world, each);
   // The last event of the viewer: everything that happened came before it.
   await viewer.must(mutationOf('updateProfile'), { input: { address: 'the end' } });
-  for (const [follow, state] of [[stream, live], [second, halfway]] as const) {
+  for (const [follow, state] of [
+    [stream, live],
+    [second, halfway],
+  ] as const) {
     const items = await follow.until((each) => each.__typename === 'AccountChanged' && each.me.account.address === 'the end');
     for (const each of items) if (!passing.has(each.__typename)) apply(state, each);
   }
@@ -299,9 +356,38 @@ async function check(before: Step[], after: Step[], done: Set<Kind>): Promise<vo
 const all = ((): [Step[], Step[]] => {
   const steps = (...list: [Kind, who: number, a?: number, b?: number, c?: number][]): Step[] => list.map(([kind, who, a = 0, b = 0, c = 0]) => ({ kind, who, a, b, c }));
   return [
-    steps(['createRoom', 0, 0, 0, 2], ['join', 1, 0, 1], ['join', 3, 0, 1], ['setRole', 0, 1, 1, 1], ['add', 1, 2, 1, 3], ['post', 2, 0, 1], ['post', 0, 0, 1], ['markDelivered', 3], ['remove', 0, 2, 1], ['ban', 0, 3, 1], ['send', 1]),
-    steps(['open', 0, 0, 1, 1], ['register', 0], ['post', 3, 0, 1], ['markRead', 0, 0, 4], ['edit', 0, 0, 2], ['delete', 0, 0, 3], ['open', 0, 0, 1, 0], ['leave', 2, 0, 1], ['updateRoom', 0, 0, 1, 0], ['createRoom', 1, 0, 0, 5], ['deleteRoom', 1, 0, 2],
-      ['deleteRoom', 0, 0, 1], ['dialog', 3, 0], ['updateProfile', 1], ['addContacts', 0, 2], ['removeContacts', 0, 2], ['send', 0]),
+    steps(
+      ['createRoom', 0, 0, 0, 2],
+      ['join', 1, 0, 1],
+      ['join', 3, 0, 1],
+      ['setRole', 0, 1, 1, 1],
+      ['add', 1, 2, 1, 3],
+      ['post', 2, 0, 1],
+      ['post', 0, 0, 1],
+      ['markDelivered', 3],
+      ['remove', 0, 2, 1],
+      ['ban', 0, 3, 1],
+      ['send', 1],
+    ),
+    steps(
+      ['open', 0, 0, 1, 1],
+      ['register', 0],
+      ['post', 3, 0, 1],
+      ['markRead', 0, 0, 4],
+      ['edit', 0, 0, 2],
+      ['delete', 0, 0, 3],
+      ['open', 0, 0, 1, 0],
+      ['leave', 2, 0, 1],
+      ['updateRoom', 0, 0, 1, 0],
+      ['createRoom', 1, 0, 0, 5],
+      ['deleteRoom', 1, 0, 2],
+      ['deleteRoom', 0, 0, 1],
+      ['dialog', 3, 0],
+      ['updateProfile', 1],
+      ['addContacts', 0, 2],
+      ['removeContacts', 0, 2],
+      ['send', 0],
+    ),
   ];
 })();
 
@@ -326,13 +412,19 @@ it('replays what is true at the time, whatever was told of the same events befor
   await owner.must(mutationOf('editMessage'), { input: { messageId: message.id, text: 'a secret, edited' } });
   const socket = owner.socket();
   await socket.request('{ __typename }');
-  expect(await replay()).toMatchObject([{ message: { text: 'a secret, edited', sender: { presence: { online: true } }, chat: { name: 'before', my: { readSeq: 0 } } } }, { message: { text: 'a secret, edited' } }]);
+  expect(await replay()).toMatchObject([
+    { message: { text: 'a secret, edited', sender: { presence: { online: true } }, chat: { name: 'before', my: { readSeq: 0 } } } },
+    { message: { text: 'a secret, edited' } },
+  ]);
 
   await guest.must(mutationOf('markRead'), { input: { chatId: room.id, upToSeq: 1 } });
   await owner.must(mutationOf('deleteMessage'), { input: { messageId: message.id } });
   await owner.must(mutationOf('updateRoom'), { input: { roomId: room.id, name: 'after' } });
   await owner.must(mutationOf('updateProfile'), { input: { displayName: 'Renamed' } });
   const later = await replay();
-  expect(later).toMatchObject([{ message: { text: null, sender: { displayName: 'Renamed' }, chat: { name: 'after', my: { readSeq: 1 } } } }, { message: { text: null, chat: { name: 'after' } } }]);
+  expect(later).toMatchObject([
+    { message: { text: null, sender: { displayName: 'Renamed' }, chat: { name: 'after', my: { readSeq: 1 } } } },
+    { message: { text: null, chat: { name: 'after' } } },
+  ]);
   expect(JSON.stringify(later)).not.toContain('secret');
 });
