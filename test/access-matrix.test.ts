@@ -91,7 +91,7 @@ const queries: Case[] = [
     where: all,
     document: 'query ($id: ID!) { chat(id: $id) { members { nodes { readSeq } } } }',
     variables: byId,
-    of: inRoom((chat) => chat.members && chat.members.nodes[0].readSeq),
+    of: inRoom((chat) => chat.members?.nodes[0].readSeq ?? null),
   },
   { field: 'Chat.lastMessage', where: all, document: 'query ($id: ID!) { chat(id: $id) { lastMessage { id } } }', variables: byId, of: inRoom((chat) => chat.lastMessage) },
   { field: 'Chat.messageAt', where: all, document: 'query ($id: ID!) { chat(id: $id) { messageAt(seq: 1) { id } } }', variables: byId, of: inRoom((chat) => chat.messageAt) },

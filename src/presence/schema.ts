@@ -1,7 +1,7 @@
 /** Presence and typing as clients see them. */
 import { loadUser, User } from '../accounts/schema.ts';
 import { can } from '../chats/access.ts';
-import { Chat, loadStanding, parseChatRef, Room } from '../chats/schema.ts';
+import { loadStanding, parseChatRef, Room } from '../chats/schema.ts';
 import { AppError, notFound } from '../errors.ts';
 import type { EventKind } from '../events/event.ts';
 import { CaughtUp, deliver, followOptions, Heartbeat, itemUnion, onlyChat, PresenceChanged, SessionEnded, TypingChanged } from '../events/schema.ts';
