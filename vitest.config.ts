@@ -17,6 +17,8 @@ export default defineConfig({
   resolve: { alias: [{ find: /^graphql$/, replacement: createRequire(import.meta.url).resolve('graphql') }] },
   test: {
     pool: 'forks',
+    // Tests wait more than they work: a core may go to another file meanwhile.
+    maxWorkers: '100%',
     testTimeout: process.env.LONG ? 600_000 : 30_000,
     hookTimeout: 60_000,
     projects: [

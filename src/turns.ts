@@ -2,21 +2,30 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
 const longTurnMs = 8;
+const wokenAtOnce = 50;
+/** When the work of this turn began; 0 when nobody has asked yet. */
 let began = 0;
+/** In the order they came: one who always has more to do must not keep the others out. */
+const waiting: (() => void)[] = [];
 
-/** Resolves at once while this turn is short, otherwise in a later one. To be awaited between the pieces of work that may be many. */
+/** Resolves at once while this turn is short and nobody waits, otherwise in a later one. To be awaited between the pieces of work that may be many. */
 export async function yieldWhenLong(): Promise<void> {
-  for (;;) {
-    const now = performance.now();
-    if (began === 0) {
-      began = now;
-      setImmediate(() => {
-        began = 0;
-      });
-    }
-    if (now - began < longTurnMs) return;
-    await nextTurn();
+  if (began === 0) begin();
+  let mayGo = waiting.length === 0;
+  while (!mayGo || performance.now() - began > longTurnMs) {
+    await new Promise<void>((wake) => waiting.push(wake));
+    mayGo = true;
   }
+}
+
+function begin(): void {
+  began = performance.now();
+  setImmediate(() => {
+    began = 0;
+    if (waiting.length === 0) return;
+    begin();
+    for (const wake of waiting.splice(0, wokenAtOnce)) wake();
+  });
 }
 
 /** Runs jobs of one key one after the other, with a turn for everybody else between them; jobs of different keys do not wait for each other. */

@@ -1,4 +1,5 @@
 /** One door for operations, whatever brought them: reads, checks, weighs and runs a document, and masks what must not leave. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { complexityFromQuery } from '@pothos/plugin-complexity';
 import {
   createSourceEventStream,
@@ -26,11 +27,14 @@ import { LRUCache } from 'lru-cache';
 import type { Config } from '../config.ts';
 import { AppError, hasCode } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { isUnavailable } from '../storage/database.ts';
 import { createQueues } from '../turns.ts';
-import type { Context, Delivery } from './context.ts';
+import { type Context, type Delivery, freshContext } from './context.ts';
 import { toFormattedError } from './errors.ts';
 import { findExcess, tooCostly } from './limits.ts';
 import { createSharing } from './share.ts';
+
+const longestWaitMs = 60_000;
 
 /** What a client sends, its shape already checked by the transport. */
 export type Request = { query: string; variables?: Record<string, unknown> | null | undefined; operationName?: string | null | undefined };
@@ -126,7 +130,7 @@ export function createExecutor({ schema, config, log }: { schema: GraphQLSchema;
             const item = await source.next();
             if (item.done) ended = true;
             if (ended) break;
-            const result = await runItem(item.value);
+            const result = await runWhenAvailable(item.value);
             if (ended) break;
             // What the event is about was hidden or deleted between being handed out and being read.
             if (result.data == null && result.errors?.some((error) => hasCode(error.originalError, 'NOT_FOUND'))) continue;
@@ -146,6 +150,23 @@ export function createExecutor({ schema, config, log }: { schema: GraphQLSchema;
         return done;
       },
     };
+
+    /** An item waits for a database that is away, as the log does: handed out without what it is about, it would be lost. After a minute the stream ends instead, to be resumed before it. */
+    async function runWhenAvailable(item: Delivery): Promise<ExecutionResult> {
+      let result = await runItem(item);
+      for (const until = Date.now() + longestWaitMs; result.errors?.some(isFromAbsence); ) {
+        if (ended) return result;
+        if (Date.now() > until) throw new AppError('UNAVAILABLE');
+        await sleep(500);
+        result = await runItem({ ...item, context: freshContext(item.context, null), shareKey: null });
+      }
+      return result;
+    }
+  }
+
+  /** The database, not the request, is the reason of this error. */
+  function isFromAbsence({ originalError }: GraphQLError): boolean {
+    return hasCode(originalError, 'UNAVAILABLE') || isUnavailable(originalError);
   }
 
   function check(text: string): Checked {

@@ -5,20 +5,36 @@ import pg from 'pg';
 export const engine = process.env.TEST_ENGINE === 'postgresql' ? 'postgresql' : 'sqlite';
 
 const databases = new Map<string, Promise<string>>();
+/** Databases of tests that are over, empty again: making one takes ten times as long as emptying one. */
+const free: string[] = [];
 
 /** DATABASE_URL for a server with this data folder, the same each time: on SQLite the file in it, on PostgreSQL a database that is as empty. */
 export async function databaseUrl(dataDir: string): Promise<string> {
   if (engine === 'sqlite') return '';
   let made = databases.get(dataDir);
-  if (!made) databases.set(dataDir, (made = createDatabase()));
+  if (!made) {
+    const emptied = free.pop();
+    databases.set(dataDir, (made = emptied === undefined ? createDatabase() : Promise.resolve(emptied)));
+  }
   return made;
 }
 
-/** Forgets the database of a data folder. Servers on it lose their connections. */
-export async function dropDatabase(dataDir: string): Promise<void> {
+/** Empties the database of a data folder for another test. Servers on it lose their connections. */
+export async function freeDatabase(dataDir: string): Promise<void> {
   const made = databases.get(dataDir);
   databases.delete(dataDir);
-  if (made) await asAdmin(async (admin) => admin.query(`DROP DATABASE "${new URL(await made).pathname.slice(1)}" WITH (FORCE)`));
+  if (!made) return;
+  const url = await made;
+  const client = new pg.Client(url);
+  await client.connect();
+  try {
+    await client.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()');
+    const { rows } = await client.query<{ name: string }>(`SELECT quote_ident(tablename) AS name FROM pg_tables WHERE schemaname = 'public' AND tablename <> '_prisma_migrations'`);
+    await client.query(`TRUNCATE ${rows.map(({ name }) => name).join(', ')} RESTART IDENTITY`);
+    free.push(url);
+  } finally {
+    await client.end();
+  }
 }
 
 /** A database on the cluster of this run: with all migrations, or an empty one. Gone with the cluster. */

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Config, readConfig } from '../../src/config.ts';
 import { type Server, startServer } from '../../src/server.ts';
-import { databaseUrl, dropDatabase } from './engine.ts';
+import { databaseUrl, freeDatabase } from './engine.ts';
 import { createPerson, type Person } from './person.ts';
 
 export type TestServer = Awaited<ReturnType<typeof startTestServer>>;
@@ -19,7 +19,7 @@ export async function temporaryFolder() {
   return {
     path,
     async [Symbol.asyncDispose](): Promise<void> {
-      await dropDatabase(path);
+      await freeDatabase(path);
       await rm(path, { recursive: true, force: true, maxRetries: 3 });
     },
   };
