@@ -7,7 +7,7 @@ import type { Config } from '../config.ts';
 import { hasCode, notFound } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { addTo, dropFrom } from '../multimap.ts';
-import type { Database } from '../storage/database.ts';
+import { type Database, isUnavailable } from '../storage/database.ts';
 import { tableOf } from '../storage/sql.ts';
 import { yieldWhenLong } from '../turns.ts';
 import { parseCursor, toCursor } from './cursor.ts';
@@ -187,10 +187,19 @@ export async function createTail({
       recent.push(event);
       outdate(event, recent);
       keepMemberships(event);
-      for (const listener of listeners) listener(event);
+      for (const listener of listeners) takeNote(listener, event);
       dispatch(event);
     }
     if (recent.length > 2 * ringSize) recent = recent.slice(-ringSize);
+  }
+
+  /** A listener's mistake is its own: the event was committed, and the followers get it. */
+  function takeNote(listener: (event: LogEvent) => void, event: LogEvent): void {
+    try {
+      listener(event);
+    } catch (error) {
+      logger.error({ err: error, type: event.type }, 'an event was not taken note of');
+    }
   }
 
   /** A message that is still handed out to slow readers must not show what it was before. `among` has no holes. */
@@ -496,7 +505,13 @@ export async function createTail({
     const { recheck } = state;
     state.recheck = false;
     if (!recheck || chatId === undefined || state.person.chats.has(chatId)) return true;
-    return mayRead(state.options.userId, chatId);
+    for (;;) {
+      try {
+        return await mayRead(state.options.userId, chatId);
+      } catch (error) {
+        await tryLater(state, error);
+      }
+    }
   }
 
   /** Reads one page behind the cursor into the queue; level with the log, the follower is handed events from then on. */
@@ -533,7 +548,7 @@ export async function createTail({
 
   /** The database is away: the stream waits for it. */
   async function tryLater(state: State, error: unknown): Promise<void> {
-    if (state.closed || !hasCode(error, 'UNAVAILABLE')) throw error;
+    if (state.closed || !(hasCode(error, 'UNAVAILABLE') || isUnavailable(error))) throw error;
     logger.warn({ err: error }, 'a stream waits for the event log');
     await new Promise((wake) => setTimeout(wake, 500));
   }

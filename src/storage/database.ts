@@ -65,14 +65,17 @@ export async function openDatabase(config: Config, log: Log) {
 /** `committed` runs before the next writer may begin, so that what it tells the process keeps the order of the commits. */
 async function retried<T>(run: () => Promise<T>, committed?: (result: T) => void): Promise<T> {
   for (let attempt = 1; ; attempt++) {
+    let result: T;
     try {
-      const result = await run();
-      committed?.(result);
-      return result;
+      result = await run();
     } catch (error) {
       if (attempt >= 8 || !conflicts.test(causes(error))) throw error;
       await new Promise((wake) => setTimeout(wake, Math.random() * 10 * attempt));
+      continue;
     }
+    // Outside of the try: what goes wrong in it must not run the job again.
+    committed?.(result);
+    return result;
   }
 }
 
@@ -171,7 +174,10 @@ async function openSqlite(config: Config, log: Log, count: () => void): Promise<
   };
   try {
     const writer = connect();
+    // A migration that makes a table anew drops the old one, which must not take along what refers to it. Inside its transaction it cannot say so.
+    writer.pragma('foreign_keys = OFF');
     const applied = await migrate(sqliteTarget(writer));
+    writer.pragma('foreign_keys = ON');
     if (applied.length > 0) log.info({ applied }, 'database migrated');
     ensureHead(writer);
     // The file remembers this: not before it is known to be ours.
