@@ -57,6 +57,7 @@ export const settings = {
   PUBLIC_URL: httpUrl('Where people reach the server, e.g. `https://chat.example.org`. Default: `http://HOST:PORT`.'),
   DATA_DIR: text('./data', 'Folder of everything the server stores itself.'),
   DATABASE_URL: text('', '`file:NAME` (inside DATA_DIR) or `postgresql://…`. Default: `file:tertulia.db`.'),
+  NODE_POLL_MS: whole(500, 0, 60_000, 'On PostgreSQL, how often a server looks for what other servers wrote there, in milliseconds; 0 is never.'),
   DATABASE_POOL: whole(10, 2, 200, 'PostgreSQL connections per node.'),
   SQLITE_SYNCHRONOUS: oneOf(['full', 'normal'] as const, 'full', '`full` survives a power cut; `normal` only a killed process.'),
   SQLITE_MAX_PAGES: whole(0, 0, 4_294_967_294, 'Most pages of 4 KiB the SQLite file may have; 0 is no limit.'),

@@ -44,6 +44,18 @@ const sendDocument = `mutation ($input: SendMessageInput!) { sendMessage(input: 
   ... on SendMessagePayload { duplicate message { id seq text createdAt } } ... on UserError { code } } }`;
 
 describe('two nodes on one database', () => {
+  it('hear of each other without being told, and end each other’s sessions within a second or so', async () => {
+    await using first = await startTestServer({ NODE_POLL_MS: '500' });
+    await using second = await startTestServer({ NODE_POLL_MS: '500', DATABASE_URL: first.app.config.DATABASE_URL });
+    const [ada, bob] = [await first.person(), await second.person()];
+    const stream = await followOn(second, bob, newMessages, {});
+    await ada.send({ username: bob.username }, 'from the other node');
+    await stream.next((item: Item) => item.__typename === 'MessageAdded');
+    await at(first, bob).request('mutation { logout { __typename } }');
+    await stream.socket.whenClosed();
+    expect(stream.closed?.code).toBe(4401);
+  });
+
   it('keep seq without a hole, and show no reader a later message before an earlier one, under 50 writers', async () => {
     await using opened = await startNodes();
     const [first, second] = opened.nodes;

@@ -119,6 +119,8 @@ export async function createTail({
   const listeners = new Set<(event: LogEvent) => void>();
   const sweep = setInterval(beat, Math.min(1000, config.HEARTBEAT_SECONDS * 250));
   sweep.unref();
+  // Other nodes write to the same log. Nothing depends on being told of it: looking late costs time, never an event.
+  const polling = db.engine === 'postgresql' && config.NODE_POLL_MS > 0 ? setInterval(look, config.NODE_POLL_MS).unref() : undefined;
 
   return {
     follow,
@@ -142,6 +144,7 @@ export async function createTail({
     close: (): void => {
       stopped = true;
       clearInterval(sweep);
+      clearInterval(polling);
       for (const person of people.values()) for (const state of person.followers) close(state);
     },
   };
