@@ -31,7 +31,7 @@ export type App = Awaited<ReturnType<typeof createApp>>;
 export async function createApp(config: Config, log: Log) {
   const clock = (): Date => new Date();
   const metrics = createMetrics();
-  const db = await openDatabase(config, log);
+  const db = await openDatabase(config, log, metrics.databaseError);
   const locks = createLocks(db.engine);
   const eventLog = createEventLog({ db, config, clock });
   const tail = await createTail({

@@ -35,7 +35,7 @@ type Connections = {
  * Opens (and, when the place is empty, makes) the database and applies missing migrations.
  * Throws DatabaseError with a message for people: not a database, of another program, newer than this one, or already in use by a server.
  */
-export async function openDatabase(config: Config, log: Log) {
+export async function openDatabase(config: Config, log: Log, onUnavailable: () => void = () => {}) {
   const statements = { count: 0 };
   const connections = config.DATABASE_URL.startsWith('file:') ? await openSqlite(config, log, () => statements.count++) : await openPostgres(config, log, () => statements.count++);
   const { engine, read, sql } = connections;
@@ -45,19 +45,19 @@ export async function openDatabase(config: Config, log: Log) {
     /** Prisma for reading: sees what was committed. */
     read,
     /** Prepared statements for reading: see what was committed. Fail with UNAVAILABLE like transactions. */
-    sql: { engine, all: (text, params) => guarded(() => sql.all(text, params)) } as Sql,
+    sql: { engine, all: (text, params) => guarded(onUnavailable, () => sql.all(text, params)) } as Sql,
     /** Statements of the kind of `sql` inside an ordinary transaction. */
     sqlIn: (tx: Tx): Sql => prismaSql(tx, engine),
     /** Statements run so far, Prisma's and prepared ones: for tests that hold a path to a number of them. */
     statements,
     /** One intention, one transaction. Fails with UNAVAILABLE when the database cannot (full, gone, too busy). `job` may run again after a deadlock: nothing outside it may change. */
     transaction: <T>(job: (tx: Tx) => Promise<T>, committed?: (result: T) => void): Promise<T> =>
-      guarded(() => takeTurn(() => retried(() => connections.write.$transaction((tx) => job(tx as Tx), { maxWait: 10_000, timeout: 20_000 }), committed))),
+      guarded(onUnavailable, () => takeTurn(() => retried(() => connections.write.$transaction((tx) => job(tx as Tx), { maxWait: 10_000, timeout: 20_000 }), committed))),
     /** The same with prepared statements. */
     sqlTransaction: <T>(job: (sql: Sql) => Promise<T>, committed?: (result: T) => void): Promise<T> =>
-      guarded(() => takeTurn(() => retried(() => connections.sqlTransaction(job), committed))),
+      guarded(onUnavailable, () => takeTurn(() => retried(() => connections.sqlTransaction(job), committed))),
     /** Resolves when the database answers. */
-    ping: async (): Promise<void> => void (await guarded(() => sql.all('SELECT 1', []))),
+    ping: async (): Promise<void> => void (await guarded(onUnavailable, () => sql.all('SELECT 1', []))),
     close: (): Promise<void> => takeTurn(() => connections.close()),
   };
 }
@@ -98,12 +98,13 @@ const unavailable = either(
   /ServerClosed|DatabaseNotReachable|ConnectionClosed|SocketTimeout|TooManyConnections/,
 );
 
-async function guarded<T>(run: () => Promise<T>): Promise<T> {
+async function guarded<T>(onUnavailable: () => void, run: () => Promise<T>): Promise<T> {
   try {
     return await run();
   } catch (error) {
-    if (isUnavailable(error)) throw new AppError('UNAVAILABLE', undefined, undefined, { cause: error });
-    throw error;
+    if (!isUnavailable(error)) throw error;
+    onUnavailable();
+    throw new AppError('UNAVAILABLE', undefined, undefined, { cause: error });
   }
 }
 
