@@ -127,7 +127,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     }
   }
   const read = config as Config;
-  if (problems.length === 0) problems.push(...contradictions(read));
+  problems.push(...contradictions(read));
   if (problems.length > 0) throw new ConfigError(`The configuration does not work:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
   read.DATA_DIR = resolve(read.DATA_DIR);
   read.DATABASE_URL ||= 'file:tertulia.db';
@@ -135,6 +135,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
   return read;
 }
 
+/** A setting that could not be read is undefined here, and contradicts nothing. */
 function contradictions(config: Config): string[] {
   const problems: string[] = [];
   if (config.DATABASE_URL && !/^(file:.|postgres(ql)?:\/\/)/.test(config.DATABASE_URL)) problems.push('DATABASE_URL must begin with file: or postgresql://');

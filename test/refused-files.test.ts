@@ -37,6 +37,13 @@ onSqlite('refuses a folder', async () => {
   expect(server.output.error).toMatch(/not a file/);
 });
 
+onSqlite("refuses a file in the folder's place", async () => {
+  await using folder = await temporaryFolder();
+  const path = join(folder.path, 'data');
+  await writeFile(path, 'notes');
+  await mustBeRefused(path, path, /DATA_DIR cannot be made/);
+});
+
 onSqlite('refuses the database of a newer version, and of a damaged one, and takes the old one again afterwards', async () => {
   await using folder = await temporaryFolder();
   const path = join(folder.path, 'tertulia.db');

@@ -4,7 +4,9 @@ import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parse, print } from 'graphql';
 import { auditServer } from 'graphql-http';
+import { createClient } from 'graphql-ws';
 import { describe, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
 import { createPerson } from './kit/person.ts';
 import { openRawSocket } from './kit/raw-socket.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
@@ -139,6 +141,10 @@ describe('HTTP', () => {
     const { body } = await post(bare, '{"query":"{ __schema { types { name } } chatz { id } }"}');
     expect(body.data).toBeUndefined();
     expect(JSON.stringify(body)).not.toContain('Did you mean');
+    const variables = { visibility: 'PUBLI' };
+    const guess = await post(bare, JSON.stringify({ query: 'query ($visibility: RoomVisibility) { rooms(filter: { visibility: $visibility }) { totalCount } }', variables }));
+    expect(guess.body.errors[0].extensions.code).toBe('BAD_REQUEST');
+    expect(JSON.stringify(guess.body)).not.toContain('Did you mean');
   });
 
   it('survives what is not HTTP', async () => {
@@ -218,6 +224,8 @@ describe('WebSocket', () => {
       several: ['query A { __typename } query B { __typename }'],
       variables: ['query ($first: Int) { rooms(first: $first) { totalCount } }', { first: 'hunter2' }],
       long: [`{ ${'__typename '.repeat(2_500)} }`],
+      skipped: ['subscription { newMessages @skip(if: true) { __typename } }'],
+      skippedInside: ['subscription { ... @include(if: false) { ...Field } } fragment Field on Subscription { newMessages { __typename } }'],
       signedOut: [newMessages],
     };
     for (const [id, [query, variables, operationName]] of Object.entries(wrong)) {
@@ -287,6 +295,30 @@ describe('WebSocket', () => {
     expect((await events.socket.whenClosed()).code).toBe(4403);
     using late = await openRawSocket(server, { init: { accessToken: person.token } });
     expect((await late.whenClosed()).code).toBe(4403);
+  });
+
+  it('lets clients that come back by themselves do so when their token has expired', async () => {
+    await using server = await startTestServer({ ACCESS_TOKEN_SECONDS: '2' });
+    const person = await server.person();
+    const variables = { login: person.username, password: person.password };
+    const login = JSON.stringify({
+      query: 'mutation ($login: String!, $password: String!) { login(input: { login: $login, password: $password }) { ... on LoginPayload { auth { accessToken } } } }',
+      variables,
+    });
+    const heard: unknown[] = [];
+    let connections = 0;
+    const client = createClient({
+      url: `${server.url.replace('http', 'ws')}/graphql`,
+      webSocketImpl: WebSocket,
+      retryWait: async () => {},
+      on: { connected: () => connections++ },
+      connectionParams: async () => ({ accessToken: (await post(server, login)).body.data.login.auth.accessToken }),
+    });
+    client.subscribe({ query: newMessages }, { next: ({ data }) => heard.push(data?.newMessages), error: (error) => heard.push(error), complete: () => heard.push('complete') });
+    await expect.poll(() => connections, { timeout: 10_000 }).toBeGreaterThan(1);
+    await expect.poll(() => heard).toEqual([{ __typename: 'SessionEnded', endReason: 'TOKEN_EXPIRED', retry: true }]);
+    await expect.poll(() => server.followers()).toBe(1);
+    await client.dispose();
   });
 
   it('ends the sockets of a session that is logged out, and no others', async () => {

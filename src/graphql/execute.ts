@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { complexityFromQuery } from '@pothos/plugin-complexity';
 import {
+  type ASTVisitor,
   createSourceEventStream,
   type DocumentNode,
   type ExecutionArgs,
@@ -11,6 +12,7 @@ import {
   GraphQLError,
   type GraphQLFormattedError,
   type GraphQLSchema,
+  getVariableValues,
   isInterfaceType,
   isObjectType,
   Kind,
@@ -19,6 +21,7 @@ import {
   parse,
   specifiedRules,
   TypeInfo,
+  type ValidationContext,
   validate,
   visit,
   visitWithTypeInfo,
@@ -64,7 +67,8 @@ const heavy = 500;
 
 export function createExecutor({ schema, config, log }: { schema: GraphQLSchema; config: Config; log: Log }) {
   const documents = new LRUCache<string, Checked>({ max: 2_000, maxSize: rememberedCharacters, sizeCalculation: (_checked, text) => text.length + 200 });
-  const rules = config.INTROSPECTION ? specifiedRules : [...specifiedRules, NoSchemaIntrospectionCustomRule];
+  const rules = [...specifiedRules, unconditionalSubscription, ...(config.INTROSPECTION ? [] : [NoSchemaIntrospectionCustomRule])];
+  const hideSuggestions = !config.INTROSPECTION;
   const inTurn = createQueues<number | string>();
   const executeShared = createSharing((operation, context, item) => execute({ ...argsOf(operation, context), rootValue: item }));
   return { schema, prepare, run, subscribe };
@@ -174,7 +178,7 @@ export function createExecutor({ schema, config, log }: { schema: GraphQLSchema;
       const document = parse(text, { maxTokens: config.MAX_QUERY_TOKENS });
       const excess = findExcess(document, config);
       if (excess) throw excess;
-      const errors = validate(schema, document, rules, { maxErrors, hideSuggestions: !config.INTROSPECTION });
+      const errors = validate(schema, document, rules, { maxErrors, hideSuggestions });
       if (errors.length > 0) return { errors: errors.map((error) => format(error)) };
       const fragments = document.definitions.filter((definition) => definition.kind === Kind.FRAGMENT_DEFINITION);
       const operations = document.definitions.filter((definition) => definition.kind === Kind.OPERATION_DEFINITION);
@@ -221,7 +225,11 @@ export function createExecutor({ schema, config, log }: { schema: GraphQLSchema;
   }
 
   /** The weight of an operation. */
-  function mustBeAffordable({ weight, alone }: Weighed, variables: Record<string, unknown>): number {
+  function mustBeAffordable({ weight, alone, node }: Weighed, variables: Record<string, unknown>): number {
+    if (weight === 'depends on the variables') {
+      const [wrong] = getVariableValues(schema, node.variableDefinitions ?? [], variables, { maxErrors, hideSuggestions }).errors ?? [];
+      if (wrong) throw wrong;
+    }
     const cost = weight === 'depends on the variables' ? weightOf(alone, variables) : weight;
     if (cost > config.MAX_QUERY_COMPLEXITY)
       throw tooCostly(`The query weighs ${Math.min(cost, Number.MAX_SAFE_INTEGER)}; ${config.MAX_QUERY_COMPLEXITY} is allowed. Ask for smaller pages or fewer fields.`);
@@ -237,7 +245,7 @@ export function createExecutor({ schema, config, log }: { schema: GraphQLSchema;
   }
 
   function argsOf({ document, variables, name }: Operation, contextValue: Context): ExecutionArgs {
-    return { schema, document, contextValue, variableValues: variables, operationName: name, options: { maxCoercionErrors: maxErrors } };
+    return { schema, document, contextValue, variableValues: variables, operationName: name, hideSuggestions, options: { maxCoercionErrors: maxErrors } };
   }
 }
 
@@ -251,6 +259,17 @@ function choose(operations: Weighed[], name: string | null): Weighed {
   const chosen = operations.find(({ node }) => node.name?.value === name);
   if (!chosen) throw new AppError('BAD_REQUEST', undefined, 'The document has no operation of the name that `operationName` gives.');
   return chosen;
+}
+
+/** The field of a subscription is never skipped (https://spec.graphql.org/September2025/#sec-Single-Root-Field). graphql 16 allows it, and then fails for want of a field. */
+function unconditionalSubscription(context: ValidationContext): ASTVisitor {
+  return {
+    Directive(node) {
+      if (node.name.value !== 'skip' && node.name.value !== 'include') return;
+      if (context.getParentType() !== context.getSchema().getSubscriptionType()) return;
+      context.reportError(new GraphQLError('The field of a subscription cannot be skipped or included.', { nodes: node }));
+    },
+  };
 }
 
 const isIterable = (value: object): value is AsyncIterable<unknown> => typeof (value as Partial<AsyncIterable<unknown>>)[Symbol.asyncIterator] === 'function';

@@ -134,7 +134,11 @@ function createTurns() {
 async function openSqlite(config: Config, log: Log, count: () => void): Promise<Connections> {
   const file = resolve(config.DATA_DIR, config.DATABASE_URL.slice('file:'.length));
   const shown = config.DATABASE_URL;
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  try {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new DatabaseError(`DATA_DIR cannot be made: ${(error as Error).message}`);
+  }
   if (existsSync(file) && (!statSync(file).isFile() || statSync(file).size === 0)) {
     throw new DatabaseError(
       `${shown} in DATA_DIR is ${statSync(file).isFile() ? 'an empty file' : 'not a file'}, not a Tertulia database. Restore a backup, or remove it to begin with a new database.`,

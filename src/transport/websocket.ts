@@ -60,7 +60,7 @@ type State = {
 };
 type Running = { answered: Promise<void>; completedByClient: boolean };
 /** What graphql-ws hands from one hook to the next. */
-type Prepared = ExecutionArgs & { state: State; operation: Operation; contextValue: Context; started: number };
+type Prepared = ExecutionArgs & { state: State; operation: Operation; contextValue: Context; started: number; endInSilence: () => void };
 
 export function createSockets({ app, executor, connections, config, log }: { app: App; executor: Executor; connections: Connections; config: Config; log: Log }) {
   const states = new Set<State>();
@@ -77,7 +77,8 @@ export function createSockets({ app, executor, connections, config, log }: { app
   const protocol = makeServer<Record<string, unknown>, State>({
     connectionInitWaitTimeout: config.CONNECTION_INIT_SECONDS * 1000,
     onConnect: ({ connectionParams, extra }) => welcome(extra, connectionParams ?? {}),
-    onSubscribe: ({ extra }, _id, payload) => begin(extra, payload) as never,
+    // Without its id among the subscriptions, graphql-ws ends an operation without `complete`.
+    onSubscribe: ({ extra, subscriptions }, id, payload) => begin(extra, payload, () => void delete subscriptions[id]) as never,
     execute: (args) => answer(args as Prepared) as never,
     subscribe: (args) => openStream(args as Prepared) as never,
     // Already as clients may see them.
@@ -211,7 +212,7 @@ export function createSockets({ app, executor, connections, config, log }: { app
   }
 
   /** Checks an operation against what the socket may do and what its document says. Errors are answered; a throw here would close the socket. */
-  function begin(state: State, payload: SubscribePayload): Prepared | readonly Refused[] {
+  function begin(state: State, payload: SubscribePayload, endInSilence: () => void): Prepared | readonly Refused[] {
     const { who, client } = state;
     try {
       if (state.ended) throw new AppError(refusalAfter(state.ended));
@@ -235,6 +236,7 @@ export function createSockets({ app, executor, connections, config, log }: { app
         state,
         operation,
         started: performance.now(),
+        endInSilence,
       };
     } catch (error) {
       return [new Refused(toFormattedError(error, log, client.requestId))];
@@ -263,7 +265,7 @@ export function createSockets({ app, executor, connections, config, log }: { app
     return result;
   }
 
-  async function openStream({ state, operation, contextValue, started }: Prepared): Promise<ResultStream | Result> {
+  async function openStream({ state, operation, contextValue, started, endInSilence }: Prepared): Promise<ResultStream | Result> {
     let over = false;
     const finish = (outcome: string): void => {
       if (over) return;
@@ -282,6 +284,7 @@ export function createSockets({ app, executor, connections, config, log }: { app
         await room(state);
         const item = await items.next();
         if (item.done) finish('ok');
+        if (item.done && isToComeBack(state.ended)) endInSilence();
         return item;
       },
       async return() {
@@ -388,6 +391,9 @@ class Refused extends GraphQLError {
 }
 
 const limited = (retryAfterMs: number, message: string): AppError => new AppError('RATE_LIMITED', { retryAfterMs, scope: 'REQUESTS' }, message);
+
+/** A stream that ends like this is to be opened again: `complete` before the close would tell clients that it is over for good, and none would subscribe again by itself. */
+const isToComeBack = (ended: State['ended']): boolean => ended === 'TOKEN_EXPIRED' || ended === 'SERVER_SHUTDOWN' || ended === 'SLOW_CONSUMER';
 
 /** What an operation is told that comes while its socket is being closed. */
 function refusalAfter(ended: NonNullable<State['ended']>): Extract<ErrorCode, 'TOKEN_EXPIRED' | 'TOKEN_INVALID' | 'UNAVAILABLE'> {

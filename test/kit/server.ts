@@ -11,7 +11,16 @@ export type TestServer = Awaited<ReturnType<typeof startTestServer>>;
 export type Overrides = { [Name in keyof Config]?: string };
 
 /** What differs from a server for people. No polling, so that tests can count statements. ARGON2_MEMORY_KIB is the least that argon2 takes. */
-export const testSettings: Overrides = { HOST: '127.0.0.1', PORT: '0', RATE_LIMITS: 'off', LOG_LEVEL: 'silent', ARGON2_MEMORY_KIB: '8', ARGON2_PASSES: '2', SHUTDOWN_SECONDS: '5', NODE_POLL_MS: '0' };
+export const testSettings: Overrides = {
+  HOST: '127.0.0.1',
+  PORT: '0',
+  RATE_LIMITS: 'off',
+  LOG_LEVEL: 'silent',
+  ARGON2_MEMORY_KIB: '8',
+  ARGON2_PASSES: '2',
+  SHUTDOWN_SECONDS: '5',
+  NODE_POLL_MS: '0',
+};
 
 /** An empty folder and how to remove it, together with the database of the servers that used it. */
 export async function temporaryFolder() {
