@@ -9,7 +9,7 @@ import { defineConfig } from 'vitest/config';
 
 const files = globSync('test/**/*.test.ts', { cwd: import.meta.dirname });
 const ofPostgres = files.filter((file) => basename(file).startsWith('postgres'));
-const ofServers = files.filter((file) => !ofPostgres.includes(file) && /kit\/(server|process)\.ts'/.test(readFileSync(file, 'utf8')));
+const ofServers = files.filter((file) => !ofPostgres.includes(file) && /kit(\/(server|process))?\.ts'/.test(readFileSync(file, 'utf8')));
 const others = files.filter((file) => !ofPostgres.includes(file) && !ofServers.includes(file));
 
 export default defineConfig({

@@ -1,5 +1,9 @@
 /** The one place where the parts are put together: opens the storage, builds each domain on the ones before it, and closes them in turn. */
+import { join } from 'node:path';
 import { createAccounts } from './accounts/accounts.ts';
+import { createErasure } from './accounts/erasure.ts';
+import { createMail } from './accounts/mail.ts';
+import { createPasswordReset } from './accounts/password-reset.ts';
 import { createPasswords } from './accounts/passwords.ts';
 import { createRateLimits } from './accounts/rate-limits.ts';
 import { can } from './chats/access.ts';
@@ -11,11 +15,20 @@ import type { Config } from './config.ts';
 import { createEventLog } from './events/event-log.ts';
 import { createTail } from './events/follow.ts';
 import { createWrite } from './events/write.ts';
+import { openBlobs } from './files/blobs.ts';
+import { createFileErasure } from './files/erasure.ts';
+import { createFiles } from './files/files.ts';
+import { createImages } from './files/images.ts';
+import { createLinks } from './files/links.ts';
 import type { Log } from './log.ts';
+import { createMessageErasure } from './messages/erase.ts';
 import { createInbox } from './messages/inbox.ts';
 import { createMessages } from './messages/messages.ts';
 import { createReceipts } from './messages/receipts.ts';
 import { createMetrics } from './metrics.ts';
+import { announce, createNotifications } from './notifications/notifications.ts';
+import { createPush } from './notifications/push.ts';
+import { post } from './outgoing.ts';
 import { createPresence } from './presence/presence.ts';
 import { createTyping } from './presence/typing.ts';
 import { createKeys } from './sessions/keys.ts';
@@ -48,27 +61,85 @@ export async function createApp(config: Config, log: Log) {
   const passwords = await createPasswords({ config });
   const onlineIds = async (): Promise<ReadonlySet<number>> => presence.onlineIds();
   const accounts = createAccounts({ db, write, passwords, limits, config, clock, onlineIds });
+  const mail = createMail({ db, config, clock, log });
   const keys = await createKeys({ db });
+  const blobs = await openBlobs(join(config.DATA_DIR, 'files'), keys.digest('files of this installation')).catch(async (error) => {
+    tail.close();
+    await db.close();
+    throw error;
+  });
   const liveSessions = createLiveSessions({ db, tail, clock, log });
-  const sessions = createSessions({ db, write, accounts, passwords, tokens: createTokens({ keys }), liveSessions, limits, config, clock });
+  const sessions = createSessions({ db, write, accounts, passwords, tokens: createTokens({ keys }), liveSessions, limits, mail, config, clock });
+  const passwordReset = createPasswordReset({
+    db,
+    write,
+    passwords,
+    limits,
+    mail,
+    config,
+    clock,
+    endSessions: (tx, append, userId) => sessions.endAll(tx, append, userId, 'PASSWORD_CHANGED'),
+    forgetSession: liveSessions.forget,
+  });
   const chats = createChats({ db, accounts });
   const chatLists = createChatLists({ db, onlineIds });
-  const rooms = createRooms({ db, write, locks, chats, accounts, passwords, config, clock });
+  const links = createLinks({ key: keys.fileUrl, lifeSeconds: config.FILE_URL_SECONDS, clock });
+  const files = createFiles({ db, write, chats, blobs, images: createImages({ blobs }), links, config, clock, logger: log });
+  const rooms = createRooms({ db, write, locks, chats, accounts, passwords, pictures: files.forRooms, config, clock });
   const membership = createMembership({ db, write, locks, chats, passwords, limits, clock });
-  const messages = createMessages({ db, locks, write, writeBatch, chats, accounts, limits, keys, config, clock });
-  const receipts = createReceipts({ db, writeBatch, chats, logger: log });
+  const messages = createMessages({ db, locks, write, writeBatch, chats, accounts, limits, keys, config, clock, files: files.forMessages, behind: announce });
+  const receipts = createReceipts({ db, writeBatch, chats, logger: log, clock });
   const inbox = createInbox({ db });
   const presence = createPresence({ db, tail, config, clock, logger: log });
+  const notifications = createNotifications({ db, writeBatch, receipts, clock });
+  const push = await createPush({ db, write, writeBatch, eventLog, tail, keys, presence, post, config, clock, metrics, logger: log });
   const typing = createTyping({ tail, chats, config, clock });
   // A new account is a member of every room for everyone, in the transaction that makes it.
   accounts.onCreate.push(membership.welcome);
-  const stopUpkeep = startUpkeep({ eventLog, tail, messages, sessions, logger: log });
-  return { config, log, metrics, clock, db, tail, limits, accounts, sessions, chats, chatLists, rooms, membership, messages, receipts, inbox, presence, typing, close };
+  const messageErasure = createMessageErasure({ db, writeBatch, messages, files: files.forMessages, clock });
+  const erasure = createErasure({ db, write, locks, accounts, mail, config, clock, logger: log, countMessages: messageErasure.count });
+  // An account that is deleted takes with it what each domain has of it.
+  erasure.parts.push(
+    { atOnce: sessions.eraseAll },
+    { atOnce: membership.forgetBans, afterwards: membership.leaveAll },
+    messageErasure,
+    createFileErasure({ db, write, locks, files }),
+  );
+  mail.start({ 'password-reset': passwordReset.writeReset, 'password-changed': passwordReset.writeChanged });
+  const stopUpkeep = startUpkeep({ eventLog, tail, messages, files, sessions, passwordReset, erasure, notifications, push, logger: log });
+  return {
+    config,
+    log,
+    metrics,
+    clock,
+    db,
+    tail,
+    limits,
+    accounts,
+    mail,
+    passwordReset,
+    erasure,
+    sessions,
+    chats,
+    chatLists,
+    rooms,
+    membership,
+    messages,
+    files,
+    receipts,
+    inbox,
+    presence,
+    notifications,
+    push,
+    typing,
+    close,
+  };
 
   async function close(): Promise<void> {
-    await stopUpkeep();
+    await Promise.all([stopUpkeep(), erasure.close(), mail.close(), push.close()]);
     typing.close();
     await receipts.close();
+    await files.close();
     await presence.close();
     await liveSessions.close();
     tail.close();

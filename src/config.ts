@@ -48,6 +48,34 @@ const httpUrl = (meaning: string): Setting<string> => ({
   },
 });
 
+const smtpUrl = (meaning: string): Setting<string> => ({
+  default: '',
+  meaning,
+  parse: (value) => {
+    if (value !== '' && !/^smtps?:\/\/[^/?#]*[^/?#@:]/.test(value)) throw new Error('must begin with smtp:// or smtps:// and name a mail server');
+    if (value !== '' && !URL.canParse(value)) throw new Error('is not a URL: special characters of the password must be percent-encoded');
+    return value;
+  },
+});
+const mailAddress = (meaning: string): Setting<string> => ({
+  default: '',
+  meaning,
+  parse: (value) => {
+    if (value !== '' && !/^(?:[^<>\p{Cc}]*<[^\s<>@,]+@[^\s<>@,]+>|[^\s<>@,]+@[^\s<>@,]+)$/u.test(value))
+      throw new Error('must be an address such as chat@example.org or Chat <chat@example.org>');
+    return value;
+  },
+});
+
+const contact = (meaning: string): Setting<string> => ({
+  default: '',
+  meaning,
+  parse: (value) => {
+    if (value !== '' && !/^(mailto:[^\s<>@,]+@[^\s<>@,]+|https:\/\/\S+)$/.test(value)) throw new Error('must be mailto:somebody@example.org or an https URL');
+    return value;
+  },
+});
+
 const day = 86_400;
 
 /** Every environment variable the server reads. */
@@ -61,6 +89,8 @@ export const settings = {
   DATABASE_POOL: whole(10, 2, 200, 'PostgreSQL connections per node.'),
   SQLITE_SYNCHRONOUS: oneOf(['full', 'normal'] as const, 'full', '`full` survives a power cut; `normal` only a killed process.'),
   SQLITE_MAX_PAGES: whole(0, 0, 4_294_967_294, 'Most pages of 4 KiB the SQLite file may have; 0 is no limit.'),
+  SMTP_URL: smtpUrl('The mail server: `smtp://user:password@host:587`, or `smtps://` for TLS from the start. Needs PUBLIC_URL. Unset: mails become files in DATA_DIR/outbox.'),
+  MAIL_FROM: mailAddress('Sender of mails. Default: `Tertulia <no-reply@HOST>`, with the host of PUBLIC_URL.'),
   ALLOWED_ORIGINS: list('Web pages of these origins may use cookies, sockets and CORS, separated by commas. The server’s own origin always may.'),
   TRUST_PROXY: onOff('off', 'Take the client’s address from `X-Forwarded-For` (its last entry). Only behind a proxy that sets it.'),
   GRAPHIQL: onOff('on', 'The GraphiQL page at `/graphql`.'),
@@ -75,6 +105,7 @@ export const settings = {
   REFRESH_TOKEN_SECONDS: whole(30 * day, 1, 3650 * day, 'Life of a session since its refresh token was last used.'),
   SESSION_SECONDS: whole(90 * day, 1, 3650 * day, 'Life of a session in all.'),
   REFRESH_GRACE_SECONDS: whole(30, 0, 3600, 'How long a refresh may be repeated with the old token when its answer was lost.'),
+  PASSWORD_RESET_SECONDS: whole(3600, 1, 7 * day, 'How long the code of a mail for a forgotten password works.'),
   ARGON2_MEMORY_KIB: whole(19_456, 8, 4_194_304, 'argon2id’s memory (OWASP’s minimum by default).'),
   ARGON2_PASSES: whole(2, 2, 100, 'argon2id’s passes.'),
   PASSWORD_QUEUE: whole(200, 1, 100_000, 'Most password checks that may wait; more are told to come later.'),
@@ -98,14 +129,28 @@ export const settings = {
   MAX_QUERY_TOKENS: whole(2_000, 100, 1_000_000, 'Longest document, in tokens.'),
   MAX_QUERY_DEPTH: whole(14, 3, 1000, 'Deepest selection.'),
   MAX_QUERY_BREADTH: whole(60, 3, 100_000, 'Most fields (with aliases) in one selection set of Query or Mutation.'),
-  MAX_QUERY_COMPLEXITY: whole(10_000, 10, 100_000_000, 'Most fields a query may resolve, lists counted with their page size.'),
+  MAX_QUERY_COMPLEXITY: whole(20_000, 10, 100_000_000, 'Most fields a query may resolve, lists counted with their page size.'),
   MAX_MESSAGE_CHARS: whole(4_000, 1, 1_000_000, 'Longest message text, in code points.'),
+
+  MAX_ATTACHMENT_BYTES: whole(25 * 1_048_576, 1, 2_147_483_647, 'Largest file.'),
+  UPLOAD_QUOTA_BYTES: whole(1_073_741_824, 1, Number.MAX_SAFE_INTEGER, 'All files of one account together, in bytes; reserved uploads count.'),
+  UPLOAD_QUOTA_FILES: whole(20_000, 1, 1_000_000, 'All files of one account together, in number.'),
+  MIN_FREE_BYTES: whole(256 * 1_048_576, 0, Number.MAX_SAFE_INTEGER, 'No file is taken that would leave the disk of DATA_DIR less free space than this.'),
+  UPLOAD_SECONDS: whole(900, 1, day, 'How long an `uploadUrl` can be begun with, and how long the upload may take.'),
+  UNUSED_UPLOAD_SECONDS: whole(day, 1, 365 * day, 'A completed upload that is in no message and is no picture is removed after this time.'),
+  FILE_URL_SECONDS: whole(900, 1, 7 * day, 'Longest life of a link to a file or picture.'),
 
   LOGIN_LIMIT: whole(10, 1, 1_000_000, 'Logins per 15 minutes, for each account and for each address.'),
   REGISTER_LIMIT: whole(30, 1, 1_000_000, 'Registrations an hour and address.'),
+  RESET_LIMIT: whole(5, 1, 1_000_000, 'Mails for a forgotten password an hour, for each e-mail (known or not) and for each address.'),
   SEND_LIMIT: whole(20, 1, 1_000_000, 'Messages a second and account.'),
   SEND_BURST: whole(60, 1, 1_000_000, 'Messages at once and account.'),
   REQUEST_LIMIT: whole(100, 1, 1_000_000, 'Other requests a second and account, on average over ten seconds.'),
+
+  PUSH_CONTACT: contact('Whom push services can write to: `mailto:…` or an https URL. Default: PUBLIC_URL where that is https, else MAIL_FROM.'),
+  PUSH_TRIES: whole(8, 1, 100, 'How often a Web Push is tried.'),
+  PUSH_RETRY_SECONDS: whole(5, 0, 3600, 'Wait before the second try; it doubles from try to try.'),
+  PUSH_TO_PRIVATE_ADDRESSES: onOff('off', 'Accept push endpoints on this machine or in a private network, also without TLS. Only for tests: it lets accounts send requests there.'),
 } satisfies Record<string, Setting<unknown>>;
 
 export type Config = { [Name in keyof typeof settings]: ReturnType<(typeof settings)[Name]['parse']> };
@@ -142,9 +187,20 @@ function contradictions(config: Config): string[] {
   for (const origin of config.ALLOWED_ORIGINS) {
     if (!/^https?:\/\//.test(originOf(origin))) problems.push(`ALLOWED_ORIGINS holds ${JSON.stringify(origin)}, which is not an origin such as https://example.org`);
   }
+  if (config.SMTP_URL && !config.PUBLIC_URL) problems.push('SMTP_URL needs PUBLIC_URL: the links in mails are built from it');
   if (config.ACCESS_TOKEN_SECONDS > config.SESSION_SECONDS) problems.push('ACCESS_TOKEN_SECONDS must not be longer than SESSION_SECONDS');
   if (config.TYPING_REPEAT_SECONDS >= config.TYPING_SECONDS) problems.push('TYPING_REPEAT_SECONDS must be shorter than TYPING_SECONDS');
   return problems;
+}
+
+/** Where people reach the server, without a slash at its end: PUBLIC_URL, or the address it listens on. Never taken from a request, which can name any host. */
+export const publicUrlOf = ({ PUBLIC_URL, HOST, PORT }: Pick<Config, 'PUBLIC_URL' | 'HOST' | 'PORT'>): string => PUBLIC_URL || `http://${shownHost(HOST)}:${PORT}`;
+
+/** An address that can be opened on this machine. */
+export function shownHost(host: string): string {
+  if (host === '0.0.0.0' || host === '') return '127.0.0.1';
+  if (host === '::') return '[::1]';
+  return host.includes(':') ? `[${host}]` : host;
 }
 
 /** The origin of a URL, or the text itself when it is none. */

@@ -40,6 +40,7 @@ export function createMetrics() {
   const events = new Counter({ name: 'tertulia_events_total', help: 'Events written to the log.', registers });
   const refused = new Counter({ name: 'tertulia_refused_total', help: 'Operations refused, by code.', labelNames: ['code'], registers });
   const dropped = new Counter({ name: 'tertulia_dropped_readers_total', help: 'Connections cut off because they did not take what was sent.', registers });
+  const pushes = new Counter({ name: 'tertulia_pushes_total', help: 'Web Pushes by what became of them.', labelNames: ['outcome'], registers });
   const databaseErrors = new Counter({ name: 'tertulia_database_errors_total', help: 'Times the database could not do what was asked.', registers });
   const open = new Gauge({ name: 'tertulia_open_sockets', help: 'WebSockets open.', registers });
   const streams = new Gauge({ name: 'tertulia_subscriptions', help: 'Streams that follow the log.', registers });
@@ -78,6 +79,7 @@ export function createMetrics() {
       events.inc(count);
     },
     dropped: (): void => dropped.inc(),
+    pushed: (outcome: string): void => pushes.inc({ outcome }),
     databaseError: (): void => databaseErrors.inc(),
     /** Everything as text, with what is open at the moment. */
     async text(now: { sockets: number; streams: number }): Promise<{ contentType: string; body: string }> {

@@ -3,11 +3,12 @@ import { createServer, type Server as HttpServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createApp } from './app.ts';
-import type { Config } from './config.ts';
+import { type Config, shownHost } from './config.ts';
 import { createExecutor } from './graphql/execute.ts';
 import { schema } from './graphql/schema.ts';
 import { createLog, type Log } from './log.ts';
 import { createConnections } from './transport/connections.ts';
+import { createCookies } from './transport/cookies.ts';
 import { createHttp } from './transport/http.ts';
 import { createSockets } from './transport/websocket.ts';
 
@@ -24,12 +25,16 @@ export async function startServer(config: Config, log: Log = createLog(config)) 
   const app = await createApp(config, log);
   const connections = createConnections({ tail: app.tail, maxPerAccount: config.MAX_SOCKETS_PER_ACCOUNT });
   const executor = createExecutor({ schema, config, log });
-  const sockets = createSockets({ app, executor, connections, config, log });
-  const http = createHttp({ app, executor, connections, sockets, config, log });
-  const listener = createServer({ headersTimeout: 15_000, requestTimeout: 60_000, keepAliveTimeout: 65_000, noDelay: true }, (request, response) => {
-    unused.delete(request.socket);
-    void http.handle(request, response);
-  });
+  const cookies = createCookies({ config });
+  const sockets = createSockets({ app, executor, connections, cookies, config, log });
+  const http = createHttp({ app, executor, connections, cookies, sockets, config, log });
+  const listener = createServer(
+    { headersTimeout: 15_000, requestTimeout: 60_000 + 2 * config.UPLOAD_SECONDS * 1000, keepAliveTimeout: 65_000, noDelay: true },
+    (request, response) => {
+      unused.delete(request.socket);
+      void http.handle(request, response);
+    },
+  );
   // Node counts a connection that never asked for anything as busy; browsers open such ones in advance.
   const unused = new Set<Socket>();
   listener.on('connection', (socket: Socket) => {
@@ -105,11 +110,4 @@ function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void
     '400 Bad Request';
   if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
   else socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
-}
-
-/** An address that can be opened on this machine. */
-function shownHost(host: string): string {
-  if (host === '0.0.0.0' || host === '') return '127.0.0.1';
-  if (host === '::') return '[::1]';
-  return host.includes(':') ? `[${host}]` : host;
 }

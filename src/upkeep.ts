@@ -1,9 +1,14 @@
 /** What the server does by itself from time to time: forgets old events and ended sessions, and clears away what deleted rooms left. */
 
+import type { Erasure } from './accounts/erasure.ts';
+import type { PasswordReset } from './accounts/password-reset.ts';
 import type { EventLog } from './events/event-log.ts';
 import type { Tail } from './events/follow.ts';
+import type { Files } from './files/files.ts';
 import type { Log } from './log.ts';
 import type { Messages } from './messages/messages.ts';
+import type { Notifications } from './notifications/notifications.ts';
+import type { Push } from './notifications/push.ts';
 import type { Sessions } from './sessions/sessions.ts';
 
 const everyMs = 60_000;
@@ -13,13 +18,23 @@ export function startUpkeep({
   eventLog,
   tail,
   messages,
+  files,
   sessions,
+  passwordReset,
+  erasure,
+  notifications,
+  push,
   logger,
 }: {
   eventLog: EventLog;
   tail: Tail;
   messages: Messages;
+  files: Files;
   sessions: Sessions;
+  passwordReset: PasswordReset;
+  erasure: Erasure;
+  notifications: Pick<Notifications, 'sweep'>;
+  push: Pick<Push, 'sweep'>;
   logger: Log;
 }): () => Promise<void> {
   let stopped = false;
@@ -38,7 +53,12 @@ export function startUpkeep({
     const tasks: [name: string, run: () => Promise<number>][] = [
       ['events', prune],
       ['messages', messages.sweepDeletedRooms],
+      ['files', files.sweep],
       ['sessions', sessions.sweep],
+      ['password reset codes', passwordReset.sweep],
+      ['deleted accounts', erasure.finish],
+      ['read notifications', notifications.sweep],
+      ['push devices', push.sweep],
     ];
     for (const [what, run] of tasks) {
       if (stopped) return;

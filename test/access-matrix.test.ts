@@ -2,6 +2,7 @@
  * Who may do what: every field of Query, Mutation and Subscription for everybody there is, held against access-matrix.md. A change of the rules shows
  * there as a change of the table (`vitest run test/access-matrix.test.ts -u` writes it); a field without a row fails.
  */
+import { createECDH } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { buildSchema, type GraphQLObjectType, type GraphQLUnionType } from 'graphql';
 import { expect, it, vi } from 'vitest';
@@ -47,6 +48,10 @@ const withMessage =
   (data: Untyped, { messageId }: World) =>
     data[list]?.nodes.filter((node: Untyped) => node.id === messageId);
 
+const notifiedOf: Case['of'] = (data, { messageId }) => data.notifications?.nodes.filter((node: Untyped) => node.message.id === messageId);
+/** The notification of a message. */
+const notificationOf = (messageId: string): string => Buffer.from(Buffer.from(messageId, 'base64').toString().replace('Message', 'Notification')).toString('base64');
+
 const queries: Case[] = [
   { field: 'Query.me', where: [''], document: '{ me { id } }' },
   { field: 'Query.serverInfo', where: [''], document: '{ serverInfo { name } }' },
@@ -77,6 +82,7 @@ const queries: Case[] = [
   { field: 'Query.message', where: all, document: 'query ($id: ID!) { message(id: $id) { id } }', variables: ({ messageId }) => ({ id: messageId }) },
   { field: 'Query.groupMessages', where: all, document: 'query ($id: ID!) { groupMessages(room: { id: $id }) { nodes { id } } }', variables: byId },
   { field: 'Query.inbox', where: all, document: '{ inbox(first: 100) { nodes { id } } }', of: withMessage('inbox') },
+  { field: 'Query.notifications', where: all, document: '{ notifications(first: 100) { nodes { message { id } } } }', of: notifiedOf },
   {
     field: 'Query.sync',
     where: all,
@@ -113,6 +119,7 @@ function mutation(name: string, where: readonly Where[], input: (world: World) =
   const document = `mutation ($input: ${name[0]?.toUpperCase()}${name.slice(1)}Input!) { ${name}(input: $input) { __typename ${errors.join(' ')} } }`;
   return { field: `Mutation.${name}`, where, document, variables: (world) => ({ input: input(world) }), ...more };
 }
+const pushKeys = { p256dh: createECDH('prime256v1').generateKeys('base64url'), auth: Buffer.alloc(16).toString('base64url') };
 const inEach: Where[] = ['private', 'public', 'dialog'];
 const mutations: Case[] = [
   mutation('register', [''], () => ({ username: 'someone', password: 'short' })),
@@ -122,10 +129,16 @@ const mutations: Case[] = [
   mutation('revokeSession', [''], ({ sessionId }) => ({ sessionId })),
   mutation('revokeOtherSessions', [''], () => ({}), { fresh: true }),
   mutation('changePassword', [''], () => ({ oldPassword: 'wrong', newPassword: 'another horse battery' })),
+  mutation('requestPasswordReset', [''], () => ({ email: 'nobody@example.org' })),
+  mutation('confirmPasswordReset', [''], () => ({ token: 'x', newPassword: 'another horse battery' })),
   mutation('updateProfile', [''], () => ({ firstName: 'Ada' })),
+  mutation('deleteAccount', [''], () => ({ password: 'wrong' })),
   mutation('addContacts', [''], ({ people }) => ({ users: [{ id: people.other.id }] })),
   mutation('removeContacts', [''], ({ people }) => ({ userIds: [people.other.id] })),
   { field: 'Mutation.reportActivity', where: [''], document: 'mutation { reportActivity { __typename } }' },
+  mutation('requestUpload', [''], () => ({ fileName: 'a.txt', contentType: 'text/plain', size: 1 })),
+  mutation('completeUpload', [''], () => ({ attachmentId: 'QXR0YWNobWVudDo5ODc2NTQ=' })),
+  mutation('setProfilePicture', [''], () => ({ attachmentId: null })),
   mutation('createRoom', [''], () => ({ name: 'a room' })),
   mutation('joinChat', ['private', 'public', 'everyone', 'dialog'], ({ chatId }) => ({ room: { id: chatId } })),
   mutation('joinChat', ['password'], ({ chatId }) => ({ room: { id: chatId }, password: 'guess' })),
@@ -140,12 +153,16 @@ const mutations: Case[] = [
   mutation('deleteMessage', inEach, ({ otherMessageId }) => ({ messageId: otherMessageId })),
   mutation('markDelivered', [...inEach, 'password'], ({ chatId }) => ({ chatId, upToSeq: 1 })),
   mutation('markRead', [...inEach, 'password'], ({ chatId }) => ({ chatId, upToSeq: 1 })),
+  mutation('markNotificationsRead', inEach, ({ messageId }) => ({ ids: [notificationOf(messageId)] })),
+  mutation('registerPushDevice', [''], () => ({ webPush: { endpoint: 'https://push.example.org/x', ...pushKeys } })),
+  mutation('unregisterPushDevice', [''], () => ({ deviceId: 'UHVzaERldmljZTo5ODc2NTQ=' })),
   mutation('setTyping', [...inEach, 'password'], ({ chatId }) => ({ chatId })),
 ];
 
 const followed: Where[] = ['private', 'public', 'password', 'dialog'];
 const subscriptions: Case[] = [
   { field: 'Subscription.events', where: [''], document: 'subscription { events { __typename } }' },
+  { field: 'Subscription.notificationAdded', where: [''], document: 'subscription { notificationAdded { __typename } }' },
   { field: 'Subscription.newMessages', where: ['', ...followed], document: 'subscription ($id: ID) { newMessages(chatId: $id) { __typename } }', variables: byId },
   { field: 'Subscription.messageStatus', where: ['', ...followed], document: 'subscription ($id: ID) { messageStatus(chatId: $id) { __typename } }', variables: byId },
   { field: 'Subscription.presence', where: followed, document: 'subscription ($id: ID) { presence(scope: { chatId: $id }) { __typename } }', variables: byId },

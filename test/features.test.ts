@@ -1,8 +1,12 @@
 /** The feature table of the product: one test for each row, through the public API, with the operations that clients begin with where one fits. */
+import sharp from 'sharp';
 import { expect, it } from 'vitest';
+import { codeOf, startMailServer } from './kit/mail-server.ts';
 import { bearer, change, nobody, operation, outcome, read, sight } from './kit/outcome.ts';
 import { createPerson, type Person, type Untyped } from './kit/person.ts';
+import { startPushService } from './kit/push-service.ts';
 import { startTestServer } from './kit/server.ts';
+import { fetched, upload } from './kit/upload.ts';
 
 const password = 'correct horse battery';
 const two = (people: Person[]) => people as [Person, Person, Person, Person];
@@ -143,6 +147,55 @@ it('F7 changes the password, which ends the other sessions unless they are to be
   expect(await sight(bearer(server, kept.accessToken), '{ eventCursor }')).toBe('there');
 });
 
+it('F6 gives the session to a browser as HttpOnly cookies, or to an app as tokens', async () => {
+  await using server = await startTestServer();
+  const { username, password: secret } = await server.person();
+  const jar = new Map<string, string>();
+  const browser = (query: string, variables: Untyped = {}) =>
+    fetch(`${server.url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', origin: server.url, cookie: [...jar].map((pair) => pair.join('=')).join('; ') },
+      body: JSON.stringify({ query, variables }),
+    }).then(async (response) => {
+      for (const text of response.headers.getSetCookie()) {
+        expect(text).toMatch(/; HttpOnly; SameSite=Lax/);
+        const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(text) ?? [];
+        jar.set(name, value);
+      }
+      return Object.values(((await response.json()) as { data: Untyped }).data)[0] as Untyped;
+    });
+  const login = 'mutation ($input: LoginInput!) { login(input: $input) { ... on LoginPayload { auth { accessToken refreshToken } } } }';
+  const input = { login: username, password: secret };
+  expect(await browser(login, { input })).toEqual({ auth: { accessToken: expect.any(String), refreshToken: expect.any(String) } });
+  expect(jar.size).toBe(0);
+  expect(await browser(login, { input: { ...input, useCookies: true } })).toEqual({ auth: { accessToken: null, refreshToken: null } });
+  expect((await browser('{ me { username } }')).username).toBe(username);
+  const before = [...jar.values()];
+  expect(await browser('mutation { refreshSession(input: {}) { ... on RefreshSessionPayload { auth { accessToken grant } } } }')).toEqual({
+    auth: { accessToken: null, grant: 'STILL_VALID' },
+  });
+  expect([...jar.values()]).not.toEqual(before);
+  await browser('mutation { logout { __typename } }');
+  expect([...jar.values()]).toEqual(['', '']);
+});
+
+it('F7 sets a new password for a forgotten one with a one-time code by e-mail, which ends all sessions', async () => {
+  await using mailServer = await startMailServer();
+  await using server = await startTestServer({ SMTP_URL: mailServer.url, PUBLIC_URL: 'https://chat.example.org' });
+  const { auth } = await change(nobody(server), 'register', { username: 'ada', password, email: 'ada@example.org' }, 'auth { accessToken }');
+  const ask = (email: string) => change(nobody(server), 'requestPasswordReset', { email }, 'accepted');
+  expect(await ask('nobody@example.org')).toEqual(await ask('ada@example.org'));
+  const mail = await mailServer.mail();
+  expect(mail.to).toEqual(['ada@example.org']);
+  const token = codeOf(mail);
+  const confirm = () => outcome(nobody(server), 'confirmPasswordReset', { token, newPassword: 'another phrase', newPasswordConfirmation: 'another phrase' });
+  expect(await confirm()).toBe('done');
+  expect(await confirm()).toBe('INVALID_TOKEN REVOKED');
+  expect(await sight(bearer(server, auth.accessToken), '{ eventCursor }')).toBe('top: TOKEN_INVALID');
+  expect(await run(nobody(server), 'Login', { input: { login: 'ada', password: 'another phrase' } })).toMatchObject({ __typename: 'LoginPayload' });
+  expect(mailServer.mails.filter(({ to }) => to[0] === 'nobody@example.org')).toEqual([]);
+});
+
 it('F8 shows and updates the own profile, with contacts', async () => {
   await using server = await startTestServer();
   const [person, friend, other] = two(await server.people(3));
@@ -178,6 +231,36 @@ it('F8 shows and updates the own profile, with contacts', async () => {
   expect(await contacts()).toEqual({ nodes: [{ id: other.id }], totalCount: 1 });
   expect(await outcome(person, 'addContacts', { users: [{ id: friend.id }, { username: 'nobody.here' }] })).toBe('NOT_FOUND User');
   expect((await contacts()).totalCount).toBe(1);
+});
+
+it('F8 shows pictures of people and rooms, in the sizes asked for', async () => {
+  await using server = await startTestServer();
+  const [ada, ben] = two(await server.people(2));
+  const live = await ben.follow('subscription { events { __typename ... on UserUpdated { user { id avatar { id } } } ... on ChatUpdated { chat { avatar { id } } } } }');
+  const photo = async (background: string) =>
+    upload(ada, {
+      bytes: await sharp({ create: { width: 800, height: 400, channels: 3, background } })
+        .jpeg()
+        .toBuffer(),
+      fileName: 'me.jpg',
+      contentType: 'image/jpeg',
+    });
+  const [mine, ours] = [await photo('red'), await photo('blue')];
+  const room = await ada.createRoom({ members: [{ id: ben.id }] });
+  const { me } = await change(ada, 'setProfilePicture', { attachmentId: mine.id }, 'me { avatar { id width height } }');
+  expect(me.avatar).toEqual({ id: expect.any(String), width: 800, height: 400 });
+  expect((await live.next('UserUpdated')).user).toEqual({ id: ada.id, avatar: { id: me.avatar.id } });
+  await change(ada, 'updateRoom', { roomId: room.id, avatarAttachmentId: ours.id });
+  expect((await live.next('ChatUpdated')).chat.avatar.id).toBe(ours.image.id);
+  const sizes = 'avatar { small: url(width: 60) large: url expiresAt }';
+  const shown = await read(ben, `query ($room: ID!) { chat(id: $room) { ${sizes} ... on Room { members { nodes { user { ${sizes} } } } } } }`, { room: room.id });
+  for (const avatar of [shown.avatar, shown.members.nodes[0].user.avatar]) {
+    const widths = await Promise.all([avatar.small, avatar.large].map(async (url) => (await sharp((await fetched(url)).bytes).metadata()).width));
+    expect(widths).toEqual([64, 800]);
+    expect(Date.parse(avatar.expiresAt)).toBeGreaterThan(Date.now());
+  }
+  expect((await read(ben, 'query ($with: String!) { dialog(with: { username: $with }) { avatar { id } } }', { with: ada.username })).avatar.id).toBe(me.avatar.id);
+  expect((await change(ada, 'setProfilePicture', { attachmentId: null }, 'me { avatar { id } }')).me.avatar).toBeNull();
 });
 
 it('F9 lists registered users, searched, paged, and who is online', async () => {
@@ -440,6 +523,7 @@ it('F19 brings new messages live, in one chat or all, over WebSocket, Server-Sen
   expect((await streams.events.until((item) => item.__typename === 'MessageAdded' && item.message.chat.id === room.id)).map(({ __typename }) => __typename)).toEqual([
     'ChatAdded',
     'MessageAdded',
+    'NotificationAdded',
     'MessageAdded',
   ]);
   let got = '';
@@ -509,6 +593,79 @@ it('F22 edits and deletes a message', async () => {
   expect((await live.next('MessageDeleted')).message).toEqual({ id: message.id, seq: 1, deletedAt: expect.any(String) });
 });
 
+it('F23 sends a photo and a file in a message, with thumbnails', async () => {
+  await using server = await startTestServer();
+  const [ada, ben] = two(await server.people(2));
+  const live = await ben.follow(
+    'subscription { newMessages { __typename ... on MessageAdded { message { attachments { fileName contentType size url image { url(width: 100) } } } } } }',
+  );
+  const photo = await sharp({ create: { width: 800, height: 400, channels: 3, background: 'red' } })
+    .png()
+    .toBuffer();
+  const file = Buffer.from('name;age\nAda;36\n');
+  const slot = await change(
+    ada,
+    'requestUpload',
+    { fileName: 'red.png', contentType: 'image/png', size: photo.length },
+    'attachmentId uploadUrl method headers { name value } expiresAt',
+  );
+  const headers = Object.fromEntries(slot.headers.map(({ name, value }: Untyped) => [name, value]));
+  expect((await fetch(slot.uploadUrl, { method: slot.method, headers, body: new Uint8Array(photo) })).status).toBe(204);
+  const { attachment } = await change(ada, 'completeUpload', { attachmentId: slot.attachmentId }, 'attachment { id image { width height } }');
+  expect(attachment).toEqual({ id: slot.attachmentId, image: { width: 800, height: 400 } });
+  const table = await upload(ada, { bytes: file, fileName: 'people.csv', contentType: 'text/csv' });
+  await change(ada, 'sendMessage', { to: { username: ben.username }, text: 'Look', attachmentIds: [attachment.id, table.id] });
+  const [red, people] = (await live.next('MessageAdded')).message.attachments;
+  expect([red, people]).toMatchObject([
+    { fileName: 'red.png', contentType: 'image/png', size: photo.length },
+    { fileName: 'people.csv', contentType: 'text/csv', size: file.length, image: null },
+  ]);
+  expect((await fetched(red.url)).bytes.equals(photo)).toBe(true);
+  expect((await fetched(people.url)).bytes.equals(file)).toBe(true);
+  expect((await sharp((await fetched(red.image.url)).bytes).metadata()).width).toBe(128);
+});
+
+it('F24 notifies: a stored list with an unread count, live, and by Web Push to a closed browser', async () => {
+  await using server = await startTestServer({ PUSH_TO_PRIVATE_ADDRESSES: 'on' });
+  const { webPushPublicKey, capabilities } = await read(nobody(server), '{ serverInfo { webPushPublicKey capabilities } }');
+  expect(capabilities).toContain('WEB_PUSH');
+  await using service = await startPushService(() => webPushPublicKey);
+  const [ada, ben] = two(await server.people(2));
+  const browser = service.subscribe();
+  const { device } = await change(ben, 'registerPushDevice', { webPush: browser.webPush, label: 'Laptop' }, 'device { id }');
+  const list = (unreadOnly = false) =>
+    read(ben, 'query ($unreadOnly: Boolean) { notifications(unreadOnly: $unreadOnly) { unreadCount nodes { id kind summary readAt actor { id } message { text } } } }', {
+      unreadOnly,
+    });
+  await ada.send({ username: ben.username }, 'while you were away');
+  await expect.poll(() => service.deliveries.map(({ payload }) => payload.summary), { timeout: 5_000 }).toEqual([`${ada.username}: while you were away`]);
+  const live = await ben.follow('subscription { notificationAdded { __typename ... on NotificationAdded { notification { id summary readAt } } } }');
+  const room = await ada.createRoom({ name: 'Chess', members: [{ id: ben.id }] });
+  await ada.send({ id: room.id }, 'now you are here');
+  await ben.send({ id: room.id }, 'own');
+  const { notification } = await live.next();
+  expect(notification).toEqual({ id: expect.any(String), summary: `${ada.username} (Chess): now you are here`, readAt: null });
+  expect(await list()).toMatchObject({
+    unreadCount: 2,
+    nodes: [
+      { id: notification.id, kind: 'ROOM_MESSAGE', actor: { id: ada.id }, message: { text: 'now you are here' } },
+      { kind: 'DIRECT_MESSAGE', readAt: null },
+    ],
+  });
+  expect(await change(ben, 'markNotificationsRead', { ids: [notification.id] }, 'unreadCount')).toMatchObject({ unreadCount: 1 });
+  expect((await list(true)).nodes).toMatchObject([{ message: { text: 'while you were away' } }]);
+  await change(ben, 'markNotificationsRead', { all: true });
+  expect(await list(true)).toEqual({ unreadCount: 0, nodes: [] });
+  expect((await list()).nodes).toMatchObject([{ readAt: expect.any(String) }, { readAt: expect.any(String) }]);
+  expect(await read(ben, '{ me { account { pushDevices { id label lastSuccessAt } } } }')).toEqual({
+    account: { pushDevices: [{ id: device.id, label: 'Laptop', lastSuccessAt: expect.any(String) }] },
+  });
+  await change(ben, 'unregisterPushDevice', { deviceId: device.id });
+  await live.stayQuiet();
+  expect(service.deliveries).toHaveLength(1);
+  expect(service.problems).toEqual([]);
+});
+
 it('F25 tells the members of a chat, and how far each has read', async () => {
   await using server = await startTestServer({ PRESENCE_GRACE_SECONDS: '0' });
   const [ada, ben, cleo] = two(await server.people(3));
@@ -552,6 +709,25 @@ it("F26 takes the sender from the session and the time from the server; the clie
   for (const input of [{ senderId: ben.id }, { sender: ben.id }, { createdAt: clientSentAt }])
     expect(await outcome(ada, 'sendMessage', { to: { username: ben.username }, text: 'x', ...input })).toBe('top: BAD_REQUEST');
   expect(await outcome(ada, 'sendMessage', { to: { username: ben.username }, text: 'x', clientSentAt: 'yesterday' })).toBe('top: BAD_REQUEST');
+});
+
+it('F27 deletes the account: messages anonymised or erased', async () => {
+  await using server = await startTestServer();
+  const [ada, ben, carl] = two(await server.people(3));
+  const kept = (await ada.send({ username: carl.username }, 'stays')).message;
+  const erased = (await ben.send({ username: carl.username }, 'goes')).message;
+  expect(await outcome(ada, 'deleteAccount', { password: 'not the password' })).toBe('INVALID_CREDENTIALS UNSPECIFIED');
+  expect(await change(ada, 'deleteAccount', { password }, 'receiptId erasedMessages')).toMatchObject({ receiptId: expect.any(String), erasedMessages: 0 });
+  expect(await change(ben, 'deleteAccount', { password, messages: 'ERASE' }, 'erasedMessages')).toMatchObject({ erasedMessages: 1 });
+  const said = (id: string) => read(carl, 'query ($id: ID!) { message(id: $id) { text seq deletedAt sender { deleted displayName } } }', { id });
+  const sender = { deleted: true, displayName: 'Deleted account' };
+  expect(await said(kept.id)).toEqual({ text: 'stays', seq: 1, deletedAt: null, sender });
+  expect(await said(erased.id)).toEqual({ text: null, seq: 1, deletedAt: expect.any(String), sender });
+  for (const who of [ada, ben]) {
+    expect(await outcome(nobody(server), 'login', { login: who.username, password })).toBe('INVALID_CREDENTIALS UNSPECIFIED');
+    expect(await sight(who, '{ chats { nodes { id } } }')).toBe('top: TOKEN_INVALID');
+  }
+  expect((await read(carl, '{ registeredUsers { nodes { id } } }')).nodes).toEqual([{ id: carl.id }]);
 });
 
 it('every operation of contract/operations.graphql is valid and runs', async () => {

@@ -107,6 +107,13 @@ it('takes so many statements for a page, a send, and a list, however many rows t
         () =>
           viewer.must('{ inbox(first: 50, filter: { undeliveredOnly: true }) { nodes { id text sender { username } chat { id } } } }'),
     },
+    notifications: {
+      expected: 10,
+      run:
+        ({ viewer }) =>
+        () =>
+          viewer.must('{ notifications(first: 50) { unreadCount nodes { id kind readAt summary actor { displayName } message { text } } } }'),
+    },
     'nodes: messages': {
       expected: 4,
       run:

@@ -9,6 +9,7 @@ import type { Page, PageRequest } from '../storage/page.ts';
 import type { UserRow } from '../storage/rows.ts';
 import { containsText, oneOfList, type Sql, toDate, toDateOrNull } from '../storage/sql.ts';
 import { checkEmail, checkLine, checkLines, checkUsername, foldName, hasForbiddenCharacters, isEmail, isUsername } from './names.ts';
+import { voidResetCodes } from './password-reset.ts';
 import { checkPassword, type Passwords } from './passwords.ts';
 import type { RateLimits } from './rate-limits.ts';
 
@@ -206,7 +207,11 @@ export function createAccounts({
         if (!publicChange && !privateChange) return now;
         if (publicChange) append({ type: 'user-updated', userId: now.id });
         if (privateChange) append({ type: 'account-changed', userId: now.id });
-        return tx.user.update({ where: { id: now.id }, data });
+        const [updated] = await tx.user.updateManyAndReturn({ where: { id: now.id, deletedAt: null }, data });
+        // Deleted since the request began.
+        if (!updated) throw new AppError('TOKEN_INVALID');
+        if (newEmail) await voidResetCodes(tx, now.id, clock());
+        return updated;
       }),
     );
   }

@@ -5,9 +5,11 @@ import { AppError, type RateLimitScope } from '../errors.ts';
 
 /** Whose share is used up: an account, a client's address, or a login name that belongs to no account. */
 export type LimitKey = number | { address: string } | { name: string };
+/** What is counted by itself: also what clients are told of under another name. */
+export type LimitName = RateLimitScope | 'RESET';
 export type RateLimits = ReturnType<typeof createRateLimits>;
 
-type LimitSettings = Pick<Config, 'RATE_LIMITS' | 'LOGIN_LIMIT' | 'REGISTER_LIMIT' | 'SEND_LIMIT' | 'SEND_BURST' | 'REQUEST_LIMIT'>;
+type LimitSettings = Pick<Config, 'RATE_LIMITS' | 'LOGIN_LIMIT' | 'REGISTER_LIMIT' | 'RESET_LIMIT' | 'SEND_LIMIT' | 'SEND_BURST' | 'REQUEST_LIMIT'>;
 
 /** `limiter` makes the store of one limit; without it, this process counts alone. */
 export function createRateLimits({
@@ -18,9 +20,10 @@ export function createRateLimits({
   limiter?: (options: IRateLimiterOptions) => RateLimiterAbstract;
 }) {
   const burst = Math.max(config.SEND_BURST, config.SEND_LIMIT);
-  const limiters: Record<RateLimitScope, RateLimiterAbstract> = {
+  const limiters: Record<LimitName, RateLimiterAbstract> = {
     LOGIN: limiter({ keyPrefix: 'login', points: config.LOGIN_LIMIT, duration: 15 * 60 }),
     REGISTER: limiter({ keyPrefix: 'register', points: config.REGISTER_LIMIT, duration: 60 * 60 }),
+    RESET: limiter({ keyPrefix: 'reset', points: config.RESET_LIMIT, duration: 60 * 60 }),
     // So many at once, and over the time in which that many are allowed no more.
     SEND: limiter({ keyPrefix: 'send', points: burst, duration: burst / config.SEND_LIMIT }),
     REQUESTS: limiter({ keyPrefix: 'requests', points: config.REQUEST_LIMIT * 10, duration: 10 }),
@@ -28,7 +31,7 @@ export function createRateLimits({
   return { take, giveBack };
 
   /** Counts one for each key. Throws RATE_LIMITED with the time to wait when one of them has no share left. */
-  async function take(scope: RateLimitScope, ...keys: LimitKey[]): Promise<void> {
+  async function take(scope: LimitName, ...keys: LimitKey[]): Promise<void> {
     if (!config.RATE_LIMITS) return;
     const results = await Promise.allSettled(keys.map((key) => limiters[scope].consume(toText(key))));
     let retryAfterMs = 0;
@@ -37,11 +40,11 @@ export function createRateLimits({
       if (result.reason instanceof Error) throw result.reason;
       retryAfterMs = Math.max(retryAfterMs, Math.ceil(result.reason.msBeforeNext), 1);
     }
-    if (retryAfterMs > 0) throw new AppError('RATE_LIMITED', { retryAfterMs, scope });
+    if (retryAfterMs > 0) throw new AppError('RATE_LIMITED', { retryAfterMs, scope: scope === 'RESET' ? 'REQUESTS' : scope });
   }
 
   /** Takes back what `take` counted: right passwords do not use up the share of wrong ones. */
-  async function giveBack(scope: RateLimitScope, ...keys: LimitKey[]): Promise<void> {
+  async function giveBack(scope: LimitName, ...keys: LimitKey[]): Promise<void> {
     if (config.RATE_LIMITS) await Promise.all(keys.map((key) => limiters[scope].reward(toText(key))));
   }
 }

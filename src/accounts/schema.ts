@@ -8,6 +8,7 @@ import { pageComplexity, pageRequest, toConnection } from '../graphql/pages.ts';
 import type { Viewer } from '../sessions/viewer.ts';
 import type { UserRow } from '../storage/rows.ts';
 import type { UserRef } from './accounts.ts';
+import type { ErasureMode } from './erasure.ts';
 
 export const User = builder.objectRef<UserRow>('User');
 /** The private half of the same row. */
@@ -198,4 +199,58 @@ mutation('removeContacts', {
     return { removedIds: ids.map((id) => toGlobalId('User', id)) };
   },
   payload: (t) => ({ removedIds: t.idList({ description: 'Those named: none of them is in the list now.', resolve: ({ removedIds }) => removedIds }) }),
+});
+
+mutation('requestPasswordReset', {
+  description: 'Has a one-time code for a new password sent to this e-mail address, if an account has it. The answer does not tell.',
+  anonymous: true,
+  errors: ['VALIDATION_FAILED', 'RATE_LIMITED'],
+  input: (t) => ({ email: t.string({ required: true, description: "The account's e-mail address, in any case." }) }),
+  resolve: async (_viewer, input, context) => {
+    await context.app.passwordReset.request(input.email, context.client);
+    return { accepted: true };
+  },
+  payloadDescription: 'Always the same answer, whether or not the address is known.',
+  payload: (t) => ({ accepted: t.boolean({ description: 'Always true.', resolve: ({ accepted }) => accepted }) }),
+});
+
+mutation('confirmPasswordReset', {
+  description: 'Sets a new password with the code from the mail. Ends all sessions of the account: sign in with the new password.',
+  anonymous: true,
+  errors: ['INVALID_TOKEN', 'VALIDATION_FAILED', 'RATE_LIMITED'],
+  input: (t) => ({
+    token: t.string({ required: true, description: 'The code from the mail. It works once, for an hour, and only the newest one.' }),
+    newPassword: t.string({ required: true, description: '8 to 128 characters of any kind; the commonest passwords are refused, and the code then stays good.' }),
+    newPasswordConfirmation: t.string({ description: 'When given, must equal `newPassword`.' }),
+  }),
+  resolve: (_viewer, input, context) => context.app.passwordReset.confirm(input, context.client),
+  payload: (t) => ({ endedSessions: t.int({ description: 'All sessions of the account were ended: so many.', resolve: ({ endedSessions }) => endedSessions }) }),
+});
+
+const ErasureModeEnum = builder.enumType('ErasureMode', {
+  description: 'What becomes of the messages of a deleted account.',
+  values: {
+    ANONYMIZE: { description: 'Messages stay, the author becomes a tombstone.' },
+    ERASE: { description: 'Texts and files of all own messages are erased; tombstones keep their seq.' },
+  } satisfies Record<ErasureMode, { description: string }>,
+});
+
+mutation('deleteAccount', {
+  description: `Deletes the own account for good. All its sessions end, its profile, contacts and devices go, and it leaves its rooms: where it was the last owner,
+the admin who has been there for the longest becomes one, or else the member. Dialogs stay for the others, with a tombstone as \`peer\`. The username is free again.`,
+  errors: ['INVALID_CREDENTIALS', 'CONFLICT', 'RATE_LIMITED'],
+  input: (t) => ({
+    password: t.string({ required: true, description: 'The password of the account.' }),
+    messages: t.field({ type: ErasureModeEnum, required: true, defaultValue: 'ANONYMIZE', description: 'What becomes of the messages.' }),
+  }),
+  resolve: async (viewer, input, context) => {
+    const deleted = await context.app.erasure.deleteAccount(viewer, { password: input.password, mode: input.messages });
+    context.client.cookies?.clear();
+    return deleted;
+  },
+  payloadDescription: 'The account is gone. Of a large one the last messages may take moments longer.',
+  payload: (t) => ({
+    receiptId: t.exposeID('receiptId', { description: 'Names this deletion, also in the server’s log: to be kept as proof.' }),
+    erasedMessages: t.exposeInt('erasedMessages', { description: 'How many messages were erased; 0 with ANONYMIZE.' }),
+  }),
 });

@@ -171,6 +171,7 @@ export function virtualDialog(a: Pick<UserRow, 'id' | 'createdAt'>, b: Pick<User
     postPolicy: 'MEMBERS',
     everyone: false,
     capacity: null,
+    avatarId: null,
     passwordHash: null,
     lastSeq: 0,
     memberCount: low === high ? 1 : 2,
@@ -194,6 +195,7 @@ export const virtualMember = (chat: ChatRow, userId: number): AnyMember => ({
   joinedSeq: 0,
   deliveredSeq: 0,
   readSeq: 0,
+  readAt: null,
   dialog: { low: chat.lowUserId as number, high: chat.highUserId as number },
 });
 

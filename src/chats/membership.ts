@@ -40,7 +40,7 @@ export function createMembership({
   limits: Pick<RateLimits, 'take' | 'giveBack'>;
   clock: () => Date;
 }) {
-  return { join, leave, add, remove, setRole, welcome };
+  return { join, leave, add, remove, setRole, welcome, forgetBans, leaveAll };
 
   /**
    * Makes the viewer a member of a visible room; markers start at its newest message. Joining twice is fine and writes nothing.
@@ -61,6 +61,7 @@ export function createMembership({
       // Set or changed since it was checked: what was given is not it.
       if (room.passwordHash !== null && room.passwordHash !== looked.passwordHash) throw new AppError('WRONG_ROOM_PASSWORD');
       if (isFull(room)) throw roomFull(room);
+      if (!(await locks.holdAccounts(tx, [viewer.userId])).has(viewer.userId)) throw new AppError('TOKEN_INVALID');
       const joined = await addMembers(tx, append, room, [viewer.userId], clock());
       return { room: joined.room, member: joined.members[0] as MemberRow, alreadyMember: false };
     });
@@ -88,7 +89,7 @@ export function createMembership({
       }
       if (standing.member) await mustKeepAnOwner(tx, standing.member);
       await takeMember(tx, roomId, userId);
-      append({ type: 'chat-removed', chatId: roomId, userId, reason: 'LEFT' }, { type: 'member-left', chatId: roomId, userId, byId: null, reason: 'LEFT' });
+      append(...leaveEvents(roomId, userId));
     });
   }
 
@@ -101,7 +102,7 @@ export function createMembership({
       await locks.lockChat(tx, roomId);
       const room = must('addMembers', await chats.standing(tx, viewer.userId, { roomId }), 'Room');
       if (refs.length > mostNamed) throw invalid('users', 'length', `At most ${mostNamed} people can be added at once.`);
-      const found = await findUsers(tx, refs);
+      const found = await findUsers(tx, refs, locks);
       const users = [...new Map(found.flatMap((user) => (user ? [[user.id, user] as const] : []))).values()];
       const present = await tx.member.findMany({ where: { chatId: roomId, userId: { in: users.map(({ id }) => id) } }, select: { userId: true } });
       const fresh = users.filter(({ id }) => !present.some(({ userId }) => userId === id));
@@ -164,14 +165,88 @@ export function createMembership({
     await tx.chat.updateMany({ where: { id: { in: rooms.map(({ id }) => id) } }, data: { memberCount: { increment: 1 } } });
     append(...rooms.flatMap(({ id }) => joinEvents(id, user.id)));
   }
+
+  // ---------------------------------------------------------------- a deleted account
+
+  async function forgetBans(tx: Tx, _append: Append, userId: number): Promise<undefined> {
+    await tx.ban.deleteMany({ where: { userId } });
+  }
+
+  /**
+   * Takes a deleted account out of all its rooms, those for everyone too, some in each round. Where it was the last owner, the admin who has been there for the
+   * longest becomes one, or else the member; a room without anybody goes. Its dialogs stay for the others, with what it had received and read. Notes to itself go.
+   */
+  async function* leaveAll(userId: number): AsyncGenerator<void> {
+    while ((await write((tx, append) => leaveSome(tx, append, userId))) === roomsAtOnce) yield;
+    yield;
+    while ((await write((tx) => forgetSomeCreated(tx, userId))) === roomsAtOnce) yield;
+    yield;
+    while ((await write((tx) => forgetSomeReading(tx, userId))) === roomsAtOnce) yield;
+    yield;
+  }
+
+  async function leaveSome(tx: Tx, append: Append, userId: number): Promise<number> {
+    const where = { userId, chat: { OR: [{ kind: 'ROOM' }, { lowUserId: userId, highUserId: userId }] } };
+    const ids = (await tx.member.findMany({ where, orderBy: { chatId: 'asc' }, take: roomsAtOnce, select: { chatId: true } })).map(({ chatId }) => chatId);
+    for (const id of ids) await locks.lockChat(tx, id);
+    // Again behind the locks.
+    const members = await tx.member.findMany({ where: { userId, chatId: { in: ids } }, include: { chat: true }, orderBy: { chatId: 'asc' } });
+    for (const { chat, role } of members) {
+      if (chat.memberCount === 1) await closeRoom(tx, append, chat, clock());
+      else if (role === 'OWNER') await handOn(tx, append, chat.id, userId);
+    }
+    const others = members.filter(({ chat }) => chat.memberCount > 1).map(({ chatId }) => chatId);
+    await tx.member.deleteMany({ where: { userId, chatId: { in: others } } });
+    await tx.chat.updateMany({ where: { id: { in: others } }, data: { memberCount: { decrement: 1 } } });
+    append(...others.flatMap((chatId) => leaveEvents(chatId, userId)));
+    return ids.length;
+  }
+
+  /** Makes somebody else an owner, unless there is one. */
+  async function handOn(tx: Tx, append: Append, chatId: number, fromId: number): Promise<void> {
+    const others = { chatId, userId: { not: fromId }, user: { deletedAt: null } };
+    if (await tx.member.findFirst({ where: { ...others, role: 'OWNER' }, select: { userId: true } })) return;
+    for (const role of ['ADMIN', 'MEMBER']) {
+      const heir = await tx.member.findFirst({ where: { ...others, role }, orderBy: [{ joinedAt: 'asc' }, { userId: 'asc' }], select: { userId: true } });
+      if (!heir) continue;
+      await tx.member.update({ where: { chatId_userId: { chatId, userId: heir.userId } }, data: { role: 'OWNER' } });
+      append({ type: 'member-updated', chatId, userId: heir.userId });
+      return;
+    }
+  }
+
+  /** Rooms do not remember by whom they were made, nor under which request. */
+  async function forgetSomeCreated(tx: Tx, creatorId: number): Promise<number> {
+    const ids = (await tx.chat.findMany({ where: { creatorId }, orderBy: { id: 'asc' }, take: roomsAtOnce, select: { id: true } })).map(({ id }) => id);
+    for (const id of ids) await locks.lockChat(tx, id);
+    await tx.chat.updateMany({ where: { id: { in: ids } }, data: { creatorId: null, clientRequestId: null } });
+    return ids.length;
+  }
+
+  /** Dialogs keep what was read, not when. */
+  async function forgetSomeReading(tx: Tx, userId: number): Promise<number> {
+    const ids = (await tx.member.findMany({ where: { userId, readAt: { not: null } }, orderBy: { chatId: 'asc' }, take: roomsAtOnce, select: { chatId: true } })).map(
+      ({ chatId }) => chatId,
+    );
+    await tx.member.updateMany({ where: { userId, chatId: { in: ids } }, data: { readAt: null } });
+    return ids.length;
+  }
 }
 
-/** Accounts by reference, in the order given; null for a reference that names nobody. */
-export async function findUsers(tx: Tx, refs: readonly (UserRef | null)[]): Promise<(UserRow | null)[]> {
+/** Of a deleted account's. */
+const roomsAtOnce = 50;
+
+/** Accounts by reference, in the order given; null for a reference that names nobody. None of them is deleted before the commit. */
+export async function findUsers(tx: Tx, refs: readonly (UserRef | null)[], locks: Locks): Promise<(UserRow | null)[]> {
   const ids = refs.flatMap((ref) => (ref && 'id' in ref ? [ref.id] : []));
   const usernameKeys = refs.flatMap((ref) => (ref && 'username' in ref && isUsername(ref.username) ? [foldName(ref.username)] : []));
   if (ids.length + usernameKeys.length === 0) return refs.map(() => null);
-  const users = await tx.user.findMany({ where: { deletedAt: null, OR: [{ id: { in: ids } }, { usernameKey: { in: usernameKeys } }] } });
+  const named = await tx.user.findMany({ where: { deletedAt: null, OR: [{ id: { in: ids } }, { usernameKey: { in: usernameKeys } }] } });
+  const held = await locks.holdAccounts(
+    tx,
+    named.map(({ id }) => id),
+  );
+  const users = named.filter(({ id }) => held.has(id));
   const [byId, byName] = [new Map(users.map((user) => [user.id, user])), new Map(users.map((user) => [user.usernameKey, user]))];
   return refs.map((ref) => (ref && ('id' in ref ? byId.get(ref.id) : byName.get(foldName(ref.username)))) ?? null);
 }
@@ -210,12 +285,19 @@ const toMember = (room: ChatRow, userId: number, at: Date): MemberRow => ({
   joinedSeq: room.lastSeq,
   deliveredSeq: room.lastSeq,
   readSeq: room.lastSeq,
+  readAt: null,
 });
 
 /** Who joins is shown the chat first, so that nothing of it comes before. */
 const joinEvents = (chatId: number, userId: number) => [
   { type: 'chat-added' as const, chatId, userId },
   { type: 'member-joined' as const, chatId, userId },
+];
+
+/** Who leaves loses the chat first, so that nothing of it comes after. */
+const leaveEvents = (chatId: number, userId: number) => [
+  { type: 'chat-removed' as const, chatId, userId, reason: 'LEFT' as const },
+  { type: 'member-left' as const, chatId, userId, byId: null, reason: 'LEFT' as const },
 ];
 
 async function addMembers(tx: Tx, append: Append, room: ChatRow, userIds: readonly number[], at: Date): Promise<{ room: ChatRow; members: MemberRow[] }> {

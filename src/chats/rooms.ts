@@ -10,11 +10,22 @@ import { type Database, isUniqueViolation, type Tx } from '../storage/database.t
 import type { Locks } from '../storage/locks.ts';
 import { isText } from '../storage/page.ts';
 import type { ChatRow } from '../storage/rows.ts';
+import type { Sql } from '../storage/sql.ts';
 import { mayOpenToEveryone, must } from './access.ts';
 import type { Chats } from './chats.ts';
 import { addEveryone, closeRoom, findUsers, mostNamed } from './membership.ts';
 
 export type Rooms = ReturnType<typeof createRooms>;
+
+/** What rooms need of the files that are their pictures. */
+export type RoomPictures = {
+  /** Makes an upload of this person a picture. Fails with NOT_FOUND (Attachment), or VALIDATION_FAILED at `field` when it is none. */
+  take(sql: Sql, userId: number, attachmentId: number, field: string): Promise<void>;
+  /** It is no picture any more. */
+  drop(sql: Sql, attachmentId: number): Promise<void>;
+  /** To be called after the commit. */
+  clearAway(): void;
+};
 
 export type RoomSettings = {
   name: string;
@@ -31,10 +42,12 @@ export type NewRoom = Pick<RoomSettings, 'name' | 'visibility' | 'postPolicy'> &
   Partial<RoomSettings> & {
     /** First members besides the creator. */
     members?: readonly (UserRef | null)[] | null;
+    /** A completed upload of the creator. */
+    avatarAttachmentId?: number | null;
     clientRequestId?: string | null;
   };
 /** Absent or undefined: stays as it is. Null clears what may be empty. */
-export type RoomChanges = { [Field in keyof RoomSettings]?: RoomSettings[Field] | null };
+export type RoomChanges = { [Field in keyof RoomSettings]?: RoomSettings[Field] | null } & { avatarAttachmentId?: number | null };
 
 /** What the rules look at. The password itself only when it is new. */
 type Checked = Omit<RoomSettings, 'password'> & { hasPassword: boolean };
@@ -48,6 +61,7 @@ export function createRooms({
   chats,
   accounts,
   passwords,
+  pictures,
   config,
   clock,
 }: {
@@ -57,6 +71,7 @@ export function createRooms({
   chats: Pick<Chats, 'standing'>;
   accounts: Pick<Accounts, 'findMany'>;
   passwords: Pick<Passwords, 'hash'>;
+  pictures: RoomPictures;
   config: Pick<Config, 'OPERATORS'>;
   clock: () => Date;
 }) {
@@ -66,12 +81,13 @@ export function createRooms({
    * Makes a room whose owner is the viewer. Everybody in it is told ChatAdded.
    * The same `clientRequestId` again returns the first room, also for tries at the same time; NOT_FOUND (Room) when the viewer cannot see that one any more.
    * Fails with VALIDATION_FAILED, ALREADY_TAKEN (link), NOT_FOUND (User) when one of the members does not exist, FORBIDDEN (NOT_AN_OPERATOR).
+   * Its picture: NOT_FOUND (Attachment), or VALIDATION_FAILED when the file is none.
    */
   async function create(viewer: Viewer, input: NewRoom): Promise<{ room: ChatRow; duplicate: boolean }> {
     const clientRequestId = checkRequestId(input.clientRequestId);
     const earlier = await findEarlier(db.read, viewer, clientRequestId);
     if (earlier) return { room: earlier, duplicate: true };
-    const { members, password, ...given } = { ...input, topic: input.topic || null, password: input.password ?? null };
+    const { members, password, avatarAttachmentId = null, ...given } = { ...input, topic: input.topic || null, password: input.password ?? null };
     const settings = { ...given, topic: given.topic, everyone: given.everyone ?? false, capacity: given.capacity ?? null, link: given.link ?? null };
     const problems = createProblems();
     checkFields(problems, { ...settings, password });
@@ -94,11 +110,13 @@ export function createRooms({
       const first = await findEarlier(tx, viewer, clientRequestId);
       if (first) return { room: first, duplicate: true };
       await checkLinkIsFree(tx, settings.link);
-      const users = await findUsers(tx, members ?? []);
+      if (settings.everyone) await locks.lockAccountsForReading(tx);
+      if (!(await locks.holdAccounts(tx, [viewer.userId])).has(viewer.userId)) throw new AppError('TOKEN_INVALID');
+      const users = await findUsers(tx, members ?? [], locks);
       if (users.includes(null)) throw notFound('User');
       const memberIds = [viewer.userId, ...new Set(users.map((user) => user?.id as number).filter((id) => id !== viewer.userId))];
       if (settings.capacity !== null && settings.capacity < memberIds.length) throw invalid('capacity', 'too-small', `The room would begin with ${memberIds.length} members.`);
-      if (settings.everyone) await locks.lockAccountsForReading(tx);
+      if (avatarAttachmentId !== null) await pictures.take(db.sqlIn(tx), viewer.userId, avatarAttachmentId, 'avatarAttachmentId');
       const now = clock();
       const { name, topic, visibility, postPolicy, everyone, capacity, link } = settings;
       const room = await tx.chat.create({
@@ -115,6 +133,7 @@ export function createRooms({
           linkKey: link === null ? null : foldName(link),
           passwordHash,
           memberCount: memberIds.length,
+          avatarId: avatarAttachmentId,
           createdAt: now,
           lastActivityAt: now,
           creatorId: viewer.userId,
@@ -131,21 +150,22 @@ export function createRooms({
 
   /**
    * Changes what is given; the result must keep the rules of a new room. Making it an `everyone` room makes every account a member and lifts all bans.
-   * Fails with NOT_FOUND (Room), FORBIDDEN, VALIDATION_FAILED, ALREADY_TAKEN (link).
+   * Fails with NOT_FOUND (Room, or Attachment for its picture), FORBIDDEN, VALIDATION_FAILED, ALREADY_TAKEN (link).
    */
   async function update(viewer: Viewer, roomId: number, changes: RoomChanges): Promise<ChatRow> {
+    const { avatarAttachmentId, ...others } = changes;
     const problems = createProblems();
     for (const field of ['name', 'visibility', 'postPolicy', 'everyone'] as const) {
       if (changes[field] === null) problems.add(field, 'required', 'This cannot be empty.');
     }
     const given = Object.fromEntries(
-      Object.entries({ ...changes, topic: changes.topic === '' ? null : changes.topic }).filter(([, value]) => value !== undefined),
+      Object.entries({ ...others, topic: others.topic === '' ? null : others.topic }).filter(([, value]) => value !== undefined),
     ) as Partial<RoomSettings>;
     checkFields(problems, given);
     // Who may not is told so first, and nobody makes the server hash for a room that is not theirs.
     const before = must('updateRoom', await chats.standing(db.read, viewer.userId, { roomId }), 'Room');
     problems.check();
-    if (Object.keys(given).length === 0) return before;
+    if (Object.keys(given).length === 0 && (avatarAttachmentId === undefined || avatarAttachmentId === before.avatarId)) return before;
     if (given.everyone && !before.everyone) await mustMayOpen(viewer, true);
     const { password, ...settings } = given;
     const passwordHash = password == null ? password : await passwords.hash(password);
@@ -160,6 +180,10 @@ export function createRooms({
       if (given.capacity != null && given.capacity < room.memberCount) clashes.add('capacity', 'too-small', `The room has ${room.memberCount} members.`);
       clashes.check();
       if (given.link != null && foldName(given.link) !== room.linkKey) await checkLinkIsFree(tx, given.link);
+      if (avatarAttachmentId !== undefined && avatarAttachmentId !== room.avatarId) {
+        if (avatarAttachmentId !== null) await pictures.take(db.sqlIn(tx), viewer.userId, avatarAttachmentId, 'avatarAttachmentId');
+        if (room.avatarId !== null) await pictures.drop(db.sqlIn(tx), room.avatarId);
+      }
       let changed = await tx.chat.update({
         where: { id: roomId },
         data: {
@@ -167,6 +191,7 @@ export function createRooms({
           ...(settings.name === undefined ? {} : { nameKey: foldName(settings.name) }),
           ...(settings.link === undefined ? {} : { linkKey: settings.link === null ? null : foldName(settings.link) }),
           ...(passwordHash === undefined ? {} : { passwordHash }),
+          ...(avatarAttachmentId === undefined ? {} : { avatarId: avatarAttachmentId }),
         },
       });
       const joined = given.everyone && !room.everyone ? await addEveryone(tx, changed, clock()) : [];
@@ -175,7 +200,9 @@ export function createRooms({
       return changed;
     };
     try {
-      return await write(store);
+      const changed = await write(store);
+      if (avatarAttachmentId !== undefined) pictures.clearAway();
+      return changed;
     } catch (error) {
       if (isUniqueViolation(error)) throw linkTaken();
       throw error;

@@ -89,6 +89,9 @@ const mustBeRoomId = (id: string): number => {
   return roomId;
 };
 
+/** Absent and null stay what they are; an id that is none names the attachment 0, which nobody has. */
+const toAttachmentId = (id: string | null | undefined): number | null | undefined => (id == null ? id : (numberOf(id, 'Attachment') ?? 0));
+
 // ---------------------------------------------------------------- enums and inputs
 
 export const ChatKind = builder.enumType('ChatKind', {
@@ -391,12 +394,12 @@ mutation('createRoom', {
     capacity: t.int({ description: 'Most members, from 1 to 1,000,000; the owner counts. Must hold the first members.' }),
     link: t.string({ description: 'Short name of 3 to 64 letters, digits and `-_.~`, or an http(s) URL of up to 300 characters. No two rooms have the same, whatever the case.' }),
     password: t.string({ description: '1 to 128 characters that one must know to join.' }),
-    avatarAttachmentId: t.id({ description: 'A completed image upload.' }),
+    avatarAttachmentId: t.id({ description: 'Its picture: a completed image upload of the caller, in no message and not a picture yet.' }),
     clientRequestId: t.string({ description: 'Makes a retry safe: the same id by the same user returns the room already made. 1 to 128 printable ASCII characters.' }),
   }),
   resolve: (viewer, input, context) => {
-    if (input.avatarAttachmentId != null) throw notFound('Attachment');
-    return context.app.rooms.create(viewer, { ...input, everyone: input.everyone ?? false, members: input.members?.map(parseUserRef) ?? null });
+    const avatarAttachmentId = toAttachmentId(input.avatarAttachmentId) ?? null;
+    return context.app.rooms.create(viewer, { ...input, avatarAttachmentId, everyone: input.everyone ?? false, members: input.members?.map(parseUserRef) ?? null });
   },
   payloadDescription: 'The room is there.',
   payload: (t) => ({
@@ -439,12 +442,11 @@ mutation('updateRoom', {
     capacity: t.int({ description: 'Most members; not below the number there are.' }),
     link: t.string({ description: 'Short name or http(s) URL.' }),
     password: t.string({ description: 'What one must know to join from now on; members stay.' }),
-    avatarAttachmentId: t.id({ description: 'A completed image upload.' }),
+    avatarAttachmentId: t.id({ description: 'Its picture: a completed image upload of the caller, in no message and not a picture yet; null removes the picture.' }),
   }),
   resolve: async (viewer, { roomId, avatarAttachmentId, ...changes }, context) => {
     const id = mustBeRoomId(roomId);
-    if (avatarAttachmentId != null) throw notFound('Attachment');
-    return { room: await context.app.rooms.update(viewer, id, changes) };
+    return { room: await context.app.rooms.update(viewer, id, { ...changes, avatarAttachmentId: toAttachmentId(avatarAttachmentId) }) };
   },
   payload: (t) => ({ room: t.field({ type: Room, description: 'The room as it is now.', resolve: ({ room }) => room }) }),
 });

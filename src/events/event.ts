@@ -30,6 +30,10 @@ export type NewEvent =
   | { type: 'member-updated'; chatId: number; userId: number }
   | { type: 'user-updated'; userId: number }
   | { type: 'account-changed'; userId: number }
+  /** Stands right behind the event of its message, whose `seq` it carries. */
+  | { type: 'notification-added'; chatId: number; seq: number }
+  /** These, or all up to one: up to this event itself when nothing is said. */
+  | { type: 'notifications-read'; userId: number; messageIds?: readonly number[]; upToId?: number }
   | { type: 'session-ended'; userId: number; sessionId: number; reason: EndReason };
 
 export type EventType = NewEvent['type'];
@@ -39,7 +43,10 @@ export type LogEvent = NewEvent & Stored & { message?: MessageRow };
 export type EventOf<Type extends EventType> = Extract<LogEvent, { type: Type }>;
 
 /** The message an event is about: a message's id is the number of the event that announced it. */
-export const messageIdOf = (event: EventOf<'message-added' | 'message-edited' | 'message-deleted'>): number => (event.type === 'message-added' ? event.number : event.messageId);
+export function messageIdOf(event: EventOf<'message-added' | 'message-edited' | 'message-deleted' | 'notification-added'>): number {
+  if (event.type === 'message-added') return event.number;
+  return event.type === 'notification-added' ? event.number - 1 : event.messageId;
+}
 
 /** Whom an event is told. */
 export type Audience = 'chat' | 'person' | 'everyone' | 'nobody';
@@ -58,6 +65,8 @@ export const audienceOf: Record<EventType, Audience> = {
   'member-updated': 'chat',
   'user-updated': 'everyone',
   'account-changed': 'person',
+  'notification-added': 'chat',
+  'notifications-read': 'person',
   'session-ended': 'nobody',
 };
 
@@ -74,6 +83,8 @@ export const kindOf: Record<EventType, EventKind> = {
   'member-updated': 'MEMBERS',
   'user-updated': 'USERS',
   'account-changed': 'USERS',
+  'notification-added': 'NOTIFICATIONS',
+  'notifications-read': 'NOTIFICATIONS',
   'session-ended': 'USERS',
 };
 

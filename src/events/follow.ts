@@ -11,7 +11,7 @@ import { type Database, isUnavailable } from '../storage/database.ts';
 import { tableOf } from '../storage/sql.ts';
 import { yieldWhenLong } from '../turns.ts';
 import { parseCursor, toCursor } from './cursor.ts';
-import { audienceOf, type EndReason, type EventKind, kindOf, type LogEvent, type Pair } from './event.ts';
+import { audienceOf, type EndReason, type EventKind, type EventOf, kindOf, type LogEvent, messageIdOf, type Pair } from './event.ts';
 import type { EventLog } from './event-log.ts';
 
 /** Live only, never in the log. */
@@ -52,7 +52,9 @@ export type Follower = AsyncIterableIterator<FollowItem> & {
 };
 export type Tail = Awaited<ReturnType<typeof createTail>>;
 
-type Person = { userId: number; chats: Set<number>; followers: Set<State>; loading: Promise<void> | null; missed: LogEvent[] };
+/** Since when somebody is in a chat: the newest message then, or the event that told of joining. */
+type Joined = { seq: number } | { number: number };
+type Person = { userId: number; chats: Map<number, Joined>; followers: Set<State>; loading: Promise<void> | null; missed: LogEvent[] };
 type State = {
   options: FollowOptions;
   person: Person;
@@ -107,6 +109,8 @@ export async function createTail({
   let pruned = start.pruned;
   /** The newest events, without holes: the last one is `head`. */
   let recent: LogEvent[] = [];
+  /** Offered before those ahead of them were seen. They carry their messages, which the log does not. */
+  const early = new Map<number, LogEvent>();
   let reading: Promise<void> | null = null;
   let lookAgain = false;
   let stopped = false;
@@ -155,8 +159,10 @@ export async function createTail({
   function offer(events: LogEvent[]): void {
     const [first] = events;
     if (!first) return;
-    if (first.number === head + 1) accept(events);
-    else if (first.number > head) look();
+    if (first.number === head + 1) return accept(events);
+    if (first.number <= head) return;
+    for (const event of events) early.set(event.number, event);
+    look();
   }
 
   /** Reads what the log has behind the head. Harmless at any time. */
@@ -172,8 +178,9 @@ export async function createTail({
       lookAgain = false;
       try {
         const events = await log.readAfter(head, logPage);
-        const fresh = events.filter((event) => event.number > head);
+        const fresh = events.filter((event) => event.number > head).map((event) => early.get(event.number) ?? event);
         if (fresh.length > 0) accept(fresh);
+        for (const number of early.keys()) if (number <= head) early.delete(number);
         if (events.length === logPage) lookAgain = true;
       } catch (error) {
         logger.warn({ err: error }, 'the event log cannot be read; trying again');
@@ -208,8 +215,8 @@ export async function createTail({
   /** A message that is still handed out to slow readers must not show what it was before. `among` has no holes. */
   function outdate(event: LogEvent, among: LogEvent[]): void {
     if (event.type !== 'message-edited' && event.type !== 'message-deleted') return;
-    const added = among[event.messageId - (among[0]?.number ?? 0)];
-    if (added) delete added.message;
+    const place = event.messageId - (among[0]?.number ?? 0);
+    for (const about of [among[place], among[place + 1]]) if (about && announces(about, event.messageId)) delete about.message;
   }
 
   function dispatch(event: LogEvent): void {
@@ -255,7 +262,7 @@ export async function createTail({
   }
 
   function outdateQueued({ queue }: State, messageId: number): void {
-    for (const item of queue) if (item.type === 'event' && item.event.number === messageId) item.event = { ...item.event, message: undefined };
+    for (const item of queue) if (item.type === 'event' && announces(item.event, messageId)) item.event = { ...item.event, message: undefined };
   }
 
   function wants(state: State, event: LogEvent): boolean {
@@ -303,7 +310,7 @@ export async function createTail({
   }
 
   function applyMembership(person: Person, event: LogEvent): void {
-    if (event.type === 'chat-added') addChat(person, event.chatId);
+    if (event.type === 'chat-added') addChat(person, event.chatId, { number: event.number });
     if (event.type !== 'chat-removed') return;
     person.chats.delete(event.chatId);
     dropFrom(byChat, event.chatId, person);
@@ -314,8 +321,8 @@ export async function createTail({
     }
   }
 
-  function addChat(person: Person, chatId: number): void {
-    person.chats.add(chatId);
+  function addChat(person: Person, chatId: number, joined: Joined): void {
+    person.chats.set(chatId, joined);
     addTo(byChat, chatId, person);
   }
 
@@ -323,15 +330,15 @@ export async function createTail({
   function personOf(userId: number): Person {
     const known = people.get(userId);
     if (known) return known;
-    const person: Person = { userId, chats: new Set(), followers: new Set(), loading: null, missed: [] };
+    const person: Person = { userId, chats: new Map(), followers: new Set(), loading: null, missed: [] };
     people.set(userId, person);
     person.loading = (async () => {
-      const rows = await db.sql.all<{ last: number; chatId: number | null }>(
-        'SELECT h."last", m."chatId" FROM "EventHead" h LEFT JOIN "Member" m ON m."userId" = ? WHERE h."id" = 1',
+      const rows = await db.sql.all<{ last: number; chatId: number | null; joinedSeq: number | null }>(
+        'SELECT h."last", m."chatId", m."joinedSeq" FROM "EventHead" h LEFT JOIN "Member" m ON m."userId" = ? WHERE h."id" = 1',
         [userId],
       );
       if (people.get(userId) !== person) return;
-      for (const { chatId } of rows) if (chatId !== null) addChat(person, chatId);
+      for (const { chatId, joinedSeq } of rows) if (chatId !== null) addChat(person, chatId, { seq: joinedSeq ?? 0 });
       person.loading = null;
       for (const event of person.missed) if (event.number > Number(rows[0]?.last ?? 0)) applyMembership(person, event);
       person.missed = [];
@@ -437,7 +444,7 @@ export async function createTail({
     if (options.only) for (const chatId of state.chatIds ?? []) dropFrom(byRoom, chatId, state);
     if (person.followers.size === 0 && people.get(person.userId) === person) {
       people.delete(person.userId);
-      for (const chatId of person.chats) dropFrom(byChat, chatId, person);
+      for (const chatId of person.chats.keys()) dropFrom(byChat, chatId, person);
     }
     wakeUp(state);
   }
@@ -491,6 +498,7 @@ export async function createTail({
   async function visible(state: State, event: LogEvent): Promise<boolean> {
     // A chat left since yields its removal only.
     if (event.type === 'chat-added') return state.person.chats.has(event.chatId);
+    if (event.type === 'notification-added') return isAfter(state.person.chats.get(event.chatId), event);
     if (audienceOf[event.type] !== 'chat') return true;
     if (!state.options.only) return state.person.chats.has((event as { chatId: number }).chatId);
     return endUnlessReadable(state);
@@ -630,3 +638,9 @@ export async function createTail({
     }
   }
 }
+
+const announces = (event: LogEvent, messageId: number): boolean => (event.type === 'message-added' || event.type === 'notification-added') && messageIdOf(event) === messageId;
+
+/** Whether somebody was in the chat already: whoever left and came back is notified of nothing from before. */
+const isAfter = (joined: Joined | undefined, { seq, number }: EventOf<'notification-added'>): boolean =>
+  joined !== undefined && ('seq' in joined ? seq > joined.seq : number > joined.number);

@@ -7,8 +7,20 @@ import { builder } from '../graphql/builder.ts';
 import { type Context, type Delivery, freshContext, mustBeSignedIn, sharedLoader } from '../graphql/context.ts';
 import { toGlobalId } from '../graphql/ids.ts';
 import { Message, MessageStatus } from '../messages/schema.ts';
+import { Notification } from '../notifications/schema.ts';
 import type { ChatRow, MemberRow, MessageRow, UserRow } from '../storage/rows.ts';
-import { type EndReason, type EventKind, type endReasons, type eventKinds, type LogEvent, messageIdOf, type Pair, type RemovalReason, type removalReasons } from './event.ts';
+import {
+  type EndReason,
+  type EventKind,
+  type EventOf,
+  type endReasons,
+  type eventKinds,
+  type LogEvent,
+  messageIdOf,
+  type Pair,
+  type RemovalReason,
+  type removalReasons,
+} from './event.ts';
 import type { Ephemeral, Follower, FollowItem, FollowOptions } from './follow.ts';
 
 type Durable = { cursor: string; at: Date; replayed: boolean };
@@ -22,6 +34,8 @@ export type StreamItem =
   | ({ type: 'MemberLeft'; room: ChatRow; user: UserRow; by: UserRow | null; reason: RemovalReason } & Durable)
   | ({ type: 'UserUpdated'; user: UserRow } & Durable)
   | ({ type: 'AccountChanged'; me: UserRow } & Durable)
+  | ({ type: 'NotificationAdded'; notification: MessageRow } & Durable)
+  | ({ type: 'NotificationsRead'; event: EventOf<'notifications-read'> } & Durable)
   | { type: 'PresenceChanged'; user: UserRow; at: Date; snapshot: boolean }
   | { type: 'TypingChanged'; chat: ChatRow; user: UserRow; active: boolean; expiresAt: Date }
   | { type: 'CaughtUp'; cursor: string; at: Date; replayedCount: number }
@@ -94,6 +108,13 @@ async function toDurable(event: LogEvent, durable: Durable, context: Context): P
       const user = await loadUser(context, event.userId);
       return user && (event.type === 'user-updated' ? { type: 'UserUpdated', user, ...durable } : { type: 'AccountChanged', me: user, ...durable });
     }
+    case 'notification-added': {
+      const notification = event.message ?? (await loadMessage(context, messageIdOf(event)));
+      const isToldOf = notification && notification.deletedAt === null && notification.senderId !== context.viewer?.userId;
+      return isToldOf ? { type: 'NotificationAdded', notification, ...durable } : null;
+    }
+    case 'notifications-read':
+      return { type: 'NotificationsRead', event, ...durable };
     case 'session-ended':
       return null;
   }
@@ -203,6 +224,30 @@ const AccountChanged = durable('AccountChanged', "Something under the caller's o
   me: t.field({ type: User, description: 'The caller, as it is now.', resolve: (item) => item.me as never }),
 }));
 
+const NotificationAdded = durable('NotificationAdded', 'Somebody else wrote in a chat of the caller. It comes right behind the `MessageAdded` of its message.', (t) => ({
+  notification: t.field({ type: Notification, description: 'The notification.', resolve: (item) => item.notification as never }),
+}));
+const NotificationsRead = durable(
+  'NotificationsRead',
+  'Notifications were marked as read, here or on another device. Reading a chat is told by `MyChatChanged` instead: it clears what lies up to `my.readSeq`.',
+  (t) => ({
+    notificationIds: t.idList({
+      nullable: true,
+      description: 'Null: all there were, and nothing is unread now. Of many that were marked at once, with others still unread: the newest 200.',
+      resolve: async ({ event }, _args, context) => (await loadRead(context, event)).ids?.map((id: number) => toGlobalId('Notification', id)) ?? null,
+    }),
+    notificationsUnread: t.int({ description: 'How many are unread now.', resolve: async ({ event }, _args, context) => (await loadRead(context, event)).unread }),
+  }),
+);
+/** What an event of one person says now, once for both its fields. */
+function loadRead(context: Context, event: EventOf<'notifications-read'>): ReturnType<Context['app']['notifications']['toldAsRead']> {
+  const key = `readNotifications ${event.number}`;
+  const known = context.loaders.get(key) as ReturnType<typeof loadRead> | undefined;
+  const told = known ?? context.app.notifications.toldAsRead(event);
+  context.loaders.set(key, told);
+  return told;
+}
+
 export const PresenceChanged = builder.objectRef<ItemOf<'PresenceChanged'>>('PresenceChanged').implement({
   description: 'Ephemeral: no cursor, never replayed.',
   fields: (t) => ({
@@ -258,6 +303,7 @@ export const itemUnion = <const Types extends readonly unknown[]>(name: string, 
 
 const NewMessagesItem = itemUnion('NewMessagesItem', 'What `newMessages` hands out.', [MessageAdded, CaughtUp, StreamGap, Heartbeat, SessionEnded]);
 const MessageStatusItem = itemUnion('MessageStatusItem', 'What `messageStatus` hands out.', [MessageStatusChanged, CaughtUp, StreamGap, Heartbeat, SessionEnded]);
+const NotificationItem = itemUnion('NotificationItem', 'What `notificationAdded` hands out.', [NotificationAdded, CaughtUp, StreamGap, Heartbeat, SessionEnded]);
 const durableTypes = [
   MessageAdded,
   MessageEdited,
@@ -272,6 +318,8 @@ const durableTypes = [
   MemberUpdated,
   UserUpdated,
   AccountChanged,
+  NotificationAdded,
+  NotificationsRead,
 ] as const;
 const StreamItemUnion = itemUnion('StreamItem', 'What `events` hands out. New kinds may be added: ignore a `__typename` you do not know.', [
   ...durableTypes,
@@ -357,6 +405,7 @@ export async function onlyChat(context: Context, id: string | null | undefined, 
 const carriedBy = {
   newMessages: new Set<StreamItem['type']>(['MessageAdded', 'CaughtUp', 'StreamGap', 'Heartbeat', 'SessionEnded']),
   messageStatus: new Set<StreamItem['type']>(['MessageStatusChanged', 'CaughtUp', 'StreamGap', 'Heartbeat', 'SessionEnded']),
+  notificationAdded: new Set<StreamItem['type']>(['NotificationAdded', 'CaughtUp', 'StreamGap', 'Heartbeat', 'SessionEnded']),
 };
 
 const after = {
@@ -393,6 +442,16 @@ twice; over reconnects \`after\` continues exactly behind the last cursor you ha
     subscribe: async (_root, args, context) => {
       const options = { after: args.after, ...(await onlyChat(context, args.chatId, 'members')), kinds: new Set<EventKind>(['RECEIPTS']) };
       return (await deliver(context, context.app.tail.follow(followOptions(context, options)), carriedBy.messageStatus)) as never;
+    },
+    resolve: (item) => item as never,
+  }),
+  notificationAdded: t.field({
+    type: NotificationItem,
+    description: 'New notifications of the caller: what `events` carries of them, without the changes of those there are.',
+    args: { after: t.arg(after) },
+    subscribe: async (_root, args, context) => {
+      const options = followOptions(context, { after: args.after, kinds: new Set<EventKind>(['NOTIFICATIONS']) });
+      return (await deliver(context, context.app.tail.follow(options), carriedBy.notificationAdded)) as never;
     },
     resolve: (item) => item as never,
   }),

@@ -9,6 +9,20 @@ export type Client = {
   ipAddress: string;
   userAgent: string | null;
   requestId: string;
+  /** Where this client reaches the server, for links in answers to it. Without a slash at its end. */
+  baseUrl: string;
+  /** The session as cookies of a browser; absent where an answer cannot set any, as on a socket. */
+  cookies?:
+    | {
+        /** What the request brought; null when it may not count. */
+        refreshToken: string | null;
+        /** False for requests of unknown origins. */
+        maySet: boolean;
+        set(session: { accessToken: string; refreshToken: string; refreshTokenExpiresAt: Date }): void;
+        /** Does nothing for a request without session cookies. */
+        clear(): void;
+      }
+    | undefined;
   /** Aborted with an EndReason when the connection's streams must end. */
   signal?: AbortSignal | undefined;
 };

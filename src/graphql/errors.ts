@@ -111,7 +111,7 @@ const RateLimitScopeEnum = named<(typeof rateLimitScopes)[number]>('RateLimitSco
   LOGIN: 'Logins and other password checks.',
   REGISTER: 'Registrations from one address.',
   SEND: 'Messages of one account.',
-  REQUESTS: 'Requests of one account or socket.',
+  REQUESTS: 'Requests of one account, address or socket, and mails that were asked for.',
 });
 
 const shape = <Code extends ErrorCode>(name: string) => builder.objectRef<ErrorData<Code>>(name);

@@ -4,8 +4,9 @@ import { loadUser } from '../accounts/schema.ts';
 import type { ChatRef } from '../chats/chats.ts';
 import { parseChatRef, parseMemberRef } from '../chats/schema.ts';
 import { AppError } from '../errors.ts';
+import { findNotification } from '../notifications/schema.ts';
 import type { Viewer } from '../sessions/viewer.ts';
-import type { ChatRow, MemberRow, MessageRow } from '../storage/rows.ts';
+import type { AttachmentRow, ChatRow, MemberRow, MessageRow } from '../storage/rows.ts';
 import { builder, Node } from './builder.ts';
 import { type Context, loader, mustBeSignedIn } from './context.ts';
 import { numberOf, parseGlobalId } from './ids.ts';
@@ -26,6 +27,9 @@ const findMessage = (context: Context, viewer: Viewer, id: number): Promise<Mess
 const findMember = (context: Context, viewer: Viewer, id: string): Promise<MemberRow | null> =>
   loader<string, MemberRow>(context, 'memberNodes', (ids) => context.app.chats.findMemberships(viewer, ids.map(parseMemberRef))).load(id);
 
+const findAttachment = (context: Context, viewer: Viewer, id: number): Promise<AttachmentRow | null> =>
+  loader<number, AttachmentRow>(context, 'attachmentNodes', (ids) => context.app.files.findMany(viewer, ids)).load(id);
+
 async function findSession(context: Context, viewer: Viewer, id: number) {
   return (await context.app.sessions.list(viewer)).find((session) => session.id === id) ?? null;
 }
@@ -43,6 +47,18 @@ const finders: Record<string, (context: Context, viewer: Viewer, id: string) => 
     return key === null ? null : findMessage(context, viewer, key);
   },
   Member: findMember,
+  Notification: (context, viewer, id) => {
+    const key = numberOf(id, 'Notification');
+    return key === null ? null : findNotification(context, viewer, key);
+  },
+  PushDevice: (context, viewer, id) => {
+    const key = numberOf(id, 'PushDevice');
+    return key === null ? null : context.app.push.find(viewer, key);
+  },
+  Attachment: (context, viewer, id) => {
+    const key = numberOf(id, 'Attachment');
+    return key === null ? null : findAttachment(context, viewer, key);
+  },
   Session: (context, viewer, id) => {
     const key = numberOf(id, 'Session');
     return key === null ? null : findSession(context, viewer, key);

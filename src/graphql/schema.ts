@@ -5,6 +5,8 @@ import '../chats/schema.ts';
 import '../messages/schema.ts';
 import '../events/schema.ts';
 import '../presence/schema.ts';
+import '../files/schema.ts';
+import '../notifications/schema.ts';
 import './nodes.ts';
 import './server-info.ts';
 import { builder } from './builder.ts';

@@ -1,6 +1,7 @@
 /** What a client can find out about the server before it signs in: version, features, limits. */
 import { readFileSync } from 'node:fs';
 import type { App } from '../app.ts';
+import { mostAttachments } from '../messages/messages.ts';
 import { builder } from './builder.ts';
 import { maxPageSize } from './pages.ts';
 
@@ -23,8 +24,8 @@ const CapabilityEnum = builder.enumType('Capability', {
 
 const limits: Record<string, { description: string; of: (config: App['config']) => number }> = {
   maxMessageChars: { description: 'Longest text of a message, in code points.', of: (config) => config.MAX_MESSAGE_CHARS },
-  maxAttachmentBytes: { description: 'Largest file; 0 where there are no attachments.', of: () => 0 },
-  maxAttachmentsPerMessage: { description: 'Most files in one message; 0 where there are no attachments.', of: () => 0 },
+  maxAttachmentBytes: { description: 'Largest file; 0 where there are no attachments.', of: (config) => config.MAX_ATTACHMENT_BYTES },
+  maxAttachmentsPerMessage: { description: 'Most files in one message; 0 where there are no attachments.', of: () => mostAttachments },
   maxPageSize: { description: 'Most items of a page.', of: () => maxPageSize },
   eventRetentionSeconds: { description: 'How long a cursor can be resumed from.', of: (config) => config.EVENT_RETENTION_SECONDS },
   typingRepeatMs: { description: 'Say `setTyping` again after this time while somebody goes on typing.', of: (config) => config.TYPING_REPEAT_SECONDS * 1000 },
@@ -51,10 +52,14 @@ const ServerInfo = builder.objectRef<App>('ServerInfo').implement({
     capabilities: t.field({
       type: [CapabilityEnum],
       description: 'Feature switches a client can test before it sends a newer operation.',
-      resolve: (): Capability[] => ['SSE', 'WEBSOCKET'],
+      resolve: ({ config }): Capability[] => ['ATTACHMENTS', ...(config.SMTP_URL ? ['EMAIL' as const] : []), 'WEB_PUSH', 'SSE', 'WEBSOCKET'],
     }),
     limits: t.field({ type: ServerLimits, description: 'What the server accepts, and its times.', resolve: (app) => app.config }),
-    webPushPublicKey: t.string({ nullable: true, description: 'VAPID key for Web Push subscriptions; null where there is no Web Push.', resolve: () => null }),
+    webPushPublicKey: t.string({
+      nullable: true,
+      description: 'VAPID key: give it to the browser as `applicationServerKey`. Kept for ever. Null where there is no Web Push.',
+      resolve: ({ push }) => push.publicKey,
+    }),
     time: t.field({ type: 'DateTime', description: "The server's clock.", resolve: (app) => app.clock() }),
   }),
 });

@@ -5,8 +5,8 @@ import type { RateLimits } from '../accounts/rate-limits.ts';
 import { can, canSee, must } from '../chats/access.ts';
 import { type ChatRef, type Chats, pairOf } from '../chats/chats.ts';
 import type { Config } from '../config.ts';
-import { AppError, createProblems, hasCode, notFound, type Problems } from '../errors.ts';
-import type { LogEvent } from '../events/event.ts';
+import { AppError, createProblems, hasCode, invalid, notFound, type Problems } from '../errors.ts';
+import { type LogEvent, messageIdOf } from '../events/event.ts';
 import { createGroup } from '../events/group.ts';
 import type { Write, WriteBatch } from '../events/write.ts';
 import type { Keys } from '../sessions/keys.ts';
@@ -16,13 +16,15 @@ import type { Locks } from '../storage/locks.ts';
 import { isWhole, type Page, type PageRequest } from '../storage/page.ts';
 import type { ChatRow, MessageRow } from '../storage/rows.ts';
 import { oneOfList } from '../storage/sql.ts';
-import { type Draft, type Sent, storeDrafts, type Target } from './send.ts';
+import { type Behind, type Draft, type MessageFiles, type Sent, storeDrafts, type Target } from './send.ts';
 import { messagePage, messagesAt, messagesByIds } from './store.ts';
 
 export type Messages = ReturnType<typeof createMessages>;
 /** Where a message goes: a chat, or a person. */
 export type MessageTarget = { chat: ChatRef } | { user: { id: number } | { username: string } };
-export type SendMessage = { to: MessageTarget; text: string | null; clientMessageId: string | null; clientSentAt: Date | null };
+export type SendMessage = { to: MessageTarget; text: string | null; clientMessageId: string | null; clientSentAt: Date | null; attachmentIds: readonly number[] };
+/** Most files in one message. */
+export const mostAttachments = 10;
 export type Anchor = { afterSeq: number } | { beforeSeq: number } | { aroundSeq: number } | { firstUnread: true };
 
 export function createMessages({
@@ -36,6 +38,8 @@ export function createMessages({
   keys,
   config,
   clock,
+  behind,
+  files,
 }: {
   db: Database;
   locks: Locks;
@@ -47,18 +51,24 @@ export function createMessages({
   keys: Keys;
   config: Config;
   clock: () => Date;
+  /** What is told right behind each message. */
+  behind: Behind;
+  files: MessageFiles;
 }) {
-  const store = createGroup<Draft, Sent>(writeBatch, (sql, number, drafts) => storeDrafts(sql, number, drafts, clock));
+  const store = createGroup<Draft, Sent>(writeBatch, (sql, number, drafts) => storeDrafts(sql, number, drafts, clock, behind, files));
   return { send, edit, remove, find, findMany, getMany, findAt, hydrate, page, sweepDeletedRooms };
 
   /**
-   * Stores a message and wakes everyone who can see the chat; a dialog opens by itself.
+   * Stores a message, with the files that go with it, and wakes everyone who can see the chat; a dialog opens by itself.
    * Sending again with the same `clientMessageId` returns the first message and wakes nobody.
    * Fails with VALIDATION_FAILED, NOT_FOUND, FORBIDDEN, CONFLICT or RATE_LIMITED.
    */
   async function send(viewer: Viewer, input: SendMessage): Promise<Sent> {
     const problems = createProblems();
-    checkText(problems, input.text);
+    const { attachmentIds } = input;
+    if (attachmentIds.length === 0 || input.text) checkText(problems, input.text);
+    if (attachmentIds.length > mostAttachments) problems.add('attachmentIds', 'length', `A message has at most ${mostAttachments} files.`);
+    else if (new Set(attachmentIds).size < attachmentIds.length) problems.add('attachmentIds', 'unique', 'A file can be in a message once.');
     if (input.clientMessageId !== null && !/^[\x20-\x7e]{1,128}$/.test(input.clientMessageId)) {
       problems.add('clientMessageId', 'format', 'A clientMessageId is 1 to 128 printable ASCII characters.');
     }
@@ -66,10 +76,11 @@ export function createMessages({
     await limits.take('SEND', viewer.userId);
     const draft = {
       senderId: viewer.userId,
-      text: input.text,
+      text: input.text || null,
       clientMessageId: input.clientMessageId,
-      contentDigest: input.clientMessageId === null ? null : keys.digest(input.text ?? ''),
+      contentDigest: input.clientMessageId === null ? null : keys.digest(contentOf(input)),
       clientSentAt: input.clientSentAt,
+      attachmentIds,
     };
     let to: Target;
     try {
@@ -97,10 +108,13 @@ export function createMessages({
     return pairOf(viewer.userId, user.id);
   }
 
-  /** Fails with VALIDATION_FAILED, NOT_FOUND (also when it was deleted), FORBIDDEN for others than the author, CONFLICT for another version. */
+  /**
+   * Without a text when the message has files. Fails with VALIDATION_FAILED, NOT_FOUND (also when it was deleted), FORBIDDEN for others than the author,
+   * CONFLICT for another version.
+   */
   async function edit(viewer: Viewer, input: { messageId: number; text: string; expectedVersion: number | null }): Promise<MessageRow> {
     const problems = createProblems();
-    checkText(problems, input.text);
+    if (input.text !== '') checkText(problems, input.text);
     problems.check();
     const { chatId } = await mustGet(input.messageId);
     return write(async (tx, append) => {
@@ -110,7 +124,8 @@ export function createMessages({
       if (input.expectedVersion !== null && input.expectedVersion !== message.version) {
         throw new AppError('CONFLICT', { conflictReason: 'VERSION_MISMATCH' }, `The message is at version ${message.version} by now.`);
       }
-      const changed = await tx.message.update({ where: { id: BigInt(message.id) }, data: { text: input.text, version: { increment: 1 }, editedAt: clock() } });
+      if (input.text === '' && !(await files.hasAny(db.sqlIn(tx), message.id))) throw invalid('text', 'required', 'A message needs a text, or files.');
+      const changed = await tx.message.update({ where: { id: BigInt(message.id) }, data: { text: input.text || null, version: { increment: 1 }, editedAt: clock() } });
       append({ type: 'message-edited', chatId, messageId: message.id });
       return toRow(changed);
     });
@@ -119,14 +134,17 @@ export function createMessages({
   /** Leaves a tombstone. Deleting twice is fine. Fails with NOT_FOUND, or FORBIDDEN for others than the author and the room's admins. */
   async function remove(viewer: Viewer, messageId: number): Promise<MessageRow> {
     const { chatId } = await mustGet(messageId);
-    return write(async (tx, append) => {
+    const removed = await write(async (tx, append) => {
       const { message, standing } = await mustSee(tx, viewer, messageId, chatId);
       if (message.senderId !== viewer.userId) must('deleteOthersMessage', standing, 'Message');
       if (message.deletedAt) return message;
       const changed = await tx.message.update({ where: { id: BigInt(messageId) }, data: { text: null, deletedAt: clock() } });
+      await files.release(db.sqlIn(tx), [messageId]);
       append({ type: 'message-deleted', chatId, messageId });
       return toRow(changed);
     });
+    files.clearAway();
+    return removed;
   }
 
   async function mustGet(id: number): Promise<MessageRow> {
@@ -172,17 +190,10 @@ export function createMessages({
 
   /** Gives events the messages they announce, as they are now, in one statement. */
   async function hydrate(events: LogEvent[]): Promise<void> {
-    const bare = events.filter((event) => event.type === 'message-added' && !event.message);
-    const rows = new Map(
-      (
-        await messagesByIds(
-          db.sql,
-          bare.map((event) => event.number),
-        )
-      ).map((row) => [row.id, row]),
-    );
+    const bare = events.filter((event) => event.type === 'message-added' || event.type === 'notification-added').filter((event) => !event.message);
+    const rows = new Map((await messagesByIds(db.sql, bare.map(messageIdOf))).map((row) => [row.id, row]));
     for (const event of bare) {
-      const row = rows.get(event.number);
+      const row = rows.get(messageIdOf(event));
       if (row) event.message = row;
     }
   }
@@ -228,10 +239,13 @@ export function createMessages({
   async function sweepDeletedRooms(): Promise<number> {
     for (let gone = 0; ; ) {
       const count = await db.sqlTransaction(async (sql) => {
-        const [room] = await sql.all<{ id: number }>('SELECT "id" FROM "Chat" WHERE "deletedAt" IS NOT NULL ORDER BY "id" LIMIT 1', []);
+        const [room] = await sql.all<{ id: number; avatarId: number | null }>('SELECT "id", "avatarId" FROM "Chat" WHERE "deletedAt" IS NOT NULL ORDER BY "id" LIMIT 1', []);
         if (!room) return null;
         const rows = await sql.all<{ id: number }>('SELECT "id" FROM "Message" WHERE "chatId" = ? LIMIT 500', [room.id]);
-        await sql.all(`DELETE FROM "Message" WHERE ${oneOfList(sql.engine, '"id"', 'bigint')}`, [rows.map((row) => Number(row.id))]);
+        const ids = rows.map((row) => Number(row.id));
+        await files.release(sql, ids);
+        await sql.all(`DELETE FROM "Message" WHERE ${oneOfList(sql.engine, '"id"', 'bigint')}`, [ids]);
+        if (rows.length === 0 && room.avatarId !== null) await files.drop(sql, room.avatarId);
         if (rows.length === 0) await sql.all('DELETE FROM "Chat" WHERE "id" = ?', [room.id]);
         return rows.length;
       });
@@ -248,6 +262,9 @@ export function createMessages({
   }
 }
 
+/** What a retry must have in common with what was sent first. NUL is in no text. */
+const contentOf = ({ text, attachmentIds }: SendMessage): string => [text ?? '', ...attachmentIds].join('\0');
+
 const toRow = (row: Omit<MessageRow, 'id'> & { id: bigint }): MessageRow => ({ ...row, id: Number(row.id) });
 
 /** How a chat that was read is named. */
@@ -260,6 +277,7 @@ const asLost = (room: ChatRow, { seq, createdAt }: MessageRow): ChatRow => ({
   topic: null,
   link: null,
   capacity: null,
+  avatarId: null,
   passwordHash: null,
   memberCount: 0,
   lastSeq: seq,

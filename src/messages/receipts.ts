@@ -9,7 +9,7 @@ import type { Viewer } from '../sessions/viewer.ts';
 import type { Database } from '../storage/database.ts';
 import { isTime, isWhole, keysetPage, type Page, type PageRequest, type ReadBetween } from '../storage/page.ts';
 import { type ChatRow, type MemberRow, type MessageRow, toMemberRow } from '../storage/rows.ts';
-import { type Sql, tableOf } from '../storage/sql.ts';
+import { type Sql, tableOf, toDateOrNull } from '../storage/sql.ts';
 
 export type Receipts = ReturnType<typeof createReceipts>;
 export type MessageStatus = 'SENT' | 'DELIVERED' | 'READ';
@@ -28,8 +28,8 @@ type Move = {
 const largeRoom = 50;
 const tellEveryMs = 1000;
 
-export function createReceipts({ db, writeBatch, chats, logger }: { db: Database; writeBatch: WriteBatch; chats: Chats; logger: Log }) {
-  const store = createGroup<Move, void>(writeBatch, storeMoves);
+export function createReceipts({ db, writeBatch, chats, logger, clock }: { db: Database; writeBatch: WriteBatch; chats: Chats; logger: Log; clock: () => Date }) {
+  const store = createGroup<Move, void>(writeBatch, (sql, number, moves) => storeMoves(sql, number, moves, clock()));
   /** Who was told of within the last second, and whether there is more to tell. */
   const told = new Map<string, boolean>();
   return { mark, laggards, counts, unread, firstUnread, totalUnread, readers, close };
@@ -176,21 +176,21 @@ type ReaderKey = [joinedAt: number, userId: number];
 const isReaderKey = (key: unknown): key is ReaderKey => Array.isArray(key) && key.length === 2 && isTime(key[0]) && isWhole(key[1]);
 
 /** Moves the markers of a batch, each up at most, and tells of those that moved. */
-async function storeMoves(sql: Sql, number: Numbering, moves: readonly Move[]): Promise<Outcome<void>[]> {
+async function storeMoves(sql: Sql, number: Numbering, moves: readonly Move[], at: Date): Promise<Outcome<void>[]> {
   const keyOf = ({ chatId, userId }: { chatId: number; userId: number }): string => `${chatId} ${userId}`;
   const places = [...new Map(moves.map((move) => [keyOf(move), { chatId: move.chatId, userId: move.userId }])).values()];
-  const rows = await sql.all<Pick<MemberRow, 'chatId' | 'userId' | 'deliveredSeq' | 'readSeq'>>(
-    `SELECT b."chatId", b."userId", b."deliveredSeq", b."readSeq" FROM ${tableOf(sql.engine, 't', { chatId: 'int', userId: 'int' })}
+  const rows = await sql.all<Pick<MemberRow, 'chatId' | 'userId' | 'deliveredSeq' | 'readSeq' | 'readAt'>>(
+    `SELECT b."chatId", b."userId", b."deliveredSeq", b."readSeq", b."readAt" FROM ${tableOf(sql.engine, 't', { chatId: 'int', userId: 'int' })}
      JOIN "Member" b ON b."chatId" = t."chatId" AND b."userId" = t."userId" ORDER BY b."chatId", b."userId" ${sql.engine === 'sqlite' ? '' : 'FOR NO KEY UPDATE OF b'}`,
     [places],
   );
-  const members = new Map(rows.map((row) => [keyOf(row), { ...row, moved: false, tellDelivered: false, tellRead: false }]));
+  const members = new Map(rows.map((row) => [keyOf(row), { ...row, readAt: toDateOrNull(row.readAt), moved: false, tellDelivered: false, tellRead: false }]));
   const outcomes = moves.map((move): Outcome<void> => {
     const member = members.get(keyOf(move));
     if (!member) return { error: notFound('Chat') };
     const [delivers, reads] = [move.deliveredSeq > member.deliveredSeq, move.readSeq > member.readSeq];
     if (delivers) member.deliveredSeq = move.deliveredSeq;
-    if (reads) member.readSeq = move.readSeq;
+    if (reads) Object.assign(member, { readSeq: move.readSeq, readAt: at });
     member.moved ||= delivers || reads;
     member.tellDelivered ||= move.tell === 'always' || (move.tell && delivers);
     member.tellRead ||= move.tell === 'always' || (move.tell && reads);
@@ -198,9 +198,9 @@ async function storeMoves(sql: Sql, number: Numbering, moves: readonly Move[]): 
   });
   const moved = [...members.values()].filter((member) => member.moved);
   await sql.all(
-    `UPDATE "Member" SET "deliveredSeq" = t."deliveredSeq", "readSeq" = t."readSeq"
-     FROM ${tableOf(sql.engine, 't', { chatId: 'int', userId: 'int', deliveredSeq: 'int', readSeq: 'int' })} WHERE "Member"."chatId" = t."chatId" AND "Member"."userId" = t."userId"`,
-    [moved.map(({ chatId, userId, deliveredSeq, readSeq }) => ({ chatId, userId, deliveredSeq, readSeq }))],
+    `UPDATE "Member" SET "deliveredSeq" = t."deliveredSeq", "readSeq" = t."readSeq", "readAt" = t."readAt"
+     FROM ${tableOf(sql.engine, 't', { chatId: 'int', userId: 'int', deliveredSeq: 'int', readSeq: 'int', readAt: 'date' })} WHERE "Member"."chatId" = t."chatId" AND "Member"."userId" = t."userId"`,
+    [moved.map(({ chatId, userId, deliveredSeq, readSeq, readAt }) => ({ chatId, userId, deliveredSeq, readSeq, readAt }))],
   );
   await number(
     [...members.values()].flatMap(({ chatId, userId, deliveredSeq, readSeq, tellDelivered, tellRead }) => {

@@ -204,7 +204,9 @@ builder.interfaceFields(Chat, (t) => ({
     resolve: async (chat, _args, context) => {
       const { userId } = mustBeSignedIn(context);
       const member =
-        chat.id === 0 ? { chatId: 0, userId, role: 'MEMBER', joinedAt: chat.createdAt, joinedSeq: 0, deliveredSeq: 0, readSeq: 0 } : await loadMember(context, chat.id, userId);
+        chat.id === 0
+          ? { chatId: 0, userId, role: 'MEMBER', joinedAt: chat.createdAt, joinedSeq: 0, deliveredSeq: 0, readSeq: 0, readAt: null }
+          : await loadMember(context, chat.id, userId);
       return member && { chat, member };
     },
   }),
@@ -351,16 +353,17 @@ mutation('sendMessage', {
       description: `Chosen by the client (a UUID is best), unique per sender. Sending again with the same id never stores a second
 message: the first one is returned with \`duplicate: true\`. The same id with other content is a ConflictError.`,
     }),
-    attachmentIds: t.idList({ description: 'Completed uploads of the sender.' }),
+    attachmentIds: t.idList({ description: 'Completed uploads of the sender that are not in use yet, in the order to show them; up to 10.' }),
     clientSentAt: t.field({ type: 'DateTime', description: "The sender's clock; display only." }),
   }),
   resolve: async (viewer, input, context) => {
-    if (input.attachmentIds && input.attachmentIds.length > 0) throw notFound('Attachment');
     const sent = await context.app.messages.send(viewer, {
       to: toTarget(input.to),
       text: input.text ?? null,
       clientMessageId: input.clientMessageId ?? null,
       clientSentAt: input.clientSentAt ?? null,
+      // An id that is none names an upload that nobody has: a retry is still told apart from other content.
+      attachmentIds: input.attachmentIds?.map((id) => numberOf(id, 'Attachment') ?? 0) ?? [],
     });
     if (sent.chat) rememberChat(context, sent.chat);
     return sent;
@@ -387,7 +390,7 @@ mutation('editMessage', {
   errors: ['VALIDATION_FAILED', 'NOT_FOUND', 'FORBIDDEN', 'CONFLICT'],
   input: (t) => ({
     messageId: t.id({ required: true, description: 'Which message.' }),
-    text: t.string({ required: true, description: 'The new text.' }),
+    text: t.string({ required: true, description: 'The new text; empty for none, when the message has attachments.' }),
     expectedVersion: t.int({ description: 'When given, the edit fails with VERSION_MISMATCH if somebody edited in between.' }),
   }),
   resolve: async (viewer, input, context) => ({

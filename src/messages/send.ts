@@ -1,12 +1,12 @@
 /** Storing messages: who may post where, a dialog that opens by itself, the next seq, and a retry that finds what was stored. */
 import { must } from '../chats/access.ts';
 import { AppError, notFound } from '../errors.ts';
-import type { LogEvent, NewEvent } from '../events/event.ts';
+import { type LogEvent, messageIdOf, type NewEvent } from '../events/event.ts';
 import type { Outcome } from '../events/group.ts';
 import type { Numbering } from '../events/write.ts';
 import type { ChatRow, MessageRow } from '../storage/rows.ts';
 import type { Sql } from '../storage/sql.ts';
-import { advanceChats, bansAt, dialogIds, holdAccounts, insertMessages, liveAccounts, lockChats, membersAt, openDialogs, sentBefore } from './store.ts';
+import { advanceChats, bansAt, desertedDialogs, dialogIds, holdAccounts, insertMessages, liveAccounts, lockChats, membersAt, openDialogs, sentBefore } from './store.ts';
 
 export type Target = { roomId: number } | { low: number; high: number };
 export type Draft = {
@@ -17,18 +17,40 @@ export type Draft = {
   clientMessageId: string | null;
   contentDigest: string | null;
   clientSentAt: Date | null;
+  /** Uploads that go with it, in their order. */
+  attachmentIds: readonly number[];
 };
+/** What messages need of the files that go with them. Statements of the transaction that stores or changes the message. */
+export type MessageFiles = {
+  /** Those of these uploads that are completed and not in use, kept from others until the transaction ends. */
+  hold(sql: Sql, ids: readonly number[]): Promise<readonly { id: number; uploaderId: number }[]>;
+  /** Puts uploads that are held into messages that are stored. */
+  attach(sql: Sql, places: readonly { id: number; messageId: number; position: number }[]): Promise<void>;
+  /** Whether a message has files. */
+  hasAny(sql: Sql, messageId: number): Promise<boolean>;
+  /** The messages have no files any more. */
+  release(sql: Sql, messageIds: readonly number[]): Promise<void>;
+  /** A room's picture is none any more. */
+  drop(sql: Sql, attachmentId: number): Promise<void>;
+  /** To be called after the commit. */
+  clearAway(): void;
+};
+/** What a message stands in: its place, and how many members the chat has besides its sender. */
+export type Placed = { chat: ChatRow; seq: number; others: number };
+/** What is told right behind a message, in the same transaction. */
+export type Behind = (placed: Placed) => NewEvent[];
 export type Sent = { message: MessageRow; duplicate: boolean; chat: ChatRow | null };
 
 /** Stores a batch of drafts: reads what they need once, decides each on its own, writes once. */
-export async function storeDrafts(sql: Sql, number: Numbering, drafts: readonly Draft[], clock: () => Date): Promise<Outcome<Sent>[]> {
+export async function storeDrafts(sql: Sql, number: Numbering, drafts: readonly Draft[], clock: () => Date, behind: Behind, files: MessageFiles): Promise<Outcome<Sent>[]> {
   const outcomes = new Map<Draft, Outcome<Sent>>();
   const earlier = await findEarlier(sql, drafts);
   const dialogs = await findDialogs(sql, drafts);
+  const deserted = await findDeserted(sql, drafts, earlier);
   const fresh = drafts.filter((draft) => {
     const stored = earlier.get(keyOf(draft));
     // Before any permission: a retry learns that it was stored whatever happened since.
-    if (stored) outcomes.set(draft, asRetry(stored, draft, dialogs));
+    if (stored) outcomes.set(draft, asRetry(stored, draft, dialogs, deserted));
     return !stored;
   });
   // The same id twice in one batch: the second is a retry of the first.
@@ -39,13 +61,15 @@ export async function storeDrafts(sql: Sql, number: Numbering, drafts: readonly 
     return !firstOf.has(key) && firstOf.set(key, draft);
   });
   const places = await prepareChats(sql, firsts, dialogs, clock());
+  const mustHold = await holdFiles(sql, firsts, files);
 
-  const accepted: { draft: Draft; chat: ChatRow; seq: number }[] = [];
+  const accepted: (Placed & { draft: Draft })[] = [];
   for (const draft of firsts) {
     try {
-      const chat = places.mustPost(draft);
+      const { chat, others } = places.mustPost(draft);
+      mustHold(draft);
       chat.lastSeq += 1;
-      accepted.push({ draft, chat, seq: chat.lastSeq });
+      accepted.push({ draft, chat, seq: chat.lastSeq, others });
     } catch (error) {
       outcomes.set(draft, { error });
     }
@@ -54,23 +78,30 @@ export async function storeDrafts(sql: Sql, number: Numbering, drafts: readonly 
     const added: NewEvent[] = places.opened.flatMap(({ id, low, high }) =>
       [...new Set([low, high])].map((userId) => ({ type: 'chat-added' as const, chatId: id, userId, dialog: { low, high } })),
     );
-    const events = await number([...added, ...accepted.map(({ chat }) => ({ type: 'message-added' as const, chatId: chat.id }))]);
+    const events = await number([...added, ...accepted.flatMap((placed) => [{ type: 'message-added' as const, chatId: placed.chat.id }, ...behind(placed)])]);
+    const ofMessages = events.filter(({ type }) => type === 'message-added');
     const rows = accepted.map(({ draft, chat, seq }, index) => {
-      const event = events[added.length + index] as LogEvent;
-      const { to, ...content } = draft;
+      const event = ofMessages[index] as LogEvent;
+      const { to, attachmentIds, ...content } = draft;
       const message: MessageRow = { ...content, id: event.number, chatId: chat.id, seq, createdAt: event.at, version: 1, editedAt: null, deletedAt: null };
       event.message = message;
       chat.lastActivityAt = event.at;
       outcomes.set(draft, { result: { message, duplicate: false, chat } });
       return message;
     });
+    const messages = new Map(rows.map((message) => [message.id, message]));
+    for (const event of events) if (event.type === 'notification-added') event.message = messages.get(messageIdOf(event));
     await insertMessages(sql, rows);
+    await files.attach(
+      sql,
+      accepted.flatMap(({ draft }, index) => draft.attachmentIds.map((id, position) => ({ id, messageId: (rows[index] as MessageRow).id, position }))),
+    );
     await advanceChats(sql, [...new Set(accepted.map(({ chat }) => chat))]);
   }
   for (const draft of fresh) {
     if (outcomes.has(draft)) continue;
     const first = outcomes.get(firstOf.get(keyOf(draft)) as Draft) as Outcome<Sent>;
-    outcomes.set(draft, 'error' in first ? first : asRetry(first.result.message, draft, dialogs));
+    outcomes.set(draft, 'error' in first ? first : asRetry(first.result.message, draft, dialogs, deserted));
   }
   return drafts.map((draft) => outcomes.get(draft) as Outcome<Sent>);
 }
@@ -92,11 +123,32 @@ async function findDialogs(sql: Sql, drafts: readonly Draft[]): Promise<Map<stri
   return new Map((await dialogIds(sql, pairs)).map((row) => [pairKey(row), row.id]));
 }
 
-/** "The same content" is the same chat and what was first sent. An unknown target leaves only the content to compare. */
-function asRetry(message: MessageRow, { to, contentDigest }: Draft, dialogs: Map<string, number>): Outcome<Sent> {
+/** Of the chats of earlier messages whose target is not known any more, those in which the other person is gone. */
+async function findDeserted(sql: Sql, drafts: readonly Draft[], earlier: Map<string, MessageRow>): Promise<Set<number>> {
+  const unknown = drafts.flatMap((draft) => (draft.to === null ? (earlier.get(keyOf(draft)) ?? []) : []));
+  return unknown.length === 0
+    ? new Set()
+    : desertedDialogs(
+        sql,
+        unknown.map(({ chatId, senderId }) => ({ chatId, userId: senderId })),
+      );
+}
+
+/** "The same content" is the same chat and what was first sent. An unknown target can only have been somebody who is gone since: the content is left to compare. */
+function asRetry(message: MessageRow, { to, contentDigest }: Draft, dialogs: Map<string, number>, deserted: ReadonlySet<number>): Outcome<Sent> {
+  if (to === null && !deserted.has(message.chatId)) return { error: notFound('User') };
   const chatId = isPair(to) ? dialogs.get(pairKey(to)) : to?.roomId;
   if ((to === null || chatId === message.chatId) && message.contentDigest === contentDigest) return { result: { message, duplicate: true, chat: null } };
   return { error: new AppError('CONFLICT', { conflictReason: 'CLIENT_MESSAGE_ID_REUSED' }, 'This clientMessageId was sent before with other content.') };
+}
+
+/** Returns what throws NOT_FOUND for a draft with files that are not its sender's, or not free. Of two drafts with the same file the first one has it. */
+async function holdFiles(sql: Sql, drafts: readonly Draft[], files: MessageFiles): Promise<(draft: Draft) => void> {
+  const held = new Map((await files.hold(sql, [...new Set(drafts.flatMap(({ attachmentIds }) => attachmentIds))])).map(({ id, uploaderId }) => [id, uploaderId]));
+  return ({ senderId, attachmentIds }) => {
+    if (attachmentIds.some((id) => held.get(id) !== senderId)) throw notFound('Attachment');
+    for (const id of attachmentIds) held.delete(id);
+  };
 }
 
 /** Opens the dialogs that are missing, locks all chats of the batch, and reads who may post where. */
@@ -125,16 +177,20 @@ async function prepareChats(sql: Sql, drafts: readonly Draft[], dialogs: Map<str
   const members = new Map((places.length > 0 ? await membersAt(sql, places) : []).map((member) => [placeKey(member), member]));
   const guests = places.filter((place) => !members.has(placeKey(place)));
   const banned = new Set((guests.length > 0 ? await bansAt(sql, guests) : []).map(placeKey));
-  await holdAccounts(sql, [...new Set(guests.map(({ userId }) => userId))]);
+  const present = await holdAccounts(sql, [...new Set(guests.map(({ userId }) => userId))]);
   return { opened, mustPost };
 
-  /** The chat a draft goes to, or why it may not. */
-  function mustPost(draft: Draft): ChatRow {
+  /** The chat a draft goes to, and how many members it has besides the sender; or why it may not. */
+  function mustPost(draft: Draft): Pick<Placed, 'chat' | 'others'> {
     const { to, senderId } = draft;
     const chat = chats.get(chatIdOf(draft) ?? 0);
-    const deserted = isPair(to) && !(alive.has(to.low) && alive.has(to.high));
-    if (!chat || deserted || (chat.kind === 'ROOM') === isPair(to)) throw notFound('Chat');
+    // The account was deleted since the request began.
+    if (isPair(to) && (senderId === to.low || senderId === to.high) && !alive.has(senderId)) throw new AppError('TOKEN_INVALID');
+    if (!chat || (chat.kind === 'ROOM') === isPair(to)) throw notFound('Chat');
     const place = placeKey({ chatId: chat.id, userId: senderId });
-    return must('post', { chat, member: members.get(place) ?? null, banned: banned.has(place) });
+    const member = members.get(place) ?? null;
+    if (!member && !present.has(senderId)) throw new AppError('TOKEN_INVALID');
+    if (isPair(to) && !(alive.has(to.low) && alive.has(to.high))) throw notFound(member ? 'User' : 'Chat');
+    return { chat: must('post', { chat, member, banned: banned.has(place) }), others: chat.memberCount - (member ? 1 : 0) };
   }
 }

@@ -112,18 +112,35 @@ export async function liveAccounts(sql: Sql, ids: readonly number[]): Promise<Se
 type Place = { chatId: number; userId: number };
 
 /**
- * Memberships, and on PostgreSQL the members' accounts, kept from being renamed until the commit. Storing a message does that anyway, for its foreign key,
+ * Memberships of accounts that are not deleted, and on PostgreSQL these accounts, kept from being renamed or deleted until the commit. Storing a message does that anyway, for its foreign key,
  * but after the numbers were taken: who renames has the account and waits for the numbers, and both would wait for ever.
  */
 export async function membersAt(sql: Sql, places: readonly Place[]): Promise<Pick<MemberRow, 'chatId' | 'userId' | 'role'>[]> {
   const table = tableOf(sql.engine, 't', { chatId: 'int', userId: 'int' });
-  const [join, hold] = sql.engine === 'sqlite' ? ['', ''] : ['JOIN "User" u ON u."id" = b."userId"', 'FOR KEY SHARE OF u'];
-  return sql.all(`SELECT b."chatId", b."userId", b."role" FROM ${table} JOIN "Member" b ON b."chatId" = t."chatId" AND b."userId" = t."userId" ${join} ${hold}`, [places]);
+  const hold = sql.engine === 'sqlite' ? '' : 'FOR KEY SHARE OF u';
+  return sql.all(
+    `SELECT b."chatId", b."userId", b."role" FROM ${table} JOIN "Member" b ON b."chatId" = t."chatId" AND b."userId" = t."userId"
+     JOIN "User" u ON u."id" = b."userId" AND u."deletedAt" IS NULL ${hold}`,
+    [places],
+  );
 }
 
-/** The same for the accounts of guests. */
-export async function holdAccounts(sql: Sql, ids: readonly number[]): Promise<void> {
-  if (sql.engine === 'postgresql') await sql.all('SELECT 1 FROM "User" WHERE "id" = ANY(?::int[]) FOR KEY SHARE', [ids]);
+/** The same for the accounts of guests: those that are not deleted. */
+export async function holdAccounts(sql: Sql, ids: readonly number[]): Promise<Set<number>> {
+  if (sql.engine === 'sqlite') return liveAccounts(sql, ids);
+  const rows = await sql.all<{ id: number }>('SELECT "id" FROM "User" WHERE "id" = ANY(?::int[]) AND "deletedAt" IS NULL FOR KEY SHARE', [ids]);
+  return new Set(rows.map((row) => row.id));
+}
+
+/** Of these chats the dialogs whose other person has deleted their account. */
+export async function desertedDialogs(sql: Sql, places: readonly Place[]): Promise<Set<number>> {
+  const table = tableOf(sql.engine, 't', { chatId: 'int', userId: 'int' });
+  const rows = await sql.all<{ chatId: number }>(
+    `SELECT t."chatId" FROM ${table} JOIN "Chat" c ON c."id" = t."chatId"
+     JOIN "User" u ON u."id" = CASE WHEN c."lowUserId" = t."userId" THEN c."highUserId" ELSE c."lowUserId" END WHERE u."deletedAt" IS NOT NULL`,
+    [places],
+  );
+  return new Set(rows.map((row) => row.chatId));
 }
 
 export async function bansAt(sql: Sql, places: readonly Place[]): Promise<Place[]> {

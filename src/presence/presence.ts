@@ -43,7 +43,7 @@ export function createPresence({ db, tail, config, clock, logger }: { db: Databa
   const storing = setInterval(() => void storeLastSeen(), storeEveryMs);
   storing.unref();
   const stopListening = tail.onEvent(learn);
-  return { connect, reportActivity, stateOf, onlineIds, followEvents, followScope, close };
+  return { connect, reportActivity, stateOf, isConnected, onlineIds, followEvents, followScope, close };
 
   /** Somebody has a connection until the returned function is called. */
   function connect(userId: number): () => void {
@@ -68,8 +68,15 @@ export function createPresence({ db, tail, config, clock, logger }: { db: Databa
     return config.PRESENCE_ACTIVITY_SECONDS * 1000;
   }
 
-  function stateOf(user: { id: number; lastSeenAt: Date | null }): PresenceOf {
+  /** Of a deleted account nothing is told. */
+  function stateOf(user: { id: number; lastSeenAt: Date | null; deletedAt?: Date | null }): PresenceOf {
+    if (user.deletedAt) return { online: false, lastSeenAt: null };
     return online.has(user.id) ? { online: true, lastSeenAt: null } : { online: false, lastSeenAt: seen.get(user.id) ?? user.lastSeenAt };
+  }
+
+  /** Whether something of the person is connected right now: no grace, no reported activity. */
+  function isConnected(userId: number): boolean {
+    return (online.get(userId)?.connections ?? 0) > 0;
   }
 
   function onlineIds(): ReadonlySet<number> {
@@ -94,7 +101,7 @@ export function createPresence({ db, tail, config, clock, logger }: { db: Databa
   /** Starts the countdown of somebody without a connection. */
   function settle(userId: number, person: Person): void {
     clearTimeout(person.timer);
-    if (person.connections > 0) return;
+    if (person.connections > 0 || online.get(userId) !== person) return;
     const graceMs = config.PRESENCE_GRACE_SECONDS * 1000;
     person.timer = setTimeout(() => vanish(userId, person), Math.max(0, person.activeUntil - Date.now()) + graceMs);
     person.timer.unref();
@@ -105,6 +112,13 @@ export function createPresence({ db, tail, config, clock, logger }: { db: Databa
     seen.set(userId, person.lastSeenAt);
     announce(userId);
     if (seen.size > 1000) void storeLastSeen();
+  }
+
+  /** A deleted account is offline at once, and was never seen. What it still has open here ends with its sessions. */
+  function forget(userId: number): void {
+    clearTimeout(online.get(userId)?.timer);
+    seen.delete(userId);
+    if (online.delete(userId)) announce(userId);
   }
 
   function announce(userId: number): void {
@@ -198,6 +212,7 @@ export function createPresence({ db, tail, config, clock, logger }: { db: Databa
 
   /** New contacts and dialog partners of those who watch, and former contacts. */
   function learn(event: LogEvent): void {
+    if (event.type === 'session-ended' && event.reason === 'ACCOUNT_DELETED') return forget(event.userId);
     if (event.type === 'chat-added' && event.dialog) {
       // A whole stream carries the chat itself next, with its people as they are now.
       for (const id of [event.dialog.low, event.dialog.high]) if (id !== event.userId) for (const watcher of watch(event.userId, id)) if (watcher.alone) pushState(watcher, id);

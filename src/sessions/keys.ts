@@ -1,5 +1,5 @@
 /** The keys of this installation: made at the first start, kept in the database, the same on every node. */
-import { createHmac, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
+import { createECDH, createHmac, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
 import type { Database } from '../storage/database.ts';
 
 export type Keys = Awaited<ReturnType<typeof createKeys>>;
@@ -8,6 +8,8 @@ const makers = {
   'access-token-key': () => generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
   'refresh-token-key': () => randomBytes(32).toString('base64url'),
   'digest-key': () => randomBytes(32).toString('base64url'),
+  'web-push-key': () => generateKeyPairSync('ec', { namedCurve: 'prime256v1' }).privateKey.export({ format: 'jwk' }).d as string,
+  'file-url-key': () => randomBytes(32).toString('base64url'),
 };
 type Name = keyof typeof makers;
 
@@ -19,7 +21,11 @@ export async function createKeys({ db }: { db: Database }) {
     /** Ed25519, for access tokens. */
     signing,
     verifying: createPublicKey(signing),
+    /** P-256, for VAPID (RFC 8292), as browsers take it. */
+    webPush: { publicKey: publicPoint(secrets['web-push-key']), privateKey: secrets['web-push-key'] },
     refresh: Buffer.from(secrets['refresh-token-key'], 'base64url'),
+    /** For signed links to files. */
+    fileUrl: Buffer.from(secrets['file-url-key'], 'base64url'),
     /** A keyed digest of 128 bits: equal texts have equal digests, and the digest tells nothing of a text that can be guessed. */
     digest: (text: string): string => createHmac('sha256', digestKey).update(text).digest().subarray(0, 16).toString('base64url'),
   };
@@ -38,4 +44,11 @@ async function readOrMake(db: Database): Promise<Record<Name, string>> {
     known = await read();
   }
   return Object.fromEntries(names.map((name) => [name, known.get(name) as string])) as Record<Name, string>;
+}
+
+/** The point of a private key, uncompressed. */
+function publicPoint(privateKey: string): string {
+  const curve = createECDH('prime256v1');
+  curve.setPrivateKey(Buffer.from(privateKey, 'base64url'));
+  return curve.getPublicKey('base64url');
 }

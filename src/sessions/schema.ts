@@ -1,8 +1,8 @@
 /** Signing in, tokens and sessions as clients see them. */
 import { Account, mustOwn, showAsOwn, User } from '../accounts/schema.ts';
-import { AppError, invalid, notFound } from '../errors.ts';
+import { AppError, hasCode, invalid, notFound } from '../errors.ts';
 import { builder, Node } from '../graphql/builder.ts';
-import type { Context } from '../graphql/context.ts';
+import type { Client, Context } from '../graphql/context.ts';
 import { TokenFailureEnum } from '../graphql/errors.ts';
 import { numberOf, toGlobalId } from '../graphql/ids.ts';
 import { mutation } from '../graphql/mutation.ts';
@@ -72,7 +72,10 @@ builder.objectFields(Account, (t) => ({
   }),
 }));
 
-export const AuthPayload = builder.objectRef<Issued>('AuthPayload').implement({
+/** What somebody who signed in is shown. The tokens are null when they were set as cookies. */
+type Auth = Omit<Issued, 'accessToken' | 'refreshToken'> & { accessToken: string | null; refreshToken: string | null };
+
+export const AuthPayload = builder.objectRef<Auth>('AuthPayload').implement({
   description: 'Tokens issued by login, register or refreshSession.',
   fields: (t) => ({
     tokenType: t.string({ description: 'Bearer.', resolve: () => 'Bearer' }),
@@ -93,7 +96,7 @@ export const AuthPayload = builder.objectRef<Issued>('AuthPayload').implement({
   }),
 });
 
-const ownRow = ({ me, session, accessTokenExpiresAt }: Issued) => showAsOwn(me, { userId: me.id, sessionId: session.id, expiresAt: accessTokenExpiresAt });
+const ownRow = ({ me, session, accessTokenExpiresAt }: Auth) => showAsOwn(me, { userId: me.id, sessionId: session.id, expiresAt: accessTokenExpiresAt });
 
 const TokenInfo = builder.objectRef<Info>('TokenInfo').implement({
   description: 'What can be told about a token (in the manner of RFC 7662).',
@@ -133,8 +136,19 @@ const DeviceInput = builder.inputType('DeviceInput', {
 const signInClient = ({ client }: Context) => ({ ipAddress: client.ipAddress, userAgent: client.userAgent });
 const useCookies = 'Set the session as HttpOnly cookies instead of returning the refresh token.';
 
-function refuseCookies(input: { useCookies?: boolean | null }): void {
-  if (input.useCookies) throw invalid('useCookies', 'unsupported', 'This server sets no cookies: use the tokens.');
+/** Where the new session goes: into the cookies of the browser, or (null) into the answer. Throws before anything was done where there can be no cookies. */
+function cookiesFor(input: { useCookies?: boolean | null }, { client }: Context): Client['cookies'] | null {
+  if (!input.useCookies) return null;
+  if (!client.cookies) throw invalid('useCookies', 'transport', 'Cookies can be set over HTTP only.');
+  if (!client.cookies.maySet) throw invalid('useCookies', 'origin', 'Pages of this origin may not use cookies here.');
+  return client.cookies;
+}
+
+/** The session as the answer shows it: without its tokens when they are in cookies. */
+function handOver(issued: Issued, cookies: Client['cookies'] | null): Auth {
+  if (!cookies) return issued;
+  cookies.set(issued);
+  return { ...issued, accessToken: null, refreshToken: null };
 }
 
 const endedSessionIds = 'The sessions that were ended; their access tokens fail from now on.';
@@ -158,8 +172,8 @@ mutation('register', {
     useCookies: t.boolean({ defaultValue: false, description: useCookies }),
   }),
   resolve: async (_viewer, input, context) => {
-    refuseCookies(input);
-    return { auth: await context.app.sessions.register(input, signInClient(context)) };
+    const cookies = cookiesFor(input, context);
+    return { auth: handOver(await context.app.sessions.register(input, signInClient(context)), cookies) };
   },
   payload: (t) => ({
     me: t.field({ type: User, description: 'The new account.', resolve: ({ auth }) => ownRow(auth) }),
@@ -178,8 +192,8 @@ mutation('login', {
     useCookies: t.boolean({ defaultValue: false, description: useCookies }),
   }),
   resolve: async (_viewer, input, context) => {
-    refuseCookies(input);
-    return { auth: await context.app.sessions.login(input, signInClient(context)) };
+    const cookies = cookiesFor(input, context);
+    return { auth: handOver(await context.app.sessions.login(input, signInClient(context)), cookies) };
   },
   payload: (t) => ({ auth: t.field({ type: AuthPayload, description: 'The session and its tokens.', resolve: ({ auth }) => auth }) }),
 });
@@ -189,7 +203,18 @@ mutation('refreshSession', {
   anonymous: true,
   errors: ['INVALID_TOKEN', 'RATE_LIMITED'],
   input: (t) => ({ refreshToken: t.string({ description: 'Omit when the refresh token is in the cookie.' }) }),
-  resolve: async (_viewer, input, context) => ({ auth: await context.app.sessions.refresh(input.refreshToken ?? null, signInClient(context)) }),
+  resolve: async (_viewer, input, context) => {
+    const { sessions } = context.app;
+    if (input.refreshToken != null) return { auth: handOver(await sessions.refresh(input.refreshToken, signInClient(context)), null) };
+    const { cookies } = context.client;
+    try {
+      return { auth: handOver(await sessions.refresh(cookies?.refreshToken ?? null, signInClient(context)), cookies) };
+    } catch (error) {
+      // A browser cannot forget them by itself: its programs do not see them.
+      if (hasCode(error, 'INVALID_TOKEN')) cookies?.clear();
+      throw error;
+    }
+  },
   payloadDescription: `Rotation survives a lost answer: for a short grace (30 s) the old refresh token may be shown again. After that, showing it ends the whole
 session (InvalidTokenError, tokenFailure REUSED; RFC 9700).`,
   payload: (t) => ({ auth: t.field({ type: AuthPayload, description: 'The same session with new tokens.', resolve: ({ auth }) => auth }) }),
@@ -200,7 +225,11 @@ mutation('logout', {
   errors: [],
   optionalInput: true,
   input: (t) => ({ everywhere: t.boolean({ defaultValue: false, description: 'On all devices.' }) }),
-  resolve: async (viewer, input, context) => ({ ids: await context.app.sessions.logout(viewer, input.everywhere ?? false) }),
+  resolve: async (viewer, input, context) => {
+    const ids = await context.app.sessions.logout(viewer, input.everywhere ?? false);
+    context.client.cookies?.clear();
+    return { ids };
+  },
   payload: (t) => ({ endedSessionIds: t.idList({ description: endedSessionIds, resolve: ({ ids }) => toSessionIds(ids) }) }),
 });
 
@@ -212,6 +241,7 @@ mutation('revokeSession', {
     const id = numberOf(input.sessionId, 'Session');
     if (id === null) throw notFound('Session');
     await context.app.sessions.revoke(viewer, id);
+    if (id === viewer.sessionId) context.client.cookies?.clear();
     return { id };
   },
   payload: (t) => ({ sessionId: t.id({ description: 'The session that was ended.', resolve: ({ id }) => toGlobalId('Session', id) }) }),

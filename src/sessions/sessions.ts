@@ -3,7 +3,9 @@
  * transaction; access tokens stand for it only as long as it lives.
  */
 import type { Accounts, NewAccountInput } from '../accounts/accounts.ts';
+import type { Mail } from '../accounts/mail.ts';
 import { checkLine, foldName } from '../accounts/names.ts';
+import { voidResetCodes } from '../accounts/password-reset.ts';
 import { checkPassword, type Passwords } from '../accounts/passwords.ts';
 import type { LimitKey, RateLimits } from '../accounts/rate-limits.ts';
 import type { Config } from '../config.ts';
@@ -54,6 +56,7 @@ export function createSessions({
   tokens,
   liveSessions,
   limits,
+  mail,
   config,
   clock,
 }: {
@@ -64,10 +67,11 @@ export function createSessions({
   tokens: Tokens;
   liveSessions: LiveSessions;
   limits: RateLimits;
+  mail: Pick<Mail, 'post' | 'wake'>;
   config: Pick<Config, 'ACCESS_TOKEN_SECONDS' | 'REFRESH_TOKEN_SECONDS' | 'SESSION_SECONDS' | 'REFRESH_GRACE_SECONDS'>;
   clock: () => Date;
 }) {
-  return { register, login, refresh, logout, revoke, revokeOthers, changePassword, list, find, tokenInfo, authenticate, endAll, sweep };
+  return { register, login, refresh, logout, revoke, revokeOthers, changePassword, list, find, tokenInfo, authenticate, endAll, eraseAll, sweep };
 
   // ---------------------------------------------------------------- signing in
 
@@ -244,7 +248,7 @@ export function createSessions({
     return ending((tx, append) => endAll(tx, append, viewer.userId, 'REVOKED', viewer.sessionId));
   }
 
-  /** Sets another password and, unless told to keep them, ends the other sessions. Fails with VALIDATION_FAILED, INVALID_CREDENTIALS, RATE_LIMITED or UNAVAILABLE. */
+  /** Sets another password and, unless told to keep them, ends the other sessions; the account is told by mail. Fails with VALIDATION_FAILED, INVALID_CREDENTIALS, RATE_LIMITED or UNAVAILABLE. */
   async function changePassword(
     viewer: Viewer,
     input: { oldPassword: string; newPassword: string; newPasswordConfirmation?: string | null; keepOtherSessions?: boolean | null },
@@ -258,8 +262,11 @@ export function createSessions({
     const endedIds = await ending(async (tx, append) => {
       const { count } = await tx.user.updateMany({ where: { id, passwordHash: before.passwordHash, deletedAt: null }, data: { passwordHash } });
       if (count === 0) throw accounts.invalidCredentials('WRONG_PASSWORD');
+      await voidResetCodes(tx, id, clock());
+      if (before.email !== null) await mail.post(tx, 'password-changed', id);
       return input.keepOtherSessions ? [] : endAll(tx, append, id, 'PASSWORD_CHANGED', viewer.sessionId);
     });
+    mail.wake();
     return { me: { ...before, passwordHash }, endedIds };
   }
 
@@ -283,6 +290,16 @@ export function createSessions({
       rows.map(({ id }) => id),
       reason,
     );
+  }
+
+  /** Ends every session of an account that is deleted, and forgets where from and on what it was signed in. To be called after the commit: what it returns. */
+  async function eraseAll(tx: Tx, append: Append, userId: number): Promise<() => void> {
+    const live = await tx.session.findMany({ where: { userId, endedAt: null, expiresAt: { gt: clock() } }, select: { id: true } });
+    for (const { id } of live) append({ type: 'session-ended', userId, sessionId: id, reason: 'ACCOUNT_DELETED' });
+    await tx.session.deleteMany({ where: { userId } });
+    return () => {
+      for (const { id } of live) liveSessions.forget(id);
+    };
   }
 
   async function endSome(tx: Tx, append: Append, userId: number, ids: number[], reason: EndReason): Promise<number[]> {

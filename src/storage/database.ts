@@ -28,6 +28,7 @@ type Connections = {
   sql: Sql;
   /** Runs `job` on one connection between BEGIN and COMMIT, and rolls back when it throws. */
   sqlTransaction<T>(job: (sql: Sql) => Promise<T>): Promise<T>;
+  emptyJournal(): boolean;
   close(): Promise<void>;
 };
 
@@ -56,6 +57,11 @@ export async function openDatabase(config: Config, log: Log, onUnavailable: () =
     /** The same with prepared statements. */
     sqlTransaction: <T>(job: (sql: Sql) => Promise<T>, committed?: (result: T) => void): Promise<T> =>
       guarded(onUnavailable, () => takeTurn(() => retried(() => connections.sqlTransaction(job), committed))),
+    /**
+     * Leaves nothing in SQLite's journal of what was written before: until then it holds pages as they were, also of what was deleted since. False when another
+     * process reads at this moment (a backup): try again later. On PostgreSQL there is nothing to do here: its vacuum takes old rows.
+     */
+    emptyJournal: (): Promise<boolean> => guarded(onUnavailable, () => takeTurn(async () => connections.emptyJournal())),
     /** Resolves when the database answers. */
     ping: async (): Promise<void> => void (await guarded(onUnavailable, () => sql.all('SELECT 1', []))),
     close: (): Promise<void> => takeTurn(() => connections.close()),
@@ -149,6 +155,8 @@ async function openSqlite(config: Config, log: Log, count: () => void): Promise<
   const pragmas = [
     `synchronous = ${config.SQLITE_SYNCHRONOUS}`,
     'foreign_keys = ON',
+    // What is deleted is overwritten with zeros, in the pages that stay in use, too.
+    'secure_delete = ON',
     'busy_timeout = 5000',
     'journal_size_limit = 67108864',
     ...(config.SQLITE_MAX_PAGES > 0 ? [`max_page_count = ${config.SQLITE_MAX_PAGES}`] : []),
@@ -206,6 +214,15 @@ async function openSqlite(config: Config, log: Log, count: () => void): Promise<
           throw error;
         }
       },
+      emptyJournal: () => {
+        // Without waiting inside SQLite for a reader, which would hold up everybody.
+        writer.pragma('busy_timeout = 0');
+        try {
+          return (writer.pragma('wal_checkpoint(TRUNCATE)') as { busy: number }[])[0]?.busy === 0;
+        } finally {
+          writer.pragma('busy_timeout = 5000');
+        }
+      },
       close: async () => {
         await Promise.all([read.$disconnect(), write.$disconnect()]);
         for (const connection of opened.reverse()) connection.close();
@@ -222,7 +239,7 @@ async function openSqlite(config: Config, log: Log, count: () => void): Promise<
 }
 
 /** An exclusive lock that the operating system gives back however the process ends. */
-function lockFile(path: string, shown: string): Sqlite.Database {
+export function lockFile(path: string, shown: string): Sqlite.Database {
   let connection: Sqlite.Database;
   try {
     connection = new Sqlite(path, { timeout: 0 });
@@ -316,6 +333,7 @@ async function openPostgres(config: Config, log: Log, count: () => void): Promis
           connection.release(broken !== undefined);
         }
       },
+      emptyJournal: () => true,
       close: async () => {
         await client.$disconnect();
         if (!pool.ended) await pool.end();

@@ -6,7 +6,9 @@ export type UserRow = Prisma.UserGetPayload<object>;
 export type SessionRow = Prisma.SessionGetPayload<object>;
 export type ChatRow = Prisma.ChatGetPayload<object>;
 export type MemberRow = Prisma.MemberGetPayload<object>;
+export type PushDeviceRow = Prisma.PushDeviceGetPayload<object>;
 export type MessageRow = Omit<Prisma.MessageGetPayload<object>, 'id'> & { id: number };
+export type AttachmentRow = Omit<Prisma.AttachmentGetPayload<object>, 'messageId'> & { messageId: number | null };
 
 /** A row of `SELECT *` from a prepared statement, with the types Prisma would have given it. */
 export const toChatRow = (row: ChatRow): ChatRow => ({
@@ -16,4 +18,11 @@ export const toChatRow = (row: ChatRow): ChatRow => ({
   lastActivityAt: toDate(row.lastActivityAt),
   deletedAt: toDateOrNull(row.deletedAt),
 });
-export const toMemberRow = (row: MemberRow): MemberRow => ({ ...row, joinedAt: toDate(row.joinedAt) });
+export const toAttachmentRow = (row: AttachmentRow): AttachmentRow => ({
+  ...row,
+  createdAt: toDate(row.createdAt),
+  expiresAt: toDateOrNull(row.expiresAt),
+  messageId: row.messageId === null ? null : Number(row.messageId),
+});
+export const toMemberRow = (row: MemberRow): MemberRow => ({ ...row, joinedAt: toDate(row.joinedAt), readAt: toDateOrNull(row.readAt) });
+export const toPushDeviceRow = (row: PushDeviceRow): PushDeviceRow => ({ ...row, createdAt: toDate(row.createdAt), lastSuccessAt: toDateOrNull(row.lastSuccessAt) });

@@ -10,7 +10,7 @@ import type { Viewer } from '../sessions/viewer.ts';
 export type Who = { viewer: Viewer | null; refusal?: Context['refusal'] };
 
 /** The socket's address; behind a trusted proxy, the last one it added to `X-Forwarded-For`. */
-export function clientOf(request: IncomingMessage, config: Pick<Config, 'TRUST_PROXY'>): Client {
+export function clientOf(request: IncomingMessage, config: Pick<Config, 'TRUST_PROXY' | 'PUBLIC_URL'>): Client {
   const forwarded = config.TRUST_PROXY
     ? String(request.headers['x-forwarded-for'] ?? '')
         .split(',')
@@ -23,7 +23,14 @@ export function clientOf(request: IncomingMessage, config: Pick<Config, 'TRUST_P
     ipAddress: address.replace(/^::ffff:/, ''),
     userAgent: request.headers['user-agent']?.slice(0, 256) ?? null,
     requestId: typeof given === 'string' && /^[\w.:-]{1,64}$/.test(given) ? given : randomUUID(),
+    baseUrl: config.PUBLIC_URL || `http://${hostOf(request)}`,
   };
+}
+
+/** The host a client says it reached, or the address it did reach. Only for answers to this client: it can say what it likes. */
+function hostOf({ headers: { host = '' }, socket }: IncomingMessage): string {
+  if (/^(?:[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/.test(host)) return host;
+  return `${socket.localAddress?.includes(':') ? `[${socket.localAddress}]` : socket.localAddress}:${socket.localPort}`;
 }
 
 /** Checks an `Authorization` value. None at all is nobody; anything but a good bearer token is refused with its reason. */

@@ -1,18 +1,20 @@
 /**
  * The HTTP side of the port: GraphQL over HTTP (the GraphQL Foundation's draft, held by its audits in test/wire.test.ts), Server-Sent Events, GraphiQL,
- * `/health`, `/ready`, `/metrics` and the page at `/`. An answer of the GraphQL endpoint always has the shape of a GraphQL answer, also when no operation was reached.
+ * `/health`, `/ready`, `/metrics`, the page at `/` and that for a forgotten password. An answer of the GraphQL endpoint always has the shape of a GraphQL answer, also when no operation was reached.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { App } from '../app.ts';
 import type { Config } from '../config.ts';
 import { AppError, type ErrorCode } from '../errors.ts';
+import { createFileRoutes } from '../files/http.ts';
 import { type Client, createContext } from '../graphql/context.ts';
 import { httpStatusOf, toFormattedError } from '../graphql/errors.ts';
 import { type Executor, isStream, type Operation, type Request, type Result } from '../graphql/execute.ts';
 import type { Log } from '../log.ts';
 import { authenticate, clientOf, isKnownOrigin, type Who } from './client.ts';
 import type { Connections } from './connections.ts';
-import { graphiqlPage, landingPage, landingPolicy, type Page } from './landing.ts';
+import type { Cookies } from './cookies.ts';
+import { graphiqlPage, landingPage, landingPolicy, type Page, resetPage, resetPolicy } from './landing.ts';
 import { onlyItem, sseHeaders, writeStream } from './sse.ts';
 
 export type Http = ReturnType<typeof createHttp>;
@@ -45,10 +47,21 @@ const preflightHeaders = {
   'access-control-max-age': '600',
 };
 
+const fileCorsHeaders = {
+  'access-control-allow-credentials': 'true',
+  'access-control-expose-headers': 'X-Request-Id, Accept-Ranges, Content-Disposition, Content-Length, Content-Range, ETag',
+};
+const filePreflightHeaders = {
+  'access-control-allow-methods': 'GET, HEAD, PUT',
+  'access-control-allow-headers': 'Content-Type, Range, If-Range, If-None-Match, X-Request-Id',
+  'access-control-max-age': '600',
+};
+
 export function createHttp({
   app,
   executor,
   connections,
+  cookies,
   sockets,
   config,
   log,
@@ -56,11 +69,13 @@ export function createHttp({
   app: App;
   executor: Executor;
   connections: Connections;
+  cookies: Cookies;
   sockets: { count(): number };
   config: Config;
   log: Log;
 }) {
   const streams = new Set<AbortController>();
+  const fileRoutes = createFileRoutes({ files: app.files, config, clock: app.clock });
   let stopping = false;
   let graphiql: Promise<Page> | null = null;
 
@@ -92,16 +107,12 @@ export function createHttp({
   async function route(exchange: Exchange): Promise<void> {
     const { request, path } = exchange;
     if (path === '/graphql' || path === '/graphql/') return graphql(exchange);
-    if (!['/', '/health', '/ready', '/metrics'].includes(path)) throw new Refusal(404, 'There is nothing at this address.', { code: 'NOT_FOUND' });
+    if (path.startsWith('/files/')) return files(exchange);
+    if (!['/', '/reset-password', '/health', '/ready', '/metrics'].includes(path)) throw new Refusal(404, 'There is nothing at this address.', { code: 'NOT_FOUND' });
     if (request.method !== 'GET' && request.method !== 'HEAD') throw new Refusal(405, 'Only GET and HEAD work here.', { headers: { allow: 'GET, HEAD' } });
     request.resume();
-    if (path === '/')
-      return send(
-        exchange,
-        200,
-        { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': landingPolicy, 'referrer-policy': 'no-referrer' },
-        landingPage({ graphiql: config.GRAPHIQL }),
-      );
+    if (path === '/') return sendPage(exchange, landingPage({ graphiql: config.GRAPHIQL }), landingPolicy);
+    if (path === '/reset-password') return sendPage(exchange, resetPage, resetPolicy);
     if (path === '/metrics') return sendMetrics(exchange);
     if (path === '/health') return sendJson(exchange, 200, { status: 'ok' });
     const database = await app.db.ping().then(
@@ -111,17 +122,35 @@ export function createHttp({
     sendJson(exchange, database && !stopping ? 200 : 503, { database, stopping });
   }
 
+  // ---------------------------------------------------------------- /files
+
+  async function files(exchange: Exchange): Promise<void> {
+    const { request, response, path, search } = exchange;
+    response.setHeader('vary', 'Origin');
+    if (answerOrigin(exchange, fileCorsHeaders, filePreflightHeaders)) return;
+    if (request.method === 'OPTIONS') return send(exchange, 204, { allow: 'GET, HEAD, PUT, OPTIONS' }, '');
+    if (stopping) throw new Refusal(503, 'The server is stopping: try again in a moment.', { code: 'UNAVAILABLE', headers: { 'retry-after': '1' } });
+    await connections.track(() => fileRoutes.handle({ request, response, path, search, refusal: (...given) => new Refusal(...given) }));
+  }
+
+  /** Lets pages of known origins read the answer. True when that was all that was asked. */
+  function answerOrigin(exchange: Exchange, headers: Record<string, string>, preflight: Record<string, string>): boolean {
+    const { request, response } = exchange;
+    const { origin } = request.headers;
+    if (origin === undefined || !isKnownOrigin(origin, request, config)) return false;
+    response.setHeader('access-control-allow-origin', origin);
+    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+    if (request.method !== 'OPTIONS') return false;
+    send(exchange, 204, preflight, '');
+    return true;
+  }
+
   // ---------------------------------------------------------------- /graphql
 
   async function graphql(exchange: Exchange): Promise<void> {
     const { request, response, client } = exchange;
-    const { origin } = request.headers;
     response.setHeader('vary', 'Origin, Accept');
-    if (origin !== undefined && isKnownOrigin(origin, request, config)) {
-      response.setHeader('access-control-allow-origin', origin);
-      for (const [name, value] of Object.entries(corsHeaders)) response.setHeader(name, value);
-      if (request.method === 'OPTIONS') return send(exchange, 204, preflightHeaders, '');
-    }
+    if (answerOrigin(exchange, corsHeaders, preflightHeaders)) return;
     if (request.method === 'OPTIONS') return send(exchange, 204, { allow: 'GET, POST, OPTIONS' }, '');
     if (request.method !== 'GET' && request.method !== 'POST') throw new Refusal(405, 'GraphQL takes GET and POST.', { headers: { allow: 'GET, POST, OPTIONS' } });
     if (request.method === 'GET' && config.GRAPHIQL && request.headers.accept?.includes('text/html')) return sendGraphiql(exchange);
@@ -140,12 +169,15 @@ export function createHttp({
       const error = new AppError('BAD_REQUEST', undefined, 'Subscriptions need `Accept: text/event-stream`, or a WebSocket with the subprotocol graphql-transport-ws.');
       return sendResult(exchange, form, { errors: [toFormattedError(error, log)] });
     }
-    const who = await authenticate(app, request.headers.authorization);
+    const given = cookies.read(request);
+    if (given && !cookies.mayUse(request))
+      throw new Refusal(403, 'A request with session cookies must come from this server’s own pages or from ALLOWED_ORIGINS, or carry the header Apollo-Require-Preflight.');
+    const who = await authenticate(app, given?.accessToken ? `Bearer ${given.accessToken}` : request.headers.authorization);
     if (operation.kind === 'subscription') return stream(exchange, operation, who);
 
     const started = performance.now();
     await connections.track(async () => {
-      const result = await executor.run(operation, createContext(app, client, who));
+      const result = await executor.run(operation, createContext(app, { ...client, cookies: cookies.jar(request, response, given) }, who));
       sendResult(exchange, form, result);
       tell(client, who, operation, started, outcomeOf(result));
     });
@@ -246,6 +278,10 @@ function sendJson(exchange: Exchange, status: number, body: object): void {
   send(exchange, status, { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' }, JSON.stringify(body));
 }
 
+function sendPage(exchange: Exchange, page: string, policy: string): void {
+  send(exchange, 200, { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': policy, 'referrer-policy': 'no-referrer' }, page);
+}
+
 function send({ request, response }: Exchange, status: number, headers: Record<string, string>, body: string | Buffer): void {
   if (response.destroyed) return;
   const empty = status === 204 || status === 304;
@@ -268,6 +304,8 @@ function acceptedForms(header: string | undefined): Form[] {
   return [...forms].sort((a, b) => Number(a === 'text/event-stream') - Number(b === 'text/event-stream'));
 }
 
+const longestBodyMs = 60_000;
+
 /** The body as text: refused when it is too large (also one that does not say so in advance), compressed, of another type, or not UTF-8. */
 async function readText(request: IncomingMessage, maxBytes: number): Promise<string> {
   const [type = '', ...parameters] = (request.headers['content-type'] ?? '')
@@ -281,6 +319,7 @@ async function readText(request: IncomingMessage, maxBytes: number): Promise<str
   if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw tooLarge();
   const chunks: Buffer[] = [];
   let size = 0;
+  let timer: NodeJS.Timeout | undefined;
   const ended = new Promise<void>((resolve, reject) => {
     request.on('data', (chunk: Buffer) => {
       size += chunk.length;
@@ -292,8 +331,10 @@ async function readText(request: IncomingMessage, maxBytes: number): Promise<str
     request.on('end', resolve);
     request.on('error', () => reject(new Refusal(400, 'The request broke off.')));
     request.on('close', () => reject(new Refusal(400, 'The request broke off.')));
+    // The listener's own limit is that of uploads.
+    timer = setTimeout(() => reject(new Refusal(408, 'The request took too long.')), longestBodyMs);
   });
-  await ended;
+  await ended.finally(() => clearTimeout(timer));
   try {
     return utf8.decode(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks));
   } catch {

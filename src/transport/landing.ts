@@ -1,4 +1,4 @@
-/** The pages for people: the small one at `/`, and GraphiQL with operations to begin with. Neither loads anything from elsewhere. */
+/** The pages for people: the small one at `/`, the one that mails for a forgotten password lead to, and GraphiQL with operations to begin with. None loads anything from elsewhere. */
 import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
@@ -10,6 +10,14 @@ export const landingPolicy = "default-src 'none'; style-src 'unsafe-inline'; bas
 const graphiqlPolicy =
   "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval' blob:; worker-src blob:; style-src 'unsafe-inline'; img-src 'self' data: blob:; font-src data:; connect-src 'self' ws: wss: blob:; base-uri 'none'; frame-ancestors 'none'";
 
+const style = `<style>
+body { font: 1rem/1.6 system-ui, sans-serif; max-width: 42rem; margin: 3rem auto; padding: 0 1rem; color: #222; background: #fff }
+code { background: #eee; padding: .1em .3em; border-radius: 3px }
+a { color: #0550ae }
+input, button { font: inherit; display: block; box-sizing: border-box; width: 100%; max-width: 24rem; margin: .3rem 0 1rem; padding: .4rem }
+@media (prefers-color-scheme: dark) { body { color: #ddd; background: #181818 } code { background: #333 } a { color: #79b8ff } }
+</style>`;
+
 /** The page at `/`. */
 export function landingPage({ graphiql }: { graphiql: boolean }): string {
   return `<!doctype html>
@@ -18,12 +26,7 @@ export function landingPage({ graphiql }: { graphiql: boolean }): string {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Tertulia</title>
-<style>
-body { font: 1rem/1.6 system-ui, sans-serif; max-width: 42rem; margin: 3rem auto; padding: 0 1rem; color: #222; background: #fff }
-code { background: #eee; padding: .1em .3em; border-radius: 3px }
-a { color: #0550ae }
-@media (prefers-color-scheme: dark) { body { color: #ddd; background: #181818 } code { background: #333 } a { color: #79b8ff } }
-</style>
+${style}
 </head>
 <body>
 <h1>Tertulia</h1>
@@ -40,6 +43,56 @@ and field explains itself in the schema.</p>
 </html>
 `;
 }
+
+/** The code is behind `#`, and leaves the address bar at once: neither the history nor a `Referer` keeps it. */
+const resetScript = `
+const form = document.querySelector('form');
+const say = (text) => { document.querySelector('output').textContent = text; };
+const token = location.hash.slice(1);
+history.replaceState(null, '', location.pathname);
+if (!token) { form.hidden = true; say('The link is not complete: take it from the mail as a whole.'); }
+form.addEventListener('submit', async (event) => {
+  event.preventDefault();
+  const [first, second] = form.querySelectorAll('input');
+  const query = 'mutation ($input: ConfirmPasswordResetInput!) { confirmPasswordReset(input: $input) { __typename ... on UserError { errorMessage } } }';
+  const input = { token, newPassword: first.value, newPasswordConfirmation: second.value };
+  try {
+    const response = await fetch('graphql', { method: 'POST', credentials: 'omit', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ query, variables: { input } }) });
+    const { data, errors } = await response.json();
+    const result = data?.confirmPasswordReset;
+    if (result?.__typename !== 'ConfirmPasswordResetPayload') return say(result?.errorMessage ?? errors[0].message);
+    form.hidden = true;
+    say('The password is set, and all devices are signed out. Sign in with the new one.');
+  } catch {
+    say('The server cannot be reached: try again.');
+  }
+});
+`;
+const scriptHash = createHash('sha256').update(resetScript).digest('base64');
+export const resetPolicy = `default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-${scriptHash}'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
+
+/** The page at `/reset-password#CODE`: a new password for the code of a mail. */
+export const resetPage = `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>A new password</title>
+${style}
+</head>
+<body>
+<h1>A new password</h1>
+<form>
+<label>New password (8 to 128 characters) <input type="password" autocomplete="new-password" required></label>
+<label>Once more <input type="password" autocomplete="new-password" required></label>
+<button>Set the password</button>
+</form>
+<output role="status"></output>
+<noscript>This page needs JavaScript. The code in the mail also works in your app.</noscript>
+<script>${resetScript}</script>
+</body>
+</html>
+`;
 
 /** GraphiQL's page. Large (9 MB), so it is made when first asked for and kept compressed, too. */
 export async function graphiqlPage(): Promise<Page> {

@@ -18,6 +18,7 @@ import { type Executor, isStream, type Operation, type Result, type ResultStream
 import type { Log } from '../log.ts';
 import { authenticate, clientOf, isKnownOrigin, type Who } from './client.ts';
 import type { Connections } from './connections.ts';
+import type { Cookies } from './cookies.ts';
 import { outcomeOf } from './http.ts';
 
 export type Sockets = ReturnType<typeof createSockets>;
@@ -29,6 +30,8 @@ const lastWordsMs = 900;
 /** Longest time that a client is given to answer a close. */
 const closeTimeoutMs = 2_000;
 const pingEveryMs = 20_000;
+/** How far apart timers for the same moment may fire. */
+const timerSlackMs = 100;
 /** Operations are counted over so many seconds, so that a client may do much at once when it starts. */
 const averagedSeconds = 10;
 /** A socket on which this many times the allowed operations were refused in that time is closed. */
@@ -43,6 +46,8 @@ type State = {
   client: Client;
   controller: AbortController;
   who: Who;
+  /** The access token from the cookies of the upgrade, where they may count. */
+  cookieToken: string | null;
   /** Gives back the account's place; null while it has none. */
   place: (() => void) | null;
   streams: number;
@@ -62,7 +67,21 @@ type Running = { answered: Promise<void>; completedByClient: boolean };
 /** What graphql-ws hands from one hook to the next. */
 type Prepared = ExecutionArgs & { state: State; operation: Operation; contextValue: Context; started: number; endInSilence: () => void };
 
-export function createSockets({ app, executor, connections, config, log }: { app: App; executor: Executor; connections: Connections; config: Config; log: Log }) {
+export function createSockets({
+  app,
+  executor,
+  connections,
+  cookies,
+  config,
+  log,
+}: {
+  app: App;
+  executor: Executor;
+  connections: Connections;
+  cookies: Cookies;
+  config: Config;
+  log: Log;
+}) {
   const states = new Set<State>();
   let stopping = false;
   const server = new WebSocketServer({
@@ -99,10 +118,12 @@ export function createSockets({ app, executor, connections, config, log }: { app
     if (path !== '/graphql' && path !== '/graphql/') return refuse(socket, '404 Not Found');
     if (stopping) return refuse(socket, '503 Service Unavailable');
     if (origin !== undefined && !isKnownOrigin(origin, request, config)) return refuse(socket, '403 Forbidden');
-    server.handleUpgrade(request, socket, head, (opened) => open(opened, clientOf(request, config)));
+    // A known origin: other pages could otherwise open sockets in the name of whoever looks at them, and upgrades need no preflight.
+    const accessToken = origin === undefined ? null : (cookies.read(request)?.accessToken ?? null);
+    server.handleUpgrade(request, socket, head, (opened) => open(opened, clientOf(request, config), accessToken));
   }
 
-  function open(socket: WebSocket, connected: Client): void {
+  function open(socket: WebSocket, connected: Client, cookieToken: string | null): void {
     const controller = new AbortController();
     const now = Date.now();
     const state: State = {
@@ -110,6 +131,7 @@ export function createSockets({ app, executor, connections, config, log }: { app
       client: { ...connected, signal: controller.signal },
       controller,
       who: { viewer: null },
+      cookieToken,
       place: null,
       streams: 0,
       credit: { left: config.MAX_OPERATIONS_PER_SECOND * averagedSeconds, at: now, refused: 0, refusedSince: now },
@@ -151,7 +173,8 @@ export function createSockets({ app, executor, connections, config, log }: { app
   /** `connection_init`. Without credentials the socket is anonymous; with bad ones it is closed. */
   async function welcome(state: State, params: Record<string, unknown>): Promise<boolean> {
     const { socket } = state;
-    const given = params.authorization ?? params.Authorization ?? (params.accessToken == null ? undefined : `Bearer ${String(params.accessToken)}`);
+    const token = params.accessToken ?? state.cookieToken;
+    const given = params.authorization ?? params.Authorization ?? (token == null ? undefined : `Bearer ${String(token)}`);
     try {
       state.who = await authenticate(app, given == null ? undefined : String(given));
     } catch (error) {
@@ -284,7 +307,8 @@ export function createSockets({ app, executor, connections, config, log }: { app
         await room(state);
         const item = await items.next();
         if (item.done) finish('ok');
-        if (item.done && isToComeBack(state.ended)) endInSilence();
+        // The stream's own timer may be the first to see that the token has expired.
+        if (item.done && (isToComeBack(state.ended) || isExpired(state))) endInSilence();
         return item;
       },
       async return() {
@@ -293,6 +317,10 @@ export function createSockets({ app, executor, connections, config, log }: { app
       },
     };
     return paced;
+  }
+
+  function isExpired({ who }: State): boolean {
+    return who.viewer !== null && who.viewer.expiresAt.getTime() - app.clock().getTime() <= timerSlackMs;
   }
 
   // ---------------------------------------------------------------- sending

@@ -75,6 +75,7 @@ it('P18: nobody waits for what somebody else asks for, however heavy', { timeout
       ),
     'the inbox': () => many(10, `{ inbox(first: 100, filter: { undeliveredOnly: true }) { nodes { ${message} } } }`),
     'what is unread': () => many(10, '{ me { account { totalUnread } } chats(first: 100) { nodes { my { unreadCount firstUnreadSeq } } } }'),
+    notifications: () => many(10, '{ notifications(first: 100) { unreadCount nodes { id readAt summary actor { displayName } message { text } } } }'),
     'pages of sync': async () => {
       for (let after = beginning, pages = 0; pages < 20; pages++) {
         const { data } = await request(

@@ -45,7 +45,7 @@ describe('a cursor from which events are missing gives StreamGap, CaughtUp, and 
     expect(next).toMatchObject({ hasMore: false, endCursor: next.items[0].resumeFrom });
     await ana.send(room, 'afterwards');
     const last = (await ben.must(sync, { after: next.endCursor })).sync;
-    expect(last.items).toMatchObject([{ __typename: 'MessageAdded', message: { text: 'afterwards' } }]);
+    expect(last.items).toMatchObject([{ __typename: 'MessageAdded', message: { text: 'afterwards' } }, { __typename: 'NotificationAdded' }]);
   });
 
   it('from the future, or of another database', async () => {

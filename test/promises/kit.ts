@@ -20,12 +20,15 @@ const common = `__typename
   ... on StreamGap { resumeFrom }
   ... on Heartbeat { cursor }
   ... on SessionEnded { endReason retry }`;
-const item = `${common} ... on StreamEvent { cursor replayed } ... on ChatAdded { chat { id } } ... on ChatRemoved { chatId reason } ... on ChatUpdated { chat { id } }`;
+const item = `${common} ... on StreamEvent { cursor replayed } ... on ChatAdded { chat { id } } ... on ChatRemoved { chatId reason } ... on ChatUpdated { chat { id } }
+  ... on NotificationAdded { notification { message { text chat { id } } } }`;
 export const events = `subscription Events($after: EventCursor) { events(after: $after) { ${item} } }`;
 export const newMessages = `subscription NewMessages($chatId: ID, $after: EventCursor) { newMessages(chatId: $chatId, after: $after) { ${common} } }`;
 export const sync = `query Sync($after: EventCursor!, $first: Int) { sync(after: $after, first: $first) { items { ${item} } endCursor hasMore } }`;
 
 export const isDurable = (found: Item): boolean => typeof found.replayed === 'boolean';
+/** Where in the log an item stands. */
+export const placeOf = ({ cursor }: Item): number => Number(Buffer.from(cursor, 'base64url').toString().split('.')[2]);
 export const messagesOf = (items: readonly Item[]): Untyped[] => items.filter((found) => found.__typename === 'MessageAdded').map((found) => found.message);
 export const textsOf = (items: readonly Item[]): string[] => messagesOf(items).map((message) => message.text);
 export const seqsTo = (last: number): number[] => Array.from({ length: last }, (_, index) => index + 1);

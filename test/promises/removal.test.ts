@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Follow, Item, Person, Untyped } from '../kit/person.ts';
 import { openRawSocket } from '../kit/raw-socket.ts';
 import { startTestServer } from '../kit/server.ts';
-import { eventCursor, events, messagesOf, newMessages, rounds, seqsTo, sync, until } from './kit.ts';
+import { eventCursor, events, messagesOf, newMessages, placeOf, rounds, seqsTo, sync, until } from './kit.ts';
 
 type Room = { id: string };
 const remove = (owner: Person, room: Room, guest: Person): Promise<unknown> =>
@@ -42,32 +42,23 @@ describe('while many write, a member', () => {
         await fire.stop();
         await people[0]?.send({ username: guest.username }, 'the end');
         for (const stream of [first, second]) {
-          const items = await stream.until((item) => item.message?.text === 'the end');
-          const ofThisRoom = items.filter((item) => item.chatId === room.id || item.chat?.id === room.id || item.message?.chat.id === room.id);
+          const items = await stream.until((item) => item.notification?.message.text === 'the end');
+          const ofThisRoom = items.filter((item) => [item.chatId, item.chat?.id, item.message?.chat.id, item.notification?.message.chat.id].includes(room.id));
           expect(ofThisRoom.at(-1)).toMatchObject({ __typename: 'ChatRemoved', chatId: room.id, reason });
           expect(ofThisRoom.filter((item) => item.__typename === 'ChatRemoved')).toHaveLength(1);
           const seqs = messagesOf(ofThisRoom).map((message) => message.seq);
           expect(seqs).toEqual(seqsTo(seqs.length));
           expect(seqs.length).toBeGreaterThan(0);
         }
-        const last = Math.max(
-          ...messagesOf(first.items)
-            .filter((message) => message.chat.id === room.id)
-            .map((message) => message.seq),
-        );
         // Those without a ChatRemoved show nothing that came behind it.
+        const lostAt = placeOf(first.items.find((item) => item.__typename === 'ChatRemoved') as Item);
         const all = await ofAll.until((item) => item.message?.text === 'the end');
         for (const stream of ofRoom) expect((await stream.ended()).errors).toBeNull();
-        for (const items of [all, ...ofRoom.map((stream) => stream.items)]) {
-          expect(
-            Math.max(
-              ...messagesOf(items)
-                .filter((message) => message.chat.id === room.id)
-                .map((message) => message.seq),
-            ),
-          ).toBeLessThanOrEqual(last);
+        for (const items of [first.items, second.items, all, ...ofRoom.map((stream) => stream.items)]) {
+          const shown = items.filter((item) => item.message?.chat.id === room.id);
+          expect(Math.max(...shown.map(placeOf))).toBeLessThan(lostAt);
+          expect(Math.max(...shown.map((item) => item.message.seq))).toBeLessThanOrEqual(Math.max(seqAtLoss, fire.lastSeq()));
         }
-        expect(last).toBeLessThanOrEqual(Math.max(seqAtLoss, fire.lastSeq()));
         // Nor does going back in the log help.
         const { items } = (await guest.must(sync, { after: start })).sync;
         expect(items.filter((item: Item) => JSON.stringify(item).includes(room.id)).map((item: Item) => item.__typename)).toEqual(['ChatRemoved']);

@@ -50,7 +50,7 @@ describe('thirty identical sends at once', () => {
     expect(new Set(sent.map((one) => `${one.message.id} ${one.message.chat.id} ${one.message.seq} ${one.cursor}`)).size).toBe(1);
     await ana.send({ username: ben.username }, 'the end');
     const items = await stream.until((item) => item.message?.text === 'the end');
-    expect(items.map((item) => item.__typename)).toEqual(['ChatAdded', 'MessageAdded', 'MessageAdded']);
+    expect(items.map((item) => item.__typename)).toEqual(['ChatAdded', 'MessageAdded', 'NotificationAdded', 'MessageAdded']);
   });
 
   it('of two contents keep one and refuse the other', async () => {

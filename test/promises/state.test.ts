@@ -16,9 +16,11 @@ const chatFields = `fragment C on Chat {
 fragment P on Member { user { id } role joinedAt deliveredSeq readSeq }`;
 const messageFields = 'fragment M on Message { id seq text version deletedAt createdAt sender { id } }';
 const userFields = 'fragment U on User { id username displayName firstName lastName }';
+const notificationFields = 'fragment N on Notification { id readAt message { id seq chat { id } } }';
 const meFields = 'fragment A on User { id account { email phone address contacts(first: 100) { nodes { id } } } }';
 
-const readAll = `query ($rooms: Int!) { eventCursor me { ...A } registeredUsers(first: 100) { nodes { ...U } } chats(first: $rooms) { nodes { ...C } } } ${chatFields} ${userFields} ${meFields}`;
+const readAll = `query ($rooms: Int!) { eventCursor me { ...A } registeredUsers(first: 100) { nodes { ...U } } chats(first: $rooms) { nodes { ...C } }
+  notifications(first: 100) { unreadCount nodes { ...N } } } ${chatFields} ${userFields} ${meFields} ${notificationFields}`;
 const readMessages = `query ($ids: [ID!]!) { nodes(ids: $ids) { ... on Chat { id messages(last: 100) { nodes { ...M status } } lastMessage { id } } } } ${messageFields}`;
 const place = 'chat { id lastSeq lastActivityAt my { unreadCount firstUnreadSeq } }';
 const item = `__typename ... on StreamEvent { cursor replayed }
@@ -26,8 +28,9 @@ const item = `__typename ... on StreamEvent { cursor replayed }
   ... on MessageStatusChanged { chat { id } user { id } status upToSeq } ... on MyChatChanged { chat { id my { role joinedAt readSeq deliveredSeq unreadCount firstUnreadSeq } } }
   ... on ChatAdded { chat { ...C messages(last: 100) { nodes { ...M } } } } ... on ChatUpdated { chat { ...C } } ... on ChatRemoved { chatId }
   ... on MemberJoined { room { id memberCount } member { ...P } } ... on MemberUpdated { room { id } member { ...P } } ... on MemberLeft { room { id memberCount } user { id } }
-  ... on UserUpdated { user { ...U } } ... on AccountChanged { me { ...A } }`;
-const fragments = `${chatFields} ${messageFields} ${userFields} ${meFields}`;
+  ... on UserUpdated { user { ...U } } ... on AccountChanged { me { ...A } }
+  ... on NotificationAdded { notification { ...N } } ... on NotificationsRead { notificationIds notificationsUnread }`;
+const fragments = `${chatFields} ${messageFields} ${userFields} ${meFields} ${notificationFields}`;
 const events = `subscription ($after: EventCursor) { events(after: $after) { ${item} ... on CaughtUp { replayedCount } } } ${fragments}`;
 const sync = `query ($after: EventCursor!) { sync(after: $after, first: 5) { endCursor hasMore items { ${item} ... on StreamGap { resumeFrom } } } } ${fragments}`;
 
@@ -35,7 +38,8 @@ const sync = `query ($after: EventCursor!) { sync(after: $after, first: 5) { end
 const passing = new Set(['CaughtUp', 'Heartbeat', 'PresenceChanged', 'TypingChanged']);
 
 type Chat = Untyped & { id: string; members: Map<string, Untyped>; messages: Map<number, Untyped>; lastMessageId: string | null };
-type State = { cursor: string; meId: string; me: Untyped; users: Map<string, Untyped>; chats: Map<string, Chat> };
+type Notification = { chatId: string; messageId: string; seq: number; read: boolean };
+type State = { cursor: string; meId: string; me: Untyped; users: Map<string, Untyped>; chats: Map<string, Chat>; notifications: Map<string, Notification> };
 
 async function read(viewer: Person): Promise<State> {
   const data = await viewer.must(readAll, { rooms: 40 });
@@ -47,7 +51,9 @@ async function read(viewer: Person): Promise<State> {
     me: data.me.account,
     users: new Map(data.registeredUsers.nodes.map((user: Untyped) => [user.id, user])),
     chats: new Map(),
+    notifications: new Map(data.notifications.nodes.map((node: Untyped) => [node.id, toNotification(node)])),
   };
+  expect([...state.notifications.values()].filter(({ read }) => !read)).toHaveLength(data.notifications.unreadCount);
   for (const [index, node] of nodes.entries()) {
     const chat = toChat({ ...node, messages: full[index]?.messages ?? { nodes: [] } });
     // What is gone again since the first half was read: its ChatRemoved follows.
@@ -55,6 +61,8 @@ async function read(viewer: Person): Promise<State> {
   }
   return state;
 }
+
+const toNotification = ({ readAt, message }: Untyped): Notification => ({ chatId: message.chat.id, messageId: message.id, seq: message.seq, read: readAt !== null });
 
 function toChat({ members, messages, ...chat }: Untyped): Chat {
   return {
@@ -72,6 +80,7 @@ function apply(state: State, event: Item): void {
     case 'MessageEdited':
     case 'MessageDeleted': {
       const { chat: about, ...message } = event.message as Untyped;
+      if (message.deletedAt) forget(state, ({ messageId }) => messageId === message.id);
       const chat = state.chats.get(about.id);
       if (!chat) return;
       const known = chat.messages.get(message.seq);
@@ -90,6 +99,7 @@ function apply(state: State, event: Item): void {
       return;
     }
     case 'MyChatChanged': {
+      for (const each of state.notifications.values()) if (each.chatId === event.chat.id && each.seq <= (event.chat.my?.readSeq ?? 0)) each.read = true;
       const chat = state.chats.get(event.chat.id);
       if (!chat || !event.chat.my) return;
       chat.my = event.chat.my;
@@ -106,6 +116,7 @@ function apply(state: State, event: Item): void {
     }
     case 'ChatRemoved':
       state.chats.delete(event.chatId);
+      forget(state, ({ chatId }) => chatId === event.chatId);
       return;
     case 'MemberJoined':
     case 'MemberUpdated': {
@@ -129,9 +140,19 @@ function apply(state: State, event: Item): void {
     case 'AccountChanged':
       state.me = event.me.account;
       return;
+    case 'NotificationAdded':
+      state.notifications.set(event.notification.id, toNotification(event.notification));
+      return;
+    case 'NotificationsRead':
+      for (const [id, each] of state.notifications) if (event.notificationIds === null || event.notificationIds.includes(id)) each.read = true;
+      return;
     default:
       throw new Error(`an item that the reducer does not know: ${JSON.stringify(event)}`);
   }
+}
+
+function forget(state: State, isGone: (notification: Notification) => boolean): void {
+  for (const [id, notification] of state.notifications) if (isGone(notification)) state.notifications.delete(id);
 }
 
 /** A state as two of them are compared. The status of each message is worked out of the markers, as RULES.md says. */
@@ -140,6 +161,7 @@ function shown(state: State, statusOf: (chat: Chat, message: Untyped) => unknown
   return {
     me: { ...state.me, contacts: state.me.contacts.nodes.map((user: Untyped) => user.id).sort() },
     users: byKey(state.users),
+    notifications: byKey(state.notifications),
     chats: byKey(state.chats).map(([id, { members, messages, ...chat }]) => {
       const texts = [...messages.values()].sort((a, b) => a.seq - b.seq);
       const list = texts.map(({ status: _status, ...message }) => ({ ...message, status: statusOf(state.chats.get(String(id)) as Chat, messages.get(message.seq) as Untyped) }));
@@ -169,6 +191,8 @@ const kinds = [
   'markRead',
   'markRead',
   'markDelivered',
+  'markNotifications',
+  'markNotifications',
   'createRoom',
   'join',
   'leave',
@@ -234,6 +258,13 @@ async function take(world: World, { kind, a, b, c, ...given }: Step): Promise<vo
       case 'markRead':
       case 'markDelivered':
         return message ? ok(actor, kind, { chatId: message.chatId, upToSeq: Math.max(0, message.seq - (c % 3)) }) : false;
+      case 'markNotifications': {
+        const { notifications } = await actor.must('{ notifications(first: 4) { nodes { id } } }');
+        const ids: string[] = notifications.nodes.map(({ id }: Untyped) => id);
+        const id = ids[b % Math.max(1, ids.length)];
+        const which = [{ ids: [id] }, { ids }, { upToId: id }, { all: true }][c % 4] as Untyped;
+        return id ? ok(actor, 'markNotificationsRead', which) : false;
+      }
       case 'createRoom': {
         const input = [
           { visibility: 'PUBLIC' },
@@ -367,6 +398,7 @@ const all = ((): [Step[], Step[]] => {
       ['post', 2, 0, 1],
       ['post', 0, 0, 1],
       ['markDelivered', 3],
+      ['markDelivered', 0, 0, 1],
       ['remove', 0, 2, 1],
       ['ban', 0, 3, 1],
       ['send', 1],
@@ -375,6 +407,13 @@ const all = ((): [Step[], Step[]] => {
       ['open', 0, 0, 1, 1],
       ['register', 0],
       ['post', 3, 0, 1],
+      ['post', 1, 0, 1],
+      ['post', 3, 0, 1],
+      ['markNotifications', 0, 0, 1, 2],
+      ['markNotifications', 0, 0, 0, 0],
+      ['post', 1, 0, 1],
+      ['markNotifications', 0, 0, 0, 3],
+      ['post', 1, 0, 1],
       ['markRead', 0, 0, 4],
       ['edit', 0, 0, 2],
       ['delete', 0, 0, 3],

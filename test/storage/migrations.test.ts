@@ -139,7 +139,7 @@ describe('migrations', () => {
     await using place = await openEmpty();
     const nodes = await Promise.all([0, 1, 2, 3].map(() => startTestServer({ DATABASE_URL: place.config.DATABASE_URL })));
     try {
-      expect(await place.run(`SELECT count(*)::int AS "count", count(DISTINCT "migration_name")::int AS "names" FROM "_prisma_migrations"`)).toEqual([{ count: 1, names: 1 }]);
+      expect(await place.run(`SELECT "migration_name" FROM "_prisma_migrations" GROUP BY "migration_name" HAVING count(*) > 1`)).toEqual([]);
       const person = await nodes[0]?.person();
       const cursors = await Promise.all(
         nodes.map((node) =>

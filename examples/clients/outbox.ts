@@ -1,0 +1,76 @@
+/** Messages on their way: each has its id before the first try and keeps it until the server has answered, so that trying again never sends twice. */
+import type { SendFromOutboxMutation } from '../../test/generated/graphql.ts';
+
+export type Outgoing = { clientMessageId: string; chatId: string; text: string; attachmentIds: string[] /** Why the server will not have it. */; refusal?: string };
+/** What came back, as any client has it. Rejects when nothing did. */
+export type Send = (message: Outgoing) => Promise<{ data?: SendFromOutboxMutation | null; errors?: readonly { message: string; extensions?: Record<string, unknown> }[] }>;
+export type Outbox = ReturnType<typeof createOutbox>;
+
+export const sendDocument = /* GraphQL */ `
+  mutation SendFromOutbox($chatId: ID!, $text: String!, $attachmentIds: [ID!], $clientMessageId: String!) {
+    sendMessage(input: { to: { chatId: $chatId }, text: $text, attachmentIds: $attachmentIds, clientMessageId: $clientMessageId }) {
+      __typename
+      ... on SendMessagePayload {
+        message { id seq text version createdAt clientMessageId sender { id username } chat { id lastSeq } }
+        duplicate
+        cursor
+      }
+      ... on UserError { code errorMessage }
+      ... on RateLimitedError { retryAfterMs }
+    }
+  }
+`;
+
+/** Sends in order, one at a time, until the server has each message or says that it never will. `changed` is told what to show below the messages, and to store. */
+export function createOutbox({ send, changed, waiting = [] }: { send: Send; changed: (waiting: readonly Outgoing[]) => void; waiting?: Outgoing[] }) {
+  let running = false;
+  void run();
+  return { say, drop, waiting: (): readonly Outgoing[] => waiting };
+
+  function say(chatId: string, text: string, attachmentIds: string[] = []): Outgoing {
+    const message = { clientMessageId: crypto.randomUUID(), chatId, text, attachmentIds };
+    set([...waiting, message]);
+    void run();
+    return message;
+  }
+
+  /** Forgets a message that was refused. */
+  function drop({ clientMessageId }: Outgoing): void {
+    set(waiting.filter((other) => other.clientMessageId !== clientMessageId));
+  }
+
+  async function run(): Promise<void> {
+    if (running) return;
+    running = true;
+    let tries = 0;
+    for (let next = first(); next; next = first()) {
+      const message = next;
+      const { data, errors } = await send(message).catch(() => ({ data: null, errors: undefined }));
+      const result = data?.sendMessage;
+      const passing = !result ? isPassing(errors) : result.__typename === 'RateLimitedError';
+      if (passing) {
+        const atLeast = (result?.__typename === 'RateLimitedError' ? result.retryAfterMs : 0) + Math.min(15_000, 250 * 2 ** tries++);
+        await new Promise((resolve) => setTimeout(resolve, atLeast * (1 + Math.random())));
+        continue;
+      }
+      tries = 0;
+      if (result?.__typename === 'SendMessagePayload') drop(message);
+      else set(waiting.map((other) => (other.clientMessageId === message.clientMessageId ? { ...other, refusal: result?.errorMessage ?? errors?.[0]?.message ?? '' } : other)));
+    }
+    running = false;
+  }
+
+  function first(): Outgoing | undefined {
+    return waiting.find((message) => message.refusal === undefined);
+  }
+
+  function set(next: Outgoing[]): void {
+    waiting = next;
+    changed(waiting);
+  }
+}
+
+/** No answer at all, or one that will be another in a while. */
+function isPassing(errors: Awaited<ReturnType<Send>>['errors']): boolean {
+  return !errors || errors.some(({ extensions }) => ['TOKEN_EXPIRED', 'RATE_LIMITED', 'UNAVAILABLE', 'INTERNAL_SERVER_ERROR'].includes(String(extensions?.code)));
+}

@@ -1,0 +1,226 @@
+/**
+ * Deleting an account. One transaction ends it: a tombstone without a name stays, its sessions and everything that is only its own go. What others share with
+ * it goes right afterwards, a bounded piece at a time so that nobody is held up; a stored note remembers it until nothing is left, over a crash, too.
+ */
+import { randomUUID } from 'node:crypto';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import type { Config } from '../config.ts';
+import { AppError, hasCode } from '../errors.ts';
+import type { Append, Write } from '../events/write.ts';
+import type { Log } from '../log.ts';
+import type { Viewer } from '../sessions/viewer.ts';
+import type { Database, Tx } from '../storage/database.ts';
+import type { Locks } from '../storage/locks.ts';
+import type { Accounts } from './accounts.ts';
+import type { Mail } from './mail.ts';
+import { foldName } from './names.ts';
+
+export const erasureModes = ['ANONYMIZE', 'ERASE'] as const;
+export type ErasureMode = (typeof erasureModes)[number];
+export type Erasure = ReturnType<typeof createErasure>;
+
+/** What one domain removes of a person. Both halves may run again when there is nothing left. */
+export type ErasurePart = {
+  /** In the transaction that ends the account: what must be gone with it. What it returns runs after the commit. */
+  atOnce?: (tx: Tx, append: Append, userId: number) => Promise<(() => void) | undefined>;
+  /** Afterwards, in transactions of its own; each round is a bounded piece of the work. */
+  afterwards?: (userId: number, mode: ErasureMode) => AsyncIterable<void>;
+};
+
+type Note = { userId: number; mode: string; receiptId: string; startedAt: Date };
+
+/** An answer waits so long for the rest to be gone, too. */
+const patienceMs = 2_000;
+/** After this time everything is looked through once more: a request that had begun before may have left something behind. */
+const settledMs = 60_000;
+const journalTries = 10;
+const journalPauseMs = 100;
+const listsAtOnce = 200;
+
+export function createErasure({
+  db,
+  write,
+  locks,
+  accounts,
+  mail,
+  config,
+  clock,
+  logger,
+  countMessages,
+}: {
+  db: Database;
+  write: Write;
+  locks: Locks;
+  accounts: Pick<Accounts, 'mustKnowPassword'>;
+  mail: Pick<Mail, 'erase'>;
+  config: Pick<Config, 'OPERATORS'>;
+  clock: () => Date;
+  logger: Log;
+  /** How many messages of a person are there to be erased. */
+  countMessages: (userId: number) => Promise<number>;
+}) {
+  /** In the order in which they run. */
+  const parts: ErasurePart[] = [{ atOnce: removeOwn, afterwards: leaveContactLists }];
+  const running = new Map<number, Promise<boolean>>();
+  let stopping = false;
+  let resumed = false;
+  return { parts, deleteAccount, finish, close };
+
+  /**
+   * Ends the viewer's account for good. ANONYMIZE leaves its messages, ERASE nothing but their places. When this resolves the account is gone and its sessions
+   * have ended; of a large one the last messages may take moments longer. `erasedMessages` is how many there were. The name is free again and inherits nothing.
+   * Fails with INVALID_CREDENTIALS, RATE_LIMITED after too many wrong passwords, UNAVAILABLE, or TOKEN_INVALID when the account was deleted meanwhile.
+   */
+  async function deleteAccount({ userId }: Viewer, { password, mode }: { password: string; mode: ErasureMode }): Promise<{ receiptId: string; erasedMessages: number }> {
+    const { note, afterCommit, usernameKey } = await endAccount(userId, password, mode);
+    for (const job of afterCommit) job();
+    if (config.OPERATORS.map(foldName).includes(usernameKey)) logger.warn('an operator deleted their account: take the name, which is free now, out of OPERATORS');
+    let erasedMessages = 0;
+    let rest: Promise<boolean>;
+    try {
+      if (mode === 'ERASE') erasedMessages = await countMessages(userId);
+    } finally {
+      rest = begin(note);
+    }
+    logger.info({ receiptId: note.receiptId, mode, erasedMessages }, 'account deleted');
+    const timeout = new AbortController();
+    await Promise.race([rest, sleep(patienceMs, undefined, { signal: timeout.signal, ref: false }).catch(() => {})]);
+    timeout.abort();
+    return { receiptId: note.receiptId, erasedMessages };
+  }
+
+  async function endAccount(userId: number, password: string, mode: ErasureMode): Promise<{ note: Note; afterCommit: (() => void)[]; usernameKey: string }> {
+    for (;;) {
+      const account = await accounts.mustKnowPassword(userId, password).catch((error) => {
+        throw hasCode(error, 'NOT_FOUND') ? new AppError('TOKEN_INVALID') : error;
+      });
+      const ended = await write(async (tx, append) => {
+        // Before the account: a room that is being opened to all accounts has them all, or finds this one gone.
+        await locks.lockAccountsForJoining(tx);
+        const note = { userId, mode, receiptId: randomUUID(), startedAt: clock() };
+        const { count } = await tx.user.updateMany({ where: { id: userId, passwordHash: account.passwordHash, deletedAt: null }, data: tombstoneOf(userId, note.startedAt) });
+        // The hash was renewed, the password changed, or the account deleted while it was checked.
+        if (count === 0) return null;
+        const afterCommit = await removeAtOnce(tx, append, userId);
+        append({ type: 'user-updated', userId });
+        await tx.erasure.create({ data: note });
+        return { note, afterCommit, usernameKey: account.usernameKey };
+      });
+      if (ended) return ended;
+    }
+  }
+
+  async function removeAtOnce(tx: Tx, append: Append, userId: number): Promise<(() => void)[]> {
+    const afterCommit: (() => void)[] = [];
+    for (const part of parts) {
+      const job = await part.atOnce?.(tx, append, userId);
+      if (job) afterCommit.push(job);
+    }
+    return afterCommit;
+  }
+
+  // ---------------------------------------------------------------- the rest
+
+  /** Removes the rest, once at a time for each account. Resolves to whether nothing is left; never fails, as it is tried again later. */
+  function begin(note: Note): Promise<boolean> {
+    const known = running.get(note.userId);
+    if (known) return known;
+    const job = removeRest(note)
+      .catch((error: unknown) => {
+        logger.warn({ err: error, receiptId: note.receiptId }, 'a deleted account is not cleared away yet; trying again later');
+        return false;
+      })
+      .finally(() => running.delete(note.userId));
+    running.set(note.userId, job);
+    return job;
+  }
+
+  async function removeRest({ userId, mode, receiptId }: Note): Promise<boolean> {
+    for (const { afterwards } of parts) {
+      for await (const _piece of afterwards?.(userId, mode as ErasureMode) ?? []) {
+        if (stopping) return false;
+        await nextTurn();
+      }
+    }
+    await mail.erase(userId);
+    for (let tries = 1; !(await db.emptyJournal()); tries++) {
+      if (stopping || tries >= journalTries) return false;
+      await sleep(journalPauseMs, undefined, { ref: false });
+    }
+    logger.info({ receiptId }, 'nothing is left of a deleted account');
+    return true;
+  }
+
+  /**
+   * Goes on with what a crash or an error interrupted, and looks once more through what is settled by now. Returns for how many accounts that was the last time.
+   */
+  async function finish(): Promise<number> {
+    const settled = clock().getTime() - settledMs;
+    // Another node may be at work on what is younger; on SQLite there is none.
+    const youngest = !resumed && db.engine === 'sqlite' ? Number.POSITIVE_INFINITY : settled;
+    resumed = true;
+    const notes = await db.read.erasure.findMany({ orderBy: { startedAt: 'asc' } });
+    let finished = 0;
+    for (const note of notes) {
+      if (stopping) return finished;
+      if (note.startedAt.getTime() > youngest || running.has(note.userId)) continue;
+      for (const job of await write((tx, append) => removeAtOnce(tx, append, note.userId))) job();
+      if (!(await begin(note)) || note.startedAt.getTime() > settled) continue;
+      await db.sqlTransaction((sql) => sql.all('DELETE FROM "Erasure" WHERE "userId" = ?', [note.userId]));
+      finished++;
+    }
+    return finished;
+  }
+
+  /** Stops behind the piece that is under way. What is left is gone on with after the next start. */
+  async function close(): Promise<void> {
+    stopping = true;
+    await Promise.all(running.values());
+  }
+
+  // ---------------------------------------------------------------- what accounts themselves have
+
+  /** What nobody else has a part in. */
+  async function removeOwn(tx: Tx, _append: Append, userId: number): Promise<undefined> {
+    await tx.contact.deleteMany({ where: { ownerId: userId } });
+    await tx.passwordReset.deleteMany({ where: { userId } });
+    await tx.mail.deleteMany({ where: { userId } });
+    await tx.notificationRead.deleteMany({ where: { userId } });
+    await tx.notificationMark.deleteMany({ where: { userId } });
+    const devices = await tx.pushDevice.findMany({ where: { userId }, select: { id: true } });
+    await tx.push.deleteMany({ where: { deviceId: { in: devices.map(({ id }) => id) } } });
+    await tx.pushDevice.deleteMany({ where: { userId } });
+  }
+
+  /** Takes the person off other people's lists of contacts. */
+  async function* leaveContactLists(userId: number): AsyncGenerator<void> {
+    for (let count = listsAtOnce; count === listsAtOnce; ) {
+      count = await write(async (tx, append) => {
+        const lists = await tx.contact.findMany({ where: { personId: userId }, orderBy: { ownerId: 'asc' }, take: listsAtOnce, select: { ownerId: true } });
+        const ownerIds = lists.map(({ ownerId }) => ownerId);
+        await tx.contact.deleteMany({ where: { personId: userId, ownerId: { in: ownerIds } } });
+        append(...ownerIds.map((ownerId) => ({ type: 'account-changed' as const, userId: ownerId })));
+        return lists.length;
+      });
+      yield;
+    }
+  }
+}
+
+/** What stays of an account: its id, and when it was made. Nobody can register the name, as it holds a colon, and no password fits. */
+const tombstoneOf = (id: number, deletedAt: Date) => ({
+  username: `deleted:${id}`,
+  usernameKey: `deleted:${id}`,
+  displayName: 'Deleted account',
+  displayNameKey: foldName('Deleted account'),
+  firstName: null,
+  lastName: null,
+  email: null,
+  emailKey: null,
+  phone: null,
+  address: null,
+  passwordHash: '',
+  lastSeenAt: null,
+  avatarId: null,
+  deletedAt,
+});

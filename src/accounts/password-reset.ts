@@ -1,0 +1,206 @@
+/**
+ * A forgotten password: a one-time code by mail, and a new password for it (after OWASP's Forgot Password Cheat Sheet). Who has an account shows neither
+ * in an answer nor in its time, and the code itself is nowhere but in the mail.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import { type Config, publicUrlOf } from '../config.ts';
+import { AppError, createProblems, type TokenFailure } from '../errors.ts';
+import type { Append, Write } from '../events/write.ts';
+import type { Database, Tx } from '../storage/database.ts';
+import { forUpdate, toDate, toDateOrNull } from '../storage/sql.ts';
+import type { Letter, Mail } from './mail.ts';
+import { checkEmail, foldName } from './names.ts';
+import { checkPassword, type Passwords } from './passwords.ts';
+import type { LimitKey, RateLimits } from './rate-limits.ts';
+
+export type PasswordReset = ReturnType<typeof createPasswordReset>;
+
+/** 256 bits, of which OWASP asks for 128. */
+const codeBytes = 32;
+/** For so long an old code is told from one that never was. */
+const rememberedMs = 24 * 60 * 60_000;
+const sweptAtOnce = 500;
+
+export function createPasswordReset({
+  db,
+  write,
+  passwords,
+  limits,
+  mail,
+  config,
+  clock,
+  endSessions,
+  forgetSession,
+}: {
+  db: Database;
+  write: Write;
+  passwords: Passwords;
+  limits: RateLimits;
+  mail: Pick<Mail, 'post' | 'postByEmail' | 'wake'>;
+  config: Pick<Config, 'PUBLIC_URL' | 'HOST' | 'PORT' | 'PASSWORD_RESET_SECONDS'>;
+  clock: () => Date;
+  /** Ends all sessions of an account because its password changed, inside the transaction; answers their ids. */
+  endSessions: (tx: Tx, append: Append, userId: number) => Promise<number[]>;
+  /** After the commit: tokens of this session fail at once. */
+  forgetSession: (sessionId: number) => void;
+}) {
+  const place = new URL(publicUrlOf(config)).host;
+  return { request, confirm, sweep, writeReset, writeChanged };
+
+  /**
+   * Has a code mailed to the account with this e-mail, if there is one; the work done before the answer is the same if there is none. Fails with
+   * VALIDATION_FAILED, RATE_LIMITED (per e-mail, known or not, and per client address) or UNAVAILABLE.
+   */
+  async function request(email: string, client: { ipAddress: string }): Promise<void> {
+    const problems = createProblems();
+    checkEmail(problems, email);
+    problems.check();
+    const emailKey = foldName(email);
+    await limits.take('RESET', { address: client.ipAddress }, { name: emailKey });
+    await mail.postByEmail('password-reset', emailKey);
+  }
+
+  /**
+   * Sets a new password for a code, which is used up by it, and ends all sessions. A refused password leaves the code good. Returns how many sessions
+   * were ended. Fails with INVALID_TOKEN, VALIDATION_FAILED, RATE_LIMITED (wrong codes count as wrong logins) or UNAVAILABLE.
+   */
+  async function confirm(
+    input: { token: string; newPassword: string; newPasswordConfirmation?: string | null },
+    client: { ipAddress: string },
+  ): Promise<{ endedSessions: number }> {
+    const address: LimitKey = { address: client.ipAddress };
+    await limits.take('LOGIN', address);
+    const digest = digestOf(input.token.trim().slice(0, 100));
+    const { id, username } = await mustFindAccount(digest);
+    await limits.giveBack('LOGIN', address);
+    const problems = createProblems();
+    checkPassword(problems, 'newPassword', input.newPassword, username, input.newPasswordConfirmation);
+    problems.check();
+    const passwordHash = await passwords.hash(input.newPassword);
+    const endedIds = await write(async (tx, append) => {
+      const now = clock();
+      // The account first, as a login does: a session that is just being opened with the old password is seen below, or is not opened.
+      const changed = await tx.user.updateMany({ where: { id, deletedAt: null }, data: { passwordHash } });
+      const used = await tx.passwordReset.updateMany({ where: { digest, usedAt: null, expiresAt: { gt: now } }, data: { usedAt: now } });
+      // Another try was faster, or its time ran out while the password was hashed.
+      if (changed.count === 0 || used.count === 0) throw invalidCode('REVOKED');
+      await voidResetCodes(tx, id, now);
+      await tx.mail.deleteMany({ where: { userId: id, kind: 'password-reset' } });
+      await mail.post(tx, 'password-changed', id);
+      return endSessions(tx, append, id);
+    });
+    for (const sessionId of endedIds) forgetSession(sessionId);
+    mail.wake();
+    return { endedSessions: endedIds.length };
+  }
+
+  /** Whose code this is, when it can be used. */
+  async function mustFindAccount(digest: string): Promise<{ id: number; username: string }> {
+    type Row = { id: number; username: string; usedAt: unknown; expiresAt: unknown };
+    const [row] = await db.sql.all<Row>(
+      'SELECT u."id", u."username", r."usedAt", r."expiresAt" FROM "PasswordReset" r JOIN "User" u ON u."id" = r."userId" WHERE r."digest" = ? AND u."deletedAt" IS NULL',
+      [digest],
+    );
+    if (!row) throw invalidCode('UNKNOWN');
+    if (toDateOrNull(row.usedAt)) throw invalidCode('REVOKED');
+    if (toDate(row.expiresAt) <= clock()) throw invalidCode('EXPIRED');
+    return { id: row.id, username: row.username };
+  }
+
+  /** Forgets codes that ended a day ago, a bounded piece at a time. Returns how many went. */
+  async function sweep(): Promise<number> {
+    const before = new Date(clock().getTime() - rememberedMs);
+    for (let gone = 0; ; ) {
+      const rows = await db.sqlTransaction((sql) =>
+        sql.all('DELETE FROM "PasswordReset" WHERE "digest" IN (SELECT "digest" FROM "PasswordReset" WHERE "expiresAt" < ? LIMIT ?) RETURNING "digest"', [before, sweptAtOnce]),
+      );
+      gone += rows.length;
+      if (rows.length < sweptAtOnce) return gone;
+    }
+  }
+
+  // ---------------------------------------------------------------- mails
+
+  /** Makes a new code, which voids the older ones, and the mail that carries it. Null when the account is gone or has no e-mail any more. */
+  async function writeReset(userId: number): Promise<Letter | null> {
+    const code = randomBytes(codeBytes).toString('base64url');
+    const now = clock();
+    const expiresAt = new Date(now.getTime() + config.PASSWORD_RESET_SECONDS * 1000);
+    const person = await db.sqlTransaction(async (sql) => {
+      // Held until the commit: when the e-mail changes afterwards, that voids this code.
+      const [row] = await sql.all<Addressee>(`SELECT "username", "email" FROM "User" WHERE "id" = ? AND "deletedAt" IS NULL ${forUpdate(sql.engine)}`, [userId]);
+      if (row?.email == null) return null;
+      await sql.all('UPDATE "PasswordReset" SET "usedAt" = ? WHERE "userId" = ? AND "usedAt" IS NULL', [now, userId]);
+      await sql.all('INSERT INTO "PasswordReset" ("digest", "userId", "createdAt", "expiresAt") VALUES (?, ?, ?, ?)', [digestOf(code), userId, now, expiresAt]);
+      return row;
+    });
+    if (!person?.email) return null;
+    // Behind `#`, where neither servers nor `Referer` headers see it.
+    const link = `${publicUrlOf(config)}/reset-password#${code}`;
+    return letter(person, {
+      subject: `A new password for ${place}`,
+      paragraphs: [
+        `Somebody, hopefully you, has forgotten the password of your account at ${place}. To set a new one, open this page:`,
+        { link, label: 'Set a new password' },
+        'Or give this code to your app:',
+        { code },
+        `It works once, until ${timeOf(expiresAt)}. All devices will then have to sign in again.`,
+        'If it was not you, there is nothing to do: your password stays as it is.',
+      ],
+    });
+  }
+
+  /** Tells that the password was changed, so that a change by somebody else does not go unnoticed. Null when the account is gone or has no e-mail. */
+  async function writeChanged(userId: number): Promise<Letter | null> {
+    const [person] = await db.sql.all<Addressee>('SELECT "username", "email" FROM "User" WHERE "id" = ? AND "deletedAt" IS NULL', [userId]);
+    if (!person) return null;
+    return letter(person, {
+      subject: `Your password for ${place} was changed`,
+      paragraphs: [
+        `The password of your account at ${place} was changed a moment ago. If you did that, all is well.`,
+        'If it was not you, somebody may have got into your account or your mails: set a new password at once with “forgotten password”, and look after this mailbox, too.',
+      ],
+    });
+  }
+}
+
+/** The codes that an account has been sent work no more: its password or e-mail is another now. Inside the transaction of that change. */
+export async function voidResetCodes(tx: Tx, userId: number, now: Date): Promise<void> {
+  await tx.passwordReset.updateMany({ where: { userId, usedAt: null }, data: { usedAt: now } });
+}
+
+type Addressee = { username: string; email: string | null };
+type Paragraph = string | { link: string; label: string } | { code: string };
+
+/** The same words as text and as HTML. Of the account only its username is in it: a display name could be anybody's advertisement. */
+function letter({ username, email }: Addressee, { subject, paragraphs }: { subject: string; paragraphs: Paragraph[] }): Letter | null {
+  if (email === null) return null;
+  const all: Paragraph[] = [`Hello ${username},`, ...paragraphs];
+  const text = all.map((part) => (typeof part === 'string' ? wrapped(part) : 'link' in part ? part.link : part.code));
+  const html = all.map((part) => {
+    if (typeof part === 'string') return `<p>${escaped(part)}</p>`;
+    if ('code' in part) return `<p style="font-family: monospace; font-size: 1.1em; overflow-wrap: anywhere">${escaped(part.code)}</p>`;
+    return `<p><a href="${escaped(part.link)}">${escaped(part.label)}</a></p>\n<p style="overflow-wrap: anywhere">${escaped(part.link)}</p>`;
+  });
+  return {
+    to: email,
+    subject,
+    text: `${text.join('\n\n')}\n`,
+    html: `<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8"><title>${escaped(subject)}</title></head>\n<body style="font-family: sans-serif; line-height: 1.5; max-width: 40em">\n${html.join('\n')}\n</body>\n</html>\n`,
+  };
+}
+
+/** In lines of at most 72 characters, as long as its words allow that. */
+const wrapped = (text: string): string => text.replaceAll(/(.{1,72})(?: +|$)/g, '$1\n').trimEnd();
+const escaped = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+const timeOf = (date: Date): string => `${date.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+
+/** What the database keeps of a code. One that cannot be guessed needs no salt and no slow hash. */
+const digestOf = (code: string): string => createHash('sha256').update(code).digest('base64url');
+
+const failureSentences = {
+  UNKNOWN: 'This code is not known here.',
+  EXPIRED: 'The code has expired: ask for a new one.',
+  REVOKED: 'The code was used or replaced by a newer one.',
+} satisfies Partial<Record<TokenFailure, string>>;
+const invalidCode = (tokenFailure: keyof typeof failureSentences): AppError => new AppError('INVALID_TOKEN', { tokenFailure }, failureSentences[tokenFailure]);

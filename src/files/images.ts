@@ -1,0 +1,151 @@
+/**
+ * Pictures: what a file is by its first bytes, how large its picture is, and thumbnails in a few sizes. Decoding is what attackers aim at: only five formats,
+ * never SVG, a limit of pixels before anything is decoded, the first frame only, one picture at a time, and no metadata in what comes out.
+ */
+import { fileTypeFromBuffer } from 'file-type';
+import sharp from 'sharp';
+import { AppError } from '../errors.ts';
+import { type Blobs, derivedKey } from './blobs.ts';
+
+export type Images = ReturnType<typeof createImages>;
+
+/** Longest sides that pictures are made in. */
+export const pictureSizes = [64, 128, 256, 512, 1024, 2048] as const;
+/** Of every picture there is this one from the start. */
+const firstSize = 256;
+/** Everything that is sent as a picture has this type. */
+export const pictureType = 'image/webp';
+
+/** How many of a file's first bytes tell what it is. */
+export const headBytes = 65_536;
+
+const decodable = new Set(['image/jpeg', 'image/png', 'image/apng', 'image/gif', 'image/webp', 'image/avif']);
+const loaders = ['Jpeg', 'Png', 'Webp', 'Nsgif', 'Heif'].map((name) => `VipsForeignLoad${name}`);
+/** Some 7,000 by 5,700: more than phones take, and 160 MB when decoded. */
+const mostPixels = 40_000_000;
+const largestFile = 64 * 1024 * 1024;
+const mostSeconds = 20;
+const mostWaiting = 100;
+
+/** What a browser might run when it is told the truth about it. */
+const active = /html|xml|svg|script|xsl|mathml|flash|java|mht/;
+/** Types that bytes do not tell, and that are harmless when it is not true. */
+const plain = new Set(['text/plain', 'text/csv', 'text/markdown', 'text/calendar', 'text/vcard', 'application/json']);
+const unknown = 'application/octet-stream';
+
+/**
+ * The type of a file: what its bytes say, or, when they say nothing, what was announced if that is harmless. Whatever a browser could run is
+ * `application/octet-stream`.
+ */
+export async function typeOf(head: Uint8Array, announced: string): Promise<string> {
+  const found = await fileTypeFromBuffer(head).catch(() => undefined);
+  if (found) return active.test(found.mime) ? unknown : found.mime;
+  return plain.has(announced) ? announced : unknown;
+}
+
+/** The size in which a picture of these sides is sent to somebody who shows it in this width and height: the smallest that fills both. */
+export function pictureSizeFor({ width, height }: { width: number; height: number }, wanted: { width: number | null; height: number | null }): number {
+  const scale = Math.max((wanted.width ?? 0) / width, (wanted.height ?? 0) / height);
+  if (scale <= 0) return pictureSizes.at(-1) as number;
+  const longest = scale * Math.max(width, height);
+  return pictureSizes.find((size) => size >= longest) ?? (pictureSizes.at(-1) as number);
+}
+
+export function createImages({ blobs }: { blobs: Pick<Blobs, 'put' | 'get' | 'remove'> }) {
+  // Of the whole process: nothing but these loaders may ever see what somebody sent.
+  sharp.block({ operation: ['VipsForeignLoad'] });
+  sharp.unblock({ operation: loaders });
+  sharp.cache(false);
+  sharp.concurrency(1);
+  const making = new Map<string, Promise<Buffer | null>>();
+  const waiting: (() => void)[] = [];
+  let busy = false;
+  return { measure, picture, remove };
+
+  /** Width and height as the picture is seen; null for what is none, is broken or is too large. Decodes all of it. Fails with UNAVAILABLE when too many wait. */
+  async function measure(key: string, type: string, size: number): Promise<{ width: number; height: number } | null> {
+    if (!decodable.has(type) || size > largestFile) return null;
+    return inTurn(async () => {
+      const bytes = await readAll(key);
+      const decoded = bytes && (await decode(bytes).catch(() => null));
+      if (!decoded) return null;
+      await blobs.put(derivedKey(key, firstSize), [decoded.small]);
+      return { width: decoded.width, height: decoded.height };
+    });
+  }
+
+  /** The picture in one of the sizes, made when it is asked for the first time. Null when the file is gone. Fails with UNAVAILABLE when too many wait. */
+  async function picture(key: string, size: number): Promise<Buffer | null> {
+    const derived = derivedKey(key, size);
+    const kept = await blobs.get(derived);
+    if (kept) return collect(kept.bytes);
+    let made = making.get(derived);
+    if (!made) {
+      made = inTurn(() => make(key, size));
+      making.set(derived, made);
+      const forget = (): void => void making.delete(derived);
+      made.then(forget, forget);
+    }
+    return made;
+  }
+
+  async function make(key: string, size: number): Promise<Buffer | null> {
+    const bytes = await readAll(key);
+    if (!bytes) return null;
+    const made = await scaled(bytes, size);
+    await blobs.put(derivedKey(key, size), [made]);
+    // Removed in the meantime: this one, too, or it would stay for ever.
+    const still = await blobs.get(key);
+    still?.bytes.destroy();
+    if (!still) await blobs.remove(derivedKey(key, size));
+    return still && made;
+  }
+
+  /** Removes a blob, and then everything that was made of it. */
+  async function remove(key: string): Promise<void> {
+    for (const each of [key, ...pictureSizes.map((size) => derivedKey(key, size))]) await blobs.remove(each);
+  }
+
+  async function readAll(key: string): Promise<Buffer | null> {
+    const found = await blobs.get(key);
+    return found && collect(found.bytes);
+  }
+
+  /** Decoding runs in threads, of which everything else needs some, too: one picture at a time. */
+  async function inTurn<T>(job: () => Promise<T>): Promise<T> {
+    if (busy) {
+      if (waiting.length >= mostWaiting) throw new AppError('UNAVAILABLE', undefined, 'Too many pictures at once: try again in a moment.');
+      await new Promise<void>((turn) => waiting.push(turn));
+    }
+    busy = true;
+    try {
+      return await job();
+    } finally {
+      const next = waiting.shift();
+      if (next) next();
+      else busy = false;
+    }
+  }
+}
+
+const open = (bytes: Buffer) => sharp(bytes, { limitInputPixels: mostPixels, failOn: 'error', pages: 1 });
+
+const scaled = (bytes: Buffer, size: number): Promise<Buffer> =>
+  open(bytes)
+    .timeout({ seconds: mostSeconds })
+    .autoOrient()
+    .resize({ width: size, height: size, fit: 'inside', withoutEnlargement: true })
+    .webp({ quality: 80, effort: 2 })
+    .toBuffer();
+
+/** Sides as the picture is seen, and the first thumbnail. Fails for what is broken or too large. */
+async function decode(bytes: Buffer): Promise<{ width: number; height: number; small: Buffer }> {
+  const { width, height } = (await open(bytes).metadata()).autoOrient;
+  return { width, height, small: await scaled(bytes, firstSize) };
+}
+
+async function collect(bytes: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of bytes) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}

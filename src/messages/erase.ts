@@ -1,0 +1,118 @@
+/** Erasing what a person has written, when the account is deleted: texts go, places stay. In bounded pieces, so that nobody else is held up. */
+import type { WriteBatch } from '../events/write.ts';
+import type { Database } from '../storage/database.ts';
+import { oneOfList, type Sql, toDateOrNull } from '../storage/sql.ts';
+import { yieldWhenLong } from '../turns.ts';
+import type { Messages } from './messages.ts';
+import { lockChats } from './store.ts';
+
+type Written = { id: number; chatId: number; seq: number; deletedAt: Date | null };
+
+/** Chats that are looked through at once for messages of the person. */
+const chatsAtOnce = 1_000;
+const pieceSize = 100;
+
+export function createMessageErasure({
+  db,
+  writeBatch,
+  messages,
+  files,
+  clock,
+}: {
+  db: Database;
+  writeBatch: WriteBatch;
+  messages: Pick<Messages, 'sweepDeletedRooms'>;
+  files: {
+    /** Lets go of the files of messages, in the transaction that blanks them. */
+    release: (sql: Sql, messageIds: readonly number[]) => Promise<void>;
+  };
+  clock: () => Date;
+}) {
+  return { count, afterwards };
+
+  /** How many messages of a person there are that were not deleted. */
+  async function count(senderId: number): Promise<number> {
+    let found = 0;
+    for await (const piece of written(senderId)) found += piece.filter(({ deletedAt }) => deletedAt === null).length;
+    return found;
+  }
+
+  /** ERASE: blanks every message of the person, also those that are tombstones already, and tells of each that was none. Both modes: clears away the rooms that went with the account. */
+  async function* afterwards(senderId: number, mode: 'ANONYMIZE' | 'ERASE'): AsyncGenerator<void> {
+    if (mode === 'ERASE') {
+      for await (const piece of written(senderId)) {
+        await blank(piece);
+        yield;
+      }
+    }
+    await messages.sweepDeletedRooms();
+  }
+
+  /**
+   * All messages of a person, in pieces. No index leads from a person to messages, as that would make every send dearer; but one tells for each chat in no time
+   * whether there are any.
+   */
+  async function* written(senderId: number): AsyncGenerator<Written[]> {
+    const [last] = await db.sql.all<{ id: number | null }>('SELECT MAX("id") AS "id" FROM "Chat"', []);
+    let piece: Written[] = [];
+    for (let from = 0; from < (last?.id ?? 0); from += chatsAtOnce) {
+      const chats = await db.sql.all<{ id: number }>(
+        `SELECT c."id" FROM "Chat" c WHERE c."id" > ? AND c."id" <= ? AND EXISTS (SELECT 1 FROM "Message" m WHERE m."chatId" = c."id" AND m."senderId" = ?) ORDER BY c."id"`,
+        [from, from + chatsAtOnce, senderId],
+      );
+      await yieldWhenLong();
+      for (const { id } of chats) {
+        for (let after = 0, more = true; more; ) {
+          const rows = await pageOf(id, senderId, after, pieceSize - piece.length);
+          after = rows.at(-1)?.seq ?? after;
+          more = rows.length === pieceSize - piece.length;
+          piece.push(...rows);
+          if (piece.length === pieceSize) {
+            yield piece;
+            piece = [];
+          }
+          await yieldWhenLong();
+        }
+      }
+    }
+    if (piece.length > 0) yield piece;
+  }
+
+  async function pageOf(chatId: number, senderId: number, after: number, limit: number): Promise<Written[]> {
+    const rows = await db.sql.all<Written>('SELECT "id", "chatId", "seq", "deletedAt" FROM "Message" WHERE "chatId" = ? AND "senderId" = ? AND "seq" > ? ORDER BY "seq" LIMIT ?', [
+      chatId,
+      senderId,
+      after,
+      limit,
+    ]);
+    return rows.map((row) => ({ ...row, id: Number(row.id), deletedAt: toDateOrNull(row.deletedAt) }));
+  }
+
+  /** As deleting each of them does, and nothing stays of what its sender's client said. */
+  async function blank(piece: readonly Written[]): Promise<void> {
+    await writeBatch(async (sql, number) => {
+      const chats = await lockChats(sql, [...new Set(piece.map(({ chatId }) => chatId))]);
+      const open = new Set(chats.filter(({ deletedAt }) => deletedAt === null).map(({ id }) => id));
+      const standing = await standingAmong(
+        sql,
+        piece.map(({ id }) => id),
+      );
+      await sql.all(
+        `UPDATE "Message" SET "text" = NULL, "clientMessageId" = NULL, "contentDigest" = NULL, "clientSentAt" = NULL, "deletedAt" = COALESCE("deletedAt", ?)
+         WHERE ${oneOfList(sql.engine, '"id"', 'bigint')}`,
+        [clock(), piece.map(({ id }) => id)],
+      );
+      await files.release(
+        sql,
+        piece.map(({ id }) => id),
+      );
+      await number(piece.filter(({ id, chatId }) => standing.has(id) && open.has(chatId)).map(({ id, chatId }) => ({ type: 'message-deleted', chatId, messageId: id })));
+    });
+  }
+}
+
+/** Those of these messages that are not deleted at this moment. */
+async function standingAmong(sql: Sql, ids: readonly number[]): Promise<Set<number>> {
+  const rows = await sql.all<{ id: number }>(`SELECT "id" FROM "Message" WHERE ${oneOfList(sql.engine, '"id"', 'bigint')} AND "deletedAt" IS NULL`, [ids]);
+  return new Set(rows.map((row) => Number(row.id)));
+}

@@ -1,0 +1,307 @@
+/**
+ * Notifications: what others wrote in one's own chats. A notification is a message, and its id the message's: a message to a room of thousands writes
+ * nothing for its readers. Only what is marked as read without reading the chat is stored.
+ */
+import { notFound } from '../errors.ts';
+import type { EventOf } from '../events/event.ts';
+import type { WriteBatch } from '../events/write.ts';
+import type { Receipts } from '../messages/receipts.ts';
+import type { Behind } from '../messages/send.ts';
+import { messagesByIds } from '../messages/store.ts';
+import type { Viewer } from '../sessions/viewer.ts';
+import type { Database } from '../storage/database.ts';
+import { keysetPage, type Page, type PageRequest, type ReadBetween } from '../storage/page.ts';
+import type { ChatRow, MessageRow, UserRow } from '../storage/rows.ts';
+import { type Sql, tableOf, toDate } from '../storage/sql.ts';
+import { yieldWhenLong } from '../turns.ts';
+
+export type Notifications = ReturnType<typeof createNotifications>;
+/** A message of somebody else, sent after the person had become a member of its chat, and not deleted. */
+export type NotificationRow = MessageRow;
+/** What to mark as read. An id that is null never was one. */
+export type Selection = { ids: readonly (number | null)[] } | { upToId: number | null } | { all: true };
+
+/** A piece of a chat: the messages with `low` < seq <= `high`. */
+type Stretch = { chatId: number; low: number; high: number };
+type Bounds = Parameters<ReadBetween<MessageRow, [number]>>[0];
+
+const longestSummary = 120;
+const longestName = 40;
+/** More ids than these are not told one by one. */
+const mostTold = 200;
+/** What one statement may have to walk through: so many chats, and so many messages in all. */
+const chatsAtOnce = 200;
+const walkedAtOnce = 10_000;
+const walkedAtFirst = 1_000;
+const sweptAtOnce = 500;
+const sweptInARound = 20 * sweptAtOnce;
+
+/** What is told right behind a message, where there is anybody to notify. */
+export const announce: Behind = ({ chat, seq, others }) => (others > 0 ? [{ type: 'notification-added', chatId: chat.id, seq }] : []);
+
+export function createNotifications({ db, writeBatch, receipts, clock }: { db: Database; writeBatch: WriteBatch; receipts: Pick<Receipts, 'unread'>; clock: () => Date }) {
+  /** Where the last round of sweeping stopped. */
+  let swept: [userId: number, messageId: number] = [0, 0];
+  return { page, unreadCount, findMany, readTimes, toldAsRead, markRead, sweep };
+
+  /**
+   * Newest first. Costs index look-ups: for each chat its newest notification, then a page's worth of each chat that can be on the page.
+   * Fails with BAD_REQUEST for a cursor that is none.
+   */
+  async function page({ userId }: Viewer, unreadOnly: boolean, request: PageRequest): Promise<Page<NotificationRow>> {
+    return keysetPage<NotificationRow, [number]>(request, { isKey, keyOf: ({ id }) => [id], read: (bounds) => read(userId, unreadOnly, bounds) });
+  }
+
+  async function read(userId: number, unreadOnly: boolean, { after, before, backward, limit }: Bounds): Promise<NotificationRow[]> {
+    let stretches = unreadOnly ? (await unreadStretches(userId)).stretches : await stretchesOf(userId, 'joinedSeq');
+    if (after) stretches = await cut(stretches, 'high', after[0] - 1);
+    if (before) stretches = await cut(stretches, 'low', before[0]);
+    const inOrder = (a: number, b: number): number => (backward ? a - b : b - a);
+    const found = await nearest(await leading(), limit);
+    const ids = found
+      .flatMap((chat) => chat.ids)
+      .sort(inOrder)
+      .slice(0, limit);
+    return (await messagesByIds(db.sql, ids)).sort((a, b) => inOrder(a.id, b.id));
+
+    /** The stretches that a page can reach into: no more than it has places, those whose first notification comes first. */
+    async function leading(): Promise<Stretch[]> {
+      if (stretches.length <= limit) return stretches;
+      const heads = (await nearest(stretches, 1)).flatMap(({ chatId, ids: [id] }) => (id === undefined ? [] : [{ chatId, id }]));
+      const first = heads.sort((a, b) => inOrder(a.id, b.id)).slice(0, limit);
+      const chatIds = new Set(first.map(({ chatId }) => chatId));
+      return stretches.filter(({ chatId }) => chatIds.has(chatId));
+    }
+
+    /** The first notifications of each stretch, in the order of the list. Long runs of what is none are passed over a bounded piece at a time. */
+    async function nearest(among: readonly Stretch[], most: number): Promise<{ chatId: number; ids: number[] }[]> {
+      const [unread, ...reader] = unreadOnly ? ['AND NOT EXISTS (SELECT 1 FROM "NotificationRead" r WHERE r."userId" = ? AND r."messageId" = m."id")', userId] : [''];
+      const text = `SELECT t."chatId", (SELECT string_agg(CAST(q."id" AS text), ',') FROM (
+           SELECT m."id" FROM "Message" m WHERE m."chatId" = t."chatId" AND m."seq" > t."low" AND m."seq" <= t."high" AND m."senderId" <> ? AND m."deletedAt" IS NULL ${unread}
+           ORDER BY m."seq" ${backward ? 'ASC' : 'DESC'} LIMIT ?) q) AS "ids" FROM ${stretchTable(db.engine)}`;
+      const found = new Map(among.map(({ chatId }) => [chatId, [] as number[]]));
+      let left = [...among];
+      for (let length = walkedAtFirst; left.length > 0; length = Math.min(2 * length, walkedAtOnce)) {
+        const parts = left.map(({ chatId, low, high }) => (backward ? { chatId, low, high: Math.min(high, low + length) } : { chatId, low: Math.max(low, high - length), high }));
+        const rows = await inPieces(parts, (piece) => db.sql.all<{ chatId: number; ids: string | null }>(text, [userId, ...reader, most, piece]));
+        for (const { chatId, ids } of rows) if (ids !== null) found.get(chatId)?.push(...ids.split(',').map(Number));
+        left = left
+          .map((stretch, index) => (backward ? { ...stretch, low: (parts[index] as Stretch).high } : { ...stretch, high: (parts[index] as Stretch).low }))
+          .filter(({ chatId, low, high }) => high > low && (found.get(chatId)?.length ?? 0) < most);
+      }
+      return [...found].map(([chatId, ids]) => ({ chatId, ids: ids.slice(0, most) }));
+    }
+  }
+
+  /** Exact: what came behind the markers, less the own and the deleted, which narrow indexes count, and less what was marked one by one. */
+  async function unreadCount(userId: number): Promise<number> {
+    const { stretches, mark } = await unreadStretches(userId);
+    if (stretches.length === 0) return 0;
+    const counts = await inPieces(stretches, (piece) => receipts.unread(piece.map(({ chatId, low, high }) => ({ chatId, userId, readSeq: low, lastSeq: high }))));
+    const [marked] = await db.sql.all<{ count: number }>(
+      `SELECT count(*) AS "count" FROM "NotificationRead" r JOIN "Message" m ON m."id" = r."messageId" JOIN "Member" b ON b."chatId" = m."chatId" AND b."userId" = r."userId"
+       WHERE r."userId" = ? AND r."messageId" > ? AND m."seq" > b."readSeq" AND m."deletedAt" IS NULL`,
+      [userId, mark],
+    );
+    return Math.max(0, counts.reduce((sum, count) => sum + count, 0) - Number(marked?.count ?? 0));
+  }
+
+  /** In the order of the ids: null for what is no notification of this person. */
+  async function findMany({ userId }: Viewer, ids: readonly number[]): Promise<(NotificationRow | null)[]> {
+    const rows = new Map((await ownMessages(db.sql, userId, ids)).map((row) => [row.id, row]));
+    return ids.map((id) => {
+      const row = rows.get(id);
+      return row && row.deletedAt === null ? row : null;
+    });
+  }
+
+  /** When the person read each, in their order; null for what is unread. For what was read by reading the chat: when its marker last moved. */
+  async function readTimes(userId: number, notifications: readonly Pick<NotificationRow, 'id' | 'chatId' | 'seq' | 'createdAt'>[]): Promise<(Date | null)[]> {
+    const rows = await db.sql.all<{ id: number; readSeq: number | null; chatReadAt: unknown; readAt: unknown; upToId: number | null; allReadAt: unknown }>(
+      `SELECT t."id", b."readSeq", b."readAt" AS "chatReadAt", r."readAt", k."upToId", k."readAt" AS "allReadAt" FROM ${tableOf(db.engine, 't', { id: 'bigint', chatId: 'int' })}
+       LEFT JOIN "Member" b ON b."chatId" = t."chatId" AND b."userId" = ? LEFT JOIN "NotificationRead" r ON r."userId" = ? AND r."messageId" = t."id"
+       LEFT JOIN "NotificationMark" k ON k."userId" = ?`,
+      [notifications.map(({ id, chatId }) => ({ id, chatId })), userId, userId, userId],
+    );
+    const byId = new Map(rows.map((row) => [Number(row.id), row]));
+    return notifications.map(({ id, seq, createdAt }) => {
+      const row = byId.get(id);
+      if (!row) return null;
+      const times = [row.readAt, id <= Number(row.upToId ?? 0) ? row.allReadAt : null, (row.readSeq ?? 0) >= seq ? (row.chatReadAt ?? createdAt) : null];
+      const known = times.flatMap((time) => (time === null ? [] : [toDate(time).getTime()]));
+      return known.length === 0 ? null : new Date(Math.min(...known));
+    });
+  }
+
+  /** What an event says as of now: which were read, null when nothing is unread, and how many still are. */
+  async function toldAsRead(event: EventOf<'notifications-read'>): Promise<{ ids: readonly number[] | null; unread: number }> {
+    const unread = await unreadCount(event.userId);
+    if (event.messageIds) return { ids: event.messageIds, unread };
+    if (unread === 0) return { ids: null, unread };
+    const upToId = event.upToId ?? event.number;
+    return { ids: (await read(event.userId, false, { after: [upToId + 1], before: null, backward: false, limit: mostTold })).map(({ id }) => id), unread };
+  }
+
+  /**
+   * Marks notifications as read on all devices; moves no marker of a chat. What is read already, or was deleted since, changes nothing.
+   * Fails with NOT_FOUND when one of them is not the viewer's; then none is marked.
+   */
+  async function markRead({ userId }: Viewer, selection: Selection): Promise<void> {
+    if ('ids' in selection) return markOneByOne(userId, selection.ids);
+    if ('upToId' in selection && (selection.upToId === null || (await ownMessages(db.sql, userId, [selection.upToId])).length === 0)) throw notFound('Notification');
+    if ((await unreadCount(userId)) === 0) return;
+    await writeBatch(async (sql, number) => {
+      const upToId = 'upToId' in selection ? (selection.upToId ?? 0) : undefined;
+      if (upToId !== undefined && (await markOf(sql, userId)) >= upToId) return;
+      const [event] = await number([{ type: 'notifications-read', userId, ...(upToId === undefined ? {} : { upToId }) }]);
+      // All there were are those whose messages stand before this event in the log.
+      await sql.all(
+        `INSERT INTO "NotificationMark" ("userId", "upToId", "readAt") VALUES (?, ?, ?) ON CONFLICT ("userId") DO UPDATE
+         SET "upToId" = excluded."upToId", "readAt" = excluded."readAt" WHERE "NotificationMark"."upToId" < excluded."upToId"`,
+        [userId, upToId ?? (event as { number: number }).number, clock()],
+      );
+    });
+  }
+
+  async function markOneByOne(userId: number, given: readonly (number | null)[]): Promise<void> {
+    const ids = [...new Set(given.filter((id) => id !== null))];
+    if (given.includes(null)) throw notFound('Notification');
+    await writeBatch(async (sql, number) => {
+      const rows = await ownMessages(sql, userId, ids);
+      if (rows.length < ids.length) throw notFound('Notification');
+      const fresh = rows
+        .filter((row) => row.unread && row.deletedAt === null)
+        .map(({ id }) => id)
+        .sort((a, b) => b - a);
+      if (fresh.length === 0) return;
+      await number([{ type: 'notifications-read', userId, messageIds: fresh }]);
+      const table = tableOf(sql.engine, 't', { messageId: 'bigint', userId: 'int', at: 'date' });
+      const at = clock();
+      await sql.all(`INSERT INTO "NotificationRead" ("userId", "messageId", "readAt") SELECT "userId", "messageId", "at" FROM ${table} WHERE true ON CONFLICT DO NOTHING`, [
+        fresh.map((messageId) => ({ messageId, userId, at })),
+      ]);
+    });
+  }
+
+  /** Removes what says nothing any more: the chat was read, all were marked, or the message is gone. A bounded piece of the table at each call. Returns how many went. */
+  async function sweep(): Promise<number> {
+    let gone = 0;
+    for (let looked = 0; looked < sweptInARound; looked += sweptAtOnce) {
+      const rows = await db.sql.all<{ userId: number; messageId: number; stale: unknown }>(
+        `SELECT r."userId", r."messageId", (m."id" IS NULL OR m."deletedAt" IS NOT NULL OR b."userId" IS NULL OR m."seq" <= b."readSeq" OR r."messageId" <= COALESCE(k."upToId", 0)) AS "stale"
+         FROM "NotificationRead" r LEFT JOIN "Message" m ON m."id" = r."messageId" LEFT JOIN "Member" b ON b."chatId" = m."chatId" AND b."userId" = r."userId"
+         LEFT JOIN "NotificationMark" k ON k."userId" = r."userId" WHERE (r."userId", r."messageId") > (?, ?) ORDER BY r."userId", r."messageId" LIMIT ?`,
+        [...swept, sweptAtOnce],
+      );
+      const stale = rows.filter((row) => row.stale).map(({ userId, messageId }) => ({ userId, messageId }));
+      if (stale.length > 0) {
+        const table = tableOf(db.engine, 't', { userId: 'int', messageId: 'bigint' });
+        await db.sqlTransaction((sql) => sql.all(`DELETE FROM "NotificationRead" WHERE ("userId", "messageId") IN (SELECT t."userId", t."messageId" FROM ${table})`, [stale]));
+      }
+      gone += stale.length;
+      const last = rows.at(-1);
+      swept = last && rows.length === sweptAtOnce ? [last.userId, Number(last.messageId)] : [0, 0];
+      if (rows.length < sweptAtOnce) break;
+      await yieldWhenLong();
+    }
+    return gone;
+  }
+
+  // ---------------------------------------------------------------- where a person's notifications are
+
+  /** The chats of a person from one of its markers on, where there is anything behind it. */
+  async function stretchesOf(userId: number, marker: 'joinedSeq' | 'readSeq'): Promise<Stretch[]> {
+    return db.sql.all<Stretch>(
+      `SELECT b."chatId", b."${marker}" AS "low", c."lastSeq" AS "high" FROM "Member" b JOIN "Chat" c ON c."id" = b."chatId" WHERE b."userId" = ? AND c."lastSeq" > b."${marker}"`,
+      [userId],
+    );
+  }
+
+  async function unreadStretches(userId: number): Promise<{ stretches: Stretch[]; mark: number }> {
+    const mark = await markOf(db.sql, userId);
+    return { stretches: await cut(await stretchesOf(userId, 'readSeq'), 'low', mark), mark };
+  }
+
+  /**
+   * Moves one end of each stretch to the newest message whose id is at most `id`, and leaves out the stretches that this empties. Ids grow with `seq`, which
+   * has no holes: each place is found by halving, all of them in one statement.
+   */
+  async function cut(stretches: readonly Stretch[], end: 'low' | 'high', id: number): Promise<Stretch[]> {
+    if (stretches.length === 0 || (end === 'low' && id <= 0)) return [...stretches];
+    const middle = '(s."low" + s."high") / 2';
+    const isBefore = `(SELECT m."id" FROM "Message" m WHERE m."chatId" = s."chatId" AND m."seq" = ${middle}) <= ?`;
+    const places = await inPieces(stretches, (piece) =>
+      db.sql.all<{ chatId: number; low: number }>(
+        `WITH RECURSIVE s("chatId", "low", "high") AS (
+           SELECT t."chatId", t."low", t."high" + 1 FROM ${stretchTable(db.engine)}
+           UNION ALL SELECT s."chatId", CASE WHEN ${isBefore} THEN ${middle} ELSE s."low" END, CASE WHEN ${isBefore} THEN s."high" ELSE ${middle} END FROM s WHERE s."high" - s."low" > 1)
+         SELECT s."chatId", s."low" FROM s WHERE s."high" - s."low" = 1`,
+        [piece, id, id],
+      ),
+    );
+    const placeIn = new Map(places.map(({ chatId, low }) => [chatId, low]));
+    return stretches.map((stretch) => ({ ...stretch, [end]: placeIn.get(stretch.chatId) ?? stretch.low })).filter(({ low, high }) => high > low);
+  }
+}
+
+const stretchTable = (engine: Sql['engine']): string => tableOf(engine, 't', { chatId: 'int', low: 'int', high: 'int' });
+
+const isKey = (key: unknown): key is [number] => Array.isArray(key) && key.length === 1 && Number.isSafeInteger(key[0]) && key[0] >= 0;
+
+/** Many stretches in pieces, with a turn for the others in between: no statement takes long. */
+async function inPieces<Result>(stretches: readonly Stretch[], run: (piece: readonly Stretch[]) => Promise<Result[]>): Promise<Result[]> {
+  const results: Result[] = [];
+  for (let from = 0, to = 0; from < stretches.length; from = to) {
+    let walked = 0;
+    while (to < stretches.length && (to === from || (to - from < chatsAtOnce && walked < walkedAtOnce))) {
+      const { low, high } = stretches[to++] as Stretch;
+      walked += high - low;
+    }
+    results.push(...(await run(stretches.slice(from, to))));
+    await yieldWhenLong();
+  }
+  return results;
+}
+
+/** Up to which notification all were marked at once; nothing yet is 0. */
+async function markOf(sql: Sql, userId: number): Promise<number> {
+  const [row] = await sql.all<{ upToId: number }>('SELECT "upToId" FROM "NotificationMark" WHERE "userId" = ?', [userId]);
+  return Number(row?.upToId ?? 0);
+}
+
+/** Those of these messages that are, or were before they were deleted, notifications of this person, and whether each is unread. */
+async function ownMessages(sql: Sql, userId: number, ids: readonly number[]): Promise<(MessageRow & { unread: boolean })[]> {
+  const messages = (await messagesByIds(sql, ids)).filter(({ senderId }) => senderId !== userId);
+  const rows = await sql.all<{ id: number; joinedSeq: number; readSeq: number; markedId: number | null; upToId: number | null }>(
+    `SELECT t."id", b."joinedSeq", b."readSeq", r."messageId" AS "markedId", k."upToId" FROM ${tableOf(sql.engine, 't', { id: 'bigint', chatId: 'int', userId: 'int' })}
+     JOIN "Member" b ON b."chatId" = t."chatId" AND b."userId" = t."userId" LEFT JOIN "NotificationRead" r ON r."userId" = t."userId" AND r."messageId" = t."id"
+     LEFT JOIN "NotificationMark" k ON k."userId" = t."userId"`,
+    [messages.map(({ id, chatId }) => ({ id, chatId, userId }))],
+  );
+  const byId = new Map(rows.map((row) => [Number(row.id), row]));
+  return messages.flatMap((message) => {
+    const row = byId.get(message.id);
+    if (!row || message.seq <= row.joinedSeq) return [];
+    return [{ ...message, unread: message.seq > row.readSeq && row.markedId === null && message.id > Number(row.upToId ?? 0) }];
+  });
+}
+
+/** One line for a notification on a screen: who, in a room also where, and the beginning of what was written. At most 120 code points. */
+export function summaryOf(message: Pick<MessageRow, 'text'>, chat: Pick<ChatRow, 'kind' | 'name'>, sender: Pick<UserRow, 'displayName'>): string {
+  const [who, where] = [sender.displayName, chat.kind === 'ROOM' ? (chat.name ?? '') : ''].map((name) => shortened(oneLine(name), longestName));
+  // Only a message with files has no text. A long one is cut before it is looked at, not within a surrogate pair.
+  const text = !message.text ? '📎' : oneLine(message.text.slice(0, 10 * longestSummary).replace(/[\uD800-\uDBFF]$/, ''));
+  return shortened(`${who}${where ? ` (${where})` : ''}: ${text}`, longestSummary);
+}
+
+const oneLine = (text: string): string => text.replace(/\s+/g, ' ').trim();
+
+function shortened(text: string, most: number): string {
+  const points = [...text];
+  return points.length <= most
+    ? text
+    : `${points
+        .slice(0, most - 1)
+        .join('')
+        .trimEnd()}…`;
+}
