@@ -3,7 +3,7 @@ import type { Accounts } from '../accounts/accounts.ts';
 import { codePoints, hasForbiddenCharacters, isVisible } from '../accounts/names.ts';
 import type { RateLimits } from '../accounts/rate-limits.ts';
 import { can, canSee, must } from '../chats/access.ts';
-import { type ChatRef, type Chats, pairOf } from '../chats/chats.ts';
+import { type ChatRef, type Chats, pairOf, refOf } from '../chats/chats.ts';
 import type { Config } from '../config.ts';
 import { AppError, createProblems, hasCode, invalid, notFound, type Problems } from '../errors.ts';
 import { type LogEvent, messageIdOf } from '../events/event.ts';
@@ -266,9 +266,6 @@ export function createMessages({
 const contentOf = ({ text, attachmentIds }: SendMessage): string => [text ?? '', ...attachmentIds].join('\0');
 
 const toRow = (row: Omit<MessageRow, 'id'> & { id: bigint }): MessageRow => ({ ...row, id: Number(row.id) });
-
-/** How a chat that was read is named. */
-const refOf = (chat: ChatRow): ChatRef => (chat.kind === 'ROOM' ? { roomId: chat.id } : { low: chat.lowUserId as number, high: chat.highUserId as number });
 
 /** A room as it was for somebody who lost it after this message: what was set or happened later is left out. */
 const asLost = (room: ChatRow, { seq, createdAt }: MessageRow): ChatRow => ({
