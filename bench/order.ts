@@ -9,7 +9,8 @@ import { insertEvents, takeNumbers } from '../src/events/event-log.ts';
 import { createLog } from '../src/log.ts';
 import { advanceChats, insertMessages, lockChats, membersAt } from '../src/messages/store.ts';
 import { openDatabase } from '../src/storage/database.ts';
-import { postgresSql, type Sql } from '../src/storage/sql.ts';
+import { postgresSql } from '../src/storage/postgresql.ts';
+import type { Sql } from '../src/storage/sql.ts';
 import { compare } from './kit.ts';
 
 const seconds = Number(process.env.SECONDS ?? 1.5);

@@ -33,8 +33,6 @@ type Note = { userId: number; mode: string; receiptId: string; startedAt: Date }
 const patienceMs = 2_000;
 /** After this time everything is looked through once more: a request that had begun before may have left something behind. */
 const settledMs = 60_000;
-const journalTries = 10;
-const journalPauseMs = 100;
 const listsAtOnce = 200;
 
 export function createErasure({
@@ -143,10 +141,7 @@ export function createErasure({
       }
     }
     await mail.erase(userId);
-    for (let tries = 1; !(await db.emptyJournal()); tries++) {
-      if (stopping || tries >= journalTries) return false;
-      await sleep(journalPauseMs, undefined, { ref: false });
-    }
+    if (!(await db.clearRemnants(() => !stopping))) return false;
     logger.info({ receiptId }, 'nothing is left of a deleted account');
     return true;
   }

@@ -2,7 +2,7 @@
  * Group commit: intentions of one kind that are under way at the same time share a transaction, which is what makes full durability cheap.
  */
 import { AppError } from '../errors.ts';
-import { isUniqueViolation } from '../storage/database.ts';
+import { isUniqueViolation } from '../storage/failures.ts';
 import type { Sql } from '../storage/sql.ts';
 import type { Numbering, WriteBatch } from './write.ts';
 

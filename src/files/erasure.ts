@@ -5,13 +5,16 @@ import type { Database, Tx } from '../storage/database.ts';
 import type { Locks } from '../storage/locks.ts';
 import type { Files } from './files.ts';
 
-export function createFileErasure({ db, write, locks, files }: { db: Database; write: Write; locks: Locks; files: Pick<Files, 'removeOf' | 'clearAway'> }) {
+export function createFileErasure({ db, write, locks, files }: { db: Database; write: Write; locks: Locks; files: Pick<Files, 'removeOf' | 'endUploads' | 'clearAway'> }) {
   return { atOnce, afterwards } satisfies ErasurePart;
 
   /** Uploads on their way, unused ones, and the own picture. */
   async function atOnce(tx: Tx, _append: Append, userId: number): Promise<() => void> {
     await files.removeOf(db.sqlIn(tx), userId, { rooms: false });
-    return () => void files.clearAway();
+    return () => {
+      files.endUploads(userId);
+      void files.clearAway();
+    };
   }
 
   /** Behind the messages, whose files they let go of. */

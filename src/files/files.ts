@@ -10,6 +10,7 @@ import type { Config } from '../config.ts';
 import { AppError, createProblems, invalid, notFound } from '../errors.ts';
 import type { Write } from '../events/write.ts';
 import type { Log } from '../log.ts';
+import { addTo, dropFrom, type MultiMap } from '../multimap.ts';
 import type { Viewer } from '../sessions/viewer.ts';
 import type { Database } from '../storage/database.ts';
 import { type AttachmentRow, toAttachmentRow, type UserRow } from '../storage/rows.ts';
@@ -54,6 +55,8 @@ export function createFiles({
   logger: Log;
 }) {
   const inSlot = createQueues<number>();
+  /** Uploads whose bytes are coming, by whose they are. */
+  const receiving: MultiMap<number, AbortController> = new Map();
   let clearing: Promise<void> | null = null;
   let clearAgain = false;
   let sweptPart = Math.floor(Math.random() * 256);
@@ -70,6 +73,7 @@ export function createFiles({
     forMessages: { hold, attach, hasAny, release, drop, clearAway: () => void clearAway() },
     forRooms: { take, drop, clearAway: () => void clearAway() },
     removeOf,
+    endUploads,
     clearAway,
     sweep,
     /** For the addresses of files. */
@@ -128,10 +132,12 @@ export function createFiles({
   }
 
   /** How many bytes a slot takes; null when there is no such slot (any more). */
-  async function findSlot({ id }: UploadLink): Promise<{ size: number; completed: boolean } | null> {
+  async function findSlot({ id }: UploadLink): Promise<{ uploaderId: number; size: number; completed: boolean } | null> {
     const [row] = await getMany([id]);
     if (!row || row.state === 'REMOVED') return null;
-    return row.state === 'COMPLETE' ? { size: row.size, completed: true } : (row.expiresAt ?? clock()) > clock() ? { size: row.size, completed: false } : null;
+    const { uploaderId, size } = row;
+    const completed = row.state === 'COMPLETE';
+    return completed || (row.expiresAt ?? clock()) > clock() ? { uploaderId, size, completed } : null;
   }
 
   /**
@@ -147,11 +153,15 @@ export function createFiles({
       await mustHaveRoom(slot.size);
       const key = newBlobKey();
       const digest = createHash('sha256');
+      const ended = new AbortController();
+      addTo(receiving, slot.uploaderId, ended);
       try {
-        await blobs.put(key, counted(bytes, slot.size, digest, link.sha256));
+        await blobs.put(key, counted(untilEnded(bytes, ended.signal), slot.size, digest, link.sha256));
       } catch (error) {
         if (error instanceof Misfit) return error.outcome;
         throw error;
+      } finally {
+        dropFrom(receiving, slot.uploaderId, ended);
       }
       const outcome = await fill(link.id, key, digest.digest('hex')).catch(async (error) => {
         await blobs.remove(key);
@@ -337,7 +347,7 @@ export function createFiles({
 
   /**
    * Everything that somebody uploaded and that is in no message: unused uploads, reservations, the own picture; with `rooms`, also what they gave rooms as
-   * pictures. Call `clearAway` after the commit. What is in messages goes with these (`release`).
+   * pictures. Call `clearAway` and `endUploads` after the commit. What is in messages goes with these (`release`).
    */
   async function removeOf(sql: Sql, userId: number, { rooms }: { rooms: boolean }): Promise<void> {
     const own = 'SELECT "id" FROM "Attachment" WHERE "uploaderId" = ? AND "messageId" IS NULL';
@@ -348,6 +358,11 @@ export function createFiles({
        AND NOT EXISTS (SELECT 1 FROM "Chat" WHERE "avatarId" = "Attachment"."id")`,
       [clock(), userId],
     );
+  }
+
+  /** Bytes of theirs that are still coming are not wanted any more. On another node they are refused when all have come. */
+  function endUploads(userId: number): void {
+    for (const upload of receiving.get(userId) ?? []) upload.abort();
   }
 
   /** Removes what is over, soon; resolves when it is done. Never fails: what could not be removed is tried again by the next sweep. */
@@ -406,6 +421,18 @@ class Misfit extends Error {
   constructor(outcome: Received) {
     super(outcome);
     this.outcome = outcome;
+  }
+}
+
+/** Does not wait for bytes that may never come once the upload has ended. */
+async function* untilEnded(bytes: AsyncIterable<Uint8Array>, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  const ended = new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(new Misfit('gone'))));
+  ended.catch(() => {});
+  const chunks = bytes[Symbol.asyncIterator]();
+  for (;;) {
+    const next = await Promise.race([chunks.next(), ended]);
+    if (next.done) return;
+    yield next.value;
   }
 }
 

@@ -69,8 +69,7 @@ export function createImages({ blobs }: { blobs: Pick<Blobs, 'put' | 'get' | 're
       const bytes = await readAll(key);
       const decoded = bytes && (await decode(bytes).catch(() => null));
       if (!decoded) return null;
-      await blobs.put(derivedKey(key, firstSize), [decoded.small]);
-      return { width: decoded.width, height: decoded.height };
+      return (await keep(key, firstSize, decoded.small)) ? { width: decoded.width, height: decoded.height } : null;
     });
   }
 
@@ -93,12 +92,16 @@ export function createImages({ blobs }: { blobs: Pick<Blobs, 'put' | 'get' | 're
     const bytes = await readAll(key);
     if (!bytes) return null;
     const made = await scaled(bytes, size);
+    return (await keep(key, size, made)) ? made : null;
+  }
+
+  /** False when the blob was removed in the meantime: then so is what was made of it, or it would stay for ever. */
+  async function keep(key: string, size: number, made: Buffer): Promise<boolean> {
     await blobs.put(derivedKey(key, size), [made]);
-    // Removed in the meantime: this one, too, or it would stay for ever.
     const still = await blobs.get(key);
     still?.bytes.destroy();
     if (!still) await blobs.remove(derivedKey(key, size));
-    return still && made;
+    return still !== null;
   }
 
   /** Removes a blob, and then everything that was made of it. */

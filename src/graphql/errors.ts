@@ -13,7 +13,7 @@ import {
   type tokenFailures,
 } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { isUnavailable } from '../storage/database.ts';
+import { isUnavailable } from '../storage/failures.ts';
 import { builder } from './builder.ts';
 
 /** The status a REST gateway would answer with. */

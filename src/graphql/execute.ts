@@ -30,7 +30,7 @@ import { LRUCache } from 'lru-cache';
 import type { Config } from '../config.ts';
 import { AppError, hasCode } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { isUnavailable } from '../storage/database.ts';
+import { isUnavailable } from '../storage/failures.ts';
 import { createQueues } from '../turns.ts';
 import { type Context, type Delivery, freshContext } from './context.ts';
 import { toFormattedError } from './errors.ts';

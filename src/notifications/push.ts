@@ -123,7 +123,7 @@ export async function createPush({
 
   /**
    * Makes a browser one of the viewer's devices, for as long as the session lives. The same endpoint again updates it; one of another account moves here.
-   * Fails with VALIDATION_FAILED, or QUOTA_EXCEEDED beyond 20 devices.
+   * Fails with VALIDATION_FAILED, QUOTA_EXCEEDED beyond 20 devices, or TOKEN_INVALID when the account was deleted meanwhile.
    */
   async function register(viewer: Viewer, given: Registration): Promise<PushDeviceRow> {
     const problems = createProblems();
@@ -136,11 +136,10 @@ export async function createPush({
     const data = { userId: viewer.userId, sessionId: viewer.sessionId, p256dh: trimmed(given.p256dh), auth: trimmed(given.auth), label: given.label || null };
     return write(async (tx, append) => {
       const sql = db.sqlIn(tx);
-      if (db.engine === 'postgresql') {
-        // One after the other, what wants the same endpoint, and what wants the last place of one account.
-        await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended(${given.endpoint}, 0))`;
-        await tx.$queryRaw`SELECT "id" FROM "User" WHERE "id" = ${viewer.userId} FOR NO KEY UPDATE`;
-      }
+      // One after the other, what wants the same endpoint, and what wants the last place of one account.
+      if (db.engine === 'postgresql') await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended(${given.endpoint}, 0))`;
+      const [account] = await sql.all(`SELECT "id" FROM "User" WHERE "id" = ? AND "deletedAt" IS NULL ${forUpdate(db.engine)}`, [viewer.userId]);
+      if (!account) throw new AppError('TOKEN_INVALID');
       const [known] = await sql.all<{ id: number; userId: number }>(`SELECT "id", "userId" FROM "PushDevice" WHERE "endpoint" = ? ${forUpdate(db.engine)}`, [given.endpoint]);
       append({ type: 'account-changed', userId: viewer.userId });
       if (known?.userId === viewer.userId) return tx.pushDevice.update({ where: { id: known.id }, data });

@@ -3,8 +3,7 @@ import { chmodSync, existsSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import type { Config } from '../config.ts';
-import { newLogId } from './database.ts';
-import { DatabaseError } from './migrate.ts';
+import { DatabaseError, newLogId } from './migrate.ts';
 
 /**
  * Writes a backup that can be put in the database's place. The server goes on meanwhile; what is committed while the copy is made may or may not be in it,

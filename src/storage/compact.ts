@@ -1,14 +1,14 @@
-/** Writes an SQLite database anew, while no server runs on it: smaller, and without a trace of what was deleted. */
+/** Writes an SQLite database anew, while no server runs on it: as small as it can be. */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import type { Config } from '../config.ts';
-import { lockFile } from './database.ts';
 import { DatabaseError } from './migrate.ts';
+import { lockFile } from './sqlite.ts';
 
 /**
- * Zeros overwrite what is deleted, but SQLite moves rows from page to page, and the unused part of a page may keep a copy of one that was moved away before
- * (`rebuildPage` in SQLite's btree.c). Needs as much room again as the file has. Throws DatabaseError when there is nothing to compact, or a server runs on it.
+ * What was deleted leaves pages that are used again, but the file keeps its size. Needs as much room again as the file has.
+ * Throws DatabaseError when there is nothing to compact, or a server runs on it.
  */
 export function compact(config: Config): void {
   if (!config.DATABASE_URL.startsWith('file:')) throw new DatabaseError('This command compacts the embedded SQLite database. For PostgreSQL use VACUUM FULL.');

@@ -2,7 +2,7 @@
  * Brings a database to this program's schema when the server starts: the SQL files of prisma/migrations, in order, each in a transaction,
  * recorded in Prisma's own table so that `prisma migrate` keeps working. Never makes a new database out of something it does not know.
  */
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Engine } from './sql.ts';
@@ -77,3 +77,8 @@ const historyTable: Record<Engine, string> = {
     "id" VARCHAR(36) PRIMARY KEY NOT NULL, "checksum" VARCHAR(64) NOT NULL, "finished_at" TIMESTAMPTZ, "migration_name" VARCHAR(255) NOT NULL, "logs" TEXT,
     "rolled_back_at" TIMESTAMPTZ, "started_at" TIMESTAMPTZ NOT NULL DEFAULT now(), "applied_steps_count" INTEGER NOT NULL DEFAULT 0);`,
 };
+
+/** A name for an event log. */
+export const newLogId = (): string => randomBytes(6).toString('hex');
+/** Makes the head of the event log, unless it is there. */
+export const headStatement = (): string => `INSERT INTO "EventHead" ("id", "last", "pruned", "logId") VALUES (1, 0, 0, '${newLogId()}') ON CONFLICT DO NOTHING`;

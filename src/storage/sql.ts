@@ -3,11 +3,10 @@
  * One text serves both engines: `?` for parameters, and the pieces below where SQLite and PostgreSQL write a thing differently.
  */
 import type Sqlite from 'better-sqlite3';
-import pg from 'pg';
 
 export type Engine = 'sqlite' | 'postgresql';
 export type Value = string | number | bigint | boolean | Date | null;
-type Param = Value | readonly Value[] | readonly Record<string, Value>[];
+export type Param = Value | readonly Value[] | readonly Record<string, Value>[];
 
 /** A connection, or one inside a transaction. Dates go in as Date and come out through `toDate`. With an empty list as a parameter nothing is run: it can have no rows. */
 export type Sql = {
@@ -67,7 +66,7 @@ export function prismaSql(tx: { $queryRawUnsafe<T>(text: string, ...values: unkn
   };
 }
 
-const isEmptyList = (param: Param): boolean => Array.isArray(param) && param.length === 0;
+export const isEmptyList = (param: Param): boolean => Array.isArray(param) && param.length === 0;
 
 function toSqlite(param: Param): string | number | bigint | null {
   if (param instanceof Date) return param.getTime();
@@ -81,23 +80,10 @@ function dateAsMilliseconds(this: Record<string, unknown>, key: string, value: u
 }
 const bigintAsNumber = (_key: string, value: unknown): unknown => (typeof value === 'bigint' ? Number(value) : value);
 
-// int8 as a number: no count or number of ours comes near 2^53.
-const types = { getTypeParser: ((oid: number, format?: 'text') => (oid === 20 ? Number : pg.types.getTypeParser(oid, format))) as typeof pg.types.getTypeParser };
 const numbered = new Map<string, { name: string; text: string }>();
 
-export function postgresSql(connection: Pick<pg.Pool, 'query'>, count: () => void): Sql {
-  return {
-    engine: 'postgresql',
-    async all<Row>(text: string, params: readonly Param[]): Promise<Row[]> {
-      if (params.some(isEmptyList)) return [];
-      count();
-      return (await connection.query({ ...numberedText(text), types, values: params.map(toPostgres) })).rows as Row[];
-    },
-  };
-}
-
 /** PostgreSQL numbers its parameters, and keeps a statement prepared under a name. */
-function numberedText(text: string): { name: string; text: string } {
+export function numberedText(text: string): { name: string; text: string } {
   let query = numbered.get(text);
   if (!query) {
     let position = 0;
@@ -108,7 +94,7 @@ function numberedText(text: string): { name: string; text: string } {
 }
 
 /** A list of objects becomes JSON, a list of values an array. */
-function toPostgres(param: Param): unknown {
+export function toPostgres(param: Param): unknown {
   const isTable = Array.isArray(param) && typeof param[0] === 'object' && param[0] !== null && !(param[0] instanceof Date);
   return isTable ? JSON.stringify(param, bigintAsNumber) : param;
 }

@@ -1,0 +1,127 @@
+/** PostgreSQL: one pool for everything, limits for whoever hangs, and migrations that only one of several nodes runs. Not loaded where SQLite is used. */
+import { join } from 'node:path';
+import { PrismaPg } from '@prisma/adapter-pg';
+import pg from 'pg';
+import type { Config } from '../config.ts';
+import type { Log } from '../log.ts';
+import type { Connections } from './database.ts';
+import { causes, code, either, isUnavailable, unavailable } from './failures.ts';
+import { PrismaClient } from './generated/postgresql/client.ts';
+import type { PrismaClient as SqlitePrismaClient } from './generated/sqlite/client.ts';
+import { DatabaseError, headStatement, migrate } from './migrate.ts';
+import { isEmptyList, numberedText, type Param, type Sql, toPostgres } from './sql.ts';
+
+const migrationLock = 7_265_001;
+
+/** Prisma takes times for UTC. */
+const utc = 'timezone=UTC';
+/** One node that hangs must not hold up the others for ever: whoever writes has the log's head row locked. */
+const limits = ['idle_in_transaction_session_timeout=20s', 'lock_timeout=10s', 'statement_timeout=30s'];
+
+export async function openPostgres(config: Config, log: Log, count: () => void): Promise<Connections> {
+  const [, givenOptions = ''] = /[?&]options=([^&#]*)/.exec(config.DATABASE_URL) ?? [];
+  // The address may ask for other limits; what is said beside it would not be heard.
+  const options = (settings: string[]): string => [...settings.map((setting) => `-c ${setting}`), decodeURIComponent(givenOptions.replaceAll('+', ' '))].join(' ').trim();
+  const connectionString = config.DATABASE_URL.replace(/([?&])options=[^&#]*&?/, '$1');
+  const pool = new pg.Pool({
+    connectionString,
+    options: options([utc, ...limits]),
+    max: config.DATABASE_POOL,
+    connectionTimeoutMillis: 5_000,
+    // Above the server's own limit: for a server that is gone without having said so.
+    query_timeout: 40_000,
+    keepAlive: true,
+    application_name: 'tertulia',
+  });
+  // Without listeners, a connection that breaks would end the process. One in use fails its query, or the next; one that is idle is replaced.
+  pool.on('connect', (connection) => void connection.on('error', () => {}));
+  pool.on('error', (error) => log.warn({ err: error }, 'a database connection broke'));
+  try {
+    await prepare(new pg.Client({ connectionString, options: options([utc]), connectionTimeoutMillis: 5_000, keepAlive: true, application_name: 'tertulia migrations' }), log);
+    const counting = new PrismaClient({ adapter: new PrismaPg(pool), log: [{ emit: 'event', level: 'query' }] });
+    counting.$on('query', count);
+    const client = counting as unknown as SqlitePrismaClient;
+    return {
+      engine: 'postgresql',
+      read: client,
+      write: client,
+      sql: postgresSql(pool, count),
+      sqlTransaction: async (job) => {
+        const connection = await pool.connect();
+        let broken: unknown;
+        try {
+          await connection.query('BEGIN');
+          const result = await job(postgresSql(connection, count));
+          // A transaction in which a statement failed answers COMMIT by rolling back, without an error.
+          if ((await connection.query('COMMIT')).command !== 'COMMIT') throw new Error('a statement of the transaction had failed');
+          return result;
+        } catch (error) {
+          // A connection that failed or hangs is thrown away, and what it began goes with it.
+          if (isUnavailable(error)) broken = error;
+          else await connection.query('ROLLBACK').catch((failed) => (broken = failed));
+          throw error;
+        } finally {
+          connection.release(broken !== undefined);
+        }
+      },
+      clearRemnants: async () => null,
+      syncRemnants: async () => {},
+      close: async () => {
+        await client.$disconnect();
+        if (!pool.ended) await pool.end();
+      },
+    };
+  } catch (error) {
+    await pool.end().catch(() => {});
+    if (error instanceof DatabaseError) throw error;
+    if (either(unavailable, code('28P01|3D000|28000|ENOTFOUND')).test(causes(error)))
+      throw new DatabaseError(`PostgreSQL at ${shownUrl(config.DATABASE_URL)} cannot be used: ${(error as Error).message}`);
+    throw error;
+  }
+}
+
+/** Migrates, however long it takes, and makes the head of the log. Closes the connection, and with it the lock that nodes which start together wait for. */
+async function prepare(connection: pg.Client, log: Log): Promise<void> {
+  connection.on('error', (error) => log.warn({ err: error }, 'a database connection broke'));
+  await connection.connect();
+  try {
+    const encoding = (await connection.query('SHOW server_encoding')).rows[0].server_encoding;
+    if (encoding !== 'UTF8') throw new DatabaseError(`The PostgreSQL database has the encoding ${encoding}; Tertulia needs UTF8.`);
+    await connection.query('SELECT pg_advisory_lock($1)', [migrationLock]);
+    const applied = await migrate({
+      engine: 'postgresql',
+      tables: async () => (await connection.query('SELECT tablename FROM pg_tables WHERE schemaname = current_schema()')).rows.map((row) => row.tablename),
+      all: async (text) => (await connection.query(text)).rows,
+      exec: async (script) => {
+        await connection.query(script).catch(async (error) => {
+          await connection.query('ROLLBACK');
+          throw error;
+        });
+      },
+    });
+    if (applied.length > 0) log.info({ applied }, 'database migrated');
+    await connection.query(headStatement());
+  } finally {
+    await connection.end();
+  }
+}
+
+/** The address without its user and password. */
+function shownUrl(url: string): string {
+  if (!URL.canParse(url)) return 'DATABASE_URL';
+  const { host, pathname } = new URL(url);
+  return join(host, pathname);
+}
+
+// int8 as a number: no count or number of ours comes near 2^53.
+const types = { getTypeParser: ((oid: number, format?: 'text') => (oid === 20 ? Number : pg.types.getTypeParser(oid, format))) as typeof pg.types.getTypeParser };
+export function postgresSql(connection: Pick<pg.Pool, 'query'>, count: () => void): Sql {
+  return {
+    engine: 'postgresql',
+    async all<Row>(text: string, params: readonly Param[]): Promise<Row[]> {
+      if (params.some(isEmptyList)) return [];
+      count();
+      return (await connection.query({ ...numberedText(text), types, values: params.map(toPostgres) })).rows as Row[];
+    },
+  };
+}
