@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { createAccounts } from './accounts/accounts.ts';
 import { createErasure } from './accounts/erasure.ts';
 import { createMail } from './accounts/mail.ts';
+import { createOperators } from './accounts/operators.ts';
 import { createPasswordReset } from './accounts/password-reset.ts';
 import { createPasswords } from './accounts/passwords.ts';
 import { createRateLimits } from './accounts/rate-limits.ts';
@@ -63,6 +64,8 @@ export async function createApp(config: Config, log: Log) {
   const accounts = createAccounts({ db, write, passwords, limits, config, clock, onlineIds });
   const mail = createMail({ db, config, clock, log });
   const keys = await createKeys({ db });
+  const operators = createOperators({ db, digest: keys.digest, config });
+  await operators.forgetUnnamed();
   const blobs = await openBlobs(join(config.DATA_DIR, 'files'), keys.digest('files of this installation')).catch(async (error) => {
     tail.close();
     await db.close();
@@ -85,7 +88,7 @@ export async function createApp(config: Config, log: Log) {
   const chatLists = createChatLists({ db, onlineIds });
   const links = createLinks({ key: keys.fileUrl, lifeSeconds: config.FILE_URL_SECONDS, clock });
   const files = createFiles({ db, write, chats, blobs, images: createImages({ blobs }), links, config, clock, logger: log });
-  const rooms = createRooms({ db, write, locks, chats, accounts, passwords, pictures: files.forRooms, config, clock });
+  const rooms = createRooms({ db, write, locks, chats, accounts, operators, passwords, pictures: files.forRooms, clock });
   const membership = createMembership({ db, write, locks, chats, passwords, limits, clock });
   const messages = createMessages({ db, locks, write, writeBatch, chats, accounts, limits, keys, config, clock, files: files.forMessages, behind: announce });
   const receipts = createReceipts({ db, writeBatch, chats, logger: log, clock });
@@ -97,7 +100,7 @@ export async function createApp(config: Config, log: Log) {
   // A new account is a member of every room for everyone, in the transaction that makes it.
   accounts.onCreate.push(membership.welcome);
   const messageErasure = createMessageErasure({ db, writeBatch, messages, files: files.forMessages, clock });
-  const erasure = createErasure({ db, write, locks, accounts, mail, config, clock, logger: log, countMessages: messageErasure.count });
+  const erasure = createErasure({ db, write, locks, accounts, operators, mail, clock, logger: log, countMessages: messageErasure.count });
   // An account that is deleted takes with it what each domain has of it.
   erasure.parts.push(
     { atOnce: sessions.eraseAll },

@@ -322,6 +322,21 @@ it('frees the name, which inherits nothing', async () => {
   expect(await history(ben, message.chat.id)).toMatchObject([{ text: 'from the first', sender: { id: first.id, deleted: true } }]);
 });
 
+it('frees an operator’s name without the right, until the setting names it anew', async () => {
+  await using server = await startTestServer({ OPERATORS: 'Root' });
+  const create = (who: Person): Promise<string> => outcome(who, 'createRoom', { name: 'All', everyone: true });
+  const root = await server.person('root');
+  expect(await create(root)).toBe('done');
+  await erase(root);
+  const next = await server.person('ROOT');
+  expect(await create(next)).toBe('FORBIDDEN NOT_AN_OPERATOR');
+  await server.restart();
+  expect(await create(next)).toBe('FORBIDDEN NOT_AN_OPERATOR');
+  await server.restart({ OPERATORS: 'other' });
+  await server.restart();
+  expect(await create(next)).toBe('done');
+});
+
 it('takes the right password, and counts wrong ones like wrong logins', async () => {
   await using server = await startTestServer({ RATE_LIMITS: 'on', LOGIN_LIMIT: '3' });
   const ada = await server.person();

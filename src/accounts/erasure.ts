@@ -4,7 +4,6 @@
  */
 import { randomUUID } from 'node:crypto';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
-import type { Config } from '../config.ts';
 import { AppError, hasCode } from '../errors.ts';
 import type { Append, Write } from '../events/write.ts';
 import type { Log } from '../log.ts';
@@ -14,6 +13,7 @@ import type { Locks } from '../storage/locks.ts';
 import type { Accounts } from './accounts.ts';
 import type { Mail } from './mail.ts';
 import { foldName } from './names.ts';
+import type { Operators } from './operators.ts';
 
 export const erasureModes = ['ANONYMIZE', 'ERASE'] as const;
 export type ErasureMode = (typeof erasureModes)[number];
@@ -41,7 +41,7 @@ export function createErasure({
   locks,
   accounts,
   mail,
-  config,
+  operators,
   clock,
   logger,
   countMessages,
@@ -51,7 +51,7 @@ export function createErasure({
   locks: Locks;
   accounts: Pick<Accounts, 'mustKnowPassword'>;
   mail: Pick<Mail, 'erase'>;
-  config: Pick<Config, 'OPERATORS'>;
+  operators: Pick<Operators, 'retire'>;
   clock: () => Date;
   logger: Log;
   /** How many messages of a person are there to be erased. */
@@ -70,9 +70,9 @@ export function createErasure({
    * Fails with INVALID_CREDENTIALS, RATE_LIMITED after too many wrong passwords, UNAVAILABLE, or TOKEN_INVALID when the account was deleted meanwhile.
    */
   async function deleteAccount({ userId }: Viewer, { password, mode }: { password: string; mode: ErasureMode }): Promise<{ receiptId: string; erasedMessages: number }> {
-    const { note, afterCommit, usernameKey } = await endAccount(userId, password, mode);
+    const { note, afterCommit, wasOperator } = await endAccount(userId, password, mode);
     for (const job of afterCommit) job();
-    if (config.OPERATORS.map(foldName).includes(usernameKey)) logger.warn('an operator deleted their account: take the name, which is free now, out of OPERATORS');
+    if (wasOperator) logger.warn('an operator deleted their account: take the name, which is free now, out of OPERATORS');
     let erasedMessages = 0;
     let rest: Promise<boolean>;
     try {
@@ -87,7 +87,7 @@ export function createErasure({
     return { receiptId: note.receiptId, erasedMessages };
   }
 
-  async function endAccount(userId: number, password: string, mode: ErasureMode): Promise<{ note: Note; afterCommit: (() => void)[]; usernameKey: string }> {
+  async function endAccount(userId: number, password: string, mode: ErasureMode): Promise<{ note: Note; afterCommit: (() => void)[]; wasOperator: boolean }> {
     for (;;) {
       const account = await accounts.mustKnowPassword(userId, password).catch((error) => {
         throw hasCode(error, 'NOT_FOUND') ? new AppError('TOKEN_INVALID') : error;
@@ -102,7 +102,7 @@ export function createErasure({
         const afterCommit = await removeAtOnce(tx, append, userId);
         append({ type: 'user-updated', userId });
         await tx.erasure.create({ data: note });
-        return { note, afterCommit, usernameKey: account.usernameKey };
+        return { note, afterCommit, wasOperator: await operators.retire(tx, account.usernameKey) };
       });
       if (ended) return ended;
     }

@@ -54,10 +54,6 @@ export function must(action: Action, standing: Standing, typeName: 'Chat' | 'Roo
 /** Admins manage members, owners everybody: nobody removes or bans somebody of at least their own role, but owners may remove owners. */
 export const mayRemove = (actor: Role, target: Role): boolean => actor === 'OWNER' || rank[actor] > rank[target];
 
-/** Where the operator named accounts, only these may make every account a member of a room. Both in folded form. */
-export const mayOpenToEveryone = (username: string | undefined, operators: readonly string[]): boolean =>
-  operators.length === 0 || (username !== undefined && operators.includes(username));
-
 function refusal(action: Action, standing: Standing & { chat: ChatRow }): ForbiddenReason | null {
   const rule: Rule = rules[action];
   if (rule.role !== null) {

@@ -1,8 +1,8 @@
 /** Making, changing and deleting rooms, and the rules that their settings must keep. */
 import type { Accounts, UserRef } from '../accounts/accounts.ts';
 import { checkLine, checkLines, foldName } from '../accounts/names.ts';
+import type { Operators } from '../accounts/operators.ts';
 import { checkRoomPassword, type Passwords } from '../accounts/passwords.ts';
-import type { Config } from '../config.ts';
 import { AppError, createProblems, invalid, notFound, type Problems } from '../errors.ts';
 import type { Append, Write } from '../events/write.ts';
 import type { Viewer } from '../sessions/viewer.ts';
@@ -12,7 +12,7 @@ import type { Locks } from '../storage/locks.ts';
 import { isText } from '../storage/page.ts';
 import type { ChatRow } from '../storage/rows.ts';
 import type { Sql } from '../storage/sql.ts';
-import { mayOpenToEveryone, must } from './access.ts';
+import { must } from './access.ts';
 import type { Chats } from './chats.ts';
 import { addEveryone, closeRoom, findUsers, mostNamed } from './membership.ts';
 
@@ -63,7 +63,7 @@ export function createRooms({
   accounts,
   passwords,
   pictures,
-  config,
+  operators,
   clock,
 }: {
   db: Database;
@@ -73,7 +73,7 @@ export function createRooms({
   accounts: Pick<Accounts, 'findMany'>;
   passwords: Pick<Passwords, 'hash'>;
   pictures: RoomPictures;
-  config: Pick<Config, 'OPERATORS'>;
+  operators: Pick<Operators, 'areNamed' | 'isOperator'>;
   clock: () => Date;
 }) {
   return { create, update, remove };
@@ -222,9 +222,9 @@ export function createRooms({
   }
 
   async function mustMayOpen(viewer: Viewer, everyone: boolean): Promise<void> {
-    if (!everyone || config.OPERATORS.length === 0) return;
+    if (!everyone || !operators.areNamed) return;
     const [account] = await accounts.findMany([viewer.userId]);
-    if (!mayOpenToEveryone(account?.usernameKey, config.OPERATORS.map(foldName))) throw new AppError('FORBIDDEN', { forbiddenReason: 'NOT_AN_OPERATOR' });
+    if (!account || !(await operators.isOperator(account.usernameKey))) throw new AppError('FORBIDDEN', { forbiddenReason: 'NOT_AN_OPERATOR' });
   }
 
   async function findEarlier(from: Tx, viewer: Viewer, clientRequestId: string | null): Promise<ChatRow | null> {

@@ -1,0 +1,4 @@
+-- CreateTable
+CREATE TABLE "FormerOperator" (
+    "digest" TEXT NOT NULL PRIMARY KEY
+);

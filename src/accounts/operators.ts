@@ -1,0 +1,33 @@
+/** The accounts that the setting OPERATORS names. The right is the account's: whoever registers the name of an operator that was deleted does not have it. */
+import type { Config } from '../config.ts';
+import type { Database, Tx } from '../storage/database.ts';
+import { oneOfList } from '../storage/sql.ts';
+import { foldName } from './names.ts';
+
+export type Operators = ReturnType<typeof createOperators>;
+
+export function createOperators({ db, digest, config }: { db: Database; digest: (text: string) => string; config: Pick<Config, 'OPERATORS'> }) {
+  const named = new Set(config.OPERATORS.map(foldName));
+  const digestOf = (usernameKey: string): string => digest(`operator ${usernameKey}`);
+  return { areNamed: named.size > 0, isOperator, retire, forgetUnnamed };
+
+  async function isOperator(usernameKey: string): Promise<boolean> {
+    return named.has(usernameKey) && (await db.read.formerOperator.findUnique({ where: { digest: digestOf(usernameKey) } })) === null;
+  }
+
+  /** The account with this name is deleted. Resolves to whether it was an operator's. */
+  async function retire(tx: Tx, usernameKey: string): Promise<boolean> {
+    if (!named.has(usernameKey)) return false;
+    const digest = digestOf(usernameKey);
+    await tx.formerOperator.upsert({ where: { digest }, create: { digest }, update: {} });
+    return true;
+  }
+
+  /** Names that were taken out of the setting can be put in again, for whoever has them then. Once, at the start. */
+  async function forgetUnnamed(): Promise<void> {
+    const known = await db.read.formerOperator.findMany();
+    const kept = new Set([...named].map(digestOf));
+    const gone = known.flatMap(({ digest }) => (kept.has(digest) ? [] : [digest]));
+    if (gone.length > 0) await db.sqlTransaction((sql) => sql.all(`DELETE FROM "FormerOperator" WHERE ${oneOfList(sql.engine, '"digest"', 'text')}`, [gone]));
+  }
+}
