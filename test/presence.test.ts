@@ -1,6 +1,7 @@
 /** P10: who is online, who was when, and who is typing. Times are settings, made short; what must not come is followed by something that must. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { change } from './kit/outcome.ts';
 import { createPerson, type Item, type Person, type Untyped } from './kit/person.ts';
 import { startProcess } from './kit/process.ts';
 import { openRawSocket } from './kit/raw-socket.ts';
@@ -155,6 +156,27 @@ describe('presence', () => {
     expect(await setTyping(stranger, open.id)).toMatchObject({ data: { setTyping: { __typename: 'ForbiddenError' } } });
     const stream = await stranger.follow(presence, { scope: { chatId: open.id } });
     expect(changes(await stream.until('CaughtUp'))).toEqual([[owner.id, false]]);
+  });
+
+  it('follows the members of a room as they come and go, until the room is lost', async () => {
+    await using server = await startTestServer(quick);
+    const [owner, watcher, member, later] = (await server.people(4)) as [Person, Person, Person, Person];
+    const room = await owner.createRoom({ visibility: 'PRIVATE', members: [{ id: watcher.id }, { id: member.id }] });
+    const stream = await watcher.follow(presence, { scope: { chatId: room.id } });
+    const first = await stream.until('CaughtUp');
+    expect(new Set(changes(first).map(([id]) => id))).toEqual(new Set([owner.id, watcher.id, member.id]));
+    const add = (who: Person): Promise<unknown> => change(owner, 'addMembers', { roomId: room.id, users: [{ id: who.id }] });
+    const remove = (who: Person): Promise<unknown> => change(owner, 'removeMember', { roomId: room.id, userId: who.id });
+    const sockets = [await comeOnline(server, later), await comeOnline(server, member)];
+    await stream.next(isOf(member, true));
+    await add(later);
+    await stream.next(isOf(later, true));
+    await remove(later);
+    for (const socket of sockets) socket.close();
+    await stream.next(isOf(member, false));
+    expect(stream.items.some(isOf(later, false))).toBe(false);
+    await remove(watcher);
+    await stream.ended();
   });
 
   it('follows contacts and dialog partners, also new ones, alone and among all events', async () => {

@@ -259,10 +259,9 @@ export function createChatLists({
     return chatIds.map((id) => counts.get(id) ?? 0);
   }
 
-  /** The people of a chat that the viewer was shown, at most `limit`. */
-  async function memberIds(chat: ChatRow, limit: number): Promise<number[]> {
-    if (chat.kind === 'DIALOG') return peopleOf(chat);
-    const rows = await db.sql.all<{ userId: number }>('SELECT m."userId" FROM "Member" m WHERE m."chatId" = ? ORDER BY m."userId" LIMIT ?', [chat.id, limit]);
+  /** The members of a room that the viewer was shown, at most `limit`. */
+  async function memberIds(roomId: number, limit: number): Promise<number[]> {
+    const rows = await db.sql.all<{ userId: number }>('SELECT m."userId" FROM "Member" m WHERE m."chatId" = ? ORDER BY m."userId" LIMIT ?', [roomId, limit]);
     return rows.map(({ userId }) => userId);
   }
 

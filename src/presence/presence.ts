@@ -24,6 +24,12 @@ type Person = {
 };
 /** `alone`: its stream carries nothing that tells of new people otherwise. */
 type Watcher = { follower: Follower; subjects: Set<number>; alone: boolean };
+/** Where new people of a watcher come from: those close to somebody, the members of a room, or nowhere. */
+type Source = { closeTo: number } | { roomId: number } | null;
+export type Scope = { userIds: readonly number[] } | { closeTo: number } | { roomId: number; members: () => Promise<readonly number[]> };
+
+/** People that one stream watches at most, unless they are close to its person. */
+export const largestScope = 1_000;
 
 const storeEveryMs = 60_000;
 /** Who has just come is stored sooner: nobody who was there is later called never seen. */
@@ -40,6 +46,8 @@ export function createPresence({ db, tail, config, clock, logger }: { db: Databa
   const watchersOf = new Map<number, Set<Watcher>>();
   /** Watchers of contacts and dialog partners, by who watches. */
   const closeWatchers = new Map<number, Set<Watcher>>();
+  /** Watchers of the members of a room. */
+  const roomWatchers = new Map<number, Set<Watcher>>();
   const storing = setInterval(() => void storeLastSeen(), storeEveryMs);
   storing.unref();
   const stopListening = tail.onEvent(learn);
@@ -153,15 +161,16 @@ export function createPresence({ db, tail, config, clock, logger }: { db: Databa
   async function followEvents(options: FollowOptions): Promise<Follower> {
     const follower = await tail.follow(options);
     if (options.kinds && !options.kinds.has('PRESENCE')) return follower;
-    return watched(follower, new Set(await closePeople(options.userId)), options.userId, false);
+    const { live } = await watch(follower, { closeTo: options.userId }, false, () => closePeople(options.userId));
+    return live;
   }
 
-  /** Presence alone: who is in scope as they are now, then one `caught-up`, then changes. `close`: contacts and dialog partners, also new ones. */
-  async function followScope(options: FollowOptions, scope: { userIds: readonly number[] } | { close: true }): Promise<Follower> {
+  /** Presence alone: who is in scope as they are now, then one `caught-up`, then changes, also of new contacts, dialog partners and members. */
+  async function followScope(options: FollowOptions, scope: Scope): Promise<Follower> {
     const follower = await tail.follow({ ...options, kinds: new Set<EventKind>(['PRESENCE']) });
-    const subjects = new Set('close' in scope ? await closePeople(options.userId) : scope.userIds);
-    // Watching begins before the snapshot is taken: a change in between comes after it.
-    const live = watched(follower, subjects, 'close' in scope ? options.userId : null, true);
+    const { live, subjects } = await ('userIds' in scope
+      ? watch(follower, null, true, async () => scope.userIds)
+      : watch(follower, scope, true, 'closeTo' in scope ? () => closePeople(scope.closeTo) : scope.members));
     const at = clock();
     const first: FollowItem[] = [...subjects].map((userId) => ({ type: 'ephemeral', ephemeral: { type: 'presence-changed', userId, snapshot: true, at } }));
     first.push({ type: 'caught-up', cursor: tail.cursor(), at });
@@ -175,15 +184,23 @@ export function createPresence({ db, tail, config, clock, logger }: { db: Databa
     };
   }
 
-  function watched(follower: Follower, subjects: Set<number>, closeTo: number | null, alone: boolean): Follower {
-    const watcher: Watcher = { follower, subjects, alone };
-    for (const subject of subjects) addTo(watchersOf, subject, watcher);
-    if (closeTo !== null) addTo(closeWatchers, closeTo, watcher);
+  /** Watching begins before it is asked who there is: a change in between comes afterwards. */
+  async function watch(
+    follower: Follower,
+    source: Source,
+    alone: boolean,
+    findSubjects: () => Promise<readonly number[]>,
+  ): Promise<{ live: Follower; subjects: readonly number[] }> {
+    const watcher: Watcher = { follower, subjects: new Set(), alone };
+    if (source && 'closeTo' in source) addTo(closeWatchers, source.closeTo, watcher);
+    else if (source) addTo(roomWatchers, source.roomId, watcher);
     const stop = (): void => {
       for (const subject of watcher.subjects) dropFrom(watchersOf, subject, watcher);
-      if (closeTo !== null) dropFrom(closeWatchers, closeTo, watcher);
+      watcher.subjects.clear();
+      if (source && 'closeTo' in source) dropFrom(closeWatchers, source.closeTo, watcher);
+      else if (source) dropFrom(roomWatchers, source.roomId, watcher);
     };
-    return {
+    const live: Follower = {
       ...follower,
       [Symbol.asyncIterator]() {
         return this;
@@ -198,6 +215,14 @@ export function createPresence({ db, tail, config, clock, logger }: { db: Databa
         return follower.return();
       },
     };
+    try {
+      const subjects = await findSubjects();
+      for (const subject of subjects) addSubject(watcher, subject);
+      return { live, subjects };
+    } catch (error) {
+      await live.return();
+      throw error;
+    }
   }
 
   /** Contacts and dialog partners. */
@@ -210,17 +235,27 @@ export function createPresence({ db, tail, config, clock, logger }: { db: Databa
     return rows.map((row) => row.id).filter((id) => id !== userId);
   }
 
-  /** New contacts and dialog partners of those who watch, and former contacts. */
+  /** New contacts, dialog partners and members for those who watch, and former ones. */
   function learn(event: LogEvent): void {
     if (event.type === 'session-ended' && event.reason === 'ACCOUNT_DELETED') return forget(event.userId);
     if (event.type === 'chat-added' && event.dialog) {
-      // A whole stream carries the chat itself next, with its people as they are now.
-      for (const id of [event.dialog.low, event.dialog.high]) if (id !== event.userId) for (const watcher of watch(event.userId, id)) if (watcher.alone) pushState(watcher, id);
+      for (const id of [event.dialog.low, event.dialog.high]) {
+        if (id === event.userId) continue;
+        // A whole stream carries the chat itself next, with its people as they are now.
+        for (const watcher of closeWatchers.get(event.userId) ?? []) if (addSubject(watcher, id) && watcher.alone) pushState(watcher, id);
+      }
+    } else if (event.type === 'chat-added') {
+      for (const watcher of roomWatchers.get(event.chatId) ?? []) if (watcher.subjects.size < largestScope && addSubject(watcher, event.userId)) pushState(watcher, event.userId);
+    } else if (event.type === 'chat-removed') {
+      for (const watcher of roomWatchers.get(event.chatId) ?? []) dropSubject(watcher, event.userId);
     } else if (event.type === 'account-changed' && closeWatchers.has(event.userId)) {
       closePeople(event.userId).then(
         (ids) => {
-          for (const id of ids) for (const watcher of watch(event.userId, id)) pushState(watcher, id);
-          unwatch(event.userId, new Set(ids));
+          const close = new Set(ids);
+          for (const watcher of closeWatchers.get(event.userId) ?? []) {
+            for (const id of ids) if (addSubject(watcher, id)) pushState(watcher, id);
+            for (const subject of watcher.subjects) if (!close.has(subject)) dropSubject(watcher, subject);
+          }
         },
         (error) => logger.warn({ err: error }, 'a presence stream does not know of a new contact'),
       );
@@ -231,25 +266,17 @@ export function createPresence({ db, tail, config, clock, logger }: { db: Databa
     follower.push({ type: 'presence-changed', userId, snapshot: false, at: clock() });
   }
 
-  /** A person's watchers lose whom they are not close to any more. */
-  function unwatch(userId: number, close: ReadonlySet<number>): void {
-    for (const watcher of closeWatchers.get(userId) ?? []) {
-      for (const subject of watcher.subjects) {
-        if (close.has(subject)) continue;
-        watcher.subjects.delete(subject);
-        dropFrom(watchersOf, subject, watcher);
-      }
-    }
+  /** False for somebody who was watched before. */
+  function addSubject(watcher: Watcher, subject: number): boolean {
+    if (watcher.subjects.has(subject)) return false;
+    watcher.subjects.add(subject);
+    addTo(watchersOf, subject, watcher);
+    return true;
   }
 
-  /** Those of a person's watchers that did not watch the subject before. */
-  function watch(userId: number, subject: number): Watcher[] {
-    const fresh = [...(closeWatchers.get(userId) ?? [])].filter(({ subjects }) => !subjects.has(subject));
-    for (const watcher of fresh) {
-      watcher.subjects.add(subject);
-      addTo(watchersOf, subject, watcher);
-    }
-    return fresh;
+  function dropSubject(watcher: Watcher, subject: number): void {
+    watcher.subjects.delete(subject);
+    dropFrom(watchersOf, subject, watcher);
   }
 
   /** Stores when everybody was seen last. */

@@ -1,15 +1,16 @@
 /** Presence and typing as clients see them. */
 import { loadUser, User } from '../accounts/schema.ts';
-import { can } from '../chats/access.ts';
-import { loadStanding, parseChatRef, Room } from '../chats/schema.ts';
+import type { ChatRef } from '../chats/chats.ts';
+import { parseChatRef, Room } from '../chats/schema.ts';
 import { AppError, notFound } from '../errors.ts';
 import type { EventKind } from '../events/event.ts';
+import type { Follower } from '../events/follow.ts';
 import { CaughtUp, deliver, followOptions, Heartbeat, itemUnion, onlyChat, PresenceChanged, SessionEnded, TypingChanged } from '../events/schema.ts';
 import { builder } from '../graphql/builder.ts';
 import { type Context, mustBeSignedIn, sharedLoader } from '../graphql/context.ts';
 import { numberOf } from '../graphql/ids.ts';
 import { mutation } from '../graphql/mutation.ts';
-import type { PresenceOf } from './presence.ts';
+import { largestScope, type PresenceOf, type Scope } from './presence.ts';
 
 const PresenceState = builder.enumType('PresenceState', {
   description: 'Whether somebody is there.',
@@ -51,7 +52,7 @@ const PresenceScopeInput = builder.inputType('PresenceScopeInput', {
   description: 'Whose presence.',
   fields: (t) => ({
     userIds: t.idList({ description: 'These people; at most 1,000.' }),
-    chatId: t.id({ description: 'Members of a chat; of a large one the first 1,000.' }),
+    chatId: t.id({ description: 'Members of a chat, as they come and go; of a large one the first 1,000. The stream ends when the caller loses the chat.' }),
     contacts: t.boolean({ description: "The caller's contacts and dialog partners." }),
   }),
 });
@@ -59,24 +60,23 @@ const PresenceScopeInput = builder.inputType('PresenceScopeInput', {
 const PresenceItem = itemUnion('PresenceItem', 'Snapshot first, then one CaughtUp, then live changes.', [PresenceChanged, CaughtUp, Heartbeat, SessionEnded]);
 const TypingItem = itemUnion('TypingItem', 'What `typing` hands out.', [TypingChanged, Heartbeat, SessionEnded]);
 
-const largestScope = 1000;
-
-async function toScope(scope: typeof PresenceScopeInput.$inferInput, context: Context): Promise<{ userIds: number[] } | { close: true }> {
+async function followScope(scope: typeof PresenceScopeInput.$inferInput, context: Context): Promise<Follower> {
+  const { userId } = mustBeSignedIn(context);
+  const follow = (followed: Scope, only: Awaited<ReturnType<typeof onlyChat>> = {}): Promise<Follower> => context.app.presence.followScope(followOptions(context, only), followed);
   if (scope.contacts != null) {
     if (!scope.contacts) throw new AppError('BAD_REQUEST', undefined, 'Of `contacts` only true is accepted.');
-    return { close: true };
+    return follow({ closeTo: userId });
   }
   if (scope.userIds != null) {
     if (scope.userIds.length > largestScope) throw new AppError('BAD_REQUEST', undefined, `A scope names at most ${largestScope} people.`);
     // Whom there is not is left out, as from any other look-up of many.
     const ids = scope.userIds.map((id) => numberOf(id, 'User')).filter((id) => id !== null);
-    return { userIds: (await context.app.accounts.findMany(ids)).map((user) => user.id) };
+    return follow({ userIds: (await context.app.accounts.findMany(ids)).map((user) => user.id) });
   }
-  const ref = parseChatRef(scope.chatId ?? '');
-  const chat = ref && (await context.app.chats.find(mustBeSignedIn(context), ref));
-  if (!chat) throw notFound('Chat');
-  if (!can('read', await loadStanding(context, chat))) throw new AppError('FORBIDDEN', { forbiddenReason: 'NOT_A_MEMBER' }, 'Only members may see who is here.');
-  return { userIds: await context.app.chatLists.memberIds(chat, largestScope) };
+  const only = await onlyChat(context, scope.chatId ?? '', 'readers');
+  const ref = parseChatRef(scope.chatId ?? '') as ChatRef;
+  if (!('roomId' in ref)) return follow({ userIds: [...new Set([ref.low, ref.high])] }, only);
+  return follow({ roomId: ref.roomId, members: () => context.app.chatLists.memberIds(ref.roomId, largestScope) }, only);
 }
 
 builder.subscriptionFields((t) => ({
@@ -85,10 +85,7 @@ builder.subscriptionFields((t) => ({
     description: `Online, offline and last seen. The first items are the current state (snapshot: true) of everyone in
 scope. Going offline is reported only after a grace period, so a reconnect does not flap.`,
     args: { scope: t.arg({ type: PresenceScopeInput, required: true, description: 'Whose.' }) },
-    subscribe: async (_root, { scope }, context) => {
-      const options = followOptions(context, {});
-      return (await deliver(context, context.app.presence.followScope(options, await toScope(scope, context)))) as never;
-    },
+    subscribe: async (_root, { scope }, context) => (await deliver(context, followScope(scope, context))) as never,
     resolve: (item) => item as never,
   }),
   typing: t.field({
