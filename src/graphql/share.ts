@@ -2,13 +2,21 @@
  * One execution for everybody who is delivered the same event and whose answer does not depend on who asks. Decided by what the execution does, not by
  * what the document looks like: it runs with a viewer that notes being looked at, so that a forgotten mark costs speed, never privacy.
  */
-import { type ExecutionResult, Kind, type OperationDefinitionNode, visit } from 'graphql';
+import { type ExecutionResult, type FormattedExecutionResult, Kind, type OperationDefinitionNode, visit } from 'graphql';
 import type { Context, Delivery } from './context.ts';
 import type { Operation } from './execute.ts';
 
 type Execute = (operation: Operation, context: Context, item: unknown) => ExecutionResult | Promise<ExecutionResult>;
 /** What is known of an operation: the variables that its items are resolved with, and the kinds of items that differ from viewer to viewer. */
 type Known = { id: number; variables: string[]; personal: Set<string> };
+
+const texts = new WeakMap<FormattedExecutionResult, string>();
+/** A result as JSON, made once however many are sent it. */
+export function toJson(result: FormattedExecutionResult): string {
+  let text = texts.get(result);
+  if (text === undefined) texts.set(result, (text = JSON.stringify(result)));
+  return text;
+}
 
 export function createSharing(execute: Execute) {
   const operations = new WeakMap<OperationDefinitionNode, Known>();

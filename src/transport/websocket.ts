@@ -15,6 +15,7 @@ import type { EndReason } from '../events/event.ts';
 import { type Client, type Context, createContext } from '../graphql/context.ts';
 import { toFormattedError } from '../graphql/errors.ts';
 import { type Executor, isStream, type Operation, type Result, type ResultStream } from '../graphql/execute.ts';
+import { toJson } from '../graphql/share.ts';
 import type { Log } from '../log.ts';
 import { authenticate, clientOf, isKnownOrigin, type Who } from './client.ts';
 import type { Connections } from './connections.ts';
@@ -43,6 +44,8 @@ const closeCodes = { badRequest: 4400, sessionEnded: 4401, tokenExpired: 4403, n
 /** What is known of one socket. */
 type State = {
   socket: WebSocket;
+  /** What carries it. */
+  connection: Duplex;
   client: Client;
   controller: AbortController;
   who: Who;
@@ -65,7 +68,7 @@ type State = {
 };
 type Running = { answered: Promise<void>; completedByClient: boolean };
 /** What graphql-ws hands from one hook to the next. */
-type Prepared = ExecutionArgs & { state: State; operation: Operation; contextValue: Context; started: number; endInSilence: () => void };
+type Prepared = ExecutionArgs & { state: State; id: string; operation: Operation; contextValue: Context; started: number; endInSilence: () => void };
 
 export function createSockets({
   app,
@@ -83,6 +86,7 @@ export function createSockets({
   log: Log;
 }) {
   const states = new Set<State>();
+  const gathered = new Set<Duplex>();
   let stopping = false;
   const server = new WebSocketServer({
     noServer: true,
@@ -97,7 +101,7 @@ export function createSockets({
     connectionInitWaitTimeout: config.CONNECTION_INIT_SECONDS * 1000,
     onConnect: ({ connectionParams, extra }) => welcome(extra, connectionParams ?? {}),
     // Without its id among the subscriptions, graphql-ws ends an operation without `complete`.
-    onSubscribe: ({ extra, subscriptions }, id, payload) => begin(extra, payload, () => void delete subscriptions[id]) as never,
+    onSubscribe: ({ extra, subscriptions }, id, payload) => begin(extra, id, payload, () => void delete subscriptions[id]) as never,
     execute: (args) => answer(args as Prepared) as never,
     subscribe: (args) => openStream(args as Prepared) as never,
     // Already as clients may see them.
@@ -120,14 +124,15 @@ export function createSockets({
     if (origin !== undefined && !isKnownOrigin(origin, request, config)) return refuse(socket, '403 Forbidden');
     // A known origin: other pages could otherwise open sockets in the name of whoever looks at them, and upgrades need no preflight.
     const accessToken = origin === undefined ? null : (cookies.read(request)?.accessToken ?? null);
-    server.handleUpgrade(request, socket, head, (opened) => open(opened, clientOf(request, config), accessToken));
+    server.handleUpgrade(request, socket, head, (opened) => open(opened, socket, clientOf(request, config), accessToken));
   }
 
-  function open(socket: WebSocket, connected: Client, cookieToken: string | null): void {
+  function open(socket: WebSocket, connection: Duplex, connected: Client, cookieToken: string | null): void {
     const controller = new AbortController();
     const now = Date.now();
     const state: State = {
       socket,
+      connection,
       client: { ...connected, signal: controller.signal },
       controller,
       who: { viewer: null },
@@ -235,7 +240,7 @@ export function createSockets({
   }
 
   /** Checks an operation against what the socket may do and what its document says. Errors are answered; a throw here would close the socket. */
-  function begin(state: State, payload: SubscribePayload, endInSilence: () => void): Prepared | readonly Refused[] {
+  function begin(state: State, id: string, payload: SubscribePayload, endInSilence: () => void): Prepared | readonly Refused[] {
     const { who, client } = state;
     try {
       if (state.ended) throw new AppError(refusalAfter(state.ended));
@@ -257,6 +262,7 @@ export function createSockets({
         rootValue: undefined,
         contextValue: createContext(app, client, who),
         state,
+        id,
         operation,
         started: performance.now(),
         endInSilence,
@@ -288,7 +294,8 @@ export function createSockets({
     return result;
   }
 
-  async function openStream({ state, operation, contextValue, started, endInSilence }: Prepared): Promise<ResultStream | Result> {
+  /** Its items are written here: graphql-ws would put each into JSON again for everybody who is delivered the same. To graphql-ws the stream only ends. */
+  async function openStream({ state, id, operation, contextValue, started, endInSilence }: Prepared): Promise<ResultStream | Result> {
     let over = false;
     const finish = (outcome: string): void => {
       if (over) return;
@@ -301,15 +308,23 @@ export function createSockets({
       finish(outcomeOf(items));
       return items;
     }
+    const running = state.running.get(id);
+    const beginning = `{"id":${JSON.stringify(id)},"type":"next","payload":`;
     const paced: ResultStream = {
       [Symbol.asyncIterator]: () => paced,
       async next() {
-        await room(state);
-        const item = await items.next();
-        if (item.done) finish('ok');
-        // The stream's own timer may be the first to see that the token has expired.
-        if (item.done && (isToComeBack(state.ended) || isExpired(state))) endInSilence();
-        return item;
+        for (;;) {
+          await room(state);
+          const item = await items.next();
+          if (!item.done && !running?.completedByClient) {
+            send(state, `${beginning}${toJson(item.value)}}`);
+            continue;
+          }
+          finish('ok');
+          // The stream's own timer may be the first to see that the token has expired.
+          if (isToComeBack(state.ended) || isExpired(state)) endInSilence();
+          return { done: true, value: undefined };
+        }
       },
       async return() {
         finish('ok');
@@ -329,11 +344,25 @@ export function createSockets({
     const { socket } = state;
     if (socket.readyState !== socket.OPEN) return;
     state.stuckSince ??= Date.now();
+    gather(state);
     socket.send(text, () => {
       state.stuckSince = socket.bufferedAmount > 0 ? Date.now() : null;
       if (socket.bufferedAmount < lowWaterBytes) makeRoom(state);
     });
     if (socket.bufferedAmount > config.SLOW_CONSUMER_BYTES) void cutOff(state);
+  }
+
+  /** What a socket is sent in one turn goes out in one piece. */
+  function gather({ connection }: State): void {
+    if (gathered.has(connection)) return;
+    if (gathered.size === 0) setImmediate(release);
+    gathered.add(connection);
+    connection.cork();
+  }
+
+  function release(): void {
+    for (const connection of gathered) connection.uncork();
+    gathered.clear();
   }
 
   /** Resolves when the socket takes more. */
