@@ -14,7 +14,7 @@ import { createMembership } from './chats/membership.ts';
 import { createRooms } from './chats/rooms.ts';
 import type { Config } from './config.ts';
 import { createEventLog } from './events/event-log.ts';
-import { createTail } from './events/follow.ts';
+import { createTail } from './events/tail.ts';
 import { createWrite } from './events/write.ts';
 import { openBlobs } from './files/blobs.ts';
 import { createFileErasure } from './files/erasure.ts';

@@ -3,7 +3,7 @@
 import type { Erasure } from './accounts/erasure.ts';
 import type { PasswordReset } from './accounts/password-reset.ts';
 import type { EventLog } from './events/event-log.ts';
-import type { Tail } from './events/follow.ts';
+import type { Tail } from './events/tail.ts';
 import type { Files } from './files/files.ts';
 import type { Log } from './log.ts';
 import type { Messages } from './messages/messages.ts';

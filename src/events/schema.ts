@@ -21,7 +21,7 @@ import {
   type RemovalReason,
   type removalReasons,
 } from './event.ts';
-import type { Ephemeral, Follower, FollowItem, FollowOptions } from './follow.ts';
+import type { Ephemeral, Follower, FollowItem, FollowOptions } from './stream.ts';
 
 type Durable = { cursor: string; at: Date; replayed: boolean };
 /** What a stream hands to a resolver: an item with all it names, so that resolving its fields reads nothing that another subscriber's did not. */

@@ -5,7 +5,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Config } from '../config.ts';
 import type { EventKind, LogEvent } from '../events/event.ts';
-import type { Ephemeral, Follower, FollowItem, FollowOptions, Tail } from '../events/follow.ts';
+import type { Ephemeral, Follower, FollowItem, FollowOptions } from '../events/stream.ts';
+import type { Tail } from '../events/tail.ts';
 import type { Log } from '../log.ts';
 import { addTo, dropFrom } from '../multimap.ts';
 import type { Database } from '../storage/database.ts';

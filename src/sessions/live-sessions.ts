@@ -1,6 +1,6 @@
 /** Which sessions are alive, remembered so that a request need not ask the database, and when they were last in use. */
 import { LRUCache } from 'lru-cache';
-import type { Tail } from '../events/follow.ts';
+import type { Tail } from '../events/tail.ts';
 import type { Log } from '../log.ts';
 import type { Database } from '../storage/database.ts';
 import { oneOfList, toDate } from '../storage/sql.ts';

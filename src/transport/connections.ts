@@ -1,6 +1,6 @@
 /** What is open on this node: how many connections each account has, which sessions have just ended, and which requests are still being answered. */
 import type { EndReason } from '../events/event.ts';
-import type { Tail } from '../events/follow.ts';
+import type { Tail } from '../events/tail.ts';
 
 export type Connections = ReturnType<typeof createConnections>;
 

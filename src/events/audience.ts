@@ -1,0 +1,118 @@
+/** Who is told what: the people who have streams, the chats they are in, and the streams of one chat or of one session. Memberships are true up to the newest event. */
+import { addTo, dropFrom, type MultiMap } from '../multimap.ts';
+import type { Database } from '../storage/database.ts';
+import { audienceOf, type LogEvent } from './event.ts';
+import type { Stream } from './stream.ts';
+
+export type Audience = ReturnType<typeof createAudience>;
+/** Since when somebody is in a chat: the newest message then, or the event that told of joining. */
+type Joined = { seq: number } | { number: number };
+/** Somebody with streams. `missed`: what happened while the chats were being read. */
+export type Person = { userId: number; chats: Map<number, Joined>; streams: Set<Stream>; loading: Promise<void> | null; missed: LogEvent[] };
+
+export function createAudience({ db, lost }: { db: Database; lost: (stream: Stream) => void }) {
+  const people = new Map<number, Person>();
+  const byChat: MultiMap<number, Person> = new Map();
+  /** Streams of one chat, of members or guests. */
+  const byRoom: MultiMap<number, Stream> = new Map();
+  const bySession: MultiMap<number, Stream> = new Map();
+  return { personOf, add, addToRoom, remove, learn, ofEvent, ofSession, ofRoom, ofChat, all };
+
+  /** Loads the chats of a person together with the position they are true for; changes that come meanwhile are applied when they are newer. */
+  function personOf(userId: number): Person {
+    const known = people.get(userId);
+    if (known) return known;
+    const person: Person = { userId, chats: new Map(), streams: new Set(), loading: null, missed: [] };
+    people.set(userId, person);
+    person.loading = load(person);
+    person.loading.catch(() => {
+      // The next one to follow tries again.
+      if (people.get(userId) === person) people.delete(userId);
+    });
+    return person;
+  }
+
+  async function load(person: Person): Promise<void> {
+    const rows = await db.sql.all<{ last: number; chatId: number | null; joinedSeq: number | null }>(
+      'SELECT h."last", m."chatId", m."joinedSeq" FROM "EventHead" h LEFT JOIN "Member" m ON m."userId" = ? WHERE h."id" = 1',
+      [person.userId],
+    );
+    if (people.get(person.userId) !== person) return;
+    for (const { chatId, joinedSeq } of rows) if (chatId !== null) addChat(person, chatId, { seq: joinedSeq ?? 0 });
+    person.loading = null;
+    for (const event of person.missed) if (event.number > Number(rows[0]?.last ?? 0)) apply(person, event);
+    person.missed = [];
+  }
+
+  function add(stream: Stream): void {
+    stream.person.streams.add(stream);
+    addTo(bySession, stream.options.sessionId, stream);
+    if (stream.options.only) for (const chatId of stream.chatIds ?? []) addTo(byRoom, chatId, stream);
+  }
+
+  /** The chat of a stream of one chat has come to be. */
+  function addToRoom(stream: Stream, chatId: number): void {
+    addTo(byRoom, chatId, stream);
+  }
+
+  function remove(stream: Stream): void {
+    const { person, options } = stream;
+    person.streams.delete(stream);
+    dropFrom(bySession, options.sessionId, stream);
+    if (options.only) for (const chatId of stream.chatIds ?? []) dropFrom(byRoom, chatId, stream);
+    if (person.streams.size > 0 || people.get(person.userId) !== person) return;
+    people.delete(person.userId);
+    for (const chatId of person.chats.keys()) dropFrom(byChat, chatId, person);
+  }
+
+  /** Who is in which chat from now on. */
+  function learn(event: LogEvent): void {
+    if (event.type !== 'chat-added' && event.type !== 'chat-removed') return;
+    const person = people.get(event.userId);
+    if (!person) return;
+    if (person.loading) person.missed.push(event);
+    else apply(person, event);
+  }
+
+  function apply(person: Person, event: LogEvent): void {
+    if (event.type === 'chat-added') addChat(person, event.chatId, { number: event.number });
+    if (event.type !== 'chat-removed') return;
+    person.chats.delete(event.chatId);
+    dropFrom(byChat, event.chatId, person);
+    for (const stream of ofRoom(event.chatId)) if (stream.person === person) lost(stream);
+  }
+
+  function addChat(person: Person, chatId: number, joined: Joined): void {
+    person.chats.set(chatId, joined);
+    addTo(byChat, chatId, person);
+  }
+
+  // ---------------------------------------------------------------- asking
+
+  /** The streams of those whom an event may be told. */
+  function* ofEvent(event: LogEvent): Iterable<Stream> {
+    const audience = audienceOf[event.type];
+    if (audience === 'everyone') yield* all();
+    else if (audience === 'person') yield* people.get((event as { userId: number }).userId)?.streams ?? [];
+    else if (audience === 'chat') yield* ofChat((event as { chatId: number }).chatId);
+  }
+
+  function ofSession(sessionId: number): Iterable<Stream> {
+    return bySession.get(sessionId) ?? [];
+  }
+
+  /** The streams of this chat alone. */
+  function ofRoom(chatId: number): Iterable<Stream> {
+    return byRoom.get(chatId) ?? [];
+  }
+
+  /** The streams that carry what happens in a chat. */
+  function* ofChat(chatId: number): Iterable<Stream> {
+    for (const person of byChat.get(chatId) ?? []) for (const stream of person.streams) if (!stream.options.only) yield stream;
+    yield* ofRoom(chatId);
+  }
+
+  function* all(): Iterable<Stream> {
+    for (const person of people.values()) yield* person.streams;
+  }
+}

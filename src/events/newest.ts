@@ -1,0 +1,148 @@
+/** The newest events of the log in memory, in order and without holes, whoever wrote them: this node, which offers what it commits, or others, whose events are looked for. */
+import type { Config } from '../config.ts';
+import type { Log } from '../log.ts';
+import type { Database } from '../storage/database.ts';
+import { parseCursor, toCursor } from './cursor.ts';
+import { type LogEvent, messageIdOf } from './event.ts';
+import type { EventLog } from './event-log.ts';
+
+export type Newest = Awaited<ReturnType<typeof createNewest>>;
+
+const logPage = 500;
+const ringSize = 2048;
+const againMs = 500;
+
+export async function createNewest({
+  db,
+  log,
+  config,
+  logger,
+  accepted,
+}: {
+  db: Database;
+  log: EventLog;
+  config: Pick<Config, 'NODE_POLL_MS'>;
+  logger: Log;
+  /** Called for each event in order. Throws nothing. */
+  accepted: (event: LogEvent) => void;
+}) {
+  const start = await log.head();
+  const { logId } = start;
+  let head = start.last;
+  let pruned = start.pruned;
+  /** The last one is `head`. */
+  let recent: LogEvent[] = [];
+  /** Offered before those ahead of them were seen. They carry their messages, which the log does not. */
+  const early = new Map<number, LogEvent>();
+  let reading: Promise<void> | null = null;
+  let lookAgain = false;
+  let stopped = false;
+  let lastCursor = { number: -1, text: '' };
+  // Other nodes write to the same log. Nothing depends on being told of it: looking late costs time, never an event.
+  const polling = db.engine === 'postgresql' && config.NODE_POLL_MS > 0 ? setInterval(look, config.NODE_POLL_MS).unref() : undefined;
+
+  return {
+    head: (): number => head,
+    pruned: (): number => pruned,
+    setPruned: (number: number): void => {
+      pruned = Math.max(pruned, number);
+    },
+    cursorOf,
+    positionOf: (cursor: string): number | null => parseCursor(logId, cursor),
+    offer,
+    look,
+    readUpTo,
+    behind,
+    outdate,
+    outdatedSince,
+    stop: (): void => {
+      stopped = true;
+      clearInterval(polling);
+    },
+  };
+
+  /** One event goes to many: its cursor is made once. */
+  function cursorOf(number: number): string {
+    if (lastCursor.number !== number) lastCursor = { number, text: toCursor(logId, number) };
+    return lastCursor.text;
+  }
+
+  /** Committed events of this node. Those right behind the head are taken as they are; otherwise other nodes wrote in between and the log is read. */
+  function offer(events: LogEvent[]): void {
+    const [first] = events;
+    if (!first) return;
+    if (first.number === head + 1) return accept(events);
+    if (first.number <= head) return;
+    for (const event of events) early.set(event.number, event);
+    look();
+  }
+
+  /** Reads what the log has behind the head. Harmless at any time. */
+  function look(): void {
+    lookAgain = true;
+    reading ??= catchUp().finally(() => {
+      reading = null;
+    });
+  }
+
+  async function catchUp(): Promise<void> {
+    while (lookAgain && !stopped) {
+      lookAgain = false;
+      try {
+        const events = await log.readAfter(head, logPage);
+        const fresh = events.filter((event) => event.number > head).map((event) => early.get(event.number) ?? event);
+        if (fresh.length > 0) accept(fresh);
+        for (const number of early.keys()) if (number <= head) early.delete(number);
+        if (events.length === logPage) lookAgain = true;
+      } catch (error) {
+        logger.warn({ err: error }, 'the event log cannot be read; trying again');
+        await new Promise((wake) => setTimeout(wake, againMs));
+        lookAgain = true;
+      }
+    }
+  }
+
+  /** Resolves when this node has seen the event with this number, at once when there is none. */
+  async function readUpTo(number: number): Promise<void> {
+    if (number <= head) return;
+    const { last } = await log.head();
+    if (number > last) return;
+    while (head < number && !stopped) {
+      look();
+      await reading;
+    }
+  }
+
+  function accept(events: LogEvent[]): void {
+    for (const event of events) {
+      if (event.number !== head + 1) throw new Error(`event ${event.number} came behind ${head}`);
+      head = event.number;
+      recent.push(event);
+      outdate(event, recent);
+      accepted(event);
+    }
+    if (recent.length > 2 * ringSize) recent = recent.slice(-ringSize);
+  }
+
+  /** At most `count` of the events behind a position; null when that lies further back than what is in memory. */
+  function behind(position: number, count: number): LogEvent[] | null {
+    const from = position + 1 - (head - recent.length + 1);
+    return from < 0 ? null : recent.slice(from, from + count);
+  }
+
+  /** A message that is still handed out to slow readers must not show what it was before. `among` has no holes. */
+  function outdate(event: LogEvent, among: LogEvent[]): void {
+    if (event.type !== 'message-edited' && event.type !== 'message-deleted') return;
+    const place = event.messageId - (among[0]?.number ?? 0);
+    for (const about of [among[place], among[place + 1]]) if (about && announces(about, event.messageId)) delete about.message;
+  }
+
+  /** What was read when the head was `level` may be older than a change that came meanwhile. */
+  function outdatedSince(level: number, among: LogEvent[]): void {
+    for (const event of recent.slice(Math.max(0, recent.length - (head - level)))) outdate(event, among);
+  }
+}
+
+/** Whether an event carries this message. */
+export const announces = (event: LogEvent, messageId: number): boolean =>
+  (event.type === 'message-added' || event.type === 'notification-added') && messageIdOf(event) === messageId;

@@ -1,0 +1,86 @@
+/** One stream: what it is asked for, what it hands out, and what is kept of it meanwhile. */
+import type { Person } from './audience.ts';
+import { audienceOf, type EndReason, type EventKind, type EventOf, type LogEvent, type Pair } from './event.ts';
+import { announces } from './newest.ts';
+
+/** Live only, never in the log. */
+export type Ephemeral =
+  | { type: 'presence-changed'; userId: number; snapshot: boolean; at: Date }
+  | { type: 'typing-changed'; chatId: number; userId: number; active: boolean; expiresAt: Date };
+
+export type FollowItem =
+  | { type: 'event'; event: LogEvent; cursor: string; replayed: boolean }
+  | { type: 'ephemeral'; ephemeral: Ephemeral }
+  | { type: 'caught-up'; cursor: string; at: Date }
+  | { type: 'gap'; resumeFrom: string; at: Date }
+  | { type: 'heartbeat'; cursor: string; at: Date }
+  | { type: 'ended'; reason: EndReason; retry: boolean; at: Date };
+
+export type FollowOptions = {
+  userId: number;
+  sessionId: number;
+  /** The access token's end: the stream ends with it. */
+  expiresAt: Date;
+  /** Start behind this cursor; null or undefined starts live. */
+  after?: string | null | undefined;
+  /** Only these kinds. */
+  kinds?: ReadonlySet<EventKind> | undefined;
+  /** Only events of these chats (events without a chat still come). Dialogs are named by their people: they may not be open yet. */
+  chats?: readonly (number | Pair)[] | undefined;
+  /** Exactly the one chat of `chats`, which may also be a room that the person reads as a guest. The stream ends when the person loses it. */
+  only?: boolean | undefined;
+  /** Ends the stream; its reason is the EndReason. */
+  signal?: AbortSignal | undefined;
+};
+
+/** An iterator whose `return()` answers at once, also while a `next()` is waiting. */
+export type Follower = AsyncIterableIterator<FollowItem> & {
+  return(): Promise<IteratorResult<FollowItem>>;
+  /** Hands this follower something that is live only; it is lost on one that is behind. */
+  push(ephemeral: Ephemeral): void;
+};
+
+/** What is kept of one stream. */
+export type Stream = {
+  options: FollowOptions;
+  person: Person;
+  /** The chats of the filter that exist, and the dialogs of it that do not yet. */
+  chatIds: Set<number> | null;
+  unopened: Pair[];
+  /** Everything up to here was handed out or was not for this stream. Only kept exact while behind. */
+  cursor: number;
+  behind: boolean;
+  queue: FollowItem[];
+  /** What came live during the replay. */
+  afterReplay: FollowItem[];
+  /** Up to here events count as replayed; null once caught up, or when started live. */
+  replayUntil: number | null;
+  closed: boolean;
+  /** No more items after those in the queue. */
+  ending: boolean;
+  lastItemAt: number;
+  wake: (() => void) | null;
+  expiry: NodeJS.Timeout | undefined;
+  /** Whether the stream's one chat may have become unreadable. */
+  recheck: boolean;
+  onAbort: () => void;
+};
+
+/** Whether an event is meant for this stream's person now. */
+export function reaches({ options, person }: Stream, event: LogEvent): boolean {
+  const audience = audienceOf[event.type];
+  if (audience === 'chat') return options.only || person.chats.has((event as { chatId: number }).chatId);
+  if (audience === 'person') return (event as { userId: number }).userId === options.userId;
+  return audience === 'everyone';
+}
+
+/** Whether somebody was in the chat already: whoever left and came back is notified of nothing from before. */
+export function isNotified({ chats }: Person, { chatId, seq, number }: EventOf<'notification-added'>): boolean {
+  const joined = chats.get(chatId);
+  return joined !== undefined && ('seq' in joined ? seq > joined.seq : number > joined.number);
+}
+
+/** What waits to be handed out must not show a message as it was before. */
+export function outdateQueued({ queue }: Stream, messageId: number): void {
+  for (const item of queue) if (item.type === 'event' && announces(item.event, messageId)) item.event = { ...item.event, message: undefined };
+}

@@ -1,0 +1,69 @@
+/** The live end of the log: what is new, who is told of it, and the streams that hand it out, put together. */
+import type { Config } from '../config.ts';
+import type { Log } from '../log.ts';
+import type { Database } from '../storage/database.ts';
+import { createAudience } from './audience.ts';
+import type { LogEvent } from './event.ts';
+import type { EventLog } from './event-log.ts';
+import { createFollowers } from './follower.ts';
+import { createNewest } from './newest.ts';
+
+export type Tail = Awaited<ReturnType<typeof createTail>>;
+
+export async function createTail({
+  db,
+  log,
+  config,
+  clock,
+  logger,
+  mayRead,
+  hydrate,
+}: {
+  db: Database;
+  log: EventLog;
+  config: Config;
+  clock: () => Date;
+  logger: Log;
+} & Pick<Parameters<typeof createFollowers>[0], 'mayRead' | 'hydrate'>) {
+  const listeners = new Set<(event: LogEvent) => void>();
+  const newest = await createNewest({ db, log, config, logger, accepted });
+  const audience = createAudience({ db, lost: (stream) => followers.lose(stream) });
+  const followers = createFollowers({ db, log, newest, audience, config, clock, logger, mayRead, hydrate });
+  return {
+    follow: followers.follow,
+    tell: followers.tell,
+    endAll: followers.endAll,
+    followerCount: followers.count,
+    offer: newest.offer,
+    look: newest.look,
+    /** The position of the newest event this node has seen: never newer than what a query reads after asking. */
+    cursor: (): string => newest.cursorOf(newest.head()),
+    cursorOf: newest.cursorOf,
+    head: newest.head,
+    setPruned: newest.setPruned,
+    /** Called for each event in order, before any stream has it. Returns how to stop. */
+    onEvent: (listener: (event: LogEvent) => void): (() => void) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    close: (): void => {
+      newest.stop();
+      followers.close();
+    },
+  };
+
+  function accepted(event: LogEvent): void {
+    audience.learn(event);
+    for (const listener of listeners) takeNote(listener, event);
+    followers.dispatch(event);
+  }
+
+  /** A listener's mistake is its own: the event was committed, and the streams get it. */
+  function takeNote(listener: (event: LogEvent) => void, event: LogEvent): void {
+    try {
+      listener(event);
+    } catch (error) {
+      logger.error({ err: error, type: event.type }, 'an event was not taken note of');
+    }
+  }
+}
