@@ -21,11 +21,10 @@ import { authenticate, clientOf, isKnownOrigin, type Who } from './client.ts';
 import type { Connections } from './connections.ts';
 import type { Cookies } from './cookies.ts';
 import { outcomeOf } from './http.ts';
+import { createOutlets, type Outlet } from './outlet.ts';
 
 export type Sockets = ReturnType<typeof createSockets>;
 
-/** Streams are asked for more only while a socket has less than this unsent. */
-const lowWaterBytes = 65_536;
 /** Longest time that streams are given for their last item before their socket is closed. */
 const lastWordsMs = 900;
 /** Longest time that a client is given to answer a close. */
@@ -44,8 +43,7 @@ const closeCodes = { badRequest: 4400, sessionEnded: 4401, tokenExpired: 4403, n
 /** What is known of one socket. */
 type State = {
   socket: WebSocket;
-  /** What carries it. */
-  connection: Duplex;
+  outlet: Outlet;
   client: Client;
   controller: AbortController;
   who: Who;
@@ -61,9 +59,6 @@ type State = {
   /** Set once: no operation begins any more. */
   ended: EndReason | 'CLOSED' | null;
   unansweredPings: number;
-  /** Since when nothing of what is unsent was taken. */
-  stuckSince: number | null;
-  waitingForRoom: (() => void)[];
   cleanUp: (() => void)[];
 };
 type Running = { answered: Promise<void>; completedByClient: boolean };
@@ -86,7 +81,7 @@ export function createSockets({
   log: Log;
 }) {
   const states = new Set<State>();
-  const gathered = new Set<Duplex>();
+  const outlets = createOutlets(config);
   let stopping = false;
   const server = new WebSocketServer({
     noServer: true,
@@ -132,7 +127,7 @@ export function createSockets({
     const now = Date.now();
     const state: State = {
       socket,
-      connection,
+      outlet: outlets.open(socket, connection, () => void cutOff(state)),
       client: { ...connected, signal: controller.signal },
       controller,
       who: { viewer: null },
@@ -143,8 +138,6 @@ export function createSockets({
       running: new Map(),
       ended: null,
       unansweredPings: 0,
-      stuckSince: null,
-      waitingForRoom: [],
       cleanUp: [],
     };
     states.add(state);
@@ -155,7 +148,7 @@ export function createSockets({
     const closed = protocol.opened(
       {
         protocol: socket.protocol,
-        send: (text) => send(state, text),
+        send: state.outlet.send,
         close: (code, reason) => socket.close(code, reason?.slice(0, 120)),
         onMessage: (listener) => (receive = listener),
       },
@@ -169,7 +162,7 @@ export function createSockets({
     socket.on('close', (code, reason) => {
       states.delete(state);
       state.ended ??= 'CLOSED';
-      makeRoom(state);
+      state.outlet.release();
       for (const job of state.cleanUp.splice(0)) job();
       void closed(code, String(reason)).catch((error: unknown) => log.error({ err: error, requestId: state.client.requestId }, 'a socket did not end well'));
     });
@@ -314,10 +307,10 @@ export function createSockets({
       [Symbol.asyncIterator]: () => paced,
       async next() {
         for (;;) {
-          await room(state);
+          if (state.ended === null) await state.outlet.room();
           const item = await items.next();
           if (!item.done && !running?.completedByClient) {
-            send(state, `${beginning}${toJson(item.value)}}`);
+            state.outlet.send(`${beginning}${toJson(item.value)}}`);
             continue;
           }
           finish('ok');
@@ -338,45 +331,10 @@ export function createSockets({
     return who.viewer !== null && who.viewer.expiresAt.getTime() - app.clock().getTime() <= timerSlackMs;
   }
 
-  // ---------------------------------------------------------------- sending
-
-  function send(state: State, text: string): void {
-    const { socket } = state;
-    if (socket.readyState !== socket.OPEN) return;
-    state.stuckSince ??= Date.now();
-    gather(state);
-    socket.send(text, () => {
-      state.stuckSince = socket.bufferedAmount > 0 ? Date.now() : null;
-      if (socket.bufferedAmount < lowWaterBytes) makeRoom(state);
-    });
-    if (socket.bufferedAmount > config.SLOW_CONSUMER_BYTES) void cutOff(state);
-  }
-
-  /** What a socket is sent in one turn goes out in one piece. */
-  function gather({ connection }: State): void {
-    if (gathered.has(connection)) return;
-    if (gathered.size === 0) setImmediate(release);
-    gathered.add(connection);
-    connection.cork();
-  }
-
-  function release(): void {
-    for (const connection of gathered) connection.uncork();
-    gathered.clear();
-  }
-
-  /** Resolves when the socket takes more. */
-  async function room(state: State): Promise<void> {
-    if (state.socket.bufferedAmount >= lowWaterBytes && state.ended === null) await new Promise<void>((wake) => state.waitingForRoom.push(wake));
-  }
-
-  function makeRoom(state: State): void {
-    for (const wake of state.waitingForRoom.splice(0)) wake();
-  }
+  // ---------------------------------------------------------------- ending
 
   function cutSlowOnes(): void {
-    const since = Date.now() - config.SLOW_CONSUMER_SECONDS * 1000;
-    for (const state of states) if (state.stuckSince !== null && state.stuckSince < since) void cutOff(state);
+    for (const state of states) if (state.outlet.isStuck()) void cutOff(state);
   }
 
   function cutOff(state: State): Promise<void> {
@@ -394,14 +352,12 @@ export function createSockets({
     }
   }
 
-  // ---------------------------------------------------------------- ending
-
   /** Ends the streams with the reason as their last item and closes behind them. ws cuts the connection when the close is not answered in time. */
   async function end(state: State, reason: EndReason, code: number, text: string, patienceMs = lastWordsMs): Promise<void> {
     if (state.ended) return;
     state.ended = reason;
     state.controller.abort(reason);
-    makeRoom(state);
+    state.outlet.release();
     const answered = Promise.all([...state.running.values()].map((running) => running.answered));
     const timeout = new AbortController();
     await Promise.race([answered, sleep(patienceMs, undefined, { signal: timeout.signal, ref: false }).catch(() => {})]);
