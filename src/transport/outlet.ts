@@ -1,0 +1,62 @@
+/** What goes out of a socket: in one piece for each turn of the event loop, no faster than it is taken, and watched for readers that take nothing. */
+import type { Duplex } from 'node:stream';
+import type { WebSocket } from 'ws';
+import type { Config } from '../config.ts';
+
+export type Outlet = ReturnType<ReturnType<typeof createOutlets>['open']>;
+
+/** There is room while a socket has less than this unsent. */
+const lowWaterBytes = 65_536;
+
+export function createOutlets(config: Pick<Config, 'SLOW_CONSUMER_BYTES' | 'SLOW_CONSUMER_SECONDS'>) {
+  const gathered = new Set<Duplex>();
+  return { open };
+
+  /** `connection` is what carries the socket; `overflow` is called when more is unsent than a reader may leave. */
+  function open(socket: WebSocket, connection: Duplex, overflow: () => void) {
+    /** Since when nothing of what is unsent was taken. */
+    let stuckSince: number | null = null;
+    let waiting: (() => void)[] = [];
+    return { send, room, release, isStuck };
+
+    function send(text: string): void {
+      if (socket.readyState !== socket.OPEN) return;
+      stuckSince ??= Date.now();
+      gather(connection);
+      socket.send(text, () => {
+        stuckSince = socket.bufferedAmount > 0 ? Date.now() : null;
+        if (socket.bufferedAmount < lowWaterBytes) release();
+      });
+      if (socket.bufferedAmount > config.SLOW_CONSUMER_BYTES) overflow();
+    }
+
+    /** Resolves when the socket takes more. */
+    async function room(): Promise<void> {
+      if (socket.bufferedAmount >= lowWaterBytes) await new Promise<void>((wake) => waiting.push(wake));
+    }
+
+    /** Lets go on who waits for room, whether there is any or not. */
+    function release(): void {
+      const woken = waiting;
+      waiting = [];
+      for (const wake of woken) wake();
+    }
+
+    /** Whether the reader has taken nothing for too long. */
+    function isStuck(): boolean {
+      return stuckSince !== null && stuckSince < Date.now() - config.SLOW_CONSUMER_SECONDS * 1000;
+    }
+  }
+
+  function gather(connection: Duplex): void {
+    if (gathered.has(connection)) return;
+    if (gathered.size === 0) setImmediate(flush);
+    gathered.add(connection);
+    connection.cork();
+  }
+
+  function flush(): void {
+    for (const connection of gathered) connection.uncork();
+    gathered.clear();
+  }
+}
