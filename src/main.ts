@@ -1,7 +1,11 @@
 /** The program: reads its environment, starts one server, and stops it when asked to. The only file that touches the process. */
+import { enableCompileCache } from 'node:module';
+import { join } from 'node:path';
 
 // graphql-js checks every value twice outside of production; this must be set before it is loaded, hence the imports below.
 process.env.NODE_ENV = 'production';
+// The next start need not compile again what this one did. Where the folder cannot be written, every start does.
+enableCompileCache(join(import.meta.dirname, '../node_modules/.cache/node'));
 const signals = ['SIGTERM', 'SIGINT'] as const;
 const { ConfigError, readConfig } = await import('./config.ts');
 const { createLog } = await import('./log.ts');
