@@ -29,6 +29,8 @@ import { createReceipts } from './messages/receipts.ts';
 import { createMetrics } from './metrics.ts';
 import { announce, createNotifications } from './notifications/notifications.ts';
 import { createPush } from './notifications/push.ts';
+import { createPushDevices } from './notifications/push-devices.ts';
+import { createPushQueue } from './notifications/push-queue.ts';
 import { post } from './outgoing.ts';
 import { createPresence } from './presence/presence.ts';
 import { createTyping } from './presence/typing.ts';
@@ -95,7 +97,9 @@ export async function createApp(config: Config, log: Log) {
   const inbox = createInbox({ db });
   const presence = createPresence({ db, tail, config, clock, logger: log });
   const notifications = createNotifications({ db, writeBatch, receipts, clock });
-  const push = await createPush({ db, write, writeBatch, eventLog, tail, keys, presence, post, config, clock, metrics, logger: log });
+  const pushDevices = createPushDevices({ db, write, config, clock });
+  const pushQueue = await createPushQueue({ db, writeBatch, eventLog, presence, clock });
+  const push = createPush({ queue: pushQueue, tail, keys, presence, post, config, clock, metrics, logger: log });
   const typing = createTyping({ tail, chats, config, clock });
   // A new account is a member of every room for everyone, in the transaction that makes it.
   accounts.onCreate.push(membership.welcome);
@@ -109,7 +113,7 @@ export async function createApp(config: Config, log: Log) {
     createFileErasure({ db, write, locks, files }),
   );
   mail.start({ 'password-reset': passwordReset.writeReset, 'password-changed': passwordReset.writeChanged });
-  const stopUpkeep = startUpkeep({ eventLog, tail, messages, files, sessions, passwordReset, erasure, notifications, push, logger: log });
+  const stopUpkeep = startUpkeep({ eventLog, tail, messages, files, sessions, passwordReset, erasure, notifications, pushDevices, push, logger: log });
   return {
     config,
     log,
@@ -133,6 +137,7 @@ export async function createApp(config: Config, log: Log) {
     inbox,
     presence,
     notifications,
+    pushDevices,
     push,
     typing,
     close,

@@ -9,6 +9,7 @@ import type { Log } from './log.ts';
 import type { Messages } from './messages/messages.ts';
 import type { Notifications } from './notifications/notifications.ts';
 import type { Push } from './notifications/push.ts';
+import type { PushDevices } from './notifications/push-devices.ts';
 import type { Sessions } from './sessions/sessions.ts';
 
 const everyMs = 60_000;
@@ -23,6 +24,7 @@ export function startUpkeep({
   passwordReset,
   erasure,
   notifications,
+  pushDevices,
   push,
   logger,
 }: {
@@ -34,6 +36,7 @@ export function startUpkeep({
   passwordReset: PasswordReset;
   erasure: Erasure;
   notifications: Pick<Notifications, 'sweep'>;
+  pushDevices: Pick<PushDevices, 'sweep'>;
   push: Pick<Push, 'sweep'>;
   logger: Log;
 }): () => Promise<void> {
@@ -58,7 +61,8 @@ export function startUpkeep({
       ['password reset codes', passwordReset.sweep],
       ['deleted accounts', erasure.finish],
       ['read notifications', notifications.sweep],
-      ['push devices', push.sweep],
+      ['push devices', pushDevices.sweep],
+      ['pushes', push.sweep],
     ];
     for (const [what, run] of tasks) {
       if (stopped) return;

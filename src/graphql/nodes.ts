@@ -53,7 +53,7 @@ const finders: Record<string, (context: Context, viewer: Viewer, id: string) => 
   },
   PushDevice: (context, viewer, id) => {
     const key = numberOf(id, 'PushDevice');
-    return key === null ? null : context.app.push.find(viewer, key);
+    return key === null ? null : context.app.pushDevices.find(viewer, key);
   },
   Attachment: (context, viewer, id) => {
     const key = numberOf(id, 'Attachment');

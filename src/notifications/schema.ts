@@ -11,7 +11,7 @@ import { Message } from '../messages/schema.ts';
 import type { Viewer } from '../sessions/viewer.ts';
 import type { ChatRow, PushDeviceRow } from '../storage/rows.ts';
 import { type NotificationRow, type Selection, summaryOf } from './notifications.ts';
-import { mostDevices } from './push.ts';
+import { mostDevices } from './push-devices.ts';
 
 const NotificationKind = builder.enumType('NotificationKind', {
   description: 'What a notification is about.',
@@ -166,7 +166,7 @@ builder.objectField(Account, 'pushDevices', (t) =>
   t.field({
     type: [PushDevice],
     description: `At most ${mostDevices}; one more is a QuotaExceededError. Oldest first.`,
-    resolve: (user, _args, context) => context.app.push.list(mustOwn(user, context)),
+    resolve: (user, _args, context) => context.app.pushDevices.list(mustOwn(user, context)),
   }),
 );
 
@@ -188,7 +188,7 @@ account had moves to the caller. Devices whose push service says that they are g
     webPush: t.field({ type: WebPushInput, required: true, description: 'Where to, and for whose eyes.' }),
     label: t.string({ description: 'A name for the device; up to 80 characters.' }),
   }),
-  resolve: async (viewer, { webPush, label }, context) => ({ device: await context.app.push.register(viewer, { ...webPush, label: label ?? null }) }),
+  resolve: async (viewer, { webPush, label }, context) => ({ device: await context.app.pushDevices.register(viewer, { ...webPush, label: label ?? null }) }),
   payload: (t) => ({ device: t.field({ type: PushDevice, description: 'The device.', resolve: ({ device }) => device }) }),
 });
 
@@ -199,7 +199,7 @@ mutation('unregisterPushDevice', {
   resolve: async (viewer, { deviceId }, context) => {
     const id = numberOf(deviceId, 'PushDevice');
     if (id === null) throw notFound('PushDevice');
-    await context.app.push.unregister(viewer, id);
+    await context.app.pushDevices.unregister(viewer, id);
     return { deviceId };
   },
   payload: (t) => ({ deviceId: t.id({ description: 'The device that was.', resolve: ({ deviceId }) => deviceId }) }),
