@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 /** From left to right; the first pattern that fits a file gives its place. Files of one place may import each other. */
 const layers: [name: string, files: RegExp][] = [
   ['config, errors, log', /^src\/(config|errors|log|metrics|multimap|outgoing|turns)\.ts$/],
-  ['a domain’s schema', /^src\/\w+\/schema\.ts$/],
+  ['a domain’s schema', /^src\/\w+\/(\w+-)?schema\.ts$/],
   ['storage', /^src\/storage\//],
   ['events', /^src\/events\//],
   ['accounts', /^src\/accounts\//],

@@ -1,12 +1,10 @@
-/** Chats, rooms, dialogs and members as clients see them. */
+/** Chats, rooms, dialogs and members as clients see them, and looking up one. */
 import { loadUser, parseUserRef, User, UserRefInput } from '../accounts/schema.ts';
-import { type AppError, notFound } from '../errors.ts';
+import { notFound } from '../errors.ts';
 import { builder, Node } from '../graphql/builder.ts';
 import { type Context, loader, mustBeSignedIn, sharedLoader } from '../graphql/context.ts';
-import { toErrorData, UserError } from '../graphql/errors.ts';
 import { numberOf, pairOf, parseGlobalId, toGlobalId } from '../graphql/ids.ts';
-import { mutation } from '../graphql/mutation.ts';
-import { type PageArgs, pageComplexity, pageRequest, toConnection } from '../graphql/pages.ts';
+import { countOf, type PageArgs, pageComplexity, pageRequest, toConnection } from '../graphql/pages.ts';
 import type { Page } from '../storage/page.ts';
 import type { ChatRow, MemberRow, UserRow } from '../storage/rows.ts';
 import type { Role } from './access.ts';
@@ -83,15 +81,6 @@ async function loadPlace(context: Context, chatId: number): Promise<Place> {
   return place ?? { member: null, banned: false };
 }
 
-const mustBeRoomId = (id: string): number => {
-  const roomId = numberOf(id, 'Room');
-  if (roomId === null) throw notFound('Room');
-  return roomId;
-};
-
-/** Absent and null stay what they are; an id that is none names the attachment 0, which nobody has. */
-const toAttachmentId = (id: string | null | undefined): number | null | undefined => (id == null ? id : (numberOf(id, 'Attachment') ?? 0));
-
 // ---------------------------------------------------------------- enums and inputs
 
 export const ChatKind = builder.enumType('ChatKind', {
@@ -136,29 +125,14 @@ export function toRoomRef(ref: typeof RoomRefInput.$inferInput): RoomRef | null 
   return roomId === null ? null : { roomId };
 }
 
-const ChatFilterInput = builder.inputType('ChatFilterInput', {
-  description: 'Which chats. All conditions that are given must hold.',
-  fields: (t) => ({
-    kind: t.field({ type: ChatKind, description: 'Only dialogs, or only rooms.' }),
-    nameContains: t.string({ description: 'Case-insensitive part of the name; for a dialog also of the other user’s username.' }),
-    withUserIds: t.idList({ description: 'Only chats in which all of these users take part. Up to 100.' }),
-    unreadOnly: t.boolean({ defaultValue: false, description: 'Only chats with a message that the caller has not read.' }),
-    includeAllUsers: t.boolean({ defaultValue: false, description: 'Behind the chats that exist, also a (still empty) dialog with every other registered user, by username.' }),
-  }),
-});
-const RoomFilterInput = builder.inputType('RoomFilterInput', {
-  description: 'Which rooms. All conditions that are given must hold.',
-  fields: (t) => ({
-    nameContains: t.string({ description: 'Case-insensitive part of the name.' }),
-    visibility: t.field({ type: RoomVisibility, description: 'Only public ones, or only the caller’s private ones.' }),
-    joined: t.boolean({ description: 'True: only rooms the caller belongs to. False: only others.' }),
-    joinable: t.boolean({ description: 'True: only rooms the caller could join now (public, not full, not banned from; a password may be needed). False: only others.' }),
-  }),
-});
+/** The room an id names. Throws NOT_FOUND (Room) for what is none. */
+export const mustBeRoomId = (id: string): number => {
+  const roomId = numberOf(id, 'Room');
+  if (roomId === null) throw notFound('Room');
+  return roomId;
+};
 
 // ---------------------------------------------------------------- types
-
-const countOf = (connection: unknown): Promise<number> | null => (connection as Pick<Page<unknown>, 'totalCount'>).totalCount?.() ?? null;
 
 export const Member = builder.prismaObject('Member', {
   interfaces: [Node],
@@ -284,61 +258,9 @@ export const Room = builder.prismaObject('Chat', {
   }),
 });
 
-export const ChatEdge = builder.edgeObject({ name: 'ChatEdge', description: 'A chat in a list.', type: Chat });
-export const ChatConnection = builder.connectionObject(
-  {
-    name: 'ChatConnection',
-    description: 'A page of chats.',
-    type: Chat,
-    fields: (t) => ({ totalCount: t.int({ nullable: true, description: 'How many there are in all pages.', resolve: countOf }) }),
-  },
-  ChatEdge,
-);
-export const RoomEdge = builder.edgeObject({ name: 'RoomEdge', description: 'A room in a list.', type: Room });
-export const RoomConnection = builder.connectionObject(
-  {
-    name: 'RoomConnection',
-    description: 'A page of rooms.',
-    type: Room,
-    fields: (t) => ({ totalCount: t.int({ nullable: true, description: 'How many there are in all pages.', resolve: countOf }) }),
-  },
-  RoomEdge,
-);
-
-// ---------------------------------------------------------------- queries
+// ---------------------------------------------------------------- look-ups
 
 builder.queryFields((t) => ({
-  chats: t.connection(
-    {
-      type: Chat,
-      nullable: true,
-      description: `The caller's chats, most recently active first: dialogs and rooms with last message and
-unread count. \`filter.includeAllUsers\` also lists a (still empty) dialog for every
-registered user, as some messengers expect.`,
-      args: { filter: t.arg({ type: ChatFilterInput, description: 'Only some of them.' }) },
-      complexity: pageComplexity,
-      resolve: async (_root, args, context) => {
-        const { withUserIds, ...filter } = args.filter ?? {};
-        return toConnection(
-          await context.app.chatLists.chats(mustBeSignedIn(context), { ...filter, withUserIds: withUserIds?.map((id) => numberOf(id, 'User')) ?? null }, pageRequest(args)),
-        );
-      },
-    },
-    ChatConnection,
-    ChatEdge,
-  ),
-  rooms: t.connection(
-    {
-      type: Room,
-      nullable: true,
-      description: 'Rooms the caller can see, by name: public ones plus those it belongs to.',
-      args: { filter: t.arg({ type: RoomFilterInput, description: 'Only some of them.' }) },
-      complexity: pageComplexity,
-      resolve: async (_root, args, context) => toConnection(await context.app.chatLists.rooms(mustBeSignedIn(context), args.filter ?? {}, pageRequest(args))),
-    },
-    RoomConnection,
-    RoomEdge,
-  ),
   dialog: t.field({
     type: Dialog,
     nullable: true,
@@ -374,162 +296,3 @@ registered user, as some messengers expect.`,
     },
   }),
 }));
-
-// ---------------------------------------------------------------- mutations
-
-mutation('createRoom', {
-  description: 'Makes a room; the caller becomes its owner.',
-  errors: ['VALIDATION_FAILED', 'ALREADY_TAKEN', 'NOT_FOUND', 'FORBIDDEN', 'RATE_LIMITED'],
-  inputDescription: 'The settings of the new room, and who is in it from the start.',
-  input: (t) => ({
-    name: t.string({ required: true, description: '1 to 80 characters.' }),
-    topic: t.string({ description: 'Up to 500 characters.' }),
-    visibility: t.field({ type: RoomVisibility, required: true, defaultValue: 'PUBLIC', description: 'Who knows that it exists.' }),
-    postPolicy: t.field({ type: PostPolicy, required: true, defaultValue: 'MEMBERS', description: 'Who may write in it. ANYONE takes a public room without password.' }),
-    everyone: t.boolean({
-      defaultValue: false,
-      description: 'Make every account a member, present and future. Takes a public room without capacity and password; the operator may reserve it (FORBIDDEN, NOT_AN_OPERATOR).',
-    }),
-    members: t.field({ type: [UserRefInput], description: 'First members besides the creator, up to 1,000. Somebody who does not exist: NotFoundError, and no room.' }),
-    capacity: t.int({ description: 'Most members, from 1 to 1,000,000; the owner counts. Must hold the first members.' }),
-    link: t.string({ description: 'Short name of 3 to 64 letters, digits and `-_.~`, or an http(s) URL of up to 300 characters. No two rooms have the same, whatever the case.' }),
-    password: t.string({ description: '1 to 128 characters that one must know to join.' }),
-    avatarAttachmentId: t.id({ description: 'Its picture: a completed image upload of the caller, in no message and not a picture yet.' }),
-    clientRequestId: t.string({ description: 'Makes a retry safe: the same id by the same user returns the room already made. 1 to 128 printable ASCII characters.' }),
-  }),
-  resolve: (viewer, input, context) => {
-    const avatarAttachmentId = toAttachmentId(input.avatarAttachmentId) ?? null;
-    return context.app.rooms.create(viewer, { ...input, avatarAttachmentId, everyone: input.everyone ?? false, members: input.members?.map(parseUserRef) ?? null });
-  },
-  payloadDescription: 'The room is there.',
-  payload: (t) => ({
-    room: t.field({ type: Room, description: 'The new room, or the first one of this request id.', resolve: ({ room }) => room }),
-    duplicate: t.exposeBoolean('duplicate', { description: 'True when this request id had made the room before: nothing new was made.' }),
-  }),
-});
-
-mutation('joinChat', {
-  description: 'Makes the caller a member of a room. What was written before counts as read.',
-  errors: ['NOT_FOUND', 'FORBIDDEN', 'WRONG_ROOM_PASSWORD', 'ROOM_FULL', 'RATE_LIMITED'],
-  input: (t) => ({
-    room: t.field({ type: RoomRefInput, required: true, description: 'Which room.' }),
-    password: t.string({ description: 'Where `passwordRequired`.' }),
-  }),
-  resolve: (viewer, input, context) => {
-    const ref = toRoomRef(input.room);
-    if (!ref) throw notFound('Room');
-    return context.app.membership.join(viewer, ref, input.password ?? null);
-  },
-  payloadDescription: 'The caller is a member.',
-  payload: (t) => ({
-    room: t.field({ type: Room, description: 'The room, with the caller in it.', resolve: ({ room }) => room }),
-    member: t.field({ type: Member, description: 'The caller in this room.', resolve: ({ member }) => member }),
-    alreadyMember: t.exposeBoolean('alreadyMember', { description: 'True when the caller was a member before: nothing has changed.' }),
-  }),
-});
-
-mutation('updateRoom', {
-  description: 'Changes settings of a room. Takes an admin or owner.',
-  errors: ['VALIDATION_FAILED', 'ALREADY_TAKEN', 'NOT_FOUND', 'FORBIDDEN'],
-  inputDescription: 'Only the fields present are changed; null clears.',
-  input: (t) => ({
-    roomId: t.id({ required: true, description: 'Which room.' }),
-    name: t.string({ description: '1 to 80 characters. Cannot be null.' }),
-    topic: t.string({ description: 'Up to 500 characters.' }),
-    visibility: t.field({ type: RoomVisibility, description: 'Who knows that it exists. Cannot be null.' }),
-    postPolicy: t.field({ type: PostPolicy, description: 'Who may write in it. Cannot be null.' }),
-    everyone: t.boolean({ description: 'True makes every account a member and lifts all bans; false lets members leave again. Cannot be null.' }),
-    capacity: t.int({ description: 'Most members; not below the number there are.' }),
-    link: t.string({ description: 'Short name or http(s) URL.' }),
-    password: t.string({ description: 'What one must know to join from now on; members stay.' }),
-    avatarAttachmentId: t.id({ description: 'Its picture: a completed image upload of the caller, in no message and not a picture yet; null removes the picture.' }),
-  }),
-  resolve: async (viewer, { roomId, avatarAttachmentId, ...changes }, context) => {
-    const id = mustBeRoomId(roomId);
-    return { room: await context.app.rooms.update(viewer, id, { ...changes, avatarAttachmentId: toAttachmentId(avatarAttachmentId) }) };
-  },
-  payload: (t) => ({ room: t.field({ type: Room, description: 'The room as it is now.', resolve: ({ room }) => room }) }),
-});
-
-mutation('deleteRoom', {
-  description: 'Ends a room for everybody, with all its messages. Takes an owner.',
-  errors: ['NOT_FOUND', 'FORBIDDEN'],
-  input: (t) => ({ roomId: t.id({ required: true, description: 'Which room.' }) }),
-  resolve: async (viewer, input, context) => {
-    const roomId = mustBeRoomId(input.roomId);
-    await context.app.rooms.remove(viewer, roomId);
-    return { roomId: toGlobalId('Room', roomId) };
-  },
-  payload: (t) => ({ roomId: t.exposeID('roomId', { description: 'The id that names nothing any more.' }) }),
-});
-
-mutation('leaveChat', {
-  description: 'Ends the caller’s membership in a room. The last member’s leaving deletes the room; its last owner cannot leave others behind. A dialog cannot be left.',
-  errors: ['NOT_FOUND', 'FORBIDDEN', 'CONFLICT'],
-  input: (t) => ({ chatId: t.id({ required: true, description: 'Which room.' }) }),
-  resolve: async (viewer, input, context) => {
-    const ref = parseChatRef(input.chatId);
-    if (!ref || !('roomId' in ref)) throw notFound('Chat');
-    await context.app.membership.leave(viewer, ref.roomId);
-    return { chatId: toGlobalId('Room', ref.roomId) };
-  },
-  payload: (t) => ({ chatId: t.exposeID('chatId', { description: 'The room that was left.' }) }),
-});
-
-const SkippedMember = builder.objectRef<{ user: UserRow | null; error: AppError }>('SkippedMember').implement({
-  description: 'Somebody who was not added.',
-  fields: (t) => ({
-    user: t.field({ type: User, nullable: true, description: 'Who it is; null when the reference names nobody.', resolve: ({ user }) => user }),
-    error: t.field({ type: UserError, description: 'Why: RoomFullError, or NotFoundError.', resolve: ({ error }, _args, context) => toErrorData(error, context.app.config) }),
-  }),
-});
-
-mutation('addMembers', {
-  description: 'Makes people members, in the order given, until the room is full; being added lifts a ban. Takes an admin or owner.',
-  errors: ['VALIDATION_FAILED', 'NOT_FOUND', 'FORBIDDEN', 'ROOM_FULL'],
-  input: (t) => ({
-    roomId: t.id({ required: true, description: 'Which room.' }),
-    users: t.field({ type: [UserRefInput], required: true, description: 'Whom to add, up to 1,000.' }),
-  }),
-  resolve: (viewer, input, context) => context.app.membership.add(viewer, mustBeRoomId(input.roomId), input.users.map(parseUserRef)),
-  payloadDescription: 'Everybody named is in `added`, in `skipped`, or was a member before.',
-  payload: (t) => ({
-    room: t.field({ type: Room, description: 'The room with its new members.', resolve: ({ room }) => room }),
-    added: t.field({ type: [Member], description: 'Who is a member now and was not before.', resolve: ({ added }) => added }),
-    skipped: t.field({ type: [SkippedMember], description: 'Who could not be added.', resolve: ({ skipped }) => skipped }),
-  }),
-});
-
-mutation('removeMember', {
-  description: 'Ends somebody’s membership. Admins remove members, owners anybody; the last owner cannot be removed.',
-  errors: ['NOT_FOUND', 'FORBIDDEN', 'CONFLICT'],
-  input: (t) => ({
-    roomId: t.id({ required: true, description: 'Which room.' }),
-    userId: t.id({ required: true, description: 'Whom to remove.' }),
-    ban: t.boolean({
-      defaultValue: false,
-      description: 'Keep the user from joining again; being added by an owner or admin lifts it. Also works for somebody who is not a member.',
-    }),
-  }),
-  resolve: async (viewer, input, context) => {
-    const userId = numberOf(input.userId, 'User');
-    const room = await context.app.membership.remove(viewer, mustBeRoomId(input.roomId), userId, input.ban ?? false);
-    return { room, userId: toGlobalId('User', userId as number) };
-  },
-  payload: (t) => ({
-    room: t.field({ type: Room, description: 'The room without the user.', resolve: ({ room }) => room }),
-    userId: t.exposeID('userId', { description: 'Who was removed.' }),
-  }),
-});
-
-mutation('setMemberRole', {
-  description: 'Gives a member another role. Takes an owner; the last owner stays one.',
-  errors: ['NOT_FOUND', 'FORBIDDEN', 'CONFLICT'],
-  input: (t) => ({
-    roomId: t.id({ required: true, description: 'Which room.' }),
-    userId: t.id({ required: true, description: 'Whose role.' }),
-    role: t.field({ type: MemberRole, required: true, description: 'The new one.' }),
-  }),
-  resolve: async (viewer, input, context) => ({ member: await context.app.membership.setRole(viewer, mustBeRoomId(input.roomId), numberOf(input.userId, 'User'), input.role) }),
-  payload: (t) => ({ member: t.field({ type: Member, description: 'The member with its role.', resolve: ({ member }) => member }) }),
-});

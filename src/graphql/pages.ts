@@ -25,6 +25,9 @@ export function toConnection<Row>(page: Page<Row>) {
   };
 }
 
+/** For `totalCount` of a connection: how many its whole list has, or null where nobody counts. */
+export const countOf = (connection: unknown): Promise<number> | null => (connection as Pick<Page<unknown>, 'totalCount'>).totalCount?.() ?? null;
+
 /** How much a page weighs: its items times what is asked of each. */
 export const pageComplexity = (args: PageArgs): { field: number; multiplier: number } => ({
   field: 1,

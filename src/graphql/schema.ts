@@ -2,6 +2,9 @@
 import '../accounts/schema.ts';
 import '../sessions/schema.ts';
 import '../chats/schema.ts';
+import '../chats/lists-schema.ts';
+import '../chats/rooms-schema.ts';
+import '../chats/membership-schema.ts';
 import '../messages/schema.ts';
 import '../events/schema.ts';
 import '../presence/schema.ts';

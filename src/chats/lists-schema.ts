@@ -1,0 +1,81 @@
+/** The list of the caller's chats and the one of rooms, as clients see them. */
+import { builder } from '../graphql/builder.ts';
+import { mustBeSignedIn } from '../graphql/context.ts';
+import { numberOf } from '../graphql/ids.ts';
+import { countOf, pageComplexity, pageRequest, toConnection } from '../graphql/pages.ts';
+import { Chat, ChatKind, Room, RoomVisibility } from './schema.ts';
+
+const ChatFilterInput = builder.inputType('ChatFilterInput', {
+  description: 'Which chats. All conditions that are given must hold.',
+  fields: (t) => ({
+    kind: t.field({ type: ChatKind, description: 'Only dialogs, or only rooms.' }),
+    nameContains: t.string({ description: 'Case-insensitive part of the name; for a dialog also of the other user’s username.' }),
+    withUserIds: t.idList({ description: 'Only chats in which all of these users take part. Up to 100.' }),
+    unreadOnly: t.boolean({ defaultValue: false, description: 'Only chats with a message that the caller has not read.' }),
+    includeAllUsers: t.boolean({ defaultValue: false, description: 'Behind the chats that exist, also a (still empty) dialog with every other registered user, by username.' }),
+  }),
+});
+const RoomFilterInput = builder.inputType('RoomFilterInput', {
+  description: 'Which rooms. All conditions that are given must hold.',
+  fields: (t) => ({
+    nameContains: t.string({ description: 'Case-insensitive part of the name.' }),
+    visibility: t.field({ type: RoomVisibility, description: 'Only public ones, or only the caller’s private ones.' }),
+    joined: t.boolean({ description: 'True: only rooms the caller belongs to. False: only others.' }),
+    joinable: t.boolean({ description: 'True: only rooms the caller could join now (public, not full, not banned from; a password may be needed). False: only others.' }),
+  }),
+});
+
+const ChatEdge = builder.edgeObject({ name: 'ChatEdge', description: 'A chat in a list.', type: Chat });
+const ChatConnection = builder.connectionObject(
+  {
+    name: 'ChatConnection',
+    description: 'A page of chats.',
+    type: Chat,
+    fields: (t) => ({ totalCount: t.int({ nullable: true, description: 'How many there are in all pages.', resolve: countOf }) }),
+  },
+  ChatEdge,
+);
+const RoomEdge = builder.edgeObject({ name: 'RoomEdge', description: 'A room in a list.', type: Room });
+const RoomConnection = builder.connectionObject(
+  {
+    name: 'RoomConnection',
+    description: 'A page of rooms.',
+    type: Room,
+    fields: (t) => ({ totalCount: t.int({ nullable: true, description: 'How many there are in all pages.', resolve: countOf }) }),
+  },
+  RoomEdge,
+);
+
+builder.queryFields((t) => ({
+  chats: t.connection(
+    {
+      type: Chat,
+      nullable: true,
+      description: `The caller's chats, most recently active first: dialogs and rooms with last message and
+unread count. \`filter.includeAllUsers\` also lists a (still empty) dialog for every
+registered user, as some messengers expect.`,
+      args: { filter: t.arg({ type: ChatFilterInput, description: 'Only some of them.' }) },
+      complexity: pageComplexity,
+      resolve: async (_root, args, context) => {
+        const { withUserIds, ...filter } = args.filter ?? {};
+        return toConnection(
+          await context.app.chatLists.chats(mustBeSignedIn(context), { ...filter, withUserIds: withUserIds?.map((id) => numberOf(id, 'User')) ?? null }, pageRequest(args)),
+        );
+      },
+    },
+    ChatConnection,
+    ChatEdge,
+  ),
+  rooms: t.connection(
+    {
+      type: Room,
+      nullable: true,
+      description: 'Rooms the caller can see, by name: public ones plus those it belongs to.',
+      args: { filter: t.arg({ type: RoomFilterInput, description: 'Only some of them.' }) },
+      complexity: pageComplexity,
+      resolve: async (_root, args, context) => toConnection(await context.app.chatLists.rooms(mustBeSignedIn(context), args.filter ?? {}, pageRequest(args))),
+    },
+    RoomConnection,
+    RoomEdge,
+  ),
+}));
