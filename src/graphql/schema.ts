@@ -6,6 +6,7 @@ import '../chats/lists-schema.ts';
 import '../chats/rooms-schema.ts';
 import '../chats/membership-schema.ts';
 import '../messages/schema.ts';
+import '../events/items-schema.ts';
 import '../events/schema.ts';
 import '../presence/schema.ts';
 import '../files/schema.ts';

@@ -1,0 +1,295 @@
+/** What the streams hand out: every kind of item, how it comes from the log, and its type. */
+import { loadUser, User } from '../accounts/schema.ts';
+import { Chat, loadChat, loadMember, Member, Room } from '../chats/schema.ts';
+import { builder } from '../graphql/builder.ts';
+import { type Context, sharedLoader } from '../graphql/context.ts';
+import { toGlobalId } from '../graphql/ids.ts';
+import { Message, MessageStatus } from '../messages/schema.ts';
+import { Notification } from '../notifications/schema.ts';
+import type { ChatRow, MemberRow, MessageRow, UserRow } from '../storage/rows.ts';
+import { type EndReason, type EventOf, type endReasons, type LogEvent, messageIdOf, type RemovalReason, type removalReasons } from './event.ts';
+import type { Ephemeral, FollowItem } from './stream.ts';
+
+type Durable = { cursor: string; at: Date; replayed: boolean };
+/** What a stream hands to a resolver: an item with all it names, so that resolving its fields reads nothing that another subscriber's did not. */
+export type StreamItem =
+  | ({ type: 'MessageAdded' | 'MessageEdited' | 'MessageDeleted'; message: MessageRow } & Durable)
+  | ({ type: 'MessageStatusChanged'; chat: ChatRow; user: UserRow; status: 'DELIVERED' | 'READ'; upToSeq: number } & Durable)
+  | ({ type: 'ChatAdded' | 'ChatUpdated' | 'MyChatChanged'; chat: ChatRow } & Durable)
+  | ({ type: 'ChatRemoved'; chatId: number; reason: RemovalReason } & Durable)
+  | ({ type: 'MemberJoined' | 'MemberUpdated'; room: ChatRow; member: MemberRow } & Durable)
+  | ({ type: 'MemberLeft'; room: ChatRow; user: UserRow; by: UserRow | null; reason: RemovalReason } & Durable)
+  | ({ type: 'UserUpdated'; user: UserRow } & Durable)
+  | ({ type: 'AccountChanged'; me: UserRow } & Durable)
+  | ({ type: 'NotificationAdded'; notification: MessageRow } & Durable)
+  | ({ type: 'NotificationsRead'; event: EventOf<'notifications-read'> } & Durable)
+  | { type: 'PresenceChanged'; user: UserRow; at: Date; snapshot: boolean }
+  | { type: 'TypingChanged'; chat: ChatRow; user: UserRow; active: boolean; expiresAt: Date }
+  | { type: 'CaughtUp'; cursor: string; at: Date; replayedCount: number }
+  | { type: 'StreamGap'; at: Date; resumeFrom: string }
+  | { type: 'Heartbeat'; at: Date; cursor: string }
+  | { type: 'SessionEnded'; at: Date; endReason: EndReason; retry: boolean };
+type ItemOf<Type extends StreamItem['type']> = Extract<StreamItem, { type: Type }>;
+
+// ---------------------------------------------------------------- from the log to items
+
+/** An item with what it names, or null for what can no longer be shown: it is skipped. `replayedCount`: how many of the backlog were handed out before. */
+export async function toItem(item: FollowItem, context: Context, replayedCount = 0): Promise<StreamItem | null> {
+  switch (item.type) {
+    case 'event':
+      return toDurable(item.event, { cursor: item.cursor, at: item.event.at, replayed: item.replayed }, context);
+    case 'caught-up':
+      return { type: 'CaughtUp', cursor: item.cursor, at: item.at, replayedCount };
+    case 'gap':
+      return { type: 'StreamGap', at: item.at, resumeFrom: item.resumeFrom };
+    case 'heartbeat':
+      return { type: 'Heartbeat', at: item.at, cursor: item.cursor };
+    case 'ended':
+      return { type: 'SessionEnded', at: item.at, endReason: item.reason, retry: item.retry };
+    case 'ephemeral':
+      return toEphemeral(item.ephemeral, context);
+  }
+}
+
+async function toEphemeral(ephemeral: Ephemeral, context: Context): Promise<StreamItem | null> {
+  const user = await loadUser(context, ephemeral.userId);
+  if (ephemeral.type === 'presence-changed') return user && { type: 'PresenceChanged', user, at: ephemeral.at, snapshot: ephemeral.snapshot };
+  const chat = await loadChat(context, ephemeral.chatId);
+  return user && chat && { type: 'TypingChanged', chat, user, active: ephemeral.active, expiresAt: ephemeral.expiresAt };
+}
+
+async function toDurable(event: LogEvent, durable: Durable, context: Context): Promise<StreamItem | null> {
+  switch (event.type) {
+    case 'message-added':
+    case 'message-edited':
+    case 'message-deleted': {
+      const message = event.message ?? (await loadMessage(context, messageIdOf(event)));
+      const type = ({ 'message-added': 'MessageAdded', 'message-edited': 'MessageEdited', 'message-deleted': 'MessageDeleted' } as const)[event.type];
+      return message && { type, message, ...durable };
+    }
+    case 'marker-moved': {
+      const chat = await loadChat(context, event.chatId);
+      if (!chat) return null;
+      if (event.userId === context.viewer?.userId) return { type: 'MyChatChanged', chat, ...durable };
+      const user = await loadUser(context, event.userId);
+      return user && { type: 'MessageStatusChanged', chat, user, status: event.status, upToSeq: event.upToSeq, ...durable };
+    }
+    case 'chat-added':
+    case 'chat-updated': {
+      const chat = await loadChat(context, event.chatId);
+      return chat && !chat.deletedAt ? { type: event.type === 'chat-added' ? 'ChatAdded' : 'ChatUpdated', chat, ...durable } : null;
+    }
+    case 'chat-removed':
+      return { type: 'ChatRemoved', chatId: event.chatId, reason: event.reason, ...durable };
+    case 'member-joined':
+    case 'member-updated': {
+      const [room, member] = await Promise.all([loadChat(context, event.chatId), loadMember(context, event.chatId, event.userId)]);
+      return room && member && { type: event.type === 'member-joined' ? 'MemberJoined' : 'MemberUpdated', room, member, ...durable };
+    }
+    case 'member-left': {
+      const [room, user, by] = await Promise.all([loadChat(context, event.chatId), loadUser(context, event.userId), event.byId === null ? null : loadUser(context, event.byId)]);
+      return room && user && { type: 'MemberLeft', room, user, by, reason: event.reason, ...durable };
+    }
+    case 'user-updated':
+    case 'account-changed': {
+      const user = await loadUser(context, event.userId);
+      return user && (event.type === 'user-updated' ? { type: 'UserUpdated', user, ...durable } : { type: 'AccountChanged', me: user, ...durable });
+    }
+    case 'notification-added': {
+      const notification = event.message ?? (await loadMessage(context, messageIdOf(event)));
+      const isToldOf = notification && notification.deletedAt === null && notification.senderId !== context.viewer?.userId;
+      return isToldOf ? { type: 'NotificationAdded', notification, ...durable } : null;
+    }
+    case 'notifications-read':
+      return { type: 'NotificationsRead', event, ...durable };
+    case 'session-ended':
+      return null;
+  }
+}
+
+/** Read once for all who are delivered the event; its audience was decided before. */
+const loadMessage = (context: Context, id: number): Promise<MessageRow | null> =>
+  sharedLoader<number, MessageRow>(context, 'deliveredMessage', (ids) => context.app.messages.getMany(ids)).load(id);
+
+// ---------------------------------------------------------------- types
+
+const EndReasonEnum = builder.enumType('SessionEndReason', {
+  description: 'Why a stream ended.',
+  values: {
+    TOKEN_EXPIRED: { description: 'The access token expired: refresh and subscribe again.' },
+    LOGGED_OUT: { description: 'The session was logged out.' },
+    REVOKED: { description: 'The session was ended from another one, or because a refresh token was used twice.' },
+    PASSWORD_CHANGED: { description: 'The password was changed from another session.' },
+    ACCOUNT_DELETED: { description: 'The account is gone.' },
+    SLOW_CONSUMER: { description: 'The client did not take what was sent: subscribe again with the last cursor.' },
+    SERVER_SHUTDOWN: { description: 'The server stops: subscribe again with the last cursor.' },
+  } satisfies Record<(typeof endReasons)[number], { description: string }>,
+});
+const RemovedReasonEnum = builder.enumType('ChatRemovedReason', {
+  description: 'Why somebody is no longer in a chat.',
+  values: {
+    LEFT: { description: 'By leaving.' },
+    REMOVED: { description: 'By an owner or admin.' },
+    ROOM_DELETED: { description: 'The room is gone.' },
+  } satisfies Record<(typeof removalReasons)[number], { description: string }>,
+});
+
+export const StreamEvent = builder.interfaceRef<Durable>('StreamEvent').implement({
+  description: 'Every durable event. Store the cursor of the last one you fully handled.',
+  fields: (t) => ({
+    cursor: t.expose('cursor', { type: 'EventCursor', description: 'Position of this event: subscribe with `after` it to go on behind it.' }),
+    at: t.expose('at', { type: 'DateTime', description: 'When it happened.' }),
+    replayed: t.exposeBoolean('replayed', { description: 'True when it comes from the backlog, false when it is live.' }),
+  }),
+});
+
+/** Declares the type of one durable item. */
+function durable<Type extends Extract<StreamItem, Durable>['type']>(
+  type: Type,
+  description: string,
+  fields: (t: PothosSchemaTypes.ObjectFieldBuilder<(typeof builder)['$inferSchemaTypes'], ItemOf<Type>>) => object,
+) {
+  return builder.objectRef<ItemOf<Type>>(type).implement({ interfaces: [StreamEvent], description, fields: fields as never } as never);
+}
+
+export const MessageAdded = durable('MessageAdded', 'A message was sent.', (t) => ({
+  message: t.field({ type: Message, description: 'The message.', resolve: (item) => (item as { message: MessageRow }).message }),
+}));
+const MessageEdited = durable('MessageEdited', 'A message has a new text.', (t) => ({
+  message: t.field({ type: Message, description: 'As it is now.', resolve: (item) => (item as { message: MessageRow }).message }),
+}));
+const MessageDeleted = durable('MessageDeleted', 'The text and attachments are gone; the message keeps its id and seq as a tombstone.', (t) => ({
+  message: t.field({ type: Message, description: 'The tombstone.', resolve: (item) => (item as { message: MessageRow }).message }),
+}));
+export const MessageStatusChanged = durable(
+  'MessageStatusChanged',
+  "One participant's marker moved: every message up to the seq now has at least this status for that user.",
+  (t) => ({
+    chat: t.field({ type: Chat, description: 'Where.', resolve: (item) => item.chat as never }),
+    user: t.field({ type: User, description: 'Whose marker.', resolve: (item) => item.user as never }),
+    status: t.field({ type: MessageStatus, description: 'DELIVERED or READ.', resolve: (item) => item.status }),
+    upToSeq: t.int({ description: 'Up to and including this message.', resolve: (item) => item.upToSeq }),
+  }),
+);
+const chatField = (t: PothosSchemaTypes.ObjectFieldBuilder<(typeof builder)['$inferSchemaTypes'], never>, description: string) => ({
+  chat: t.field({ type: Chat, description, resolve: (item: { chat: ChatRow }) => item.chat as never } as never),
+});
+const ChatAdded = durable('ChatAdded', 'The caller can see a chat it could not see before (created, added, joined, first direct message).', (t) =>
+  chatField(t as never, 'The chat.'),
+);
+const ChatUpdated = durable('ChatUpdated', 'Name, topic or settings of a chat changed.', (t) => chatField(t as never, 'As it is now.'));
+const ChatRemoved = durable('ChatRemoved', 'The caller lost access (left, removed, room deleted). Nothing of this chat follows.', (t) => ({
+  chatId: t.id({ description: 'The chat that was.', resolve: (item) => toGlobalId('Room', item.chatId) }),
+  reason: t.field({ type: RemovedReasonEnum, description: 'Why.', resolve: (item) => item.reason }),
+}));
+const MyChatChanged = durable('MyChatChanged', "The caller's own markers or settings changed on another device.", (t) => chatField(t as never, 'Select `my`.'));
+const roomField = (t: PothosSchemaTypes.ObjectFieldBuilder<(typeof builder)['$inferSchemaTypes'], never>) =>
+  t.field({ type: Room, description: 'The room.', resolve: (item: { room: ChatRow }) => item.room as never } as never);
+const memberField = (t: PothosSchemaTypes.ObjectFieldBuilder<(typeof builder)['$inferSchemaTypes'], never>, description: string) =>
+  t.field({ type: Member, description, resolve: (item: { member: MemberRow }) => item.member as never } as never);
+const MemberJoined = durable('MemberJoined', 'Somebody became a member of a room.', (t) => ({ room: roomField(t as never), member: memberField(t as never, 'The new member.') }));
+const MemberLeft = durable('MemberLeft', 'Somebody is no longer a member of a room.', (t) => ({
+  room: roomField(t as never),
+  user: t.field({ type: User, description: 'Who went.', resolve: (item) => item.user as never }),
+  by: t.field({ type: User, nullable: true, description: 'Who removed them; null when they left by themselves.', resolve: (item) => item.by as never }),
+  reason: t.field({ type: RemovedReasonEnum, description: 'Why.', resolve: (item) => item.reason }),
+}));
+const MemberUpdated = durable('MemberUpdated', "A member's role changed.", (t) => ({ room: roomField(t as never), member: memberField(t as never, 'As it is now.') }));
+const UserUpdated = durable('UserUpdated', "Somebody's public profile changed, or somebody is new.", (t) => ({
+  user: t.field({ type: User, description: 'As it is now.', resolve: (item) => item.user as never }),
+}));
+const AccountChanged = durable('AccountChanged', "Something under the caller's own `account` changed on another device: contacts, e-mail, devices, sessions.", (t) => ({
+  me: t.field({ type: User, description: 'The caller, as it is now.', resolve: (item) => item.me as never }),
+}));
+
+export const NotificationAdded = durable('NotificationAdded', 'Somebody else wrote in a chat of the caller. It comes right behind the `MessageAdded` of its message.', (t) => ({
+  notification: t.field({ type: Notification, description: 'The notification.', resolve: (item) => item.notification as never }),
+}));
+const NotificationsRead = durable(
+  'NotificationsRead',
+  'Notifications were marked as read, here or on another device. Reading a chat is told by `MyChatChanged` instead: it clears what lies up to `my.readSeq`.',
+  (t) => ({
+    notificationIds: t.idList({
+      nullable: true,
+      description: 'Null: all there were, and nothing is unread now. Of many that were marked at once, with others still unread: the newest 200.',
+      resolve: async ({ event }, _args, context) => (await loadRead(context, event)).ids?.map((id: number) => toGlobalId('Notification', id)) ?? null,
+    }),
+    notificationsUnread: t.int({ description: 'How many are unread now.', resolve: async ({ event }, _args, context) => (await loadRead(context, event)).unread }),
+  }),
+);
+/** What an event of one person says now, once for both its fields. */
+function loadRead(context: Context, event: EventOf<'notifications-read'>): ReturnType<Context['app']['notifications']['toldAsRead']> {
+  const key = `readNotifications ${event.number}`;
+  const known = context.loaders.get(key) as ReturnType<typeof loadRead> | undefined;
+  const told = known ?? context.app.notifications.toldAsRead(event);
+  context.loaders.set(key, told);
+  return told;
+}
+
+export const PresenceChanged = builder.objectRef<ItemOf<'PresenceChanged'>>('PresenceChanged').implement({
+  description: 'Ephemeral: no cursor, never replayed.',
+  fields: (t) => ({
+    user: t.field({ type: User, description: 'Select `presence`.', resolve: (item) => item.user as never }),
+    at: t.expose('at', { type: 'DateTime', description: 'When.' }),
+    snapshot: t.exposeBoolean('snapshot', { description: 'True for the state at the beginning of a stream, false for a change.' }),
+  }),
+});
+export const TypingChanged = builder.objectRef<ItemOf<'TypingChanged'>>('TypingChanged').implement({
+  description: 'Ephemeral: no cursor, never replayed.',
+  fields: (t) => ({
+    chat: t.field({ type: Chat, description: 'Where.', resolve: (item) => item.chat as never }),
+    user: t.field({ type: User, description: 'Who.', resolve: (item) => item.user as never }),
+    active: t.exposeBoolean('active', { description: 'False when it is over.' }),
+    expiresAt: t.expose('expiresAt', { type: 'DateTime', description: 'It is over then, even if no word of it comes.' }),
+  }),
+});
+export const CaughtUp = builder.objectRef<ItemOf<'CaughtUp'>>('CaughtUp').implement({
+  description: 'The backlog is done; what follows is live.',
+  fields: (t) => ({
+    cursor: t.expose('cursor', { type: 'EventCursor', description: 'Position up to which everything has been handed out.' }),
+    at: t.expose('at', { type: 'DateTime', description: 'When.' }),
+    replayedCount: t.exposeInt('replayedCount', { description: 'How many items came from the backlog.' }),
+  }),
+});
+export const StreamGap = builder.objectRef<ItemOf<'StreamGap'>>('StreamGap').implement({
+  description: `The cursor is older than the kept log, or from another database: events are missing and cannot be replayed. Read again what
+you show, then apply what follows; the stream goes on live from \`resumeFrom\`.`,
+  fields: (t) => ({
+    at: t.expose('at', { type: 'DateTime', description: 'When.' }),
+    resumeFrom: t.expose('resumeFrom', { type: 'EventCursor', description: 'Position from which the stream goes on.' }),
+  }),
+});
+export const Heartbeat = builder.objectRef<ItemOf<'Heartbeat'>>('Heartbeat').implement({
+  description: 'Nothing happened, and the stream lives.',
+  fields: (t) => ({
+    at: t.expose('at', { type: 'DateTime', description: 'When.' }),
+    cursor: t.expose('cursor', { type: 'EventCursor', description: 'Newest cursor of the stream, so an idle client keeps a fresh resume point.' }),
+  }),
+});
+export const SessionEnded = builder.objectRef<ItemOf<'SessionEnded'>>('SessionEnded').implement({
+  description: 'Last item before the server closes the stream.',
+  fields: (t) => ({
+    at: t.expose('at', { type: 'DateTime', description: 'When.' }),
+    endReason: t.expose('endReason', { type: EndReasonEnum, description: 'Why.' }),
+    retry: t.exposeBoolean('retry', { description: 'True when signing in again (or refreshing) and re-subscribing is expected to work.' }),
+  }),
+});
+
+/** What is in the log, as `events` and `sync` hand it out. */
+export const durableTypes = [
+  MessageAdded,
+  MessageEdited,
+  MessageDeleted,
+  MessageStatusChanged,
+  ChatAdded,
+  ChatUpdated,
+  ChatRemoved,
+  MyChatChanged,
+  MemberJoined,
+  MemberLeft,
+  MemberUpdated,
+  UserUpdated,
+  AccountChanged,
+  NotificationAdded,
+  NotificationsRead,
+] as const;
