@@ -21,6 +21,7 @@ import { createFileErasure } from './files/erasure.ts';
 import { createFiles } from './files/files.ts';
 import { createImages } from './files/images.ts';
 import { createLinks } from './files/links.ts';
+import { createUploads } from './files/uploads.ts';
 import type { Log } from './log.ts';
 import { createMessageErasure } from './messages/erase.ts';
 import { createInbox } from './messages/inbox.ts';
@@ -89,7 +90,9 @@ export async function createApp(config: Config, log: Log) {
   const chats = createChats({ db, accounts });
   const chatLists = createChatLists({ db, onlineIds });
   const links = createLinks({ key: keys.fileUrl, lifeSeconds: config.FILE_URL_SECONDS, clock });
-  const files = createFiles({ db, write, chats, blobs, images: createImages({ blobs }), links, config, clock, logger: log });
+  const images = createImages({ blobs });
+  const uploads = createUploads({ db, blobs, images, links, config, clock });
+  const files = createFiles({ db, write, chats, blobs, images, links, uploads, clock, logger: log });
   const rooms = createRooms({ db, write, locks, chats, accounts, operators, passwords, pictures: files.forRooms, clock });
   const membership = createMembership({ db, write, locks, chats, passwords, limits, clock });
   const messages = createMessages({ db, locks, write, writeBatch, chats, accounts, limits, keys, config, clock, files: files.forMessages, behind: announce });
@@ -110,7 +113,7 @@ export async function createApp(config: Config, log: Log) {
     { atOnce: sessions.eraseAll },
     { atOnce: membership.forgetBans, afterwards: membership.leaveAll },
     messageErasure,
-    createFileErasure({ db, write, locks, files }),
+    createFileErasure({ db, write, locks, files, uploads }),
   );
   mail.start({ 'password-reset': passwordReset.writeReset, 'password-changed': passwordReset.writeChanged });
   const stopUpkeep = startUpkeep({ eventLog, tail, messages, files, sessions, passwordReset, erasure, notifications, pushDevices, push, logger: log });
@@ -132,6 +135,7 @@ export async function createApp(config: Config, log: Log) {
     rooms,
     membership,
     messages,
+    uploads,
     files,
     receipts,
     inbox,

@@ -4,15 +4,28 @@ import type { Append, Write } from '../events/write.ts';
 import type { Database, Tx } from '../storage/database.ts';
 import type { Locks } from '../storage/locks.ts';
 import type { Files } from './files.ts';
+import type { Uploads } from './uploads.ts';
 
-export function createFileErasure({ db, write, locks, files }: { db: Database; write: Write; locks: Locks; files: Pick<Files, 'removeOf' | 'endUploads' | 'clearAway'> }) {
+export function createFileErasure({
+  db,
+  write,
+  locks,
+  files,
+  uploads,
+}: {
+  db: Database;
+  write: Write;
+  locks: Locks;
+  files: Pick<Files, 'removeOf' | 'clearAway'>;
+  uploads: Pick<Uploads, 'endOf'>;
+}) {
   return { atOnce, afterwards } satisfies ErasurePart;
 
   /** Uploads on their way, unused ones, and the own picture. */
   async function atOnce(tx: Tx, _append: Append, userId: number): Promise<() => void> {
     await files.removeOf(db.sqlIn(tx), userId, { rooms: false });
     return () => {
-      files.endUploads(userId);
+      uploads.endOf(userId);
       void files.clearAway();
     };
   }

@@ -7,9 +7,10 @@ import type { Config } from '../config.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { AttachmentRow } from '../storage/rows.ts';
 import type { Range } from './blobs.ts';
-import type { Files, Received } from './files.ts';
+import type { Files } from './files.ts';
 import { pictureType } from './images.ts';
 import type { UploadLink } from './links.ts';
+import type { Received } from './uploads.ts';
 
 export type FileRoutes = ReturnType<typeof createFileRoutes>;
 /** One request below `/files/`. `refusal` makes the error that the transport answers with this status. */

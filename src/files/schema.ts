@@ -149,7 +149,7 @@ as a picture. What is not used is removed after a day.`,
     sha256: t.string({ description: 'Its SHA-256, hexadecimal or in base64: other bytes are refused.' }),
   }),
   resolve: async (viewer, input, context) => {
-    const { attachment, path, expiresAt } = await context.app.files.reserve(viewer, { ...input, sha256: input.sha256 ?? null });
+    const { attachment, path, expiresAt } = await context.app.uploads.reserve(viewer, { ...input, sha256: input.sha256 ?? null });
     return { attachment, uploadUrl: context.client.baseUrl + path, expiresAt };
   },
   payload: (t) => ({
@@ -175,7 +175,7 @@ mutation('completeUpload', {
   description: 'Says that the bytes are there. The server looks at them: what the file is, and whether it is a picture. Sending it again does no harm.',
   errors: ['NOT_FOUND', 'VALIDATION_FAILED'],
   input: (t) => ({ attachmentId: t.id({ required: true, description: 'The upload, by the account that requested it.' }) }),
-  resolve: async (viewer, input, context) => ({ attachment: await context.app.files.complete(viewer, mustParseAttachment(input.attachmentId)) }),
+  resolve: async (viewer, input, context) => ({ attachment: await context.app.uploads.complete(viewer, mustParseAttachment(input.attachmentId)) }),
   payload: (t) => ({ attachment: t.field({ type: Attachment, description: 'The file, ready to be used.', resolve: ({ attachment }) => attachment }) }),
 });
 

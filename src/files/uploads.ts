@@ -1,0 +1,247 @@
+/**
+ * Uploads: a slot is reserved, the bytes come to it, and the upload is completed; then it can be used (files.ts). A slot that is not filled in time, and a
+ * file that nobody uses, are swept there.
+ */
+import { createHash, type Hash } from 'node:crypto';
+import { codePoints, isVisible } from '../accounts/names.ts';
+import type { Config } from '../config.ts';
+import { AppError, createProblems, invalid, notFound } from '../errors.ts';
+import { addTo, dropFrom, type MultiMap } from '../multimap.ts';
+import type { Viewer } from '../sessions/viewer.ts';
+import type { Database } from '../storage/database.ts';
+import { type AttachmentRow, toAttachmentRow } from '../storage/rows.ts';
+import { forUpdate, type Sql } from '../storage/sql.ts';
+import { createQueues } from '../turns.ts';
+import { type Blobs, newBlobKey } from './blobs.ts';
+import { headBytes, type Images, typeOf } from './images.ts';
+import type { Links, UploadLink } from './links.ts';
+
+export type Uploads = ReturnType<typeof createUploads>;
+export type UploadRequest = { fileName: string; contentType: string; size: number; sha256: string | null };
+/** What became of bytes that were sent into a slot. Only `stored` keeps any. */
+export type Received = 'stored' | 'gone' | 'completed' | 'too-many' | 'too-few' | 'other-digest';
+
+/** Uploads of one account that are in no message and are no picture. */
+const mostUnused = 200;
+const longestName = 255;
+
+export function createUploads({
+  db,
+  blobs,
+  images,
+  links,
+  config,
+  clock,
+}: {
+  db: Database;
+  blobs: Blobs;
+  images: Images;
+  links: Pick<Links, 'toPath'>;
+  config: Pick<Config, 'MAX_ATTACHMENT_BYTES' | 'UPLOAD_QUOTA_BYTES' | 'UPLOAD_QUOTA_FILES' | 'MIN_FREE_BYTES' | 'UPLOAD_SECONDS' | 'UNUSED_UPLOAD_SECONDS'>;
+  clock: () => Date;
+}) {
+  const inSlot = createQueues<number>();
+  /** Uploads whose bytes are coming, by whose they are. */
+  const receiving: MultiMap<number, AbortController> = new Map();
+  return { reserve, receive, complete, endOf };
+
+  /**
+   * Keeps room for a file and tells where its bytes go. The name is cleaned: no folders, no control or formatting characters.
+   * Fails with VALIDATION_FAILED, QUOTA_EXCEEDED (what was reserved counts), or UNAVAILABLE when the disk is nearly full.
+   */
+  async function reserve(viewer: Viewer, input: UploadRequest): Promise<{ attachment: AttachmentRow; path: string; expiresAt: Date }> {
+    const [fileName, contentType, sha256] = [toFileName(input.fileName), toContentType(input.contentType), toDigest(input.sha256)];
+    const problems = createProblems();
+    if (fileName === null) problems.add('fileName', 'format', `A file name has 1 to ${longestName} characters, of which some can be seen.`);
+    if (contentType === null) problems.add('contentType', 'format', 'A content type looks like image/png.');
+    if (input.size < 1 || input.size > config.MAX_ATTACHMENT_BYTES) problems.add('size', 'range', `A file has from 1 to ${config.MAX_ATTACHMENT_BYTES} bytes.`);
+    if (input.sha256 !== null && sha256 === null) problems.add('sha256', 'format', 'A SHA-256 has 64 hexadecimal digits, or is in base64.');
+    problems.check();
+    await mustHaveRoom(input.size);
+    const now = clock();
+    const expiresAt = new Date(now.getTime() + config.UPLOAD_SECONDS * 1000);
+    const attachment = await db.sqlTransaction(async (sql) => {
+      // One after the other for each account: they count together.
+      const [account] = await sql.all(`SELECT "id" FROM "User" WHERE "id" = ? AND "deletedAt" IS NULL ${forUpdate(sql.engine)}`, [viewer.userId]);
+      if (!account) throw new AppError('TOKEN_INVALID');
+      await mustFitQuota(sql, viewer.userId, input.size);
+      const [row] = await sql.all<AttachmentRow>(
+        `INSERT INTO "Attachment" ("uploaderId", "state", "fileName", "contentType", "size", "sha256", "blobKey", "createdAt", "expiresAt")
+         VALUES (?, 'RESERVED', ?, ?, ?, ?, ?, ?, ?) RETURNING *`,
+        // An upload that began in time has as long again.
+        [viewer.userId, fileName, contentType, input.size, sha256, newBlobKey(), now, new Date(now.getTime() + 2 * config.UPLOAD_SECONDS * 1000)],
+      );
+      return toAttachmentRow(row as AttachmentRow);
+    });
+    return { attachment, path: links.toPath({ kind: 'upload', id: attachment.id, expiresAt, sha256 }), expiresAt };
+  }
+
+  async function mustFitQuota(sql: Sql, userId: number, size: number): Promise<void> {
+    const [found] = await sql.all<{ bytes: number; files: number; unused: number }>(
+      `SELECT COALESCE(SUM("size"), 0) AS "bytes", COUNT(*) AS "files", COUNT("expiresAt") AS "unused" FROM "Attachment" WHERE "uploaderId" = ? AND "state" <> 'REMOVED'`,
+      [userId],
+    );
+    const [bytes, files, unused] = [Number(found?.bytes), Number(found?.files), Number(found?.unused)];
+    if (bytes + size > config.UPLOAD_QUOTA_BYTES) throw quotaExceeded(config.UPLOAD_QUOTA_BYTES, bytes, `All files of an account may have ${config.UPLOAD_QUOTA_BYTES} bytes.`);
+    if (files >= config.UPLOAD_QUOTA_FILES) throw quotaExceeded(config.UPLOAD_QUOTA_FILES, files, `An account may have ${config.UPLOAD_QUOTA_FILES} files.`);
+    if (unused >= mostUnused) throw quotaExceeded(mostUnused, unused, `At most ${mostUnused} uploads may be waiting to be used.`);
+  }
+
+  async function mustHaveRoom(size: number): Promise<void> {
+    if ((await blobs.freeBytes()) - size < config.MIN_FREE_BYTES) throw new AppError('UNAVAILABLE', undefined, 'The server has no room for files at the moment.');
+  }
+
+  /** How many bytes a slot takes; null when there is no such slot (any more). */
+  async function findSlot({ id }: UploadLink): Promise<{ uploaderId: number; size: number; completed: boolean } | null> {
+    const row = await findRow(id);
+    if (!row || row.state === 'REMOVED') return null;
+    const { uploaderId, size } = row;
+    const completed = row.state === 'COMPLETE';
+    return completed || (row.expiresAt ?? clock()) > clock() ? { uploaderId, size, completed } : null;
+  }
+
+  /**
+   * Takes the bytes of an upload: exactly as many as were announced, with the digest that was announced. Again is fine until it is completed: the last
+   * one counts. Two into one slot wait for each other. Fails with what `bytes` throws, or UNAVAILABLE; then nothing is kept of it.
+   */
+  function receive(link: UploadLink, bytes: AsyncIterable<Uint8Array>, announced: number | null): Promise<Received> {
+    return inSlot(link.id, async () => {
+      const slot = await findSlot(link);
+      if (!slot) return 'gone';
+      if (slot.completed) return 'completed';
+      if (announced !== null && announced !== slot.size) return announced > slot.size ? 'too-many' : 'too-few';
+      await mustHaveRoom(slot.size);
+      const key = newBlobKey();
+      const digest = createHash('sha256');
+      const ended = new AbortController();
+      addTo(receiving, slot.uploaderId, ended);
+      try {
+        await blobs.put(key, counted(untilEnded(bytes, ended.signal), slot.size, digest, link.sha256));
+      } catch (error) {
+        if (error instanceof Misfit) return error.outcome;
+        throw error;
+      } finally {
+        dropFrom(receiving, slot.uploaderId, ended);
+      }
+      const outcome = await fill(link.id, key, digest.digest('hex')).catch(async (error) => {
+        await blobs.remove(key);
+        throw error;
+      });
+      if (outcome !== 'stored') await blobs.remove(key);
+      return outcome;
+    });
+  }
+
+  /** The slot has these bytes now, and no others. */
+  async function fill(id: number, blobKey: string, sha256: string): Promise<Received> {
+    const { outcome, replaced } = await db.sqlTransaction(async (sql): Promise<{ outcome: Received; replaced?: string }> => {
+      const [row] = await sql.all<AttachmentRow>(`SELECT * FROM "Attachment" WHERE "id" = ? ${forUpdate(sql.engine)}`, [id]);
+      if (row?.state === 'COMPLETE') return { outcome: 'completed' };
+      if (!row || row.state === 'REMOVED') return { outcome: 'gone' };
+      await sql.all(`UPDATE "Attachment" SET "state" = 'UPLOADED', "blobKey" = ?, "sha256" = ? WHERE "id" = ?`, [blobKey, sha256, id]);
+      return { outcome: 'stored', replaced: row.blobKey };
+    });
+    if (replaced) await images.remove(replaced);
+    return outcome;
+  }
+
+  /**
+   * Ends an upload: what the file is was read from its bytes, and it can be used once. Again is fine. Fails with NOT_FOUND (Attachment) for what is not the
+   * viewer's, VALIDATION_FAILED when the bytes are missing, UNAVAILABLE when too many pictures wait to be looked at.
+   */
+  async function complete(viewer: Viewer, id: number): Promise<AttachmentRow> {
+    for (;;) {
+      const row = await findRow(id);
+      if (!row || row.uploaderId !== viewer.userId || row.state === 'REMOVED') throw notFound('Attachment');
+      if (row.state === 'COMPLETE') return row;
+      const head = row.state === 'UPLOADED' ? await blobs.get(row.blobKey, { start: 0, end: headBytes - 1 }) : null;
+      if (!head) throw invalid('attachmentId', 'missing', 'The bytes are not here: PUT them to `uploadUrl` first, all of them.');
+      const contentType = await typeOf(await collect(head.bytes), row.contentType);
+      const sides = await images.measure(row.blobKey, contentType, row.size);
+      const [completed] = await db.sqlTransaction((sql) =>
+        sql.all<AttachmentRow>(
+          `UPDATE "Attachment" SET "state" = 'COMPLETE', "contentType" = ?, "width" = ?, "height" = ?, "expiresAt" = ?
+           WHERE "id" = ? AND "state" = 'UPLOADED' AND "blobKey" = ? RETURNING *`,
+          [contentType, sides?.width ?? null, sides?.height ?? null, new Date(clock().getTime() + config.UNUSED_UPLOAD_SECONDS * 1000), id, row.blobKey],
+        ),
+      );
+      // Otherwise other bytes came in between, or somebody else completed it.
+      if (completed) return toAttachmentRow(completed);
+    }
+  }
+
+  /** Bytes of theirs that are still coming are not wanted any more. On another node they are refused when all have come. */
+  function endOf(userId: number): void {
+    for (const upload of receiving.get(userId) ?? []) upload.abort();
+  }
+
+  async function findRow(id: number): Promise<AttachmentRow | null> {
+    const [row] = await db.sql.all<AttachmentRow>('SELECT * FROM "Attachment" WHERE "id" = ?', [id]);
+    return row ? toAttachmentRow(row) : null;
+  }
+}
+
+const quotaExceeded = (limit: number, used: number, message: string): AppError => new AppError('QUOTA_EXCEEDED', { limit, used }, message);
+
+/** Stops taking bytes that cannot be the announced ones. */
+class Misfit extends Error {
+  readonly outcome: Received;
+  constructor(outcome: Received) {
+    super(outcome);
+    this.outcome = outcome;
+  }
+}
+
+/** Does not wait for bytes that may never come once the upload has ended. */
+async function* untilEnded(bytes: AsyncIterable<Uint8Array>, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  const ended = new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(new Misfit('gone'))));
+  ended.catch(() => {});
+  const chunks = bytes[Symbol.asyncIterator]();
+  for (;;) {
+    const next = await Promise.race([chunks.next(), ended]);
+    if (next.done) return;
+    yield next.value;
+  }
+}
+
+async function* counted(bytes: AsyncIterable<Uint8Array>, size: number, digest: Hash, announced: string | null): AsyncGenerator<Uint8Array> {
+  let taken = 0;
+  for await (const chunk of bytes) {
+    taken += chunk.length;
+    if (taken > size) throw new Misfit('too-many');
+    digest.update(chunk);
+    yield chunk;
+  }
+  if (taken < size) throw new Misfit('too-few');
+  if (announced !== null && digest.copy().digest('hex') !== announced) throw new Misfit('other-digest');
+}
+
+async function collect(bytes: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of bytes) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+/** A name to show and to save under: the last part of a path, without control characters and without those that turn the direction of text around. Null when nothing is left. */
+function toFileName(given: string): string | null {
+  if (given.length > 4_096 || !given.isWellFormed()) return null;
+  const name = (given.split(/[/\\]/).at(-1) ?? '')
+    .replace(/[\p{Cc}\p{Zl}\p{Zp}]|(?![\u200c\u200d])\p{Cf}/gu, '')
+    .normalize('NFC')
+    .trim();
+  return isVisible(name) && !/^\.+$/.test(name) && codePoints(name) <= longestName ? name : null;
+}
+
+/** Without parameters, in lower case (RFC 9110, 8.3.1; the lengths are those of RFC 6838, 4.2). Null for what is none. */
+function toContentType(given: string): string | null {
+  const name = '[a-z0-9][a-z0-9!#$&^_.+-]{0,126}';
+  const [, type] = new RegExp(`^(${name}/${name})(?:\\s*;[\\x20-\\x7e]{0,200})?$`).exec(given.trim().toLowerCase()) ?? [];
+  return type ?? null;
+}
+
+/** As hexadecimal digits. */
+function toDigest(given: string | null): string | null {
+  if (given === null) return null;
+  if (/^[0-9a-fA-F]{64}$/.test(given)) return given.toLowerCase();
+  return /^[A-Za-z0-9+/_-]{43}=?$/.test(given) ? Buffer.from(given, 'base64').toString('hex') : null;
+}
