@@ -4,74 +4,15 @@ import { gql } from '@apollo/client';
 import type { DocumentNode } from 'graphql';
 import { expect, it, vi } from 'vitest';
 import { addMessage, createApollo, follow, sendWith } from '../../examples/clients/apollo.ts';
-import { createOutbox } from '../../examples/clients/outbox.ts';
 import { possibleTypesOf } from '../../examples/clients/possible-types.ts';
 import type { Session } from '../../examples/clients/session.ts';
-import { change } from '../kit/outcome.ts';
 import type { Untyped } from '../kit/person.ts';
 import { endOthers, forgetOldEvents, startWorld, type World } from './kit.ts';
+import { chatsDocument, collectWarnings, describeScreen, patient, roomDocument } from './screen.ts';
 
-const patient = { timeout: 15_000 };
 const possibleTypes = possibleTypesOf(readFileSync(new URL('../../schema.graphql', import.meta.url), 'utf8'));
 
-const roomDocument = gql`
-  query ApolloRoom($id: ID!, $last: Int, $before: String, $anchor: MessageAnchorInput, $first: Int, $after: String) {
-    eventCursor
-    chat(id: $id) {
-      id
-      name
-      lastSeq
-      my { unreadCount }
-      messages(last: $last, before: $before, anchor: $anchor, first: $first, after: $after) {
-        nodes { id seq text version sender { id username } }
-        pageInfo { hasPreviousPage startCursor hasNextPage endCursor }
-      }
-    }
-  }
-`;
-
-it('changes what a query shows when a message is sent, edited or deleted elsewhere', async () => {
-  await using world = await startWorld();
-  const { ana, room } = world;
-  const { message } = await ana.send(room, 'helo');
-  await using screen = await open(world);
-  expect(screen.texts()).toEqual(['helo']);
-  await change(ana, 'editMessage', { messageId: message.id, text: 'hello' });
-  await expect.poll(screen.texts, patient).toEqual(['hello']);
-  await ana.send(room, 'again');
-  await expect.poll(screen.texts, patient).toEqual(['hello', 'again']);
-  expect(screen.data().chat).toMatchObject({ lastSeq: 2, my: { unreadCount: 2 } });
-  await change(ana, 'deleteMessage', { messageId: message.id });
-  await expect.poll(screen.texts, patient).toEqual([null, 'again']);
-  await change(world.ben, 'markRead', { chatId: room.id, upToSeq: 2 });
-  await expect.poll(() => screen.data().chat.my, patient).toMatchObject({ unreadCount: 0 });
-  expect(screen.warnings).toEqual([]);
-});
-
-it('shows after a cut what was missed, each message once', async () => {
-  await using world = await startWorld();
-  const { ana, room, line } = world;
-  await ana.send(room, '1');
-  await using screen = await open(world);
-  line.cut();
-  for (const text of ['2', '3']) await ana.send(room, text);
-  line.mend();
-  await expect.poll(screen.texts, patient).toEqual(['1', '2', '3']);
-  await ana.send(room, '4');
-  await expect.poll(screen.texts, patient).toEqual(['1', '2', '3', '4']);
-});
-
-it('goes on after 4403 with a fresh token', async () => {
-  await using world = await startWorld({ ACCESS_TOKEN_SECONDS: '2' });
-  await using screen = await open(world);
-  await expect.poll(world.followers, patient).toBe(0);
-  const { accessToken } = screen.device.store.get() ?? {};
-  const other = await world.server.person();
-  await change(other, 'joinChat', { room: { id: world.room.id } });
-  await other.send(world.room, 'later');
-  await expect.poll(screen.texts, patient).toEqual(['later']);
-  expect(screen.device.store.get()?.accessToken).not.toBe(accessToken);
-});
+describeScreen(open);
 
 it('is told when the session has ended', async () => {
   await using world = await startWorld();
@@ -91,80 +32,6 @@ it('reads again what it shows when events are missing', async () => {
   world.line.mend();
   await expect.poll(screen.texts, patient).toEqual(['4', '5', '6', '7', '8']);
   expect(screen.data().chat.messages.pageInfo).toMatchObject({ hasPreviousPage: true });
-});
-
-it('joins pages of messages, in both directions and around a place', async () => {
-  await using world = await startWorld();
-  for (let seq = 1; seq <= 12; seq++) await world.ana.send(world.room, String(seq));
-  await using screen = await open(world);
-  const { query } = screen;
-  expect(screen.texts()).toEqual(['8', '9', '10', '11', '12']);
-  const older = () => query.fetchMore({ variables: { last: 5, before: screen.data().chat.messages.pageInfo.startCursor } });
-  await older();
-  await expect.poll(screen.texts, patient).toEqual(['3', '4', '5', '6', '7', '8', '9', '10', '11', '12']);
-  await world.ana.send(world.room, '13');
-  await expect.poll(() => screen.texts().at(-1), patient).toBe('13');
-  await older();
-  await expect.poll(screen.texts, patient).toEqual(['1', '2', '3', '4', '5', '6', '7', '8', '9', '10', '11', '12', '13']);
-  expect(screen.data().chat.messages.pageInfo).toMatchObject({ hasPreviousPage: false, hasNextPage: false });
-  const variables = { id: world.room.id, anchor: { aroundSeq: 5 }, first: 3 };
-  const around = screen.client.watchQuery<Untyped>({ query: roomDocument, variables });
-  await around.refetch();
-  const seqs = () => (around.getCurrentResult().data as Untyped).chat.messages.nodes.map(({ seq }: Untyped) => seq);
-  expect(seqs()).toEqual([4, 5, 6]);
-  await around.fetchMore({ variables: { ...variables, after: (around.getCurrentResult().data as Untyped).chat.messages.pageInfo.endCursor } });
-  await expect.poll(seqs, patient).toEqual([4, 5, 6, 7, 8, 9]);
-  expect(screen.texts()).toHaveLength(13);
-});
-
-it('shows a message while it is on its way, and sends it once over lost answers and cuts', async () => {
-  await using world = await startWorld();
-  const { ana, room, line } = world;
-  await using screen = await open(world);
-  const outbox = createOutbox({ send: sendWith(screen.client), changed: () => {} });
-  const shown = () => [...screen.texts(), ...outbox.waiting().map(({ text }) => `${text} …`)];
-  line.loseAnswers(1);
-  outbox.say(room.id, 'a');
-  expect(shown()).toEqual(['a …']);
-  await expect.poll(shown, patient).toEqual(['a']);
-  line.cut();
-  outbox.say(room.id, 'c');
-  await ana.send(room, 'b');
-  expect(shown()).toEqual(['a', 'c …']);
-  line.mend();
-  await expect.poll(shown, patient).toEqual(['a', 'b', 'c']);
-});
-
-it('shows chats that come and go', async () => {
-  await using world = await startWorld();
-  await using screen = await open(world);
-  const chats = screen.client.watchQuery<Untyped>({ query: gql`query ApolloChats { chats(first: 20) { nodes { id name } pageInfo { endCursor hasNextPage } } }` });
-  const watching = chats.subscribe({});
-  const names = () => (chats.getCurrentResult().data as Untyped | undefined)?.chats?.nodes.map(({ name }: Untyped) => name);
-  await expect.poll(names, patient).toEqual(['A room']);
-  const other = await world.ana.createRoom({ name: 'Another', members: [{ id: world.ben.id }] });
-  await expect.poll(names, patient).toEqual(['Another', 'A room']);
-  await change(world.ana, 'deleteRoom', { roomId: other.id });
-  await expect.poll(names, patient).toEqual(['A room']);
-  watching.unsubscribe();
-});
-
-it('has errors as data', async () => {
-  await using world = await startWorld();
-  await using screen = await open(world);
-  const { data } = await screen.client.mutate<Untyped>({
-    mutation: gql`
-      mutation ApolloEdit($id: ID!) {
-        editMessage(input: { messageId: $id, text: "x" }) {
-          __typename
-          ... on UserError { code errorMessage }
-          ... on NotFoundError { typeName }
-        }
-      }
-    `,
-    variables: { id: 'garbage' },
-  });
-  expect(data?.editMessage).toMatchObject({ __typename: 'NotFoundError', code: 'NOT_FOUND', errorMessage: expect.any(String), typeName: 'Message' });
 });
 
 it('adds to what it knows of things without an id', async () => {
@@ -234,7 +101,7 @@ it('would hide what others write while an optimisticResponse is pending', async 
   await expect.poll(screen.texts, patient).toEqual(['theirs', 'mine']);
 });
 
-/** A screen of the room, with five messages, on a device of Ben's. */
+/** The room's screen as Apollo Client keeps it. What it changes is not sent before `mutationsWaitFor` is over. */
 async function open(world: World, mutationsWaitFor: Promise<void> = Promise.resolve()) {
   const device = await world.signIn();
   const session: Session = {
@@ -245,10 +112,9 @@ async function open(world: World, mutationsWaitFor: Promise<void> = Promise.reso
     },
   };
   const client = createApollo({ url: world.line.url, session, live: device.live, possibleTypes });
-  const warnings: string[] = [];
-  const { warn, error } = console;
-  console.warn = console.error = (...words) => warnings.push(words.map(String).join(' '));
-  const query = client.watchQuery<Untyped>({ query: roomDocument, variables: { id: world.room.id, last: 5 } });
+  const collected = collectWarnings();
+  const document = gql(roomDocument);
+  const query = client.watchQuery<Untyped>({ query: document, variables: { id: world.room.id, last: 5 } });
   const watching = query.subscribe({});
   await expect.poll(() => query.getCurrentResult().dataState, patient).toBe('complete');
   const data = (): Untyped => query.getCurrentResult().data as Untyped;
@@ -258,13 +124,33 @@ async function open(world: World, mutationsWaitFor: Promise<void> = Promise.reso
   return {
     device,
     client,
-    query,
     data,
-    warnings,
+    warnings: collected.warnings,
     over: () => over,
-    texts: (): (string | null)[] => data().chat.messages.nodes.map(({ text }: Untyped) => text),
+    texts: () => data().chat.messages.nodes.map(({ text }: Untyped) => text),
+    older: () => query.fetchMore({ variables: { last: 5, before: data().chat.messages.pageInfo.startCursor } }),
+    async around(seq: number) {
+      const variables = { id: world.room.id, anchor: { aroundSeq: seq }, first: 3 };
+      const around = client.watchQuery<Untyped>({ query: document, variables });
+      await around.refetch();
+      const messages = (): Untyped => (around.getCurrentResult().data as Untyped).chat.messages;
+      return {
+        seqs: () => messages().nodes.map((message: Untyped) => message.seq),
+        more: () => around.fetchMore({ variables: { ...variables, after: messages().pageInfo.endCursor } }),
+      };
+    },
+    watchChats() {
+      const chats = client.watchQuery<Untyped>({ query: gql(chatsDocument) });
+      const watching = chats.subscribe({});
+      return {
+        names: () => (chats.getCurrentResult().data as Untyped | undefined)?.chats?.nodes.map(({ name }: Untyped) => name),
+        [Symbol.dispose]: () => watching.unsubscribe(),
+      };
+    },
+    mutate: async (mutation: string, variables: Record<string, unknown>) => (await client.mutate<Untyped>({ mutation: gql(mutation), variables })).data,
+    send: sendWith(client),
     async [Symbol.asyncDispose](): Promise<void> {
-      Object.assign(console, { warn, error });
+      collected[Symbol.dispose]();
       stop();
       watching.unsubscribe();
       client.stop();
