@@ -69,6 +69,7 @@ export async function createApp(config: Config, log: Log) {
   const keys = await createKeys({ db });
   const operators = createOperators({ db, digest: keys.digest, config });
   await operators.forgetUnnamed();
+  accounts.onNameFreed.push(operators.retire);
   const blobs = await openBlobs(join(config.DATA_DIR, 'files'), keys.digest('files of this installation')).catch(async (error) => {
     tail.close();
     await db.close();
@@ -92,7 +93,7 @@ export async function createApp(config: Config, log: Log) {
   const links = createLinks({ key: keys.fileUrl, lifeSeconds: config.FILE_URL_SECONDS, clock });
   const images = createImages({ blobs });
   const uploads = createUploads({ db, blobs, images, links, config, clock });
-  const files = createFiles({ db, write, chats, blobs, images, links, uploads, clock, logger: log });
+  const files = createFiles({ db, write, chats, blobs, images, links, clock, logger: log });
   const rooms = createRooms({ db, write, locks, chats, accounts, operators, passwords, pictures: files.forRooms, clock });
   const membership = createMembership({ db, write, locks, chats, passwords, limits, clock });
   const messages = createMessages({ db, locks, write, writeBatch, chats, accounts, limits, keys, config, clock, files: files.forMessages, behind: announce });

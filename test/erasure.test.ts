@@ -335,6 +335,9 @@ it('frees an operator’s name without the right, until the setting names it ane
   await server.restart({ OPERATORS: 'other' });
   await server.restart();
   expect(await create(next)).toBe('done');
+  await change(next, 'updateProfile', { username: 'retired' });
+  const last = await server.person('root');
+  for (const who of [next, last]) expect(await create(who)).toBe('FORBIDDEN NOT_AN_OPERATOR');
 });
 
 it('takes the right password, and counts wrong ones like wrong logins', async () => {

@@ -18,6 +18,8 @@ export type Accounts = ReturnType<typeof createAccounts>;
 export type UserRef = { id: number } | { username: string };
 /** Runs in the transaction that makes an account. */
 export type CreateHook = (tx: Tx, user: UserRow, append: Append) => Promise<void>;
+/** In the transaction that gives an account another name. */
+type NameHook = (tx: Tx, usernameKey: string) => Promise<unknown>;
 
 type Optional = { email?: string | null; displayName?: string | null; firstName?: string | null; lastName?: string | null; phone?: string | null; address?: string | null };
 export type NewAccountInput = Optional & { username: string; password: string; passwordConfirmation?: string | null };
@@ -54,6 +56,7 @@ export function createAccounts({
   onlineIds: () => Promise<ReadonlySet<number>>;
 }) {
   const onCreate: CreateHook[] = [];
+  const onNameFreed: NameHook[] = [];
   return {
     find,
     findByLogin,
@@ -71,6 +74,7 @@ export function createAccounts({
     contacts,
     directory,
     onCreate,
+    onNameFreed,
   };
 
   // ---------------------------------------------------------------- finding
@@ -212,6 +216,7 @@ export function createAccounts({
         // Deleted since the request began.
         if (!updated) throw new AppError('TOKEN_INVALID');
         if (newEmail) await voidResetCodes(tx, now.id, clock());
+        if (updated.usernameKey !== now.usernameKey) for (const hook of onNameFreed) await hook(tx, now.usernameKey);
         return updated;
       }),
     );

@@ -1,4 +1,4 @@
-/** The accounts that the setting OPERATORS names. The right is the account's: whoever registers the name of an operator that was deleted does not have it. */
+/** The accounts that the setting OPERATORS names. The right does not go with a name: whoever takes one that an operator had does not have it. */
 import type { Config } from '../config.ts';
 import type { Database, Tx } from '../storage/database.ts';
 import { oneOfList } from '../storage/sql.ts';
@@ -15,7 +15,7 @@ export function createOperators({ db, digest, config }: { db: Database; digest: 
     return named.has(usernameKey) && (await db.read.formerOperator.findUnique({ where: { digest: digestOf(usernameKey) } })) === null;
   }
 
-  /** The account with this name is deleted. Resolves to whether it was an operator's. */
+  /** The account with this name is deleted, or has another one now. Resolves to whether it was an operator's. */
   async function retire(tx: Tx, usernameKey: string): Promise<boolean> {
     if (!named.has(usernameKey)) return false;
     const digest = digestOf(usernameKey);

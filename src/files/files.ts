@@ -14,7 +14,6 @@ import { forUpdate, oneOfList, type Sql, tableOf } from '../storage/sql.ts';
 import type { Blobs } from './blobs.ts';
 import type { Images } from './images.ts';
 import type { DownloadLink, Links } from './links.ts';
-import type { Uploads } from './uploads.ts';
 
 export type Files = ReturnType<typeof createFiles>;
 
@@ -30,7 +29,6 @@ export function createFiles({
   blobs,
   images,
   links,
-  uploads,
   clock,
   logger,
 }: {
@@ -40,7 +38,6 @@ export function createFiles({
   blobs: Blobs;
   images: Images;
   links: Links;
-  uploads: Pick<Uploads, 'receive'>;
   clock: () => Date;
   logger: Log;
 }) {
@@ -61,7 +58,6 @@ export function createFiles({
     sweep,
     /** For the addresses of files. */
     parseLink: links.parse,
-    receive: uploads.receive,
     read: blobs.get,
     picture: images.picture,
     close: async (): Promise<void> => void (await clearing),

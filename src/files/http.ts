@@ -10,7 +10,7 @@ import type { Range } from './blobs.ts';
 import type { Files } from './files.ts';
 import { pictureType } from './images.ts';
 import type { UploadLink } from './links.ts';
-import type { Received } from './uploads.ts';
+import type { Received, Uploads } from './uploads.ts';
 
 export type FileRoutes = ReturnType<typeof createFileRoutes>;
 /** One request below `/files/`. `refusal` makes the error that the transport answers with this status. */
@@ -47,10 +47,12 @@ const refusals: Record<Exclude<Received, 'stored'>, [status: number, code: Error
 
 export function createFileRoutes({
   files,
+  uploads,
   config,
   clock,
 }: {
-  files: Pick<Files, 'parseLink' | 'receive' | 'open' | 'read' | 'picture'>;
+  files: Pick<Files, 'parseLink' | 'open' | 'read' | 'picture'>;
+  uploads: Pick<Uploads, 'receive'>;
   config: Pick<Config, 'UPLOAD_SECONDS'>;
   clock: () => Date;
 }) {
@@ -77,7 +79,7 @@ export function createFileRoutes({
     const encoding = request.headers['content-encoding'];
     if (encoding && encoding !== 'identity') throw refusal(415, 'Send the bytes as they are, without Content-Encoding.');
     const length = request.headers['content-length'];
-    const outcome = await files.receive(link, bodyOf(request), length === undefined ? null : Number(length)).catch((error) => {
+    const outcome = await uploads.receive(link, bodyOf(request), length === undefined ? null : Number(length)).catch((error) => {
       throw error instanceof Interrupted ? refusal(error.status, error.message) : error;
     });
     if (outcome !== 'stored') {

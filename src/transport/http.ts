@@ -75,7 +75,7 @@ export function createHttp({
   log: Log;
 }) {
   const streams = new Set<AbortController>();
-  const fileRoutes = createFileRoutes({ files: app.files, config, clock: app.clock });
+  const fileRoutes = createFileRoutes({ files: app.files, uploads: app.uploads, config, clock: app.clock });
   let stopping = false;
   let graphiql: Promise<Page> | null = null;
 
