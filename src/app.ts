@@ -17,6 +17,7 @@ import { createEventLog } from './events/event-log.ts';
 import { createTail } from './events/tail.ts';
 import { createWrite } from './events/write.ts';
 import { openBlobs } from './files/blobs.ts';
+import { createDecoding } from './files/decoding.ts';
 import { createFileErasure } from './files/erasure.ts';
 import { createFiles } from './files/files.ts';
 import { createImages } from './files/images.ts';
@@ -91,9 +92,10 @@ export async function createApp(config: Config, log: Log) {
   const chats = createChats({ db, accounts });
   const chatLists = createChatLists({ db, onlineIds });
   const links = createLinks({ key: keys.fileUrl, lifeSeconds: config.FILE_URL_SECONDS, clock });
-  const images = createImages({ blobs });
-  const uploads = createUploads({ db, blobs, images, links, config, clock });
+  const decoding = createDecoding();
+  const images = createImages({ blobs, decoding });
   const files = createFiles({ db, write, chats, blobs, images, links, clock, logger: log });
+  const uploads = createUploads({ db, blobs, images, links, files, config, clock });
   const rooms = createRooms({ db, write, locks, chats, accounts, operators, passwords, pictures: files.forRooms, clock });
   const membership = createMembership({ db, write, locks, chats, passwords, limits, clock });
   const messages = createMessages({ db, locks, write, writeBatch, chats, accounts, limits, keys, config, clock, files: files.forMessages, behind: announce });
@@ -116,7 +118,7 @@ export async function createApp(config: Config, log: Log) {
     messageErasure,
     createFileErasure({ db, write, locks, files, uploads }),
   );
-  mail.start({ 'password-reset': passwordReset.writeReset, 'password-changed': passwordReset.writeChanged });
+  await mail.start({ 'password-reset': passwordReset.writeReset, 'password-changed': passwordReset.writeChanged });
   const stopUpkeep = startUpkeep({ eventLog, tail, messages, files, sessions, passwordReset, erasure, notifications, pushDevices, push, logger: log });
   return {
     config,
@@ -145,6 +147,7 @@ export async function createApp(config: Config, log: Log) {
     pushDevices,
     push,
     typing,
+    hurry: decoding.close,
     close,
   };
 
@@ -152,6 +155,7 @@ export async function createApp(config: Config, log: Log) {
     await Promise.all([stopUpkeep(), erasure.close(), mail.close(), push.close()]);
     typing.close();
     await receipts.close();
+    await decoding.close();
     await files.close();
     await presence.close();
     await liveSessions.close();

@@ -43,7 +43,7 @@ const httpUrl = (meaning: string): Setting<string> => ({
   default: '',
   meaning,
   parse: (value) => {
-    if (value !== '' && !/^https?:\/\/[^/?#]+$/.test(originOf(value))) throw new Error('must be an absolute http(s) URL');
+    if (value !== '' && !isPlainUrl(value)) throw new Error('must be an absolute http(s) URL without user, query or fragment');
     return value.replace(/\/+$/, '');
   },
 });
@@ -91,7 +91,9 @@ export const settings = {
   SQLITE_MAX_PAGES: whole(0, 0, 4_294_967_294, 'Most pages of 4 KiB the SQLite file may have; 0 is no limit.'),
   SMTP_URL: smtpUrl('The mail server: `smtp://user:password@host:587`, or `smtps://` for TLS from the start. Needs PUBLIC_URL. Unset: mails become files in DATA_DIR/outbox.'),
   MAIL_FROM: mailAddress('Sender of mails. Default: `Tertulia <no-reply@HOST>`, with the host of PUBLIC_URL.'),
-  ALLOWED_ORIGINS: list('Web pages of these origins may use cookies, sockets and CORS, separated by commas. The server’s own origin always may.'),
+  ALLOWED_ORIGINS: list(
+    'Web pages (and apps, such as `capacitor://localhost`) of these origins may use cookies, sockets and CORS, separated by commas. The server’s own origin always may.',
+  ),
   TRUST_PROXY: onOff('off', 'Take the client’s address from `X-Forwarded-For` (its last entry). Only behind a proxy that sets it.'),
   GRAPHIQL: onOff('on', 'The GraphiQL page at `/graphql`.'),
   INTROSPECTION: onOff('on', 'Whether clients may ask for the schema.'),
@@ -176,7 +178,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
   if (problems.length > 0) throw new ConfigError(`The configuration does not work:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
   read.DATA_DIR = resolve(read.DATA_DIR);
   read.DATABASE_URL ||= 'file:tertulia.db';
-  read.ALLOWED_ORIGINS = read.ALLOWED_ORIGINS.map(originOf);
+  read.ALLOWED_ORIGINS = read.ALLOWED_ORIGINS.map((origin) => originOf(origin) as string);
   return read;
 }
 
@@ -185,7 +187,7 @@ function contradictions(config: Config): string[] {
   const problems: string[] = [];
   if (config.DATABASE_URL && !/^(file:.|postgres(ql)?:\/\/)/.test(config.DATABASE_URL)) problems.push('DATABASE_URL must begin with file: or postgresql://');
   for (const origin of config.ALLOWED_ORIGINS) {
-    if (!/^https?:\/\//.test(originOf(origin))) problems.push(`ALLOWED_ORIGINS holds ${JSON.stringify(origin)}, which is not an origin such as https://example.org`);
+    if (originOf(origin) === null) problems.push(`ALLOWED_ORIGINS holds ${JSON.stringify(origin)}, which is not an origin such as https://example.org`);
   }
   if (config.SMTP_URL && !config.PUBLIC_URL) problems.push('SMTP_URL needs PUBLIC_URL: the links in mails are built from it');
   if (config.ACCESS_TOKEN_SECONDS > config.SESSION_SECONDS) problems.push('ACCESS_TOKEN_SECONDS must not be longer than SESSION_SECONDS');
@@ -203,7 +205,15 @@ export function shownHost(host: string): string {
   return host.includes(':') ? `[${host}]` : host;
 }
 
-/** The origin of a URL, or the text itself when it is none. */
-function originOf(value: string): string {
-  return URL.canParse(value) ? new URL(value).origin : value;
+/** An origin as browsers write it (RFC 6454, 6.2), also of an app's own scheme, such as capacitor://localhost; null for what is more or less than one. */
+function originOf(value: string): string | null {
+  const [, origin = ''] = /^([a-z][a-z0-9+.-]*:\/\/[^/?#@*\s]+)\/?$/i.exec(value) ?? [];
+  if (!/^https?:/i.test(origin)) return origin.toLowerCase() || null;
+  return URL.canParse(origin) ? new URL(origin).origin : null;
+}
+
+function isPlainUrl(value: string): boolean {
+  if (!/^https?:\/\/[^/]/i.test(value) || !URL.canParse(value)) return false;
+  const { username, password, search, hash } = new URL(value);
+  return username + password + search + hash === '';
 }

@@ -97,6 +97,17 @@ export function post(address: string, { headers, body, timeoutMs, allowPrivate, 
       response.destroy();
       resolve({ status: response.statusCode ?? 0, retryAfterMs: toWait(response.headers['retry-after']) });
     });
+    // The answer 101: neither a response nor an error follows.
+    sent.on('upgrade', (response, socket) => {
+      settled();
+      socket.destroy();
+      resolve({ status: response.statusCode ?? 0, retryAfterMs: null });
+    });
+    // Whatever else may end it: nobody waits for ever.
+    sent.on('close', () => {
+      settled();
+      reject(new Unreachable('the other side broke off'));
+    });
     sent.on('error', (cause) => {
       settled();
       reject(cause instanceof Unreachable ? cause : new Unreachable('the other side could not be reached', { cause }));

@@ -123,6 +123,18 @@ it('clears the cookies at logout and when the own session is revoked', async () 
   expect(browser.jar.size).toBe(0);
 });
 
+it('clears the cookies of a session that is over when somebody logs out, as scripts cannot; not those of one that is to be refreshed', async () => {
+  await using server = await startTestServer({ ACCESS_TOKEN_SECONDS: '1' });
+  const browser = await signedIn(server);
+  await sleep(1_100);
+  expect(await browser.code(logout)).toBe('TOKEN_EXPIRED');
+  expect(browser.jar.size).toBe(2);
+  await browser.must(refresh);
+  await server.app.sessions.revokeOthers({ userId: 1, sessionId: 0, expiresAt: new Date(Date.now() + 1_000) }, null);
+  expect(await browser.code(logout)).toBe('TOKEN_INVALID');
+  expect(browser.jar.size).toBe(0);
+});
+
 it('lets an Authorization header win over cookies, which then count for nothing', async () => {
   await using server = await startTestServer();
   const browser = await signedIn(server);

@@ -322,6 +322,42 @@ it('frees the name, which inherits nothing', async () => {
   expect(await history(ben, message.chat.id)).toMatchObject([{ text: 'from the first', sender: { id: first.id, deleted: true } }]);
 });
 
+it('removes a dialog with the last of its two people, with its messages and files', async () => {
+  await using server = await startTestServer();
+  const [ada, ben] = of(await server.people(2));
+  const { id } = await upload(ada, { bytes: Buffer.from('the-file-of-both'), fileName: 'nameofboth.txt', contentType: 'text/plain' });
+  await change(ada, 'sendMessage', { to: { username: ben.username }, text: 'textofboth', attachmentIds: [id] });
+  await ben.send({ username: ada.username }, 'textofboth, too');
+  await erase(ada, 'ANONYMIZE');
+  expect((await read(ben, '{ chats { nodes { messages { nodes { text } } } } }')).nodes[0].messages.nodes).toHaveLength(2);
+  await erase(ben, 'ANONYMIZE');
+  await vi.waitUntil(async () => (await storedFiles(server)).length === 0, { timeout: 5_000, interval: 20 });
+  expect((await tables(server.dataDir)).match(/ofboth/g)).toBeNull();
+  for (const text of ['textofboth', 'nameofboth', 'the-file-of-both']) expect([text, await filesWith(server.dataDir, text)]).toEqual([text, []]);
+});
+
+it('does nothing more for an account in the document that deletes it, or for a session in the one that ends it', async () => {
+  await using server = await startTestServer();
+  const [ada, ben] = of(await server.people(2));
+  const after = [
+    'reportActivity { __typename }',
+    'createRoom(input: { name: "All" }) { __typename }',
+    'updateProfile(input: { firstName: "Ada" }) { __typename }',
+    `registerPushDevice(input: { webPush: { endpoint: "https://push.example.org/1", p256dh: "${publicKey}", auth: "${auth}" } }) { __typename }`,
+    'deleteAccount(input: { password: "correct horse battery", messages: ERASE }) { __typename }',
+    'logout { __typename }',
+  ].map((field, index) => `after${index}: ${field}`);
+  for (const [who, end] of [
+    [ada, 'deleteAccount(input: { password: "correct horse battery", messages: ANONYMIZE }) { __typename }'],
+    [ben, 'logout { __typename }'],
+  ] as const) {
+    const { data, errors } = await who.request(`mutation { end: ${end} ${after.join(' ')} }`);
+    expect(data?.end.__typename).toMatch(/Payload$/);
+    expect(errors?.map(({ path, extensions }) => [path?.[0], extensions?.code])).toEqual(after.map((_, index) => [`after${index}`, 'TOKEN_INVALID']));
+  }
+  expect((await tables(server.dataDir)).match(/push\.example/g)).toBeNull();
+});
+
 it('frees an operator’s name without the right, until the setting names it anew', async () => {
   await using server = await startTestServer({ OPERATORS: 'Root' });
   const create = (who: Person): Promise<string> => outcome(who, 'createRoom', { name: 'All', everyone: true });

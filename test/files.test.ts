@@ -118,6 +118,7 @@ describe('a message', () => {
     const refused: [attachmentIds: string[], expected: string][] = [
       [ids, 'VALIDATION_FAILED attachmentIds length'],
       [[ids[0] as string, ids[0] as string], 'VALIDATION_FAILED attachmentIds unique'],
+      [['zz', 'yy'], 'NOT_FOUND Attachment'],
       [[others.id], 'NOT_FOUND Attachment'],
       [[ids[0] as string, others.id], 'NOT_FOUND Attachment'],
       [[slot.attachmentId], 'NOT_FOUND Attachment'],
@@ -214,6 +215,7 @@ describe('an upload', () => {
       [{ size: 1001 }, 'VALIDATION_FAILED size range'],
       [{ fileName: '' }, 'VALIDATION_FAILED fileName format'],
       [{ fileName: ' \u202e\u200b' }, 'VALIDATION_FAILED fileName format'],
+      [{ fileName: '\u3164\u115f' }, 'VALIDATION_FAILED fileName format'],
       [{ fileName: 'folder/' }, 'VALIDATION_FAILED fileName format'],
       [{ fileName: '..' }, 'VALIDATION_FAILED fileName format'],
       [{ fileName: 'x'.repeat(256) }, 'VALIDATION_FAILED fileName format'],
@@ -508,7 +510,9 @@ describe('a link', () => {
     expect(await statuses(bens)).toEqual([200, 200]);
     // Who uploaded it has no more right to it than others.
     await change(ada, 'setMemberRole', { roomId: room.id, userId: ben.id, role: 'OWNER' });
+    expect(await outcome(ada, 'completeUpload', { attachmentId })).toBe('done');
     await change(ada, 'leaveChat', { chatId: room.id });
+    expect(await outcome(ada, 'completeUpload', { attachmentId })).toBe('NOT_FOUND Attachment');
     expect(await statuses([...adas, ...bens])).toEqual([404, 404, 200, 200]);
     await change(ben, 'deleteMessage', { messageId: message.id });
     expect(await statuses([...adas, ...bens])).toEqual([404, 404, 404, 404]);

@@ -104,6 +104,23 @@ it('loses no mail when the process is killed', async () => {
   expect(await confirm(second, codeOf(await mailServer.mail()))).toBe('done');
 });
 
+it('sends at once after the next start what a killed process had begun', async () => {
+  await using mute = await startMuteServer();
+  await using folder = await temporaryFolder();
+  const settings = { DATA_DIR: folder.path, PUBLIC_URL };
+  await using first = await startProcess({ ...settings, SMTP_URL: `smtp://127.0.0.1:${mute.port}` });
+  await register(first, 'ada');
+  expect(await ask(first, 'ada')).toBe('done');
+  await expect.poll(mute.connections).toBe(1);
+  first.kill('SIGKILL');
+  await first.ended();
+  // On PostgreSQL it might be another node that is at it.
+  if (engine === 'postgresql') return;
+  await using mailServer = await startMailServer();
+  await using second = await startProcess({ ...settings, SMTP_URL: mailServer.url });
+  expect(await confirm(second, codeOf(await mailServer.mail()))).toBe('done');
+});
+
 it('stops in time in the middle of a conversation, and sends the mail after the next start', async () => {
   await using mute = await startMuteServer();
   await using server = await startTestServer({ SMTP_URL: `smtp://127.0.0.1:${mute.port}`, PUBLIC_URL });
@@ -218,6 +235,11 @@ describe('the settings', () => {
     for (const SMTP_URL of ['mail.example.org', 'https://hunter2@mail.example.org', 'smtp://', 'smtp://user:hunter2@', 'smtp://user:hunter2/@mail.example.org:port'])
       expect(problems({ SMTP_URL, PUBLIC_URL })).toContain('SMTP_URL');
     expect(problems({ SMTP_URL: 'https://hunter2@mail.example.org', PUBLIC_URL })).not.toContain('hunter2');
+    for (const ALLOWED_ORIGINS of ['https://a.example/path', 'https://*.example.org', 'a.example', 'https://u@a.example', 'https://a.example?x', 'null'])
+      expect(problems({ ALLOWED_ORIGINS })).toContain('ALLOWED_ORIGINS');
+    expect(problems({ ALLOWED_ORIGINS: 'https://A.example/, http://127.0.0.1:3000, capacitor://localhost' })).toBe('');
+    for (const url of ['chat.example.org', 'https://u:p@x.example', 'https://x.example?y', 'https://x.example#y', 'ftp://x.example'])
+      expect(problems({ PUBLIC_URL: url })).toContain('PUBLIC_URL');
     for (const MAIL_FROM of ['nobody', 'Chat <chat>', 'a@b\nBcc: c@d', 'a@b, c@d', '<a@b> more']) expect(problems({ MAIL_FROM })).toContain('MAIL_FROM');
   });
 });

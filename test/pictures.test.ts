@@ -1,6 +1,6 @@
 /** Pictures of people and rooms: set, seen by who may see them, replaced, and gone. */
 import sharp from 'sharp';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { bearer, change, nobody, outcome, read } from './kit/outcome.ts';
 import type { Person, Untyped } from './kit/person.ts';
 import { startTestServer } from './kit/server.ts';
@@ -154,6 +154,74 @@ it('a dialog shows the other’s picture, a room its own, to whoever can see it'
   await server.restart();
   const rows = () => server.app.db.sql.all<{ state: string }>('SELECT "id" FROM "Attachment" WHERE "expiresAt" IS NULL', []);
   await expect.poll(async () => (await rows()).length, { timeout: 5_000 }).toBe(2);
+});
+
+it('has everybody’s pictures in turn: who sends many heavy ones waits for them, not the others', { timeout: 60_000 }, async () => {
+  await using server = await startTestServer();
+  const [ada, ben] = some(await server.people(2));
+  const heavy = await sharp({ create: { width: 6_000, height: 6_000, channels: 3, background: 'red' } })
+    .png()
+    .toBuffer();
+  const slotsOf = async (who: Person, bytes: Buffer, count: number) => {
+    const slots = await Promise.all(Array.from({ length: count }, () => slotFor(who, { bytes, contentType: 'image/png' })));
+    for (const slot of slots) await put(slot, bytes);
+    return slots.map(({ attachmentId }) => attachmentId);
+  };
+  const order: string[] = [];
+  const complete = async (who: Person, name: string, attachmentId: string): Promise<string> => {
+    const came = await outcome(who, 'completeUpload', { attachmentId });
+    order.push(name);
+    return came;
+  };
+  const [many, light, own] = [await slotsOf(ada, heavy, 22), await slotsOf(ben, await portrait('blue'), 1), await slotsOf(ben, heavy, 1)];
+  const all = many.map((id) => complete(ada, 'ada', id));
+  // One is at work, twenty wait.
+  await vi.waitUntil(() => order.length > 0, { interval: 1 });
+  const mine = [complete(ben, 'light', light[0] as string), complete(ben, 'heavy', own[0] as string)];
+  expect(await Promise.all(mine)).toEqual(['done', 'done']);
+  expect(order.filter((name) => name === 'ada').length).toBeLessThan(10);
+  expect(order.indexOf('light')).toBeLessThan(order.indexOf('heavy'));
+  const outcomes = await Promise.all(all);
+  expect(outcomes.filter((each) => each === 'top: UNAVAILABLE').length).toBeGreaterThan(0);
+  expect(new Set(outcomes)).toEqual(new Set(['done', 'top: UNAVAILABLE']));
+});
+
+it('refuses what waits for its turn when the server stops', { timeout: 60_000 }, async () => {
+  await using server = await startTestServer();
+  const ada = await server.person();
+  const bytes = await sharp({ create: { width: 6_000, height: 6_000, channels: 3, background: 'red' } })
+    .png()
+    .toBuffer();
+  const slots = await Promise.all(Array.from({ length: 15 }, () => slotFor(ada, { bytes })));
+  for (const slot of slots) await put(slot, bytes);
+  const outcomes = Promise.all(slots.map(({ attachmentId }) => outcome(ada, 'completeUpload', { attachmentId })));
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  await server.stop();
+  const came = await outcomes;
+  expect(new Set(came)).toEqual(new Set(['done', 'top: UNAVAILABLE']));
+  expect(came.filter((each) => each === 'done').length).toBeLessThan(10);
+  await server.restart();
+  expect(await outcome(ada, 'completeUpload', { attachmentId: slots.at(-1)?.attachmentId })).toBe('done');
+});
+
+it('tells the others of a dialog that its name and picture have changed, and nobody else', async () => {
+  await using server = await startTestServer();
+  const [ada, ben, eve] = some(await server.people(3));
+  const { message } = await ada.send({ username: ben.username }, 'hello');
+  await ada.send({ username: eve.username }, 'hello');
+  const document =
+    'subscription ($filter: EventFilterInput) { events(filter: $filter) { __typename ... on ChatUpdated { chat { id name avatar { id } } } ... on MessageAdded { message { text } } } }';
+  const stranger = await (await server.person()).follow(document);
+  const elsewhere = await eve.follow(document, { filter: { chatIds: [message.chat.id] } });
+  const stream = await ben.follow(document);
+  const { id } = await upload(ada, { bytes: await portrait('red') });
+  const { me } = await setPicture(ada, id);
+  expect((await stream.next('ChatUpdated')).chat).toEqual({ id: message.chat.id, name: ada.username, avatar: { id: me.avatar.id } });
+  await change(ada, 'updateProfile', { displayName: 'Ada L.' });
+  expect((await stream.next('ChatUpdated')).chat).toEqual({ id: message.chat.id, name: 'Ada L.', avatar: { id: me.avatar.id } });
+  await change(ada, 'deleteAccount', { password: 'correct horse battery', messages: 'ANONYMIZE' });
+  expect((await stream.next('ChatUpdated')).chat).toEqual({ id: message.chat.id, name: 'Deleted account', avatar: null });
+  for (const other of [stranger, elsewhere]) expect(other.items.filter(({ __typename }) => __typename === 'ChatUpdated')).toEqual([]);
 });
 
 it('the answer that signs somebody in shows their own picture', async () => {

@@ -183,6 +183,31 @@ describe('a closed browser', () => {
     await world.pushed(1);
   });
 
+  it('is not held up by push services that switch protocols, or never answer', { timeout: 30_000 }, async () => {
+    await using world = await startWorld();
+    const { server, service } = world;
+    const [ada, ben, ...others] = (await server.people(14)) as [Person, Person, ...Person[]];
+    const laptop = service.subscribe();
+    await register(ben, laptop);
+    await ada.send({ username: ben.username }, 'first');
+    await world.pushed(1);
+    for (const person of others) {
+      for (let count = 0; count < 5; count++) {
+        const subscription = service.subscribe();
+        service.answerFor(subscription.browser, person === others[0] ? 'switch protocols' : 'hang');
+        await register(person, subscription);
+      }
+    }
+    for (const person of others) await ada.send({ username: person.username }, 'x');
+    await vi.waitUntil(() => service.asked >= 15, { timeout: 5_000 });
+    await ada.send({ username: ben.username }, 'second');
+    expect((await world.pushed(2))[1]).toMatchObject({ summary: expect.stringContaining('second') });
+    await vi.waitUntil(async () => (await devices(others[0] as Person)).every(({ lastError }) => lastError === 'The push service answered 101.'), {
+      timeout: 20_000,
+      interval: 50,
+    });
+  });
+
   it('ends with the session that registered it', async () => {
     await using world = await startWorld();
     const { server, service } = world;

@@ -211,6 +211,7 @@ export function createAccounts({
         const [publicChange, privateChange] = [publicFields.some(differs), privateFields.some(differs)];
         if (!publicChange && !privateChange) return now;
         if (publicChange) append({ type: 'user-updated', userId: now.id });
+        if (differs('displayName')) append({ type: 'peer-updated', userId: now.id });
         if (privateChange) append({ type: 'account-changed', userId: now.id });
         const [updated] = await tx.user.updateManyAndReturn({ where: { id: now.id, deletedAt: null }, data });
         // Deleted since the request began.

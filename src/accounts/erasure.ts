@@ -100,7 +100,7 @@ export function createErasure({
         // The hash was renewed, the password changed, or the account deleted while it was checked.
         if (count === 0) return null;
         const afterCommit = await removeAtOnce(tx, append, userId);
-        append({ type: 'user-updated', userId });
+        append({ type: 'user-updated', userId }, { type: 'peer-updated', userId });
         await tx.erasure.create({ data: note });
         return { note, afterCommit, wasOperator: await operators.retire(tx, account.usernameKey) };
       });

@@ -9,7 +9,7 @@ import { createTransport } from 'nodemailer';
 import { type Config, publicUrlOf } from '../config.ts';
 import type { Log } from '../log.ts';
 import type { Database, Tx } from '../storage/database.ts';
-import { toDate } from '../storage/sql.ts';
+import { freeClaims, toDate } from '../storage/sql.ts';
 
 export type Mail = ReturnType<typeof createMail>;
 export type MailKind = 'password-reset' | 'password-changed';
@@ -30,6 +30,8 @@ const longestPauseMs = 15 * 60_000;
 const mostTries = 30;
 /** On several nodes, one may have left mails behind. */
 const lookAgainMs = 30_000;
+/** A mail that anybody can ask for begins about so much later. */
+const quietMs = 300;
 /** Longest time that a stop waits for the mail server's word. */
 const lastWordsMs = 500;
 
@@ -72,14 +74,16 @@ export function createMail({
         now,
       ]),
     );
-    wake();
+    // At a time that tells nothing: what a known address gives to do would slow down whatever is asked next.
+    setTimeout(wake, quietMs * (0.2 + Math.random())).unref();
   }
 
   // ---------------------------------------------------------------- sending
 
   /** Begins to send what waits and what will come. */
-  function start(given: Record<MailKind, Compose>): void {
+  async function start(given: Record<MailKind, Compose>): Promise<void> {
     composers = given;
+    await freeClaims(db, 'Mail', leaseMs, clock());
     if (!config.SMTP_URL) log.info({ folder }, 'SMTP_URL is not set: mails are written into files instead of being sent');
     wake();
   }

@@ -174,7 +174,7 @@ export function createMembership({
 
   /**
    * Takes a deleted account out of all its rooms, those for everyone too, some in each round. Where it was the last owner, the admin who has been there for the
-   * longest becomes one, or else the member; a room without anybody goes. Its dialogs stay for the others, with what it had received and read. Notes to itself go.
+   * longest becomes one, or else the member; a room without anybody goes. Its dialogs stay for the others, with what it had received and read, and go with the last of their two people.
    */
   async function* leaveAll(userId: number): AsyncGenerator<void> {
     while ((await write((tx, append) => leaveSome(tx, append, userId))) === roomsAtOnce) yield;
@@ -182,6 +182,8 @@ export function createMembership({
     while ((await write((tx) => forgetSomeCreated(tx, userId))) === roomsAtOnce) yield;
     yield;
     while ((await write((tx) => forgetSomeReading(tx, userId))) === roomsAtOnce) yield;
+    yield;
+    while ((await write((tx, append) => closeSomeDialogs(tx, append, userId))) === roomsAtOnce) yield;
     yield;
   }
 
@@ -213,6 +215,22 @@ export function createMembership({
       append({ type: 'member-updated', chatId, userId: heir.userId });
       return;
     }
+  }
+
+  /** Dialogs in which nobody is left who could read them. */
+  async function closeSomeDialogs(tx: Tx, append: Append, userId: number): Promise<number> {
+    const dialogs = await db.sqlIn(tx).all<{ id: number }>(
+      `SELECT c."id" FROM "Member" b JOIN "Chat" c ON c."id" = b."chatId" AND c."kind" = 'DIALOG' AND c."deletedAt" IS NULL
+       JOIN "User" l ON l."id" = c."lowUserId" AND l."deletedAt" IS NOT NULL JOIN "User" h ON h."id" = c."highUserId" AND h."deletedAt" IS NOT NULL
+       WHERE b."userId" = ? ORDER BY c."id" LIMIT ?`,
+      [userId, roomsAtOnce],
+    );
+    for (const { id } of dialogs) {
+      await locks.lockChat(tx, id);
+      const chat = await tx.chat.findUnique({ where: { id, deletedAt: null } });
+      if (chat) await closeRoom(tx, append, chat, clock());
+    }
+    return dialogs.length;
   }
 
   /** Rooms do not remember by whom they were made, nor under which request. */

@@ -29,6 +29,8 @@ export type NewEvent =
   | { type: 'member-left'; chatId: number; userId: number; byId: number | null; reason: RemovalReason }
   | { type: 'member-updated'; chatId: number; userId: number }
   | { type: 'user-updated'; userId: number }
+  /** The person's name or picture changed, and with it those of the dialogs with them. Handed out as `chat-updated` of one's own such dialog. */
+  | { type: 'peer-updated'; userId: number }
   | { type: 'account-changed'; userId: number }
   /** Stands right behind the event of its message, whose `seq` it carries. */
   | { type: 'notification-added'; chatId: number; seq: number }
@@ -64,6 +66,7 @@ export const audienceOf: Record<EventType, Audience> = {
   'member-left': 'chat',
   'member-updated': 'chat',
   'user-updated': 'everyone',
+  'peer-updated': 'everyone',
   'account-changed': 'person',
   'notification-added': 'chat',
   'notifications-read': 'person',
@@ -82,6 +85,7 @@ export const kindOf: Record<EventType, EventKind> = {
   'member-left': 'MEMBERS',
   'member-updated': 'MEMBERS',
   'user-updated': 'USERS',
+  'peer-updated': 'CHATS',
   'account-changed': 'USERS',
   'notification-added': 'NOTIFICATIONS',
   'notifications-read': 'NOTIFICATIONS',

@@ -11,7 +11,7 @@ import { isUnavailable } from '../storage/failures.ts';
 import { tableOf } from '../storage/sql.ts';
 import { yieldWhenLong } from '../turns.ts';
 import type { Audience } from './audience.ts';
-import { audienceOf, type EndReason, type EventKind, kindOf, type LogEvent, type Pair } from './event.ts';
+import { audienceOf, type EndReason, type EventKind, type EventOf, kindOf, type LogEvent, type Pair } from './event.ts';
 import type { EventLog } from './event-log.ts';
 import type { Newest } from './newest.ts';
 import { type Ephemeral, type Follower, type FollowItem, type FollowOptions, isNotified, outdateQueued, reaches, type Stream } from './stream.ts';
@@ -232,7 +232,11 @@ export function createFollowers({
       }
       const item = stream.queue.shift();
       if (item) {
-        if (item.type === 'event' && !(await isVisible(stream, item.event))) continue;
+        if (item.type === 'event') {
+          const seen = await asSeen(stream, item.event);
+          if (!seen) continue;
+          item.event = seen;
+        }
         if (stream.closed) return null;
         stream.lastItemAt = Date.now();
         if (item.type === 'ended') close(stream);
@@ -250,7 +254,19 @@ export function createFollowers({
 
   // ---------------------------------------------------------------- what may be seen
 
-  /** Asked when an item is handed out, not when it was queued. */
+  /** An event as it is for the stream's person, or null. Asked when it is handed out, not when it was queued. */
+  async function asSeen(stream: Stream, event: LogEvent): Promise<LogEvent | null> {
+    if (event.type === 'peer-updated') return ownDialogUpdated(stream, event);
+    return (await isVisible(stream, event)) ? event : null;
+  }
+
+  async function ownDialogUpdated({ options, person, chatIds }: Stream, { number, at, userId }: EventOf<'peer-updated'>): Promise<LogEvent | null> {
+    const [low, high] = [Math.min(userId, options.userId), Math.max(userId, options.userId)];
+    const [dialog] = person.chats.size === 0 ? [] : await db.sql.all<{ id: number }>('SELECT "id" FROM "Chat" WHERE "lowUserId" = ? AND "highUserId" = ?', [low, high]);
+    if (!dialog || !person.chats.has(dialog.id) || (chatIds && !chatIds.has(dialog.id))) return null;
+    return { type: 'chat-updated', number, at, chatId: dialog.id };
+  }
+
   function isVisible(stream: Stream, event: LogEvent): boolean | Promise<boolean> {
     // A chat left since yields its removal only.
     if (event.type === 'chat-added') return stream.person.chats.has(event.chatId);

@@ -102,6 +102,8 @@ async function toDurable(event: LogEvent, durable: Durable, context: Context): P
     }
     case 'notifications-read':
       return { type: 'NotificationsRead', event, ...durable };
+    // Every stream makes of the first what it is to its person.
+    case 'peer-updated':
     case 'session-ended':
       return null;
   }

@@ -189,7 +189,7 @@ export function createFiles({
       if (user.avatarId === id) return user;
       if (id !== null) await take(sql, viewer.userId, id, 'attachmentId');
       if (user.avatarId !== null) await drop(sql, user.avatarId);
-      append({ type: 'user-updated', userId: viewer.userId });
+      append({ type: 'user-updated', userId: viewer.userId }, { type: 'peer-updated', userId: viewer.userId });
       return tx.user.update({ where: { id: viewer.userId }, data: { avatarId: id } });
     });
     void clearAway();

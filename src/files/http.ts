@@ -72,7 +72,7 @@ export function createFileRoutes({
     if (!row) throw notHere(exchange);
     // For as long as the link lives, and only by the browser of who holds it.
     response.setHeader('cache-control', `private, max-age=${Math.max(0, Math.floor((link.expiresAt.getTime() - clock().getTime()) / 1000))}`);
-    return link.size === null ? sendFile(exchange, row) : sendPicture(exchange, row, link.size);
+    return link.size === null ? sendFile(exchange, row) : sendPicture(exchange, row, link.size, link.viewerId);
   }
 
   async function takeUpload({ request, response, refusal }: FileRequest, link: UploadLink): Promise<void> {
@@ -124,12 +124,12 @@ export function createFileRoutes({
     await stream(found.bytes, response);
   }
 
-  async function sendPicture(exchange: FileRequest, row: AttachmentRow, size: number): Promise<void> {
+  async function sendPicture(exchange: FileRequest, row: AttachmentRow, size: number, viewerId: number): Promise<void> {
     const { request, response } = exchange;
     const etag = `"${row.blobKey}.${size}"`;
     response.setHeader('etag', etag);
     if (matches(request.headers['if-none-match'], etag)) return end(response, 304);
-    const picture = await files.picture(row.blobKey, size);
+    const picture = await files.picture(viewerId, row, size);
     if (!picture) throw notHere(exchange);
     response.setHeader('content-type', pictureType);
     response.setHeader('content-disposition', contentDisposition(`${row.fileName.replace(/\.[^.]*$/, '')}.webp`, { type: 'inline' }));

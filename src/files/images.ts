@@ -1,11 +1,11 @@
 /**
  * Pictures: what a file is by its first bytes, how large its picture is, and thumbnails in a few sizes. Decoding is what attackers aim at: only five formats,
- * never SVG, a limit of pixels before anything is decoded, the first frame only, one picture at a time, and no metadata in what comes out.
+ * never SVG, a limit of pixels before anything is decoded, the first frame only, in turns (decoding.ts), and no metadata in what comes out.
  */
 import { fileTypeFromBuffer } from 'file-type';
 import sharp from 'sharp';
-import { AppError } from '../errors.ts';
 import { type Blobs, derivedKey } from './blobs.ts';
+import { type Decoding, isHeavy } from './decoding.ts';
 
 export type Images = ReturnType<typeof createImages>;
 
@@ -13,6 +13,7 @@ export type Images = ReturnType<typeof createImages>;
 export const pictureSizes = [64, 128, 256, 512, 1024, 2048] as const;
 /** Of every picture there is this one from the start. */
 const firstSize = 256;
+const largestSize = 2048;
 /** Everything that is sent as a picture has this type. */
 export const pictureType = 'image/webp';
 
@@ -24,8 +25,7 @@ const loaders = ['Jpeg', 'Png', 'Webp', 'Nsgif', 'Heif'].map((name) => `VipsFore
 /** Some 7,000 by 5,700: more than phones take, and 160 MB when decoded. */
 const mostPixels = 40_000_000;
 const largestFile = 64 * 1024 * 1024;
-const mostSeconds = 20;
-const mostWaiting = 100;
+const mostSeconds = 8;
 
 /** What a browser might run when it is told the truth about it. */
 const active = /html|xml|svg|script|xsl|mathml|flash|java|mht/;
@@ -51,45 +51,47 @@ export function pictureSizeFor({ width, height }: { width: number; height: numbe
   return pictureSizes.find((size) => size >= longest) ?? (pictureSizes.at(-1) as number);
 }
 
-export function createImages({ blobs }: { blobs: Pick<Blobs, 'put' | 'get' | 'remove'> }) {
+/** A picture whose blob is known to be one. */
+export type Picture = { blobKey: string; contentType: string; width: number | null; height: number | null };
+
+export function createImages({ blobs, decoding }: { blobs: Pick<Blobs, 'put' | 'get' | 'remove'>; decoding: Pick<Decoding, 'inTurn'> }) {
   // Of the whole process: nothing but these loaders may ever see what somebody sent.
   sharp.block({ operation: ['VipsForeignLoad'] });
   sharp.unblock({ operation: loaders });
   sharp.cache(false);
   sharp.concurrency(1);
-  const making = new Map<string, Promise<Buffer | null>>();
-  const waiting: (() => void)[] = [];
-  let busy = false;
   return { measure, picture, remove };
 
-  /** Width and height as the picture is seen; null for what is none, is broken or is too large. Decodes all of it. Fails with UNAVAILABLE when too many wait. */
-  async function measure(key: string, type: string, size: number): Promise<{ width: number; height: number } | null> {
+  /**
+   * Width and height as the picture is seen; null for what is none, is broken or is too large. Decodes all of it when it is the account's turn; `head` is how
+   * the file begins. Fails with UNAVAILABLE when too many wait.
+   */
+  async function measure(accountId: number, key: string, type: string, size: number, head: Buffer): Promise<{ width: number; height: number } | null> {
     if (!decodable.has(type) || size > largestFile) return null;
-    return inTurn(async () => {
-      const bytes = await readAll(key);
-      const decoded = bytes && (await decode(bytes).catch(() => null));
-      if (!decoded) return null;
-      return (await keep(key, firstSize, decoded.small)) ? { width: decoded.width, height: decoded.height } : null;
-    });
+    const said = await open(head)
+      .metadata()
+      .catch(() => ({ width: null, height: null }));
+    return decoding.inTurn(accountId, isHeavy({ ...said, type }), () => decodeAll(key));
+  }
+
+  async function decodeAll(key: string): Promise<{ width: number; height: number } | null> {
+    const bytes = await readAll(key);
+    const decoded = bytes && (await decode(bytes).catch(() => null));
+    if (!decoded) return null;
+    return (await keep(key, firstSize, decoded.small)) ? { width: decoded.width, height: decoded.height } : null;
   }
 
   /** The picture in one of the sizes, made when it is asked for the first time. Null when the file is gone. Fails with UNAVAILABLE when too many wait. */
-  async function picture(key: string, size: number): Promise<Buffer | null> {
-    const derived = derivedKey(key, size);
-    const kept = await blobs.get(derived);
-    if (kept) return collect(kept.bytes);
-    let made = making.get(derived);
-    if (!made) {
-      made = inTurn(() => make(key, size));
-      making.set(derived, made);
-      const forget = (): void => void making.delete(derived);
-      made.then(forget, forget);
-    }
-    return made;
+  async function picture(accountId: number, { blobKey, contentType, width, height }: Picture, size: number): Promise<Buffer | null> {
+    const kept = await readAll(derivedKey(blobKey, size));
+    // Somebody else may have had their turn first.
+    return kept ?? decoding.inTurn(accountId, isHeavy({ width, height, type: contentType }), async () => (await readAll(derivedKey(blobKey, size))) ?? make(blobKey, size));
   }
 
+  /** The original is decoded for two sizes only; the others are made of these. */
   async function make(key: string, size: number): Promise<Buffer | null> {
-    const bytes = await readAll(key);
+    const larger = size < firstSize ? firstSize : largestSize;
+    const bytes = size === firstSize || size === largestSize ? await readAll(key) : ((await readAll(derivedKey(key, larger))) ?? (await make(key, larger)));
     if (!bytes) return null;
     const made = await scaled(bytes, size);
     return (await keep(key, size, made)) ? made : null;
@@ -112,22 +114,6 @@ export function createImages({ blobs }: { blobs: Pick<Blobs, 'put' | 'get' | 're
   async function readAll(key: string): Promise<Buffer | null> {
     const found = await blobs.get(key);
     return found && collect(found.bytes);
-  }
-
-  /** Decoding runs in threads, of which everything else needs some, too: one picture at a time. */
-  async function inTurn<T>(job: () => Promise<T>): Promise<T> {
-    if (busy) {
-      if (waiting.length >= mostWaiting) throw new AppError('UNAVAILABLE', undefined, 'Too many pictures at once: try again in a moment.');
-      await new Promise<void>((turn) => waiting.push(turn));
-    }
-    busy = true;
-    try {
-      return await job();
-    } finally {
-      const next = waiting.shift();
-      if (next) next();
-      else busy = false;
-    }
   }
 }
 

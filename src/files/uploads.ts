@@ -13,6 +13,7 @@ import { type AttachmentRow, toAttachmentRow } from '../storage/rows.ts';
 import { forUpdate, type Sql } from '../storage/sql.ts';
 import { createQueues } from '../turns.ts';
 import { type Blobs, newBlobKey } from './blobs.ts';
+import type { Files } from './files.ts';
 import { headBytes, type Images, typeOf } from './images.ts';
 import type { Links, UploadLink } from './links.ts';
 
@@ -30,6 +31,7 @@ export function createUploads({
   blobs,
   images,
   links,
+  files,
   config,
   clock,
 }: {
@@ -37,6 +39,7 @@ export function createUploads({
   blobs: Blobs;
   images: Images;
   links: Pick<Links, 'toPath'>;
+  files: Pick<Files, 'findMany'>;
   config: Pick<Config, 'MAX_ATTACHMENT_BYTES' | 'UPLOAD_QUOTA_BYTES' | 'UPLOAD_QUOTA_FILES' | 'MIN_FREE_BYTES' | 'UPLOAD_SECONDS' | 'UNUSED_UPLOAD_SECONDS'>;
   clock: () => Date;
 }) {
@@ -153,11 +156,12 @@ export function createUploads({
     for (;;) {
       const row = await findRow(id);
       if (!row || row.uploaderId !== viewer.userId || row.state === 'REMOVED') throw notFound('Attachment');
-      if (row.state === 'COMPLETE') return row;
+      if (row.state === 'COMPLETE') return mustStillSee(viewer, row);
       const head = row.state === 'UPLOADED' ? await blobs.get(row.blobKey, { start: 0, end: headBytes - 1 }) : null;
       if (!head) throw invalid('attachmentId', 'missing', 'The bytes are not here: PUT them to `uploadUrl` first, all of them.');
-      const contentType = await typeOf(await collect(head.bytes), row.contentType);
-      const sides = await images.measure(row.blobKey, contentType, row.size);
+      const beginning = await collect(head.bytes);
+      const contentType = await typeOf(beginning, row.contentType);
+      const sides = await images.measure(viewer.userId, row.blobKey, contentType, row.size, beginning);
       const [completed] = await db.sqlTransaction((sql) =>
         sql.all<AttachmentRow>(
           `UPDATE "Attachment" SET "state" = 'COMPLETE', "contentType" = ?, "width" = ?, "height" = ?, "expiresAt" = ?
@@ -168,6 +172,13 @@ export function createUploads({
       // Otherwise other bytes came in between, or somebody else completed it.
       if (completed) return toAttachmentRow(completed);
     }
+  }
+
+  /** A file that is in a message now is seen by those who may read it. */
+  async function mustStillSee(viewer: Viewer, row: AttachmentRow): Promise<AttachmentRow> {
+    const [found] = await files.findMany(viewer, [row.id]);
+    if (!found) throw notFound('Attachment');
+    return found;
   }
 
   /** Bytes of theirs that are still coming are not wanted any more. On another node they are refused when all have come. */
@@ -226,7 +237,7 @@ async function collect(bytes: AsyncIterable<Uint8Array>): Promise<Buffer> {
 function toFileName(given: string): string | null {
   if (given.length > 4_096 || !given.isWellFormed()) return null;
   const name = (given.split(/[/\\]/).at(-1) ?? '')
-    .replace(/[\p{Cc}\p{Zl}\p{Zp}]|(?![\u200c\u200d])\p{Cf}/gu, '')
+    .replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Noncharacter_Code_Point}]|(?!\u200c|\u200d|[\ufe00-\ufe0f])[\p{Cf}\p{Default_Ignorable_Code_Point}]/gu, '')
     .normalize('NFC')
     .trim();
   return isVisible(name) && !/^\.+$/.test(name) && codePoints(name) <= longestName ? name : null;

@@ -30,6 +30,8 @@ export function mutation<Fields extends InputFieldMap, Payload extends object, A
     resolve: (viewer: Anonymous extends true ? Viewer | null : Viewer, input: InputShapeFromFields<Fields>, context: Context) => Promise<Payload>;
     payload: (t: PothosSchemaTypes.ObjectFieldBuilder<Types, Payload>) => FieldMap;
     payloadDescription?: string;
+    /** What is to be done all the same when nobody is signed in. */
+    refused?: (context: Context) => void;
   },
 ): void {
   const pascal = name.charAt(0).toUpperCase() + name.slice(1);
@@ -58,7 +60,7 @@ export function mutation<Fields extends InputFieldMap, Payload extends object, A
         // The mutations of a document run one after the other: this one must not answer with what an earlier one read.
         context.loaders.clear();
         context.sharedLoaders.clear();
-        const viewer = options.anonymous ? context.viewer : mustBeSignedIn(context);
+        const viewer = options.anonymous ? context.viewer : await mustStillBeSignedIn(context, options.refused);
         try {
           // Here, so that aliases, batches and sockets all count alike. Sending has a limit of its own.
           if (viewer && name !== 'sendMessage') await context.app.limits.take('REQUESTS', viewer.userId);
@@ -73,4 +75,12 @@ export function mutation<Fields extends InputFieldMap, Payload extends object, A
       },
     }),
   );
+}
+
+/** Also when an earlier mutation of the same document, or somebody else meanwhile, has ended the session. */
+async function mustStillBeSignedIn(context: Context, refused?: (context: Context) => void): Promise<Viewer> {
+  if (!context.viewer) refused?.(context);
+  const viewer = mustBeSignedIn(context);
+  if (!(await context.app.sessions.isLive(viewer))) throw new AppError('TOKEN_INVALID');
+  return viewer;
 }

@@ -10,12 +10,12 @@ import type { Numbering, WriteBatch } from '../events/write.ts';
 import { messagesByIds } from '../messages/store.ts';
 import type { Presence } from '../presence/presence.ts';
 import type { Database } from '../storage/database.ts';
-import { oneOfList, type Sql, tableOf, toDate } from '../storage/sql.ts';
+import { freeClaims, oneOfList, type Sql, tableOf, toDate } from '../storage/sql.ts';
 import { removeDevices } from './push-devices.ts';
 
 export type PushQueue = Awaited<ReturnType<typeof createPushQueue>>;
 /** A push that was taken, so that no other node sends it, too. */
-export type Claimed = { id: number; deviceId: number; tries: number };
+export type Claimed = { id: number; deviceId: number; tries: number; doubtful: boolean };
 /** A push with all that it says, and where it goes. */
 export type Ready = {
   id: number;
@@ -45,6 +45,8 @@ export const timeToLiveSeconds = 86_400;
 
 const logPage = 500;
 const rowsAtOnce = 1_000;
+/** Among so many that have been due for the longest, the accounts have their turns. */
+const lookedThrough = 500;
 /** Whoever took a push and did not say what became of it within this time was killed. */
 const leaseMs = 60_000;
 
@@ -63,6 +65,7 @@ export async function createPushQueue({
 }) {
   /** Stores what became of a push that was taken. */
   const settle = createGroup<Result, void>(writeBatch, storeResults);
+  await freeClaims(db, 'Push', leaseMs, clock());
   let position = await startPosition();
   let storedPosition = position;
   return { fill, storePosition, claim, readyAmong, settle, nextDue, sweep };
@@ -103,7 +106,8 @@ export async function createPushQueue({
         if (stored >= last) return false;
         const table = tableOf(sql.engine, 't', { deviceId: 'int', messageId: 'bigint', at: 'date' });
         await sql.all(
-          `INSERT INTO "Push" ("deviceId", "messageId", "nextTryAt") SELECT t."deviceId", t."messageId", t."at" FROM ${table} WHERE t."messageId" >= ? ON CONFLICT DO NOTHING`,
+          `INSERT INTO "Push" ("deviceId", "messageId", "nextTryAt", "doubtful") SELECT t."deviceId", t."messageId", t."at", (d."lastError" IS NOT NULL OR d."lastSuccessAt" IS NULL) FROM ${table}
+           JOIN "PushDevice" d ON d."id" = t."deviceId" WHERE t."messageId" >= ? ON CONFLICT DO NOTHING`,
           [piece.map((row) => ({ ...row, at: clock() })), stored],
         );
         await removeDevices(sql, ended);
@@ -151,20 +155,40 @@ export async function createPushQueue({
 
   // ---------------------------------------------------------------- out of the queue
 
-  /** Takes due pushes, so that no other node sends them, too; none of the accounts that are busy. */
-  async function claim(atMost: number, busy: readonly number[]): Promise<Claimed[]> {
+  /**
+   * Takes due pushes, so that no other node sends them, too: the accounts have their turns, and none has more than `mostOfOne` with those under way.
+   * `doubtful`: those to devices that have taken nothing yet, or not the last one; otherwise the others.
+   */
+  async function claim(atMost: number, doubtful: boolean, underWay: readonly { userId: number }[], mostOfOne: number): Promise<Claimed[]> {
     const now = clock();
-    if ((await db.sql.all('SELECT 1 FROM "Push" WHERE "nextTryAt" <= ? LIMIT 1', [now])).length === 0) return [];
+    if ((await db.sql.all('SELECT 1 FROM "Push" WHERE "doubtful" = ? AND "nextTryAt" <= ? LIMIT 1', [doubtful, now])).length === 0) return [];
+    const counts = new Map<number, number>();
+    for (const { userId } of underWay) counts.set(userId, (counts.get(userId) ?? 0) + 1);
+    const busy = [...counts].filter(([, count]) => count >= mostOfOne).map(([userId]) => userId);
     const skip = db.engine === 'sqlite' ? '' : 'FOR UPDATE OF p SKIP LOCKED';
-    return db.sqlTransaction((sql) =>
-      sql.all<Claimed>(
+    const rows = await db.sqlTransaction((sql) =>
+      sql.all<Omit<Claimed, 'doubtful'>>(
         `UPDATE "Push" SET "nextTryAt" = ?, "tries" = "tries" + 1 WHERE "id" IN (
-           SELECT p."id" FROM "Push" p JOIN "PushDevice" d ON d."id" = p."deviceId" WHERE p."nextTryAt" <= ? AND NOT (${oneOfList(sql.engine, 'd."userId"')})
-           ORDER BY p."nextTryAt", p."id" LIMIT ? ${skip}) RETURNING "id", "deviceId", "tries"`,
+           SELECT r."id" FROM (
+             SELECT q."id", q."nextTryAt", ROW_NUMBER() OVER (PARTITION BY q."userId" ORDER BY q."nextTryAt", q."id") + COALESCE(t."count", 0) AS "place" FROM (
+               SELECT p."id", p."nextTryAt", d."userId" FROM "Push" p JOIN "PushDevice" d ON d."id" = p."deviceId"
+               WHERE p."doubtful" = ? AND p."nextTryAt" <= ? AND NOT (${oneOfList(sql.engine, 'd."userId"')}) ORDER BY p."nextTryAt", p."id" LIMIT ? ${skip}) q
+             LEFT JOIN ${tableOf(sql.engine, 't', { userId: 'int', count: 'int' })} ON t."userId" = q."userId") r
+           WHERE r."place" <= ? ORDER BY r."place", r."nextTryAt" LIMIT ?) RETURNING "id", "deviceId", "tries"`,
         // Nobody has the id 0: an empty list would run nothing.
-        [new Date(now.getTime() + leaseMs), now, [0, ...busy], atMost],
+        [
+          new Date(now.getTime() + leaseMs),
+          doubtful,
+          now,
+          [0, ...busy],
+          lookedThrough,
+          [{ userId: 0, count: 0 }, ...[...counts].map(([userId, count]) => ({ userId, count }))],
+          mostOfOne,
+          atMost,
+        ],
       ),
     );
+    return rows.map((row) => ({ ...row, doubtful }));
   }
 
   /** Of the pushes taken, those whose message still stands and is unread, to devices whose session lives. */
@@ -230,6 +254,10 @@ async function storeResults(sql: Sql, number: Numbering, results: readonly Resul
      FROM ${tableOf(sql.engine, 't', { id: 'int', successAt: 'date', error: 'text' })} WHERE "PushDevice"."id" = t."id"`,
     [[...states.values()].sort((a, b) => a.id - b.id)],
   );
+  for (const doubtful of [true, false]) {
+    const ids = [...states.values()].filter(({ error }) => (error !== null) === doubtful).map(({ id }) => id);
+    await sql.all(`UPDATE "Push" SET "doubtful" = ? WHERE ${oneOfList(sql.engine, '"deviceId"')} AND "doubtful" <> ?`, [doubtful, ids, doubtful]);
+  }
   await number([...new Set(gone)].map((userId) => ({ type: 'account-changed', userId })));
   return results.map(() => ({ result: undefined }));
 }

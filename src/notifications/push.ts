@@ -25,6 +25,8 @@ const inFlightAtMost = 50;
 /** One account's devices must not keep the others waiting. */
 const inFlightOfOne = 5;
 const claimedAtOnce = 10;
+/** Of those under way, to devices of which it is not known that they take anything. */
+const doubtfulAtMost = 20;
 const answerWithinMs = 10_000;
 const longestWaitMs = 3_600_000;
 const stopWithinMs = 1_000;
@@ -57,7 +59,7 @@ export function createPush({
   let sending: Promise<void> | null = null;
   let sendAgain = false;
   let nextLook: NodeJS.Timeout | undefined;
-  const inFlight = new Map<Promise<void>, number>();
+  const inFlight = new Map<Promise<void>, { userId: number; doubtful: boolean }>();
   const stopListening = tail.onEvent(({ type }) => {
     if (type === 'notification-added' || type === 'session-ended') look();
   });
@@ -125,14 +127,14 @@ export function createPush({
     nextLook.unref();
   }
 
-  /** Takes due pushes, as many as there is room for. */
+  /** Takes due pushes, as many as there is room for. What goes to devices that have taken nothing yet, or not the last one, gets a part of it: they may hang. */
   async function claim(): Promise<Claimed[]> {
-    const free = inFlightAtMost - inFlight.size;
-    if (free <= 0) return [];
-    const counts = new Map<number, number>();
-    for (const userId of inFlight.values()) counts.set(userId, (counts.get(userId) ?? 0) + 1);
-    const busy = [...counts].filter(([, count]) => count >= inFlightOfOne).map(([userId]) => userId);
-    return queue.claim(Math.min(free, claimedAtOnce), busy);
+    const underWay = [...inFlight.values()];
+    const doubtful = underWay.filter((push) => push.doubtful).length;
+    const free = Math.min(inFlightAtMost - underWay.length, claimedAtOnce);
+    const taken = free <= 0 ? [] : await queue.claim(free, false, underWay, inFlightOfOne);
+    const left = Math.min(free - taken.length, doubtfulAtMost - doubtful);
+    return left <= 0 ? taken : [...taken, ...(await queue.claim(left, true, underWay, inFlightOfOne))];
   }
 
   /** Begins to send those that are still worth it. */
@@ -146,7 +148,7 @@ export function createPush({
           inFlight.delete(job);
           send();
         });
-      inFlight.set(job, row?.userId ?? 0);
+      inFlight.set(job, { userId: row?.userId ?? 0, doubtful: push.doubtful });
     }
   }
 

@@ -230,6 +230,8 @@ mutation('logout', {
     context.client.cookies?.clear();
     return { ids };
   },
+  // Scripts cannot remove the cookies of a session that is over. One whose token has expired goes on: it is refreshed first.
+  refused: ({ client, refusal }) => void (refusal === 'TOKEN_EXPIRED' || client.cookies?.clear()),
   payload: (t) => ({ endedSessionIds: t.idList({ description: endedSessionIds, resolve: ({ ids }) => toSessionIds(ids) }) }),
 });
 

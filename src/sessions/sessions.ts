@@ -71,7 +71,7 @@ export function createSessions({
   config: Pick<Config, 'ACCESS_TOKEN_SECONDS' | 'REFRESH_TOKEN_SECONDS' | 'SESSION_SECONDS' | 'REFRESH_GRACE_SECONDS'>;
   clock: () => Date;
 }) {
-  return { register, login, refresh, logout, revoke, revokeOthers, changePassword, list, find, tokenInfo, authenticate, endAll, eraseAll, sweep };
+  return { register, login, refresh, logout, revoke, revokeOthers, changePassword, list, find, tokenInfo, authenticate, isLive, endAll, eraseAll, sweep };
 
   // ---------------------------------------------------------------- signing in
 
@@ -383,6 +383,11 @@ export function createSessions({
     if (session?.userId !== claims.userId) return { refusal: 'TOKEN_INVALID' };
     liveSessions.noteActivity(claims.sessionId, session, now);
     return { viewer: { userId: claims.userId, sessionId: claims.sessionId, expiresAt: claims.expiresAt } };
+  }
+
+  /** Whether the session of somebody who was let in goes on. */
+  async function isLive({ sessionId }: Viewer): Promise<boolean> {
+    return (await liveSessions.find(sessionId, clock().getTime())) !== null;
   }
 }
 

@@ -9,14 +9,15 @@ import type { Untyped } from './person.ts';
 export type Delivery = { browser: number; payload: Untyped; headers: IncomingHttpHeaders; contact: string };
 export type PushService = Awaited<ReturnType<typeof startPushService>>;
 
-/** What the next requests are answered with; 201 when nothing is said. `hang` never answers. */
-type Answer = number | { status: number; headers: Record<string, string> } | 'hang';
+/** What requests are answered with; 201 when nothing is said. `hang` never answers. */
+type Answer = number | { status: number; headers: Record<string, string> } | 'hang' | 'switch protocols';
 
 export async function startPushService(publicKey: () => string) {
   const browsers: { curve: ReturnType<typeof createECDH>; auth: Buffer }[] = [];
   const deliveries: Delivery[] = [];
   const problems: unknown[] = [];
   const answers: Answer[] = [];
+  const own = new Map<number, Answer>();
   let always: Answer = 201;
   let asked = 0;
   const server = createServer((request, response) => {
@@ -24,8 +25,9 @@ export async function startPushService(publicKey: () => string) {
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', async () => {
       asked++;
-      const answer = answers.shift() ?? always;
+      const answer = own.get(Number(request.url?.slice(1))) ?? answers.shift() ?? always;
       if (answer === 'hang') return;
+      if (answer === 'switch protocols') return void request.socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n');
       const { status, headers } = typeof answer === 'number' ? { status: answer, headers: {} } : answer;
       try {
         const browser = Number(request.url?.slice(1));
@@ -52,6 +54,8 @@ export async function startPushService(publicKey: () => string) {
     },
     /** The next answers, one each. */
     answerNext: (...next: Answer[]): void => void answers.push(...next),
+    /** All answers to pushes for this browser. */
+    answerFor: (browser: number, answer: Answer): void => void own.set(browser, answer),
     answerAlways: (answer: Answer): void => {
       always = answer;
     },

@@ -135,7 +135,6 @@ function apply(state: State, event: Item): void {
     }
     case 'UserUpdated':
       state.users.set(event.user.id, event.user);
-      for (const chat of state.chats.values()) if (chat.__typename === 'Dialog' && chat.peer.id === event.user.id) chat.name = event.user.displayName;
       return;
     case 'AccountChanged':
       state.me = event.me.account;

@@ -1,0 +1,91 @@
+/**
+ * Whose picture is decoded next. Decoding takes a second or more at worst, however small the file: accounts take turns, what is light does not wait for what is
+ * heavy, and nobody has many waiting.
+ */
+import { AppError } from '../errors.ts';
+
+export type Decoding = ReturnType<typeof createDecoding>;
+type Job = { run: () => Promise<void>; refuse: (error: AppError) => void };
+
+const mostWaitingOfOne = 20;
+const mostWaiting = 2_000;
+/** A second's work or so. */
+const heavyPixels = 16_000_000;
+/** AVIF takes so much longer than the other formats. */
+const avifFactor = 4;
+
+/** Whether decoding takes long, by what the picture says of itself; what says nothing may. */
+export const isHeavy = ({ width, height, type }: { width: number | null; height: number | null; type: string }): boolean =>
+  width === null || height === null || width * height * (type === 'image/avif' ? avifFactor : 1) > heavyPixels;
+
+export function createDecoding() {
+  // Threads decode, of which everything else needs some, too: one light picture and one heavy at a time.
+  const lanes = [createLane(), createLane()] as const;
+  const waitingOf = new Map<number, number>();
+  let waiting = 0;
+  let closed = false;
+  return { inTurn, close };
+
+  /** Runs a job when it is its turn. Fails with UNAVAILABLE when too many wait, of the account or in all, and when the server stops first. */
+  async function inTurn<T>(accountId: number, heavy: boolean, job: () => Promise<T>): Promise<T> {
+    if (closed) throw stopping();
+    if ((waitingOf.get(accountId) ?? 0) >= mostWaitingOfOne || waiting >= mostWaiting)
+      throw new AppError('UNAVAILABLE', undefined, 'Too many pictures at once: try again in a moment.');
+    waiting++;
+    waitingOf.set(accountId, (waitingOf.get(accountId) ?? 0) + 1);
+    try {
+      return await new Promise<T>((resolve, reject) => {
+        lanes[heavy ? 1 : 0].add(accountId, { run: () => job().then(resolve, reject), refuse: reject });
+      });
+    } finally {
+      waiting--;
+      const left = (waitingOf.get(accountId) ?? 1) - 1;
+      if (left === 0) waitingOf.delete(accountId);
+      else waitingOf.set(accountId, left);
+    }
+  }
+
+  /** Refuses what waits; resolves when what is under way is done. */
+  async function close(): Promise<void> {
+    closed = true;
+    await Promise.all(lanes.map((lane) => lane.close(stopping())));
+  }
+}
+
+/** One job at a time, of one account after the other. */
+function createLane() {
+  /** The account whose turn is next comes first. */
+  const jobs = new Map<number, Job[]>();
+  let working: Promise<void> | null = null;
+  return { add, close };
+
+  function add(accountId: number, job: Job): void {
+    const own = jobs.get(accountId);
+    if (own) own.push(job);
+    else jobs.set(accountId, [job]);
+    working ??= work();
+  }
+
+  async function work(): Promise<void> {
+    for (let job = next(); job; job = next()) await job.run();
+    working = null;
+  }
+
+  function next(): Job | undefined {
+    const [first] = jobs;
+    if (!first) return undefined;
+    const [accountId, own] = first;
+    const job = own.shift();
+    jobs.delete(accountId);
+    if (own.length > 0) jobs.set(accountId, own);
+    return job;
+  }
+
+  async function close(error: AppError): Promise<void> {
+    for (const own of jobs.values()) for (const job of own) job.refuse(error);
+    jobs.clear();
+    await working;
+  }
+}
+
+const stopping = (): AppError => new AppError('UNAVAILABLE', undefined, 'The server is stopping: try again in a moment.');
