@@ -151,6 +151,8 @@ it('takes so many statements for a page, a send, and a list, however many rows t
     },
   };
   const found = { small: {} as Record<string, number>, large: {} as Record<string, number>, expected: {} as Record<string, number> };
+  // Until what follows the log has looked at all of this.
+  await new Promise((wake) => setTimeout(wake, 300));
   for (const [name, { expected, run }] of Object.entries(operations)) {
     found.small[name] = await statements(server, run(small));
     found.large[name] = await statements(server, run(large));

@@ -1,5 +1,6 @@
 /** What a resolver is given: who asks, the domains, and loaders that live as long as one request or one delivered event. */
 import DataLoader from 'dataloader';
+import { LRUCache } from 'lru-cache';
 import type { App } from '../app.ts';
 import { AppError, type ErrorCode } from '../errors.ts';
 import type { Viewer } from '../sessions/viewer.ts';
@@ -46,7 +47,8 @@ export function createContext(app: App, client: Client, who: { viewer: Viewer | 
 
 /** What was read for those who are handed an event, at one position of the log. */
 type Shared = { cursor: string; readAt: number; loaders: Map<string, unknown> };
-const sharedOf = new WeakMap<object, Shared>();
+/** Of the events that were delivered lately: their results are large, and soon nobody asks for them any more. */
+const sharedOf = new LRUCache<object, Shared>({ max: 100 });
 /** Presence changes without an event: what was read is not kept for longer. */
 const sharedForMs = 1_000;
 
@@ -56,7 +58,7 @@ const sharedForMs = 1_000;
  */
 export function freshContext(context: Context, event: object | null): Context {
   const eventCursor = context.app.tail.cursor();
-  let shared = event && sharedOf.get(event);
+  let shared = event ? sharedOf.get(event) : undefined;
   if (!shared || shared.cursor !== eventCursor || performance.now() - shared.readAt > sharedForMs) {
     shared = { cursor: eventCursor, readAt: performance.now(), loaders: new Map() };
     if (event) sharedOf.set(event, shared);
