@@ -18,6 +18,12 @@ export async function yieldWhenLong(): Promise<void> {
   }
 }
 
+/** Whether this turn has taken so long that others should have theirs before more is done. */
+export function isTurnLong(): boolean {
+  if (began === 0) begin();
+  return performance.now() - began > longTurnMs;
+}
+
 function begin(): void {
   began = performance.now();
   setImmediate(() => {

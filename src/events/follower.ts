@@ -9,7 +9,7 @@ import type { Log } from '../log.ts';
 import type { Database } from '../storage/database.ts';
 import { isUnavailable } from '../storage/failures.ts';
 import { tableOf } from '../storage/sql.ts';
-import { yieldWhenLong } from '../turns.ts';
+import { isTurnLong, yieldWhenLong } from '../turns.ts';
 import type { Audience } from './audience.ts';
 import { audienceOf, type EndReason, type EventKind, type EventOf, kindOf, type LogEvent, type Pair } from './event.ts';
 import type { EventLog } from './event-log.ts';
@@ -225,7 +225,7 @@ export function createFollowers({
   async function take(stream: Stream): Promise<FollowItem | null> {
     for (;;) {
       if (stream.closed) return null;
-      if (stream.queue.length > 0) {
+      if (stream.queue.length > 0 && isTurnLong()) {
         // Before an item is taken: while it waits it can still be outdated.
         await yieldWhenLong();
         if (stream.closed) return null;
