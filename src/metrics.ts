@@ -29,7 +29,18 @@ export function createMetrics() {
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
     registers,
   });
-  const deliveries = new Counter({ name: 'tertulia_deliveries_total', help: 'Items handed to streams.', labelNames: ['item'], registers });
+  // Counted apart, and told when somebody asks: a busy server hands out a hundred thousand a second.
+  const delivered = new Map<string, number>();
+  new Counter({
+    name: 'tertulia_deliveries_total',
+    help: 'Items handed to streams.',
+    labelNames: ['item'],
+    registers,
+    collect() {
+      for (const [item, count] of delivered) this.inc({ item }, count);
+      delivered.clear();
+    },
+  });
   const lag = new Histogram({
     name: 'tertulia_event_lag_seconds',
     help: 'Time from a commit to handing a live event to a stream.',
@@ -71,7 +82,7 @@ export function createMetrics() {
     refused: (code: string): void => refused.inc({ code }),
     /** An item was handed to a stream; `at` is when its event was committed, for live ones. */
     delivered(item: string, at: Date | null): void {
-      deliveries.inc({ item });
+      delivered.set(item, (delivered.get(item) ?? 0) + 1);
       if (at) lag.observe(Math.max(0, Date.now() - at.getTime()) / 1000);
     },
     committed(count: number): void {

@@ -233,7 +233,8 @@ export function createFollowers({
       const item = stream.queue.shift();
       if (item) {
         if (item.type === 'event') {
-          const seen = await asSeen(stream, item.event);
+          const looked = asSeen(stream, item.event);
+          const seen = looked instanceof Promise ? await looked : looked;
           if (!seen) continue;
           item.event = seen;
         }
@@ -255,24 +256,24 @@ export function createFollowers({
   // ---------------------------------------------------------------- what may be seen
 
   /** An event as it is for the stream's person, or null. Asked when it is handed out, not when it was queued. */
-  async function asSeen(stream: Stream, event: LogEvent): Promise<LogEvent | null> {
+  function asSeen(stream: Stream, event: LogEvent): LogEvent | null | Promise<LogEvent | null> {
+    const { person, options } = stream;
+    const seenIf = (isIn: boolean): LogEvent | null => (isIn ? event : null);
+    // A chat left since yields its removal only.
+    if (event.type === 'chat-added') return seenIf(person.chats.has(event.chatId));
+    if (event.type === 'notification-added') return seenIf(isNotified(person, event));
     if (event.type === 'peer-updated') return ownDialogUpdated(stream, event);
-    return (await isVisible(stream, event)) ? event : null;
+    if (audienceOf[event.type] !== 'chat') return event;
+    return options.only ? endUnlessReadable(stream).then(seenIf) : seenIf(person.chats.has((event as { chatId: number }).chatId));
   }
 
-  async function ownDialogUpdated({ options, person, chatIds }: Stream, { number, at, userId }: EventOf<'peer-updated'>): Promise<LogEvent | null> {
-    const [low, high] = [Math.min(userId, options.userId), Math.max(userId, options.userId)];
-    const [dialog] = person.chats.size === 0 ? [] : await db.sql.all<{ id: number }>('SELECT "id" FROM "Chat" WHERE "lowUserId" = ? AND "highUserId" = ?', [low, high]);
+  async function ownDialogUpdated(stream: Stream, { number, at, userId }: EventOf<'peer-updated'>): Promise<LogEvent | null> {
+    const { options, person, chatIds } = stream;
+    const people = [Math.min(userId, options.userId), Math.max(userId, options.userId)];
+    if (person.chats.size === 0) return null;
+    const [dialog] = await insist(stream, () => db.sql.all<{ id: number }>('SELECT "id" FROM "Chat" WHERE "lowUserId" = ? AND "highUserId" = ?', people));
     if (!dialog || !person.chats.has(dialog.id) || (chatIds && !chatIds.has(dialog.id))) return null;
     return { type: 'chat-updated', number, at, chatId: dialog.id };
-  }
-
-  function isVisible(stream: Stream, event: LogEvent): boolean | Promise<boolean> {
-    // A chat left since yields its removal only.
-    if (event.type === 'chat-added') return stream.person.chats.has(event.chatId);
-    if (event.type === 'notification-added') return isNotified(stream.person, event);
-    if (audienceOf[event.type] !== 'chat') return true;
-    return stream.options.only ? endUnlessReadable(stream) : stream.person.chats.has((event as { chatId: number }).chatId);
   }
 
   async function endUnlessReadable(stream: Stream): Promise<boolean> {
@@ -286,13 +287,7 @@ export function createFollowers({
     const { recheck } = stream;
     stream.recheck = false;
     if (!recheck || chatId === undefined || stream.person.chats.has(chatId)) return true;
-    for (;;) {
-      try {
-        return await mayRead(stream.options.userId, chatId);
-      } catch (error) {
-        await tryLater(stream, error);
-      }
-    }
+    return insist(stream, () => mayRead(stream.options.userId, chatId));
   }
 
   /** The stream's one chat is lost: it ends without a last word. */
@@ -346,6 +341,17 @@ export function createFollowers({
     if (stream.replayUntil !== null) catchUp(stream);
     stream.cursor = newest.head();
     stream.behind = false;
+  }
+
+  /** Asks until the database answers. */
+  async function insist<T>(stream: Stream, ask: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await ask();
+      } catch (error) {
+        await tryLater(stream, error);
+      }
+    }
   }
 
   /** The database is away: the stream waits for it. */

@@ -7,8 +7,8 @@ import type { Context, Delivery } from './context.ts';
 import type { Operation } from './execute.ts';
 
 type Execute = (operation: Operation, context: Context, item: unknown) => ExecutionResult | Promise<ExecutionResult>;
-/** What is known of an operation: the variables that its items are resolved with, and the kinds of items that differ from viewer to viewer. */
-type Known = { id: number; variables: string[]; personal: Set<string> };
+/** What is known of an operation: the variables that its items are resolved with. */
+type Known = { id: number; variables: string[] };
 
 const texts = new WeakMap<FormattedExecutionResult, string>();
 /** A result as JSON, made once however many are sent it. */
@@ -25,8 +25,9 @@ export function createSharing(execute: Execute) {
   /** The result of an item, from another subscriber's execution where that is everybody's. */
   return async function executeShared(operation: Operation, { item, context, shareKey }: Delivery): Promise<ExecutionResult> {
     const known = knownOf(operation);
-    if (shareKey === null || known.personal.has(shareKey)) return execute(operation, context, item);
-    const key = `result ${known.id} ${shareKey} ${JSON.stringify(known.variables.map((name) => operation.variables[name]))}`;
+    if (shareKey === null) return execute(operation, context, item);
+    const variables = known.variables.length === 0 ? '' : JSON.stringify(known.variables.map((name) => operation.variables[name]));
+    const key = `result ${known.id} ${shareKey} ${variables}`;
     const running = context.sharedLoaders.get(key) as Promise<ExecutionResult | null> | undefined;
     if (running) return (await running) ?? execute(operation, context, item);
 
@@ -40,10 +41,7 @@ export function createSharing(execute: Execute) {
     };
     const own = Promise.resolve(execute(operation, watched, item));
     const everybodys = own.then(
-      (result) => {
-        if (asked) known.personal.add(shareKey);
-        return asked || result.errors ? null : result;
-      },
+      (result) => (asked || result.errors ? null : result),
       () => null,
     );
     context.sharedLoaders.set(key, everybodys);
@@ -53,7 +51,7 @@ export function createSharing(execute: Execute) {
   function knownOf({ node, document }: Operation): Known {
     let known = operations.get(node);
     if (!known) {
-      known = { id: ++lastId, variables: variablesOfItems(node, document), personal: new Set() };
+      known = { id: ++lastId, variables: variablesOfItems(node, document) };
       operations.set(node, known);
     }
     return known;

@@ -30,9 +30,9 @@ export function createOutlets(config: Pick<Config, 'SLOW_CONSUMER_BYTES' | 'SLOW
       if (socket.bufferedAmount > config.SLOW_CONSUMER_BYTES) overflow();
     }
 
-    /** Resolves when the socket takes more. */
-    async function room(): Promise<void> {
-      if (socket.bufferedAmount >= lowWaterBytes) await new Promise<void>((wake) => waiting.push(wake));
+    /** Resolves when the socket takes more; undefined when it does now. */
+    function room(): Promise<void> | undefined {
+      return socket.bufferedAmount < lowWaterBytes ? undefined : new Promise((wake) => waiting.push(wake));
     }
 
     /** Lets go on who waits for room, whether there is any or not. */

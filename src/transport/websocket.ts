@@ -307,7 +307,8 @@ export function createSockets({
       [Symbol.asyncIterator]: () => paced,
       async next() {
         for (;;) {
-          if (state.ended === null) await state.outlet.room();
+          const room = state.ended === null ? state.outlet.room() : undefined;
+          if (room) await room;
           const item = await items.next();
           if (!item.done && !running?.completedByClient) {
             state.outlet.send(`${beginning}${toJson(item.value)}}`);
