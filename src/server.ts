@@ -76,7 +76,7 @@ export async function startServer(config: Config, log: Log = createLog(config)) 
     void app.hurry();
     const answered = connections.idle(patienceMs);
     const socketsClosed = sockets.stop(patienceMs);
-    app.tail.endAll('SERVER_SHUTDOWN');
+    app.tail.stop();
     await answered;
     const listenerClosed = new Promise<void>((resolve) => listener.close(() => resolve()));
     for (const socket of unused) socket.destroy();

@@ -56,6 +56,34 @@ describe('two nodes on one database', () => {
     expect(stream.closed?.code).toBe(4401);
   });
 
+  it('begin all streams anew when events were forgotten that they had not seen', async () => {
+    await using first = await startTestServer({ NODE_POLL_MS: '50' });
+    // Away from the database, as far as it can tell.
+    await using second = await startTestServer({ NODE_POLL_MS: '0', DATABASE_URL: first.app.config.DATABASE_URL });
+    const [ada, bob] = [await first.person(), await second.person()];
+    await ada.send({ username: bob.username }, 'seen');
+    second.app.tail.look();
+    const stream = await followOn(second, bob, newMessages, {});
+    await ada.send({ username: bob.username }, 'seen, too');
+    second.app.tail.look();
+    const { cursor } = (await stream.next((item: Item) => item.__typename === 'MessageAdded')) as Item;
+    await ada.send({ username: bob.username }, 'missed');
+    await first.app.db.sqlTransaction(async (sql) => {
+      await sql.all('DELETE FROM "Event"', []);
+      await sql.all('UPDATE "EventHead" SET "pruned" = "last"', []);
+    });
+    await ada.send({ username: bob.username }, 'after it');
+    second.app.tail.look();
+    await stream.socket.whenClosed();
+    expect(stream.closed?.code).toBe(1012);
+    expect(stream.items.at(-1)).toMatchObject({ __typename: 'SessionEnded' });
+    const again = await followOn(second, bob, newMessages, { after: cursor });
+    await again.next((item: Item) => item.__typename === 'StreamGap');
+    await ada.send({ username: bob.username }, 'live again');
+    second.app.tail.look();
+    expect(await again.next((item: Item) => item.__typename === 'MessageAdded')).toMatchObject({ message: { text: 'live again' } });
+  });
+
   it('keep seq without a hole, and show no reader a later message before an earlier one, under 50 writers', async () => {
     await using opened = await startNodes();
     const [first, second] = opened.nodes;

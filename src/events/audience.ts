@@ -16,7 +16,7 @@ export function createAudience({ db, lost }: { db: Database; lost: (stream: Stre
   /** Streams of one chat, of members or guests. */
   const byRoom: MultiMap<number, Stream> = new Map();
   const bySession: MultiMap<number, Stream> = new Map();
-  return { personOf, add, addToRoom, remove, learn, ofEvent, ofSession, ofRoom, ofChat, all };
+  return { personOf, add, addToRoom, remove, learn, forget, ofEvent, ofSession, ofRoom, ofChat, all };
 
   /** Loads the chats of a person together with the position they are true for; changes that come meanwhile are applied when they are newer. */
   function personOf(userId: number): Person {
@@ -72,6 +72,12 @@ export function createAudience({ db, lost }: { db: Database; lost: (stream: Stre
     if (!person) return;
     if (person.loading) person.missed.push(event);
     else apply(person, event);
+  }
+
+  /** Whoever opens a stream from now on is looked up anew. */
+  function forget(): void {
+    people.clear();
+    byChat.clear();
   }
 
   function apply(person: Person, event: LogEvent): void {

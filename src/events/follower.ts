@@ -56,6 +56,10 @@ export function createFollowers({
     tell,
     lose,
     endAll,
+    stop: (): void => {
+      stopped = true;
+      endAll('SERVER_SHUTDOWN');
+    },
     count: (): number => [...audience.all()].length,
     close: (): void => {
       stopped = true;
@@ -388,7 +392,6 @@ export function createFollowers({
   }
 
   function endAll(reason: EndReason): void {
-    if (reason === 'SERVER_SHUTDOWN') stopped = true;
     for (const stream of audience.all()) end(stream, reason);
   }
 

@@ -18,6 +18,7 @@ export async function createNewest({
   config,
   logger,
   accepted,
+  skipped,
 }: {
   db: Database;
   log: EventLog;
@@ -25,6 +26,8 @@ export async function createNewest({
   logger: Log;
   /** Called for each event in order. Throws nothing. */
   accepted: (event: LogEvent) => void;
+  /** Called when events were forgotten before this node had seen them. */
+  skipped: () => void;
 }) {
   const start = await log.head();
   const { logId } = start;
@@ -91,6 +94,7 @@ export async function createNewest({
       try {
         const events = await log.readAfter(head, logPage);
         const fresh = events.filter((event) => event.number > head).map((event) => early.get(event.number) ?? event);
+        if (fresh[0] && fresh[0].number > head + 1) skip(fresh[0].number - 1);
         if (fresh.length > 0) accept(fresh);
         for (const number of early.keys()) if (number <= head) early.delete(number);
         if (events.length === logPage) lookAgain = true;
@@ -111,6 +115,15 @@ export async function createNewest({
       look();
       await reading;
     }
+  }
+
+  /** This node was away from the database for longer than events are kept: what it remembers of who is where may be wrong. */
+  function skip(number: number): void {
+    logger.error({ from: head, to: number }, 'events were forgotten before this server had seen them; all streams begin anew');
+    head = number;
+    pruned = Math.max(pruned, number);
+    recent = [];
+    skipped();
   }
 
   function accept(events: LogEvent[]): void {

@@ -26,13 +26,15 @@ export async function createTail({
   logger: Log;
 } & Pick<Parameters<typeof createFollowers>[0], 'mayRead' | 'hydrate'>) {
   const listeners = new Set<(event: LogEvent) => void>();
-  const newest = await createNewest({ db, log, config, logger, accepted });
+  const skipListeners = new Set<() => void>();
+  const newest = await createNewest({ db, log, config, logger, accepted, skipped });
   const audience = createAudience({ db, lost: (stream) => followers.lose(stream) });
   const followers = createFollowers({ db, log, newest, audience, config, clock, logger, mayRead, hydrate });
   return {
     follow: followers.follow,
     tell: followers.tell,
-    endAll: followers.endAll,
+    /** Streams that are opened from now on end at once. */
+    stop: followers.stop,
     followerCount: followers.count,
     offer: newest.offer,
     look: newest.look,
@@ -46,6 +48,8 @@ export async function createTail({
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
+    /** Called when what was followed cannot be gone on with: streams end, to be resumed, and connections should, too. */
+    onSkip: (listener: () => void): void => void skipListeners.add(listener),
     close: (): void => {
       newest.stop();
       followers.close();
@@ -56,6 +60,12 @@ export async function createTail({
     audience.learn(event);
     for (const listener of listeners) takeNote(listener, event);
     followers.dispatch(event);
+  }
+
+  function skipped(): void {
+    followers.endAll('SERVER_SHUTDOWN');
+    audience.forget();
+    for (const listener of skipListeners) listener();
   }
 
   /** A listener's mistake is its own: the event was committed, and the streams get it. */

@@ -105,6 +105,10 @@ export function createSockets({
   });
   const timers = [setInterval(pingAll, pingEveryMs), setInterval(cutSlowOnes, 500)];
   for (const timer of timers) timer.unref();
+  // Clients come back as after a restart.
+  app.tail.onSkip(() => {
+    for (const state of states) void end(state, 'SERVER_SHUTDOWN', closeCodes.shutdown, 'Server shutdown');
+  });
   return { upgrade, stop, count: (): number => states.size };
 
   // ---------------------------------------------------------------- opening
