@@ -101,7 +101,7 @@ it('takes so many statements for a page, a send, and a list, however many rows t
           viewer.must('{ chats(first: 20) { nodes { id members(first: 10) { nodes { role user { username } } } } } }'),
     },
     inbox: {
-      expected: 3,
+      expected: 5,
       run:
         ({ viewer }) =>
         () =>

@@ -3,42 +3,47 @@ import type { Viewer } from '../sessions/viewer.ts';
 import type { Database } from '../storage/database.ts';
 import { keysetPage, type Page, type PageRequest, type ReadBetween } from '../storage/page.ts';
 import type { MessageRow } from '../storage/rows.ts';
-import type { Value } from '../storage/sql.ts';
-import { messageColumns, toMessage } from './store.ts';
+import { messagesByIds } from './store.ts';
+import { createStretches, type Stretch } from './stretches.ts';
 
 export type Inbox = ReturnType<typeof createInbox>;
 type Bounds = Parameters<ReadBetween<MessageRow, [number]>>[0];
 export type InboxFilter = { directOnly: boolean; undeliveredOnly: boolean; unreadOnly: boolean; fromId: number | null };
 
 export function createInbox({ db }: { db: Database }) {
+  const inOrder = createStretches({ db });
   return { page };
 
   /** Oldest first. Messages of others, not deleted, since the viewer is a member. */
-  async function page(viewer: Viewer, filter: InboxFilter, request: PageRequest): Promise<Page<MessageRow>> {
-    const marker = filter.undeliveredOnly ? 'b."deliveredSeq"' : 'b."joinedSeq"';
+  async function page({ userId }: Viewer, filter: InboxFilter, request: PageRequest): Promise<Page<MessageRow>> {
     return keysetPage<MessageRow, [number]>(request, { isKey, keyOf: ({ id }) => [id], read });
 
     async function read({ after, before, backward, limit }: Bounds): Promise<MessageRow[]> {
-      const params: Value[] = [viewer.userId, viewer.userId];
-      const where = [`b."userId" = ?`, `m."senderId" <> ?`, `m."deletedAt" IS NULL`, 'c."deletedAt" IS NULL'];
-      if (filter.unreadOnly) where.push('m."seq" > b."readSeq"');
-      if (filter.directOnly) where.push(`c."kind" = 'DIALOG'`);
-      for (const [condition, value] of [
-        ['m."senderId" = ?', filter.fromId],
-        ['m."id" > ?', after?.[0]],
-        ['m."id" < ?', before?.[0]],
-      ] as const) {
-        if (value == null) continue;
-        where.push(condition);
-        params.push(value);
-      }
-      const rows = await db.sql.all<MessageRow>(
-        `SELECT ${messageColumns} FROM "Member" b JOIN "Chat" c ON c."id" = b."chatId" JOIN "Message" m ON m."chatId" = b."chatId" AND m."seq" > ${marker}
-         WHERE ${where.join(' AND ')} ORDER BY m."id" ${backward ? 'DESC' : 'ASC'} LIMIT ?`,
-        [...params, limit],
-      );
-      return rows.map(toMessage);
+      let stretches = await stretchesOf(userId, filter);
+      if (after) stretches = await inOrder.cut(stretches, 'low', after[0]);
+      if (before) stretches = await inOrder.cut(stretches, 'high', before[0] - 1);
+      const from = filter.fromId === null ? '' : 'AND m."senderId" = ?';
+      const counted = { where: `m."senderId" <> ? AND m."deletedAt" IS NULL ${from}`, params: filter.fromId === null ? [userId] : [userId, filter.fromId] };
+      const ids = await inOrder.idsIn(stretches, counted, backward, limit);
+      const rows = new Map((await messagesByIds(db.sql, ids)).map((row) => [row.id, row]));
+      return ids.flatMap((id) => rows.get(id) ?? []);
     }
+  }
+
+  /** The chats of a person from the markers on that the filter names, where there is anything behind them. */
+  async function stretchesOf(userId: number, { directOnly, undeliveredOnly, unreadOnly }: InboxFilter): Promise<Stretch[]> {
+    const rows = await db.sql.all<{ chatId: number; joinedSeq: number; deliveredSeq: number; readSeq: number; lastSeq: number }>(
+      `SELECT b."chatId", b."joinedSeq", b."deliveredSeq", b."readSeq", c."lastSeq" FROM "Member" b JOIN "Chat" c ON c."id" = b."chatId"
+       WHERE b."userId" = ? AND c."deletedAt" IS NULL AND c."lastSeq" > b."joinedSeq" ${directOnly ? `AND c."kind" = 'DIALOG'` : ''}`,
+      [userId],
+    );
+    return rows
+      .map(({ chatId, joinedSeq, deliveredSeq, readSeq, lastSeq }) => ({
+        chatId,
+        low: Math.max(joinedSeq, undeliveredOnly ? deliveredSeq : 0, unreadOnly ? readSeq : 0),
+        high: lastSeq,
+      }))
+      .filter(({ low, high }) => high > low);
   }
 }
 

@@ -10,6 +10,8 @@ import type { Database } from '../storage/database.ts';
 import { isTime, isWhole, keysetPage, type Page, type PageRequest, type ReadBetween } from '../storage/page.ts';
 import { type ChatRow, type MemberRow, type MessageRow, toMemberRow } from '../storage/rows.ts';
 import { type Sql, tableOf, toDateOrNull } from '../storage/sql.ts';
+import { yieldWhenLong } from '../turns.ts';
+import { walkedAtFirst, walkedAtOnce } from './stretches.ts';
 
 export type Receipts = ReturnType<typeof createReceipts>;
 export type MessageStatus = 'SENT' | 'DELIVERED' | 'READ';
@@ -138,13 +140,17 @@ export function createReceipts({ db, writeBatch, chats, logger, clock }: { db: D
     return places.map((place) => place.lastSeq - place.readSeq - (notCounted.get(key(place)) ?? 0));
   }
 
-  /** The place of the first unread message, or null. */
-  async function firstUnread(userId: number, chatId: number, readSeq: number): Promise<number | null> {
-    const [row] = await db.sql.all<{ seq: number }>(
-      'SELECT "seq" FROM "Message" WHERE "chatId" = ? AND "seq" > ? AND "senderId" <> ? AND "deletedAt" IS NULL ORDER BY "seq" LIMIT 1',
-      [chatId, readSeq, userId],
-    );
-    return row?.seq ?? null;
+  /** The place of the first unread message, or null. Long runs of the own messages are passed over a bounded piece at a time. */
+  async function firstUnread(userId: number, chatId: number, readSeq: number, lastSeq: number): Promise<number | null> {
+    for (let low = readSeq, length = walkedAtFirst; low < lastSeq; low += length, length = Math.min(2 * length, walkedAtOnce)) {
+      const [row] = await db.sql.all<{ seq: number }>(
+        'SELECT "seq" FROM "Message" WHERE "chatId" = ? AND "seq" > ? AND "seq" <= ? AND "senderId" <> ? AND "deletedAt" IS NULL ORDER BY "seq" LIMIT 1',
+        [chatId, low, low + length, userId],
+      );
+      if (row) return row.seq;
+      await yieldWhenLong();
+    }
+    return null;
   }
 
   async function totalUnread(userId: number): Promise<number> {

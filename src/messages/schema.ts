@@ -147,7 +147,7 @@ async function messagesOf(chat: ChatRow, args: MessagesArgs, context: Context) {
     anchor,
     firstUnreadSeq: async () => {
       const member = chat.id === 0 ? null : await loadMember(context, chat.id, viewer.userId);
-      return member && context.app.receipts.firstUnread(viewer.userId, chat.id, member.readSeq);
+      return member && context.app.receipts.firstUnread(viewer.userId, chat.id, member.readSeq, chat.lastSeq);
     },
   });
   return toConnection(page);
@@ -181,7 +181,8 @@ const MyChat = builder.objectRef<Place>('MyChat').implement({
     firstUnreadSeq: t.int({
       nullable: true,
       description: 'Where unread messages begin; null when there are none.',
-      resolve: ({ chat, member }, _args, context) => (chat.id === 0 ? null : context.app.receipts.firstUnread(mustBeSignedIn(context).userId, chat.id, member.readSeq)),
+      resolve: ({ chat, member }, _args, context) =>
+        chat.id === 0 ? null : context.app.receipts.firstUnread(mustBeSignedIn(context).userId, chat.id, member.readSeq, chat.lastSeq),
     }),
     unreadCount: t.int({ description: 'Messages by others after `readSeq`, not counting deleted ones.', resolve: (place, _args, context) => loadUnread(context, place) }),
   }),

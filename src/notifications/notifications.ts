@@ -8,6 +8,7 @@ import type { WriteBatch } from '../events/write.ts';
 import type { Receipts } from '../messages/receipts.ts';
 import type { Behind } from '../messages/send.ts';
 import { messagesByIds } from '../messages/store.ts';
+import { createStretches, inPieces, type Stretch } from '../messages/stretches.ts';
 import type { Viewer } from '../sessions/viewer.ts';
 import type { Database } from '../storage/database.ts';
 import { keysetPage, type Page, type PageRequest, type ReadBetween } from '../storage/page.ts';
@@ -21,18 +22,12 @@ export type NotificationRow = MessageRow;
 /** What to mark as read. An id that is null never was one. */
 export type Selection = { ids: readonly (number | null)[] } | { upToId: number | null } | { all: true };
 
-/** A piece of a chat: the messages with `low` < seq <= `high`. */
-type Stretch = { chatId: number; low: number; high: number };
 type Bounds = Parameters<ReadBetween<MessageRow, [number]>>[0];
 
 const longestSummary = 120;
 const longestName = 40;
 /** More ids than these are not told one by one. */
 const mostTold = 200;
-/** What one statement may have to walk through: so many chats, and so many messages in all. */
-const chatsAtOnce = 200;
-const walkedAtOnce = 10_000;
-const walkedAtFirst = 1_000;
 const sweptAtOnce = 500;
 const sweptInARound = 20 * sweptAtOnce;
 
@@ -40,6 +35,7 @@ const sweptInARound = 20 * sweptAtOnce;
 export const announce: Behind = ({ chat, seq, others }) => (others > 0 ? [{ type: 'notification-added', chatId: chat.id, seq }] : []);
 
 export function createNotifications({ db, writeBatch, receipts, clock }: { db: Database; writeBatch: WriteBatch; receipts: Pick<Receipts, 'unread'>; clock: () => Date }) {
+  const inOrder = createStretches({ db });
   /** Where the last round of sweeping stopped. */
   let swept: [userId: number, messageId: number] = [0, 0];
   return { page, unreadCount, findMany, readTimes, toldAsRead, markRead, sweep };
@@ -54,43 +50,13 @@ export function createNotifications({ db, writeBatch, receipts, clock }: { db: D
 
   async function read(userId: number, unreadOnly: boolean, { after, before, backward, limit }: Bounds): Promise<NotificationRow[]> {
     let stretches = unreadOnly ? (await unreadStretches(userId)).stretches : await stretchesOf(userId, 'joinedSeq');
-    if (after) stretches = await cut(stretches, 'high', after[0] - 1);
-    if (before) stretches = await cut(stretches, 'low', before[0]);
-    const inOrder = (a: number, b: number): number => (backward ? a - b : b - a);
-    const found = await nearest(await leading(), limit);
-    const ids = found
-      .flatMap((chat) => chat.ids)
-      .sort(inOrder)
-      .slice(0, limit);
-    return (await messagesByIds(db.sql, ids)).sort((a, b) => inOrder(a.id, b.id));
-
-    /** The stretches that a page can reach into: no more than it has places, those whose first notification comes first. */
-    async function leading(): Promise<Stretch[]> {
-      if (stretches.length <= limit) return stretches;
-      const heads = (await nearest(stretches, 1)).flatMap(({ chatId, ids: [id] }) => (id === undefined ? [] : [{ chatId, id }]));
-      const first = heads.sort((a, b) => inOrder(a.id, b.id)).slice(0, limit);
-      const chatIds = new Set(first.map(({ chatId }) => chatId));
-      return stretches.filter(({ chatId }) => chatIds.has(chatId));
-    }
-
-    /** The first notifications of each stretch, in the order of the list. Long runs of what is none are passed over a bounded piece at a time. */
-    async function nearest(among: readonly Stretch[], most: number): Promise<{ chatId: number; ids: number[] }[]> {
-      const [unread, ...reader] = unreadOnly ? ['AND NOT EXISTS (SELECT 1 FROM "NotificationRead" r WHERE r."userId" = ? AND r."messageId" = m."id")', userId] : [''];
-      const text = `SELECT t."chatId", (SELECT string_agg(CAST(q."id" AS text), ',') FROM (
-           SELECT m."id" FROM "Message" m WHERE m."chatId" = t."chatId" AND m."seq" > t."low" AND m."seq" <= t."high" AND m."senderId" <> ? AND m."deletedAt" IS NULL ${unread}
-           ORDER BY m."seq" ${backward ? 'ASC' : 'DESC'} LIMIT ?) q) AS "ids" FROM ${stretchTable(db.engine)}`;
-      const found = new Map(among.map(({ chatId }) => [chatId, [] as number[]]));
-      let left = [...among];
-      for (let length = walkedAtFirst; left.length > 0; length = Math.min(2 * length, walkedAtOnce)) {
-        const parts = left.map(({ chatId, low, high }) => (backward ? { chatId, low, high: Math.min(high, low + length) } : { chatId, low: Math.max(low, high - length), high }));
-        const rows = await inPieces(parts, (piece) => db.sql.all<{ chatId: number; ids: string | null }>(text, [userId, ...reader, most, piece]));
-        for (const { chatId, ids } of rows) if (ids !== null) found.get(chatId)?.push(...ids.split(',').map(Number));
-        left = left
-          .map((stretch, index) => (backward ? { ...stretch, low: (parts[index] as Stretch).high } : { ...stretch, high: (parts[index] as Stretch).low }))
-          .filter(({ chatId, low, high }) => high > low && (found.get(chatId)?.length ?? 0) < most);
-      }
-      return [...found].map(([chatId, ids]) => ({ chatId, ids: ids.slice(0, most) }));
-    }
+    if (after) stretches = await inOrder.cut(stretches, 'high', after[0] - 1);
+    if (before) stretches = await inOrder.cut(stretches, 'low', before[0]);
+    const unread = unreadOnly ? 'AND NOT EXISTS (SELECT 1 FROM "NotificationRead" r WHERE r."userId" = ? AND r."messageId" = m."id")' : '';
+    const counted = { where: `m."senderId" <> ? AND m."deletedAt" IS NULL ${unread}`, params: unreadOnly ? [userId, userId] : [userId] };
+    const ids = await inOrder.idsIn(stretches, counted, !backward, limit);
+    const rows = new Map((await messagesByIds(db.sql, ids)).map((row) => [row.id, row]));
+    return ids.flatMap((id) => rows.get(id) ?? []);
   }
 
   /** Exact: what came behind the markers, less the own and the deleted, which narrow indexes count, and less what was marked one by one. */
@@ -219,49 +185,11 @@ export function createNotifications({ db, writeBatch, receipts, clock }: { db: D
 
   async function unreadStretches(userId: number): Promise<{ stretches: Stretch[]; mark: number }> {
     const mark = await markOf(db.sql, userId);
-    return { stretches: await cut(await stretchesOf(userId, 'readSeq'), 'low', mark), mark };
-  }
-
-  /**
-   * Moves one end of each stretch to the newest message whose id is at most `id`, and leaves out the stretches that this empties. Ids grow with `seq`, which
-   * has no holes: each place is found by halving, all of them in one statement.
-   */
-  async function cut(stretches: readonly Stretch[], end: 'low' | 'high', id: number): Promise<Stretch[]> {
-    if (stretches.length === 0 || (end === 'low' && id <= 0)) return [...stretches];
-    const middle = '(s."low" + s."high") / 2';
-    const isBefore = `(SELECT m."id" FROM "Message" m WHERE m."chatId" = s."chatId" AND m."seq" = ${middle}) <= ?`;
-    const places = await inPieces(stretches, (piece) =>
-      db.sql.all<{ chatId: number; low: number }>(
-        `WITH RECURSIVE s("chatId", "low", "high") AS (
-           SELECT t."chatId", t."low", t."high" + 1 FROM ${stretchTable(db.engine)}
-           UNION ALL SELECT s."chatId", CASE WHEN ${isBefore} THEN ${middle} ELSE s."low" END, CASE WHEN ${isBefore} THEN s."high" ELSE ${middle} END FROM s WHERE s."high" - s."low" > 1)
-         SELECT s."chatId", s."low" FROM s WHERE s."high" - s."low" = 1`,
-        [piece, id, id],
-      ),
-    );
-    const placeIn = new Map(places.map(({ chatId, low }) => [chatId, low]));
-    return stretches.map((stretch) => ({ ...stretch, [end]: placeIn.get(stretch.chatId) ?? stretch.low })).filter(({ low, high }) => high > low);
+    return { stretches: await inOrder.cut(await stretchesOf(userId, 'readSeq'), 'low', mark), mark };
   }
 }
-
-const stretchTable = (engine: Sql['engine']): string => tableOf(engine, 't', { chatId: 'int', low: 'int', high: 'int' });
 
 const isKey = (key: unknown): key is [number] => Array.isArray(key) && key.length === 1 && Number.isSafeInteger(key[0]) && key[0] >= 0;
-
-/** Many stretches in pieces, with a turn for the others in between: no statement takes long. */
-async function inPieces<Result>(stretches: readonly Stretch[], run: (piece: readonly Stretch[]) => Promise<Result[]>): Promise<Result[]> {
-  const results: Result[] = [];
-  for (let from = 0, to = 0; from < stretches.length; from = to) {
-    let walked = 0;
-    while (to < stretches.length && (to === from || (to - from < chatsAtOnce && walked < walkedAtOnce))) {
-      const { low, high } = stretches[to++] as Stretch;
-      walked += high - low;
-    }
-    results.push(...(await run(stretches.slice(from, to))));
-    await yieldWhenLong();
-  }
-  return results;
-}
 
 /** Up to which notification all were marked at once; nothing yet is 0. */
 async function markOf(sql: Sql, userId: number): Promise<number> {
