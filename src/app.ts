@@ -147,6 +147,7 @@ export async function createApp(config: Config, log: Log) {
     pushDevices,
     push,
     typing,
+    /** A stop has begun: what only waits for its turn is refused now. */
     hurry: decoding.close,
     close,
   };

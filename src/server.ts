@@ -73,6 +73,7 @@ export async function startServer(config: Config, log: Log = createLog(config)) 
     const patienceMs = config.SHUTDOWN_SECONDS * 1000;
     log.info('stopping');
     http.stop();
+    // Closing waits for what is under way; it cannot fail.
     void app.hurry();
     const answered = connections.idle(patienceMs);
     const socketsClosed = sockets.stop(patienceMs);
