@@ -1,4 +1,5 @@
 /** Who has received and read how far, and what follows from it: the status of a message, and what is unread. Markers only grow. */
+import { LRUCache } from 'lru-cache';
 import type { ChatRef, Chats } from '../chats/chats.ts';
 import { hasCode, invalid, notFound } from '../errors.ts';
 import type { NewEvent } from '../events/event.ts';
@@ -34,6 +35,8 @@ export function createReceipts({ db, writeBatch, chats, logger, clock }: { db: D
   const store = createGroup<Move, void>(writeBatch, (sql, number, moves) => storeMoves(sql, number, moves, clock()));
   /** Who was told of within the last second, and whether there is more to tell. */
   const told = new Map<string, boolean>();
+  /** How many of the messages behind a marker are the person's own, up to a place. */
+  const ownCounts = new LRUCache<string, { upTo: number; own: number }>({ max: 20_000 });
   return { mark, laggards, counts, unread, firstUnread, totalUnread, readers, close };
 
   /**
@@ -126,18 +129,28 @@ export function createReceipts({ db, writeBatch, chats, logger, clock }: { db: D
 
   /**
    * Unread messages of people in chats: what came after the marker, less the person's own and what others' was deleted.
-   * Counted over narrow indexes, so that a long absence costs no scan of the messages.
+   * Counted over narrow indexes, so that a long absence costs no scan of the messages. What somebody wrote up to a place stays true: it is counted once.
    */
   async function unread(places: readonly { chatId: number; userId: number; readSeq: number; lastSeq: number }[]): Promise<number[]> {
-    const after = 'FROM "Message" m WHERE m."chatId" = t."chatId" AND m."seq" > t."readSeq" AND m."seq" <= t."lastSeq" AND';
-    const rows = await db.sql.all<{ chatId: number; userId: number; readSeq: number; own: number; gone: number }>(
-      `SELECT t."chatId", t."userId", t."readSeq", (SELECT count(*) ${after} m."senderId" = t."userId") AS "own", (SELECT count(*) ${after} m."deletedAt" IS NOT NULL AND m."senderId" <> t."userId") AS "gone"
-       FROM ${tableOf(db.engine, 't', { chatId: 'int', readSeq: 'int', lastSeq: 'int', userId: 'int' })}`,
-      [places],
+    const ofPlace = ({ chatId, userId, readSeq }: { chatId: number; userId: number; readSeq: number }): string => `${chatId} ${userId} ${readSeq}`;
+    const asked = places.map((place) => {
+      const counted = ownCounts.get(ofPlace(place));
+      // A place may be older than one that was asked for before.
+      return counted && counted.upTo <= place.lastSeq ? { ...place, ownFrom: counted.upTo, ownBefore: counted.own } : { ...place, ownFrom: place.readSeq, ownBefore: 0 };
+    });
+    const rows = await db.sql.all<{ chatId: number; userId: number; readSeq: number; lastSeq: number; own: number; gone: number }>(
+      `SELECT t."chatId", t."userId", t."readSeq", t."lastSeq",
+         t."ownBefore" + (SELECT count(*) FROM "Message" m WHERE m."chatId" = t."chatId" AND m."senderId" = t."userId" AND m."seq" > t."ownFrom" AND m."seq" <= t."lastSeq") AS "own",
+         (SELECT count(*) FROM "Message" m WHERE m."chatId" = t."chatId" AND m."seq" > t."readSeq" AND m."seq" <= t."lastSeq" AND m."deletedAt" IS NOT NULL AND m."senderId" <> t."userId") AS "gone"
+       FROM ${tableOf(db.engine, 't', { chatId: 'int', readSeq: 'int', lastSeq: 'int', userId: 'int', ownFrom: 'int', ownBefore: 'int' })}`,
+      [asked],
     );
-    const key = ({ chatId, userId, readSeq }: { chatId: number; userId: number; readSeq: number }): string => `${chatId} ${userId} ${readSeq}`;
-    const notCounted = new Map(rows.map((row) => [key(row), Number(row.own) + Number(row.gone)]));
-    return places.map((place) => place.lastSeq - place.readSeq - (notCounted.get(key(place)) ?? 0));
+    const notCounted = new Map<string, number>();
+    for (const row of rows) {
+      notCounted.set(`${ofPlace(row)} ${row.lastSeq}`, Number(row.own) + Number(row.gone));
+      if ((ownCounts.get(ofPlace(row))?.upTo ?? 0) < row.lastSeq) ownCounts.set(ofPlace(row), { upTo: row.lastSeq, own: Number(row.own) });
+    }
+    return places.map((place) => place.lastSeq - place.readSeq - (notCounted.get(`${ofPlace(place)} ${place.lastSeq}`) ?? 0));
   }
 
   /** The place of the first unread message, or null. Long runs of the own messages are passed over a bounded piece at a time. */
