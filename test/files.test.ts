@@ -1,13 +1,16 @@
 /** Files in messages: uploaded to a slot, looked at, sent, fetched by signed links, and gone when they should be. */
 import { createHash, randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { readdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
+import { platform } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { bearer, change, outcome, read, sight } from './kit/outcome.ts';
-import type { Person, Untyped } from './kit/person.ts';
-import { startTestServer, type TestServer } from './kit/server.ts';
+import { createPerson, type Person, type Untyped } from './kit/person.ts';
+import { startProcess } from './kit/process.ts';
+import { startTestServer, type TestServer, temporaryFolder } from './kit/server.ts';
 import { attachmentFields, fetched, put, type Slot, slotFor, storedFiles, upload } from './kit/upload.ts';
 
 const some = (people: Person[]) => people as [Person, Person, Person, Person];
@@ -425,6 +428,30 @@ describe('an upload', () => {
     await server.restart();
     expect(await put({ uploadUrl: server.url + url.pathname + url.search }, bytes)).toBe(204);
   });
+});
+
+it('an upload goes to the disk without being kept in memory', { timeout: 60_000 }, async () => {
+  await using folder = await temporaryFolder();
+  await using server = await startProcess({ DATA_DIR: folder.path, MAX_ATTACHMENT_BYTES: '400000000', MIN_FREE_BYTES: '0' });
+  const ada = await createPerson(server);
+  const chunk = Buffer.alloc(1_000_000, 7);
+  const size = 300 * chunk.length;
+  const slot = await change(ada, 'requestUpload', { fileName: 'large', contentType: 'text/plain', size }, 'uploadUrl');
+  const memory = (): number => Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${server.pid}/status`, 'utf8'))?.[1]) / 1024;
+  const before = platform() === 'linux' ? memory() : 0;
+  let most = before;
+  let sent = 0;
+  const body = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      if (platform() === 'linux') most = Math.max(most, memory());
+      if (sent === size) return controller.close();
+      controller.enqueue(chunk);
+      sent += chunk.length;
+    },
+  });
+  expect((await fetch(slot.uploadUrl, { method: 'PUT', body, duplex: 'half' } as RequestInit)).status).toBe(204);
+  expect(most - before).toBeLessThan(150);
+  await ada.close();
 });
 
 describe('a link', () => {

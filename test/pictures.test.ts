@@ -186,6 +186,18 @@ it('has everybody’s pictures in turn: who sends many heavy ones waits for them
   expect(new Set(outcomes)).toEqual(new Set(['done', 'top: UNAVAILABLE']));
 });
 
+it('shows somebody a page of many new pictures', { timeout: 60_000 }, async () => {
+  await using server = await startTestServer();
+  const ada = await server.person();
+  const bytes = await portrait('green', 1_200, 900);
+  const urls: string[] = [];
+  for (let made = 0; made < 40; made++) {
+    const { id } = await upload(ada, { bytes });
+    urls.push((await read(ada, 'query ($id: ID!) { node(id: $id) { ... on Attachment { image { url(width: 500) } } } }', { id })).image.url);
+  }
+  expect(new Set(await Promise.all(urls.map(status)))).toEqual(new Set([200]));
+});
+
 it('refuses what waits for its turn when the server stops', { timeout: 60_000 }, async () => {
   await using server = await startTestServer();
   const ada = await server.person();

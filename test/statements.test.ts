@@ -186,3 +186,17 @@ it('takes as many statements to hand a message to a hundred readers as to one', 
   expect(toOne).toBeLessThanOrEqual(6);
   expect(await delivering(own, readers, 10)).toBeLessThanOrEqual(4 * toOne);
 });
+
+it('tells many streams of a changed name in a few statements', async () => {
+  await using server = await startTestServer({ MAX_SOCKETS_PER_ACCOUNT: '100' });
+  const [ada, ben, eve] = (await server.people(3)) as [Person, Person, Person];
+  await ben.send({ username: eve.username }, 'hello');
+  const streams = await Promise.all(
+    Array.from({ length: 60 }, () => ben.follow('subscription { events { __typename ... on ChatUpdated { chat { name } } ... on UserUpdated { user { displayName } } } }')),
+  );
+  await new Promise((wake) => setTimeout(wake, 300));
+  const before = server.app.db.statements.count;
+  for (const who of [ada, eve]) await who.must('mutation { updateProfile(input: { displayName: "Else" }) { __typename } }');
+  for (const stream of streams) expect((await stream.next('ChatUpdated')).chat.name).toBe('Else');
+  expect(server.app.db.statements.count - before).toBeLessThan(40);
+});

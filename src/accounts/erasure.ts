@@ -10,6 +10,7 @@ import type { Log } from '../log.ts';
 import type { Viewer } from '../sessions/viewer.ts';
 import type { Database, Tx } from '../storage/database.ts';
 import type { Locks } from '../storage/locks.ts';
+import { oneOfList } from '../storage/sql.ts';
 import type { Accounts } from './accounts.ts';
 import type { Mail } from './mail.ts';
 import { foldName } from './names.ts';
@@ -60,6 +61,7 @@ export function createErasure({
   /** In the order in which they run. */
   const parts: ErasurePart[] = [{ atOnce: removeOwn, afterwards: leaveContactLists }];
   const running = new Map<number, Promise<boolean>>();
+  let traces: Promise<unknown> = Promise.resolve();
   let stopping = false;
   let resumed = false;
   return { parts, deleteAccount, finish, close };
@@ -119,21 +121,21 @@ export function createErasure({
 
   // ---------------------------------------------------------------- the rest
 
-  /** Removes the rest, once at a time for each account. Resolves to whether nothing is left; never fails, as it is tried again later. */
-  function begin(note: Note): Promise<boolean> {
+  /** Removes the rest and every trace of it. Resolves to whether nothing is left; never fails, as it is tried again later. */
+  async function begin(note: Note): Promise<boolean> {
+    return (await remove(note)) && (await leaveNoTrace([note]));
+  }
+
+  /** Once at a time for each account. */
+  function remove(note: Note): Promise<boolean> {
     const known = running.get(note.userId);
     if (known) return known;
-    const job = removeRest(note)
-      .catch((error: unknown) => {
-        logger.warn({ err: error, receiptId: note.receiptId }, 'a deleted account is not cleared away yet; trying again later');
-        return false;
-      })
-      .finally(() => running.delete(note.userId));
+    const job = trying([note], () => removeRest(note)).finally(() => running.delete(note.userId));
     running.set(note.userId, job);
     return job;
   }
 
-  async function removeRest({ userId, mode, receiptId }: Note): Promise<boolean> {
+  async function removeRest({ userId, mode }: Note): Promise<boolean> {
     for (const { afterwards } of parts) {
       for await (const _piece of afterwards?.(userId, mode as ErasureMode) ?? []) {
         if (stopping) return false;
@@ -141,9 +143,25 @@ export function createErasure({
       }
     }
     await mail.erase(userId);
-    if (!(await db.clearRemnants(() => !stopping))) return false;
-    logger.info({ receiptId }, 'nothing is left of a deleted account');
     return true;
+  }
+
+  /** For many accounts at once: it goes through the whole database. */
+  async function leaveNoTrace(notes: readonly Note[]): Promise<boolean> {
+    const clearing = trying(notes, () => db.clearRemnants(() => !stopping));
+    traces = Promise.all([traces, clearing]);
+    const cleared = await clearing;
+    if (cleared) for (const { receiptId } of notes) logger.info({ receiptId }, 'nothing is left of a deleted account');
+    return cleared;
+  }
+
+  async function trying(notes: readonly Note[], job: () => Promise<boolean>): Promise<boolean> {
+    try {
+      return await job();
+    } catch (error) {
+      logger.warn({ err: error, receiptIds: notes.map(({ receiptId }) => receiptId) }, 'a deleted account is not cleared away yet; trying again later');
+      return false;
+    }
   }
 
   /**
@@ -154,23 +172,24 @@ export function createErasure({
     // Another node may be at work on what is younger; on SQLite there is none.
     const youngest = !resumed && db.engine === 'sqlite' ? Number.POSITIVE_INFINITY : settled;
     resumed = true;
-    const notes = await db.read.erasure.findMany({ orderBy: { startedAt: 'asc' } });
-    let finished = 0;
-    for (const note of notes) {
-      if (stopping) return finished;
+    const removed: Note[] = [];
+    for (const note of await db.read.erasure.findMany({ orderBy: { startedAt: 'asc' } })) {
+      if (stopping) return 0;
       if (note.startedAt.getTime() > youngest || running.has(note.userId)) continue;
       for (const job of await write((tx, append) => removeAtOnce(tx, append, note.userId))) job();
-      if (!(await begin(note)) || note.startedAt.getTime() > settled) continue;
-      await db.sqlTransaction((sql) => sql.all('DELETE FROM "Erasure" WHERE "userId" = ?', [note.userId]));
-      finished++;
+      if (await remove(note)) removed.push(note);
     }
-    return finished;
+    if (removed.length === 0 || !(await leaveNoTrace(removed))) return 0;
+    const last = removed.filter(({ startedAt }) => startedAt.getTime() <= settled).map(({ userId }) => userId);
+    await db.sqlTransaction((sql) => sql.all(`DELETE FROM "Erasure" WHERE ${oneOfList(sql.engine, '"userId"')}`, [last]));
+    return last.length;
   }
 
   /** Stops behind the piece that is under way. What is left is gone on with after the next start. */
   async function close(): Promise<void> {
     stopping = true;
     await Promise.all(running.values());
+    await traces;
   }
 
   // ---------------------------------------------------------------- what accounts themselves have

@@ -259,7 +259,7 @@ export function createChatLists({
     return chatIds.map((id) => counts.get(id) ?? 0);
   }
 
-  /** The members of a room that the viewer was shown, at most `limit`. */
+  /** The members of a room, at most `limit`. */
   async function memberIds(roomId: number, limit: number): Promise<number[]> {
     const rows = await db.sql.all<{ userId: number }>('SELECT m."userId" FROM "Member" m WHERE m."chatId" = ? ORDER BY m."userId" LIMIT ?', [roomId, limit]);
     return rows.map(({ userId }) => userId);

@@ -3,6 +3,7 @@
  * log is handed each new event; whoever is not (resuming, or slow) reads the log in pages until level. A stream holds a cursor and at most one page.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import DataLoader from 'dataloader';
 import type { Config } from '../config.ts';
 import { hasCode, notFound } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -48,6 +49,10 @@ export function createFollowers({
 }) {
   let stopped = false;
   const toWake: (() => void)[] = [];
+  /** What a person's new name is to each of their dialogs. */
+  const dialogsUpdated = new WeakMap<LogEvent, Map<number, LogEvent>>();
+  /** Many streams ask for theirs at once. Nothing is remembered. */
+  const dialogs = new DataLoader<Pair, number | null>(dialogIds, { cache: false, maxBatchSize: 500 });
   const beats = setInterval(beat, Math.min(1000, config.HEARTBEAT_SECONDS * 250));
   beats.unref();
   return {
@@ -143,11 +148,18 @@ export function createFollowers({
 
   /** Which of the filter's dialogs are open by now. The stream reads the log only afterwards, so one that opens meanwhile is seen there. */
   async function findDialogs(stream: Stream): Promise<void> {
+    const pairs = [...stream.unopened];
+    for (const [index, chatId] of (await dialogIds(pairs)).entries()) if (chatId !== null) openDialog(stream, pairs[index] as Pair, chatId);
+  }
+
+  /** The chats of dialogs; null for one that is not open. */
+  async function dialogIds(pairs: readonly Pair[]): Promise<(number | null)[]> {
     const rows = await db.sql.all<Pair & { id: number }>(
       `SELECT c."id", t."low", t."high" FROM ${tableOf(db.engine, 't', { low: 'int', high: 'int' })} JOIN "Chat" c ON c."lowUserId" = t."low" AND c."highUserId" = t."high"`,
-      [stream.unopened],
+      [pairs],
     );
-    for (const row of rows) openDialog(stream, row, row.id);
+    const ids = new Map(rows.map(({ id, low, high }) => [`${low} ${high}`, id]));
+    return pairs.map(({ low, high }) => ids.get(`${low} ${high}`) ?? null);
   }
 
   /** A dialog of the filter has got its chat. */
@@ -271,13 +283,19 @@ export function createFollowers({
     return options.only ? endUnlessReadable(stream).then(seenIf) : seenIf(person.chats.has((event as { chatId: number }).chatId));
   }
 
-  async function ownDialogUpdated(stream: Stream, { number, at, userId }: EventOf<'peer-updated'>): Promise<LogEvent | null> {
+  async function ownDialogUpdated(stream: Stream, event: EventOf<'peer-updated'>): Promise<LogEvent | null> {
+    const { number, at, userId } = event;
     const { options, person, chatIds } = stream;
-    const people = [Math.min(userId, options.userId), Math.max(userId, options.userId)];
     if (person.chats.size === 0) return null;
-    const [dialog] = await insist(stream, () => db.sql.all<{ id: number }>('SELECT "id" FROM "Chat" WHERE "lowUserId" = ? AND "highUserId" = ?', people));
-    if (!dialog || !person.chats.has(dialog.id) || (chatIds && !chatIds.has(dialog.id))) return null;
-    return { type: 'chat-updated', number, at, chatId: dialog.id };
+    const pair = { low: Math.min(userId, options.userId), high: Math.max(userId, options.userId) };
+    const chatId = await insist(stream, () => dialogs.load(pair));
+    if (chatId === null || !person.chats.has(chatId) || chatIds?.has(chatId) === false) return null;
+    // The same for all who have this dialog: what is read for it is read once.
+    const ofDialogs = dialogsUpdated.get(event) ?? new Map<number, LogEvent>();
+    dialogsUpdated.set(event, ofDialogs);
+    const updated = ofDialogs.get(chatId) ?? { type: 'chat-updated', number, at, chatId };
+    ofDialogs.set(chatId, updated);
+    return updated;
   }
 
   async function endUnlessReadable(stream: Stream): Promise<boolean> {
@@ -296,6 +314,7 @@ export function createFollowers({
 
   /** The stream's one chat is lost: it ends without a last word. */
   function lose(stream: Stream): void {
+    if (stream.ending) return;
     stream.queue = [];
     stream.ending = true;
     stream.behind = false;

@@ -1,4 +1,5 @@
 /** The live end of the log: what is new, who is told of it, and the streams that hand it out, put together. */
+import { LRUCache } from 'lru-cache';
 import type { Config } from '../config.ts';
 import type { Log } from '../log.ts';
 import type { Database } from '../storage/database.ts';
@@ -8,6 +9,8 @@ import type { EventLog } from './event-log.ts';
 import { createFollowers } from './follower.ts';
 import { createNewest } from './newest.ts';
 
+/** What was read for those who are handed an event, at one position of the log. */
+export type Reads = { cursor: string; readAt: number; loaders: Map<string, unknown> };
 export type Tail = Awaited<ReturnType<typeof createTail>>;
 
 export async function createTail({
@@ -50,6 +53,8 @@ export async function createTail({
     },
     /** Called when what was followed cannot be gone on with: streams end, to be resumed, and connections should, too. */
     onSkip: (listener: () => void): void => void skipListeners.add(listener),
+    /** Of the events that were handed out lately: what was read is large, and soon nobody asks for it any more. */
+    reads: new LRUCache<LogEvent, Reads>({ max: 100 }),
     close: (): void => {
       newest.stop();
       followers.close();

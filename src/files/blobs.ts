@@ -115,6 +115,13 @@ export async function openBlobs(folder: string, installation: string) {
   }
 }
 
+/** All of them. */
+export async function bytesOf(bytes: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of bytes) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
 async function namesIn(folder: string): Promise<string[]> {
   try {
     return await readdir(folder);

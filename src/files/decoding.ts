@@ -7,8 +7,9 @@ import { AppError } from '../errors.ts';
 export type Decoding = ReturnType<typeof createDecoding>;
 type Job = { run: () => Promise<void>; refuse: (error: AppError) => void };
 
-const mostWaitingOfOne = 20;
-const mostWaiting = 2_000;
+/** One's own uploads, which are repeated when they are refused; pages of pictures are not. */
+export const mostUploadsWaiting = 20;
+const mostWaiting = 10_000;
 /** A second's work or so. */
 const heavyPixels = 16_000_000;
 /** AVIF takes so much longer than the other formats. */
@@ -26,11 +27,10 @@ export function createDecoding() {
   let closed = false;
   return { inTurn, close };
 
-  /** Runs a job when it is its turn. Fails with UNAVAILABLE when too many wait, of the account or in all, and when the server stops first. */
-  async function inTurn<T>(accountId: number, heavy: boolean, job: () => Promise<T>): Promise<T> {
+  /** Runs a job when it is its turn. Fails with UNAVAILABLE when too many wait, `mostOfOne` of the account or 10,000 in all, and when the server stops first. */
+  async function inTurn<T>(accountId: number, heavy: boolean, mostOfOne: number, job: () => Promise<T>): Promise<T> {
     if (closed) throw stopping();
-    if ((waitingOf.get(accountId) ?? 0) >= mostWaitingOfOne || waiting >= mostWaiting)
-      throw new AppError('UNAVAILABLE', undefined, 'Too many pictures at once: try again in a moment.');
+    if ((waitingOf.get(accountId) ?? 0) >= mostOfOne || waiting >= mostWaiting) throw new AppError('UNAVAILABLE', undefined, 'Too many pictures at once: try again in a moment.');
     waiting++;
     waitingOf.set(accountId, (waitingOf.get(accountId) ?? 0) + 1);
     try {

@@ -4,8 +4,8 @@
  */
 import { fileTypeFromBuffer } from 'file-type';
 import sharp from 'sharp';
-import { type Blobs, derivedKey } from './blobs.ts';
-import { type Decoding, isHeavy } from './decoding.ts';
+import { type Blobs, bytesOf, derivedKey } from './blobs.ts';
+import { type Decoding, isHeavy, mostUploadsWaiting } from './decoding.ts';
 
 export type Images = ReturnType<typeof createImages>;
 
@@ -26,6 +26,8 @@ const loaders = ['Jpeg', 'Png', 'Webp', 'Nsgif', 'Heif'].map((name) => `VipsFore
 const mostPixels = 40_000_000;
 const largestFile = 64 * 1024 * 1024;
 const mostSeconds = 8;
+/** Of one who looks at many new pictures. */
+const mostPicturesWaiting = 1_000;
 
 /** What a browser might run when it is told the truth about it. */
 const active = /html|xml|svg|script|xsl|mathml|flash|java|mht/;
@@ -71,7 +73,7 @@ export function createImages({ blobs, decoding }: { blobs: Pick<Blobs, 'put' | '
     const said = await open(head)
       .metadata()
       .catch(() => ({ width: null, height: null }));
-    return decoding.inTurn(accountId, isHeavy({ ...said, type }), () => decodeAll(key));
+    return decoding.inTurn(accountId, isHeavy({ ...said, type }), mostUploadsWaiting, () => decodeAll(key));
   }
 
   async function decodeAll(key: string): Promise<{ width: number; height: number } | null> {
@@ -85,7 +87,9 @@ export function createImages({ blobs, decoding }: { blobs: Pick<Blobs, 'put' | '
   async function picture(accountId: number, { blobKey, contentType, width, height }: Picture, size: number): Promise<Buffer | null> {
     const kept = await readAll(derivedKey(blobKey, size));
     // Somebody else may have had their turn first.
-    return kept ?? decoding.inTurn(accountId, isHeavy({ width, height, type: contentType }), async () => (await readAll(derivedKey(blobKey, size))) ?? make(blobKey, size));
+    if (kept) return kept;
+    const job = async (): Promise<Buffer | null> => (await readAll(derivedKey(blobKey, size))) ?? make(blobKey, size);
+    return decoding.inTurn(accountId, isHeavy({ width, height, type: contentType }), mostPicturesWaiting, job);
   }
 
   /** The original is decoded for two sizes only; the others are made of these. */
@@ -113,7 +117,7 @@ export function createImages({ blobs, decoding }: { blobs: Pick<Blobs, 'put' | '
 
   async function readAll(key: string): Promise<Buffer | null> {
     const found = await blobs.get(key);
-    return found && collect(found.bytes);
+    return found && bytesOf(found.bytes);
   }
 }
 
@@ -131,10 +135,4 @@ const scaled = (bytes: Buffer, size: number): Promise<Buffer> =>
 async function decode(bytes: Buffer): Promise<{ width: number; height: number; small: Buffer }> {
   const { width, height } = (await open(bytes).metadata()).autoOrient;
   return { width, height, small: await scaled(bytes, firstSize) };
-}
-
-async function collect(bytes: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of bytes) chunks.push(chunk);
-  return Buffer.concat(chunks);
 }

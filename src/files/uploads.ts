@@ -12,7 +12,7 @@ import type { Database } from '../storage/database.ts';
 import { type AttachmentRow, toAttachmentRow } from '../storage/rows.ts';
 import { forUpdate, type Sql } from '../storage/sql.ts';
 import { createQueues } from '../turns.ts';
-import { type Blobs, newBlobKey } from './blobs.ts';
+import { type Blobs, bytesOf, newBlobKey } from './blobs.ts';
 import type { Files } from './files.ts';
 import { headBytes, type Images, typeOf } from './images.ts';
 import type { Links, UploadLink } from './links.ts';
@@ -159,7 +159,7 @@ export function createUploads({
       if (row.state === 'COMPLETE') return mustStillSee(viewer, row);
       const head = row.state === 'UPLOADED' ? await blobs.get(row.blobKey, { start: 0, end: headBytes - 1 }) : null;
       if (!head) throw invalid('attachmentId', 'missing', 'The bytes are not here: PUT them to `uploadUrl` first, all of them.');
-      const beginning = await collect(head.bytes);
+      const beginning = await bytesOf(head.bytes);
       const contentType = await typeOf(beginning, row.contentType);
       const sides = await images.measure(viewer.userId, row.blobKey, contentType, row.size, beginning);
       const [completed] = await db.sqlTransaction((sql) =>
@@ -205,14 +205,22 @@ class Misfit extends Error {
 
 /** Does not wait for bytes that may never come once the upload has ended. */
 async function* untilEnded(bytes: AsyncIterable<Uint8Array>, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-  const ended = new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(new Misfit('gone'))));
-  ended.catch(() => {});
   const chunks = bytes[Symbol.asyncIterator]();
   for (;;) {
-    const next = await Promise.race([chunks.next(), ended]);
+    const next = await unlessEnded(chunks.next(), signal);
     if (next.done) return;
     yield next.value;
   }
+}
+
+/** Not by Promise.race with one promise for all: that would keep every chunk until the upload is over. */
+function unlessEnded<T>(job: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const end = (): void => reject(new Misfit('gone'));
+    if (signal.aborted) end();
+    signal.addEventListener('abort', end);
+    job.then(resolve, reject).finally(() => signal.removeEventListener('abort', end));
+  });
 }
 
 async function* counted(bytes: AsyncIterable<Uint8Array>, size: number, digest: Hash, announced: string | null): AsyncGenerator<Uint8Array> {
@@ -225,12 +233,6 @@ async function* counted(bytes: AsyncIterable<Uint8Array>, size: number, digest: 
   }
   if (taken < size) throw new Misfit('too-few');
   if (announced !== null && digest.copy().digest('hex') !== announced) throw new Misfit('other-digest');
-}
-
-async function collect(bytes: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of bytes) chunks.push(chunk);
-  return Buffer.concat(chunks);
 }
 
 /** A name to show and to save under: the last part of a path, without control characters and without those that turn the direction of text around. Null when nothing is left. */

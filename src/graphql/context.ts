@@ -1,8 +1,8 @@
 /** What a resolver is given: who asks, the domains, and loaders that live as long as one request or one delivered event. */
 import DataLoader from 'dataloader';
-import { LRUCache } from 'lru-cache';
 import type { App } from '../app.ts';
 import { AppError, type ErrorCode } from '../errors.ts';
+import type { LogEvent } from '../events/event.ts';
 import type { Viewer } from '../sessions/viewer.ts';
 
 /** Of the connection a request came on. */
@@ -45,10 +45,6 @@ export function createContext(app: App, client: Client, who: { viewer: Viewer | 
   return { app, client, viewer: who.viewer, refusal: who.refusal ?? 'UNAUTHENTICATED', eventCursor: app.tail.cursor(), loaders: new Map(), sharedLoaders: new Map() };
 }
 
-/** What was read for those who are handed an event, at one position of the log. */
-type Shared = { cursor: string; readAt: number; loaders: Map<string, unknown> };
-/** Of the events that were delivered lately: their results are large, and soon nobody asks for them any more. */
-const sharedOf = new LRUCache<object, Shared>({ max: 100 });
 /** Presence changes without an event: what was read is not kept for longer. */
 const sharedForMs = 1_000;
 
@@ -56,12 +52,13 @@ const sharedForMs = 1_000;
  * The same asker with fresh loaders: one delivered item must not see what an earlier one read. What does not depend on the viewer is read once
  * for all who are delivered the same event, until something else happens: a later replay shows what is true then.
  */
-export function freshContext(context: Context, event: object | null): Context {
+export function freshContext(context: Context, event: LogEvent | null): Context {
   const eventCursor = context.app.tail.cursor();
-  let shared = event ? sharedOf.get(event) : undefined;
+  const { reads } = context.app.tail;
+  let shared = event ? reads.get(event) : undefined;
   if (!shared || shared.cursor !== eventCursor || performance.now() - shared.readAt > sharedForMs) {
     shared = { cursor: eventCursor, readAt: performance.now(), loaders: new Map() };
-    if (event) sharedOf.set(event, shared);
+    if (event) reads.set(event, shared);
   }
   return { ...context, eventCursor, loaders: new Map(), sharedLoaders: shared.loaders };
 }

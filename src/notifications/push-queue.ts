@@ -235,6 +235,9 @@ async function setPosition(sql: Sql, number: number): Promise<void> {
 
 /** Stores what became of a batch of pushes. */
 async function storeResults(sql: Sql, number: Numbering, results: readonly Result[]): Promise<Outcome<void>[]> {
+  const deviceIds = [...new Set(results.map(({ deviceId }) => deviceId))];
+  // Everybody takes the devices first, in order, and their pushes then.
+  if (sql.engine === 'postgresql') await sql.all(`SELECT "id" FROM "PushDevice" WHERE ${oneOfList(sql.engine, '"id"')} ORDER BY "id" FOR UPDATE`, [deviceIds]);
   const gone = await removeDevices(sql, [...new Set(results.filter(({ outcome }) => outcome === 'device gone').map(({ deviceId }) => deviceId))]);
   await sql.all(`DELETE FROM "Push" WHERE ${oneOfList(sql.engine, '"id"')}`, [results.filter(({ outcome }) => outcome !== 'later').map(({ id }) => id)]);
   const later = results.filter((result) => result.outcome === 'later');

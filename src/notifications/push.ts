@@ -27,6 +27,8 @@ const inFlightOfOne = 5;
 const claimedAtOnce = 10;
 /** Of those under way, to devices of which it is not known that they take anything. */
 const doubtfulAtMost = 20;
+/** Of those taken at once; more are taken when nothing else is due. */
+const doubtfulAtOnce = 3;
 const answerWithinMs = 10_000;
 const longestWaitMs = 3_600_000;
 const stopWithinMs = 1_000;
@@ -101,20 +103,23 @@ export function createPush({
 
   async function sendDue(): Promise<void> {
     clearTimeout(nextLook);
+    // Somebody may ask while it is found out when to look again, and is told that this is at work.
     while (sendAgain && !stopping.signal.aborted) {
-      sendAgain = false;
-      try {
-        for (;;) {
-          const claimed = await claim();
-          if (claimed.length === 0 || stopping.signal.aborted) break;
-          await start(claimed);
+      while (sendAgain && !stopping.signal.aborted) {
+        sendAgain = false;
+        try {
+          for (;;) {
+            const claimed = await claim();
+            if (claimed.length === 0 || stopping.signal.aborted) break;
+            await start(claimed);
+          }
+        } catch (error) {
+          await tryLater(error, 'pushes wait for the database');
+          sendAgain = true;
         }
-      } catch (error) {
-        await tryLater(error, 'pushes wait for the database');
-        sendAgain = true;
       }
+      if (!stopping.signal.aborted) await waitForNext();
     }
-    if (!stopping.signal.aborted) await waitForNext();
   }
 
   /** Wakes up when the next try is due, or to look after what other nodes have left. */
@@ -132,9 +137,10 @@ export function createPush({
     const underWay = [...inFlight.values()];
     const doubtful = underWay.filter((push) => push.doubtful).length;
     const free = Math.min(inFlightAtMost - underWay.length, claimedAtOnce);
-    const taken = free <= 0 ? [] : await queue.claim(free, false, underWay, inFlightOfOne);
-    const left = Math.min(free - taken.length, doubtfulAtMost - doubtful);
-    return left <= 0 ? taken : [...taken, ...(await queue.claim(left, true, underWay, inFlightOfOne))];
+    const forDoubtful = Math.min(free, doubtfulAtOnce, doubtfulAtMost - doubtful);
+    const taken = forDoubtful <= 0 ? [] : await queue.claim(forDoubtful, true, underWay, inFlightOfOne);
+    const left = free - taken.length;
+    return left <= 0 ? taken : [...taken, ...(await queue.claim(left, false, underWay, inFlightOfOne))];
   }
 
   /** Begins to send those that are still worth it. */

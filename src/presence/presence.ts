@@ -23,8 +23,8 @@ type Person = {
   /** Ends the activity, or the grace. */
   timer: NodeJS.Timeout | undefined;
 };
-/** `alone`: its stream carries nothing that tells of new people otherwise. */
-type Watcher = { follower: Follower; subjects: Set<number>; alone: boolean };
+/** `alone`: its stream carries nothing that tells of new people otherwise. `lost`: who went while it was asked who there is. */
+type Watcher = { follower: Follower; subjects: Set<number>; alone: boolean; lost: Set<number> | null };
 /** Where new people of a watcher come from: those close to somebody, the members of a room, or nowhere. */
 type Source = { closeTo: number } | { roomId: number } | null;
 export type Scope = { userIds: readonly number[] } | { closeTo: number } | { roomId: number; members: () => Promise<readonly number[]> };
@@ -192,7 +192,7 @@ export function createPresence({ db, tail, config, clock, logger }: { db: Databa
     alone: boolean,
     findSubjects: () => Promise<readonly number[]>,
   ): Promise<{ live: Follower; subjects: readonly number[] }> {
-    const watcher: Watcher = { follower, subjects: new Set(), alone };
+    const watcher: Watcher = { follower, subjects: new Set(), alone, lost: new Set() };
     if (source && 'closeTo' in source) addTo(closeWatchers, source.closeTo, watcher);
     else if (source) addTo(roomWatchers, source.roomId, watcher);
     const stop = (): void => {
@@ -217,7 +217,8 @@ export function createPresence({ db, tail, config, clock, logger }: { db: Databa
       },
     };
     try {
-      const subjects = await findSubjects();
+      const subjects = (await findSubjects()).filter((subject) => !watcher.lost?.has(subject));
+      watcher.lost = null;
       for (const subject of subjects) addSubject(watcher, subject);
       return { live, subjects };
     } catch (error) {
@@ -271,12 +272,14 @@ export function createPresence({ db, tail, config, clock, logger }: { db: Databa
   function addSubject(watcher: Watcher, subject: number): boolean {
     if (watcher.subjects.has(subject)) return false;
     watcher.subjects.add(subject);
+    watcher.lost?.delete(subject);
     addTo(watchersOf, subject, watcher);
     return true;
   }
 
   function dropSubject(watcher: Watcher, subject: number): void {
     watcher.subjects.delete(subject);
+    watcher.lost?.add(subject);
     dropFrom(watchersOf, subject, watcher);
   }
 

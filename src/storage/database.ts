@@ -12,6 +12,7 @@ import { type Engine, prismaSql, type Sql } from './sql.ts';
 
 const busyTries = 10;
 const busyPauseMs = 100;
+const longestPauseMs = 250;
 
 export type Tx = Prisma.TransactionClient;
 export type Database = Awaited<ReturnType<typeof openDatabase>>;
@@ -65,12 +66,18 @@ export async function openDatabase(config: Config, log: Log, onUnavailable: () =
      */
     clearRemnants: createPasses(async (mayGoOn: () => boolean) => {
       for (let page: number | null = 1, tries = 0; page !== null; ) {
-        const startedAt = performance.now();
-        const next: number | null | 'busy' = await guarded(onUnavailable, () => takeTurn(() => connections.clearRemnants(page as number)));
+        let tookMs = 0;
+        const job = async (): Promise<number | null | 'busy'> => {
+          const startedAt = performance.now();
+          const cleared = await connections.clearRemnants(page as number);
+          tookMs = performance.now() - startedAt;
+          return cleared;
+        };
+        const next = await guarded(onUnavailable, () => takeTurn(job));
         if (!mayGoOn() || (next === 'busy' && ++tries >= busyTries)) return false;
         if (next !== 'busy') [page, tries] = [next, 0];
         // Most of the time is the others'.
-        if (page !== null) await sleep(next === 'busy' ? busyPauseMs : 4 * (performance.now() - startedAt), undefined, { ref: false });
+        if (page !== null) await sleep(next === 'busy' ? busyPauseMs : Math.min(longestPauseMs, 4 * tookMs), undefined, { ref: false });
       }
       await connections.syncRemnants();
       return true;

@@ -26,12 +26,16 @@ const zeros = Buffer.alloc(65_536);
  */
 export function createRemnants(file: string) {
   let descriptor: number | null = null;
-  return { clear, sync, close };
+  return { canClear, clear, sync, close };
+
+  /** False for a file that is not as expected: nothing is cleared in it. */
+  function canClear(): boolean {
+    return layoutOf(descriptorOf()).pages > 0;
+  }
 
   /** Clears a piece of the file from page `from` (the first is 1) on. Returns the page to go on with, or null at the end. Blocks for a few milliseconds. */
   function clear(from: number): number | null {
-    // Kept open: closing it would give back the locks that SQLite holds on the file (POSIX ties them to the process, not to the descriptor).
-    const fd = (descriptor ??= openSync(file, 'r+'));
+    const fd = descriptorOf();
     const { pageBytes, usableBytes, pages } = layoutOf(fd);
     const count = Math.min(Math.floor(pieceBytes / pageBytes), pages - from + 1);
     if (count < 1) return null;
@@ -45,6 +49,11 @@ export function createRemnants(file: string) {
         writeSync(fd, zeros, 0, unused.end - unused.start, start + index * pageBytes + unused.start);
     }
     return from + count <= pages ? from + count : null;
+  }
+
+  /** Kept open: closing it would give back the locks that SQLite holds on the file (POSIX ties them to the process, not to the descriptor). */
+  function descriptorOf(): number {
+    return (descriptor ??= openSync(file, 'r+'));
   }
 
   /** Resolves when what was cleared is cleared on the disk, too. */

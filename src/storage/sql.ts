@@ -103,12 +103,7 @@ export function toPostgres(param: Param): unknown {
  * Whoever took a row of a queue did so for as long as its lease runs. On SQLite there is one server, and when it starts nobody else is at work: what was taken
  * is due again.
  */
-export async function freeClaims(
-  db: { engine: Engine; sqlTransaction<T>(job: (sql: Sql) => Promise<T>): Promise<T> },
-  queue: 'Mail' | 'Push',
-  leaseMs: number,
-  now: Date,
-): Promise<void> {
+export async function freeClaims(db: { engine: Engine; sqlTransaction<T>(job: (sql: Sql) => Promise<T>): Promise<T> }, queue: string, leaseMs: number, now: Date): Promise<void> {
   if (db.engine !== 'sqlite') return;
   await db.sqlTransaction((sql) =>
     sql.all(`UPDATE "${queue}" SET "nextTryAt" = ? WHERE "tries" > 0 AND "nextTryAt" > ? AND "nextTryAt" <= ?`, [now, now, new Date(now.getTime() + leaseMs)]),

@@ -98,10 +98,11 @@ export async function openSqlite(config: Config, log: Log, count: () => void): P
         writer.pragma('busy_timeout = 0');
         try {
           if ((writer.pragma('wal_checkpoint(TRUNCATE)') as { busy: number }[])[0]?.busy !== 0) return 'busy';
-          writer.exec('BEGIN IMMEDIATE');
+          if (!beginsAtOnce(writer)) return 'busy';
           try {
             // Another process wrote in between.
             if (statSync(`${file}-wal`).size > 0) return 'busy';
+            if (from === 1 && !remnants.canClear()) log.warn('the database file is too large, or makes room by itself: copies of moved rows may be left in it (npm run compact)');
             return remnants.clear(from);
           } finally {
             writer.exec('ROLLBACK');
@@ -125,6 +126,17 @@ export async function openSqlite(config: Config, log: Log, count: () => void): P
       throw new DatabaseError(`${shown} in DATA_DIR is not a database (or is damaged). Nothing was changed. Restore a backup, or move the file away to begin with a new database.`);
     }
     if (/SQLITE_(CANTOPEN|READONLY|PERM)/.test(causes(error))) throw new DatabaseError(`${shown} in DATA_DIR cannot be opened for writing: ${(error as Error).message}`);
+    throw error;
+  }
+}
+
+/** False when another process writes. */
+function beginsAtOnce(connection: Sqlite.Database): boolean {
+  try {
+    connection.exec('BEGIN IMMEDIATE');
+    return true;
+  } catch (error) {
+    if (/SQLITE_BUSY/.test(causes(error))) return false;
     throw error;
   }
 }

@@ -7,6 +7,8 @@ export type Outlet = ReturnType<ReturnType<typeof createOutlets>['open']>;
 
 /** There is room while a socket has less than this unsent. */
 const lowWaterBytes = 65_536;
+/** One piece has not much more than this. */
+const pieceBytes = 16_384;
 
 export function createOutlets(config: Pick<Config, 'SLOW_CONSUMER_BYTES' | 'SLOW_CONSUMER_SECONDS'>) {
   const gathered = new Set<Duplex>();
@@ -22,12 +24,16 @@ export function createOutlets(config: Pick<Config, 'SLOW_CONSUMER_BYTES' | 'SLOW
     function send(text: string): void {
       if (socket.readyState !== socket.OPEN) return;
       stuckSince ??= Date.now();
+      // What was written in this turn, the reader has not been asked to take yet.
+      const unsent = gathered.has(connection) ? 0 : socket.bufferedAmount;
       gather(connection);
       socket.send(text, () => {
         stuckSince = socket.bufferedAmount > 0 ? Date.now() : null;
         if (socket.bufferedAmount < lowWaterBytes) release();
       });
-      if (socket.bufferedAmount > config.SLOW_CONSUMER_BYTES) overflow();
+      if (unsent > config.SLOW_CONSUMER_BYTES) overflow();
+      // A slow reader takes a small piece in time, and so shows that it takes anything.
+      else if (connection.writableLength > pieceBytes && gathered.delete(connection)) connection.uncork();
     }
 
     /** Resolves when the socket takes more; undefined when it does now. */

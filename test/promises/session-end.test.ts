@@ -122,6 +122,26 @@ describe('a session ends within a second, its token at once', () => {
     });
   }
 
+  it('with its last word, also when the one chat of a stream is lost at the same moment', async () => {
+    await using server = await startTestServer();
+    const [ada, bob] = (await server.people(2)) as [Person, Person];
+    await ada.createRoom({ visibility: 'PRIVATE', members: [{ id: bob.id }] });
+    const { tail, db } = server.app;
+    const [{ userId, sessionId, chatId }] = (await db.sql.all<{ userId: number; sessionId: number; chatId: number }>(
+      'SELECT s."userId", s."id" AS "sessionId", m."chatId" FROM "Session" s JOIN "Member" m ON m."userId" = s."userId" WHERE m."role" = ?',
+      ['MEMBER'],
+    )) as [{ userId: number; sessionId: number; chatId: number }];
+    const follower = await tail.follow({ userId, sessionId, expiresAt: new Date(Date.now() + 60_000), chats: [chatId], only: true });
+    const next = follower.next();
+    const stored = { number: tail.head() + 1, at: new Date(), userId };
+    // As another node wrote them, read together.
+    tail.offer([
+      { ...stored, type: 'session-ended', sessionId, reason: 'LOGGED_OUT' },
+      { ...stored, number: stored.number + 1, type: 'chat-removed', chatId, reason: 'REMOVED' },
+    ]);
+    expect((await next).value).toMatchObject({ type: 'ended', reason: 'LOGGED_OUT' });
+  });
+
   it('by logout everywhere, all of them', async () => {
     await using server = await startTestServer();
     const ana = await server.person();

@@ -59,11 +59,28 @@ it('an idle socket may leave 1,500 events unread, and then reads them all', asyn
     await until(
       () => messagesOf(items()).length >= 1_500,
       () => `only ${items().length} came`,
+      20_000,
     );
     expect(messagesOf(items()).map((message) => message.seq)).toEqual(seqsTo(1_500));
     expect(items().filter((item) => !['MessageAdded', 'NotificationAdded'].includes(item.__typename))).toEqual([]);
   }
   expect(JSON.stringify(raw.got)).not.toContain('not for all');
+});
+
+it('a large answer is no reason to close the socket of who reads it', { timeout: 60_000 }, async () => {
+  await using server = await startTestServer();
+  const ada = await server.person();
+  const room = await ada.createRoom();
+  await flood(ada, room, 100);
+  const reading = await openRawSocket(server, { init: { authorization: `Bearer ${ada.token}` } });
+  const page = (alias: string): string => `${alias}: chat(id: $id) { messages(first: 100) { nodes { id seq text } } }`;
+  reading.subscribe('1', `query ($id: ID!) { ${page('a')} ${page('b')} }`, { id: room.id });
+  const answer = await reading.message((message) => message.type === 'next', 20_000);
+  expect(JSON.stringify(answer).length).toBeGreaterThan(1_500_000);
+  reading.subscribe('2', '{ me { id } }');
+  await reading.message((message) => message.type === 'next' && message.id === '2');
+  expect(reading.closed).toBeNull();
+  reading.socket.close();
 });
 
 it('twenty sockets that take nothing cost little memory, others receive in time, and the process lives', async () => {
