@@ -50,6 +50,7 @@ export async function createApp(config: Config, log: Log) {
   const clock = (): Date => new Date();
   const metrics = createMetrics();
   const db = await openDatabase(config, log, metrics.databaseError);
+  if (db.engine === 'postgresql' && config.NODE_POLL_MS === 0) log.warn('NODE_POLL_MS is 0: this server does not hear of what other servers on the same database do');
   const locks = createLocks(db.engine);
   const eventLog = createEventLog({ db, config, clock });
   const tail = await createTail({
@@ -119,7 +120,7 @@ export async function createApp(config: Config, log: Log) {
     createFileErasure({ db, write, locks, files, uploads }),
   );
   await mail.start({ 'password-reset': passwordReset.writeReset, 'password-changed': passwordReset.writeChanged });
-  const stopUpkeep = startUpkeep({ eventLog, tail, messages, files, sessions, passwordReset, erasure, notifications, pushDevices, push, logger: log });
+  const stopUpkeep = startUpkeep({ eventLog, tail, messages, receipts, files, sessions, passwordReset, erasure, notifications, pushDevices, push, logger: log });
   return {
     config,
     log,

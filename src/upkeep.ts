@@ -7,6 +7,7 @@ import type { Tail } from './events/tail.ts';
 import type { Files } from './files/files.ts';
 import type { Log } from './log.ts';
 import type { Messages } from './messages/messages.ts';
+import type { Receipts } from './messages/receipts.ts';
 import type { Notifications } from './notifications/notifications.ts';
 import type { Push } from './notifications/push.ts';
 import type { PushDevices } from './notifications/push-devices.ts';
@@ -19,6 +20,7 @@ export function startUpkeep({
   eventLog,
   tail,
   messages,
+  receipts,
   files,
   sessions,
   passwordReset,
@@ -31,6 +33,7 @@ export function startUpkeep({
   eventLog: EventLog;
   tail: Tail;
   messages: Messages;
+  receipts: Pick<Receipts, 'tellUntold'>;
   files: Files;
   sessions: Sessions;
   passwordReset: PasswordReset;
@@ -56,6 +59,7 @@ export function startUpkeep({
     const tasks: [name: string, run: () => Promise<number>][] = [
       ['events', prune],
       ['messages', messages.sweepDeletedRooms],
+      ['receipts that were not told', receipts.tellUntold],
       ['files', files.sweep],
       ['sessions', sessions.sweep],
       ['password reset codes', passwordReset.sweep],

@@ -56,6 +56,17 @@ describe('two nodes on one database', () => {
     expect(stream.closed?.code).toBe(4401);
   });
 
+  it('refuse a token at once that was logged out on the other', async () => {
+    await using first = await startTestServer({ NODE_POLL_MS: '500' });
+    await using second = await startTestServer({ NODE_POLL_MS: '500', DATABASE_URL: first.app.config.DATABASE_URL });
+    for (let round = 0; round < 5; round++) {
+      const ada = await first.person();
+      expect((await at(second, ada).request('{ me { id } eventCursor }')).data.me.id).toBe(ada.id);
+      await at(first, ada).request('mutation { logout { __typename } }');
+      expect((await at(second, ada).request('{ eventCursor }')).errors[0].extensions.code).toBe('TOKEN_INVALID');
+    }
+  });
+
   it('begin all streams anew when events were forgotten that they had not seen', async () => {
     await using first = await startTestServer({ NODE_POLL_MS: '50' });
     // Away from the database, as far as it can tell.

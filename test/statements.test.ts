@@ -1,5 +1,6 @@
 /** How many statements the hot paths take: constants, whatever the number of rows, of chats and of readers. More than these is a regression; fewer is a reason to lower them. */
 import { expect, it, vi } from 'vitest';
+import { engine } from './kit/engine.ts';
 import type { Follow, Person } from './kit/person.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
 
@@ -156,7 +157,8 @@ it('takes so many statements for a page, a send, and a list, however many rows t
   for (const [name, { expected, run }] of Object.entries(operations)) {
     found.small[name] = await statements(server, run(small));
     found.large[name] = await statements(server, run(large));
-    found.expected[name] = expected;
+    // On PostgreSQL every request asks whether its session lives: another node may have ended it.
+    found.expected[name] = expected + (engine === 'postgresql' ? 1 : 0);
   }
   expect(found.large).toEqual(found.small);
   expect(found.large).toEqual(found.expected);

@@ -21,16 +21,8 @@ export const loadUser = (context: Context, id: number): Promise<UserRow | null> 
     return ids.map((key) => rows.get(key) ?? null);
   }).load(id);
 
-const signedInAs = new WeakMap<UserRow, Viewer>();
-
-/** This row was handed to somebody who just signed in with it: the private half is theirs, although the request came without a session. */
-export function showAsOwn(user: UserRow, viewer: Viewer): UserRow {
-  signedInAs.set(user, viewer);
-  return user;
-}
-
 /** As whom the private half of this row is read; null when it is somebody else's. */
-export const ownerOf = (user: UserRow, context: Context): Viewer | null => (context.viewer?.userId === user.id ? context.viewer : (signedInAs.get(user) ?? null));
+const ownerOf = (user: UserRow, { viewer }: Context): Viewer | null => (viewer?.userId === user.id ? viewer : null);
 
 /** The same where the private half is being read. */
 export function mustOwn(user: UserRow, context: Context): Viewer {

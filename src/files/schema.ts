@@ -1,32 +1,29 @@
 /** Files and pictures as clients see them: uploads, what is in messages, and the pictures of people and rooms. */
-import { loadUser, ownerOf, User } from '../accounts/schema.ts';
+import { loadUser, User } from '../accounts/schema.ts';
 import { Chat, Dialog } from '../chats/schema.ts';
-import { AppError, notFound } from '../errors.ts';
+import { notFound } from '../errors.ts';
 import { builder, Node } from '../graphql/builder.ts';
 import { type Context, mustBeSignedIn, sharedLoader } from '../graphql/context.ts';
 import { numberOf, toGlobalId } from '../graphql/ids.ts';
 import { mutation } from '../graphql/mutation.ts';
 import { Message } from '../messages/schema.ts';
-import type { AttachmentRow, ChatRow, UserRow } from '../storage/rows.ts';
+import type { AttachmentRow, ChatRow } from '../storage/rows.ts';
 import { pictureSizeFor, pictureSizes } from './images.ts';
 
-/** A picture, and whose it is when it is somebody's: that person may see it also in the answer that signs them in. */
-type Picture = { row: AttachmentRow; user: UserRow | null };
 type Wanted = { width: number | null; height: number | null };
 
 /** A link for whoever asks. */
-function linkTo({ row, user }: Picture, wanted: Wanted | null, context: Context): { url: string; expiresAt: Date } {
-  const viewer = context.viewer ?? (user && ownerOf(user, context));
-  if (!viewer) throw new AppError(context.refusal);
+function linkTo(row: AttachmentRow, wanted: Wanted | null, context: Context): { url: string; expiresAt: Date } {
+  const { userId } = mustBeSignedIn(context);
   const size = wanted && pictureSizeFor(row as typeof row & { width: number; height: number }, wanted);
-  const { path, expiresAt } = context.app.files.linkTo(row.id, viewer.userId, size);
+  const { path, expiresAt } = context.app.files.linkTo(row.id, userId, size);
   return { url: context.client.baseUrl + path, expiresAt };
 }
 
-const Image = builder.objectRef<Picture>('Image').implement({
+const Image = builder.objectRef<AttachmentRow>('Image').implement({
   description: 'A picture that can be had in several sizes. What is sent is WebP, upright, the first frame only, and without what the file tells of place, time and camera.',
   fields: (t) => ({
-    id: t.id({ description: 'Another picture is another id; sizes of two pictures never mix in a cache.', resolve: ({ row }) => toGlobalId('Image', row.id) }),
+    id: t.id({ description: 'Another picture is another id; sizes of two pictures never mix in a cache.', resolve: (row) => toGlobalId('Image', row.id) }),
     url: t.field({
       type: 'URL',
       description: `Where the caller may fetch it: signed, short-lived, and needing no token; ask again when \`expiresAt\` has passed. In the smallest of the sizes
@@ -43,8 +40,8 @@ ${pictureSizes.join(', ')} (the longer side, in pixels) that fills \`width\` and
       description: 'Until when `url` works.',
       resolve: (picture, _args, context) => linkTo(picture, null, context).expiresAt,
     }),
-    width: t.int({ nullable: true, description: 'Width of the picture as it was uploaded, seen upright.', resolve: ({ row }) => row.width }),
-    height: t.int({ nullable: true, description: 'Height of the picture as it was uploaded, seen upright.', resolve: ({ row }) => row.height }),
+    width: t.int({ nullable: true, description: 'Width of the picture as it was uploaded, seen upright.', resolve: (row) => row.width }),
+    height: t.int({ nullable: true, description: 'Height of the picture as it was uploaded, seen upright.', resolve: (row) => row.height }),
   }),
 });
 
@@ -62,19 +59,19 @@ Attachment.implement({
     url: t.field({
       type: 'URL',
       description: 'Signed, short-lived download URL for the caller: needs no token, works with Range, and ends with the right to read the message.',
-      resolve: (row, _args, context) => linkTo({ row, user: null }, null, context).url,
+      resolve: (row, _args, context) => linkTo(row, null, context).url,
     }),
     urlExpiresAt: t.field({
       type: 'DateTime',
       nullable: true,
       description: 'Until when `url` works.',
-      resolve: (row, _args, context) => linkTo({ row, user: null }, null, context).expiresAt,
+      resolve: (row, _args, context) => linkTo(row, null, context).expiresAt,
     }),
     image: t.field({
       type: Image,
       nullable: true,
       description: 'The picture, when the file is one that the server can show: JPEG, PNG, GIF, WebP or AVIF, whole, of up to 40 megapixels.',
-      resolve: (row) => (row.width === null ? null : { row, user: null }),
+      resolve: (row) => (row.width === null ? null : row),
     }),
     sha256: t.exposeString('sha256', { nullable: true, description: 'SHA-256 of its bytes, 64 hexadecimal digits.' }),
     uploadedBy: t.field({ type: User, nullable: true, description: 'Who uploaded it.', resolve: (row, _args, context) => loadUser(context, row.uploaderId) }),
@@ -95,10 +92,10 @@ builder.objectField(Message, 'attachments', (t) =>
   }),
 );
 
-async function loadPicture(context: Context, id: number | null, user: UserRow | null): Promise<Picture | null> {
+async function loadPicture(context: Context, id: number | null): Promise<AttachmentRow | null> {
   if (id === null) return null;
   const row = await sharedLoader<number, AttachmentRow>(context, 'pictures', (ids) => context.app.files.getMany(ids)).load(id);
-  return row && row.state === 'COMPLETE' ? { row, user } : null;
+  return row?.state === 'COMPLETE' ? row : null;
 }
 
 builder.objectField(User, 'avatar', (t) =>
@@ -106,7 +103,7 @@ builder.objectField(User, 'avatar', (t) =>
     type: Image,
     nullable: true,
     description: 'Picture of the person, for everybody signed in; null when there is none.',
-    resolve: (user, _args, context) => loadPicture(context, user.avatarId, user),
+    resolve: (user, _args, context) => loadPicture(context, user.avatarId),
   }),
 );
 
@@ -115,7 +112,7 @@ builder.interfaceFields(Chat, (t) => ({
     type: Image,
     nullable: true,
     description: "The room's picture, or that of the other user; null when there is none.",
-    resolve: (chat, _args, context) => loadPicture(context, chat.avatarId, null),
+    resolve: (chat, _args, context) => loadPicture(context, chat.avatarId),
   }),
 }));
 builder.objectField(Dialog, 'avatar', (t) =>
@@ -126,7 +123,7 @@ builder.objectField(Dialog, 'avatar', (t) =>
     resolve: async ({ lowUserId, highUserId }: Pick<ChatRow, 'lowUserId' | 'highUserId'>, _args, context) => {
       const { userId } = mustBeSignedIn(context);
       const peer = await loadUser(context, (lowUserId === userId ? highUserId : lowUserId) as number);
-      return peer && loadPicture(context, peer.avatarId, peer);
+      return peer && loadPicture(context, peer.avatarId);
     },
   }),
 );

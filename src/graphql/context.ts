@@ -31,7 +31,10 @@ export type Client = {
 export type Context = {
   app: App;
   client: Client;
-  readonly viewer: Viewer | null;
+  /** Who asks. In the answer of a mutation that signs somebody in, that account. */
+  viewer: Viewer | null;
+  /** Who asked, whatever the mutations of the document have done since. */
+  readonly asker: Viewer | null;
   /** Why there is no viewer. */
   refusal: Extract<ErrorCode, 'UNAUTHENTICATED' | 'TOKEN_EXPIRED' | 'TOKEN_INVALID'>;
   /** Taken before anything is read. */
@@ -42,7 +45,16 @@ export type Context = {
 };
 
 export function createContext(app: App, client: Client, who: { viewer: Viewer | null; refusal?: Context['refusal'] }): Context {
-  return { app, client, viewer: who.viewer, refusal: who.refusal ?? 'UNAUTHENTICATED', eventCursor: app.tail.cursor(), loaders: new Map(), sharedLoaders: new Map() };
+  return {
+    app,
+    client,
+    viewer: who.viewer,
+    asker: who.viewer,
+    refusal: who.refusal ?? 'UNAUTHENTICATED',
+    eventCursor: app.tail.cursor(),
+    loaders: new Map(),
+    sharedLoaders: new Map(),
+  };
 }
 
 /** Presence changes without an event: what was read is not kept for longer. */

@@ -60,6 +60,7 @@ export function mutation<Fields extends InputFieldMap, Payload extends object, A
         // The mutations of a document run one after the other: this one must not answer with what an earlier one read.
         context.loaders.clear();
         context.sharedLoaders.clear();
+        context.viewer = context.asker;
         const viewer = options.anonymous ? context.viewer : await mustStillBeSignedIn(context, options.refused);
         try {
           // Here, so that aliases, batches and sockets all count alike. Sending has a limit of its own.

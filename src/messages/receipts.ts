@@ -30,6 +30,7 @@ type Move = {
 
 const largeRoom = 50;
 const tellEveryMs = 1000;
+const untoldAtOnce = 500;
 
 export function createReceipts({ db, writeBatch, chats, logger, clock }: { db: Database; writeBatch: WriteBatch; chats: Chats; logger: Log; clock: () => Date }) {
   const store = createGroup<Move, void>(writeBatch, (sql, number, moves) => storeMoves(sql, number, moves, clock()));
@@ -37,7 +38,7 @@ export function createReceipts({ db, writeBatch, chats, logger, clock }: { db: D
   const told = new Map<string, boolean>();
   /** How many of the messages behind a marker are the person's own, up to a place. */
   const ownCounts = new LRUCache<string, { upTo: number; own: number }>({ max: 20_000 });
-  return { mark, laggards, counts, unread, firstUnread, totalUnread, readers, close };
+  return { mark, laggards, counts, unread, firstUnread, totalUnread, readers, tellUntold, close };
 
   /**
    * Moves the viewer's own markers up to `upToSeq`; lower than now changes nothing. READ implies DELIVERED.
@@ -84,6 +85,22 @@ export function createReceipts({ db, writeBatch, chats, logger, clock }: { db: D
       told.set(key, true);
       logger.warn({ err: error }, 'a receipt was stored but not told yet');
     });
+  }
+
+  /** What a process that was killed had not told yet. Returns how many receipts that were. */
+  async function tellUntold(): Promise<number> {
+    const rows = await db.sql.all<{ chatId: number; userId: number }>('SELECT "chatId", "userId" FROM "UntoldReceipt" LIMIT ?', [untoldAtOnce]);
+    // What waits for its second here is told then.
+    const left = rows.filter(({ chatId, userId }) => !told.has(`${chatId} ${userId}`));
+    await Promise.all(
+      left.map(({ chatId, userId }) =>
+        store({ chatId, userId, deliveredSeq: 0, readSeq: 0, tell: 'always' }).catch(async (error) => {
+          if (!hasCode(error, 'NOT_FOUND')) throw error;
+          await db.sqlTransaction((sql) => sql.all('DELETE FROM "UntoldReceipt" WHERE "chatId" = ? AND "userId" = ?', [chatId, userId]));
+        }),
+      ),
+    );
+    return left.length;
   }
 
   /** Nothing that was stored stays untold when the server stops. */
@@ -221,6 +238,14 @@ async function storeMoves(sql: Sql, number: Numbering, moves: readonly Move[], a
      FROM ${tableOf(sql.engine, 't', { chatId: 'int', userId: 'int', deliveredSeq: 'int', readSeq: 'int', readAt: 'date' })} WHERE "Member"."chatId" = t."chatId" AND "Member"."userId" = t."userId"`,
     [moved.map(({ chatId, userId, deliveredSeq, readSeq, readAt }) => ({ chatId, userId, deliveredSeq, readSeq, readAt }))],
   );
+  const placesOf = (list: readonly { chatId: number; userId: number }[]) => list.map(({ chatId, userId }) => ({ chatId, userId }));
+  const untold = tableOf(sql.engine, 't', { chatId: 'int', userId: 'int' });
+  await sql.all(`INSERT INTO "UntoldReceipt" ("chatId", "userId") SELECT t."chatId", t."userId" FROM ${untold} WHERE true ON CONFLICT DO NOTHING`, [
+    placesOf(moved.filter(({ tellDelivered, tellRead }) => !tellDelivered && !tellRead)),
+  ]);
+  await sql.all(`DELETE FROM "UntoldReceipt" WHERE ("chatId", "userId") IN (SELECT t."chatId", t."userId" FROM ${untold})`, [
+    placesOf(moves.filter(({ tell }) => tell === 'always')),
+  ]);
   await number(
     [...members.values()].flatMap(({ chatId, userId, deliveredSeq, readSeq, tellDelivered, tellRead }) => {
       const events: NewEvent[] = tellRead ? [{ type: 'marker-moved', chatId, userId, status: 'READ', upToSeq: readSeq }] : [];

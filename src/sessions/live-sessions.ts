@@ -10,8 +10,7 @@ type LiveSession = { userId: number; expiresAt: number; lastActiveAt: number; re
 
 const activityStepMs = 60_000;
 const activityDelayMs = 1_000;
-/** On PostgreSQL another node may have ended a session, and its event takes a moment to arrive. */
-const trustedForMs = { sqlite: Number.POSITIVE_INFINITY, postgresql: 1_000 };
+const latelyMs = 1_000;
 
 export function createLiveSessions({ db, tail, clock, log }: { db: Database; tail: Pick<Tail, 'onEvent'>; clock: () => Date; log: Log }) {
   const live = new LRUCache<number, LiveSession>({ max: 50_000 });
@@ -24,11 +23,15 @@ export function createLiveSessions({ db, tail, clock, log }: { db: Database; tai
   });
   return { find, forget, noteActivity, close };
 
-  /** The session, unless it has ended or expired. Fails with UNAVAILABLE when the database must be asked and cannot. */
-  async function find(sessionId: number, now: number): Promise<LiveSession | null> {
+  /**
+   * The session, unless it has ended or expired. On PostgreSQL another node may have ended it: what was read within `trusted` is good enough where the session is
+   * followed in any case. Fails with UNAVAILABLE when the database must be asked and cannot.
+   */
+  async function find(sessionId: number, now: number, trusted: 'just now' | 'lately' = 'just now'): Promise<LiveSession | null> {
     const known = live.get(sessionId);
     // A refresh may have moved the expiry, so only the row can tell that it has passed.
-    if (known && known.expiresAt > now && now - known.readAt < trustedForMs[db.engine]) return known;
+    const trustedMs = db.engine === 'sqlite' ? Number.POSITIVE_INFINITY : trusted === 'lately' ? latelyMs : 0;
+    if (known && known.expiresAt > now && now - known.readAt < trustedMs) return known;
     type Row = { userId: number; expiresAt: unknown; lastActiveAt: unknown; endedAt: unknown };
     const [row] = await db.sql.all<Row>('SELECT "userId", "expiresAt", "lastActiveAt", "endedAt" FROM "Session" WHERE "id" = ?', [sessionId]);
     if (!row || row.endedAt !== null || toDate(row.expiresAt).getTime() <= now || ended.has(sessionId)) return null;

@@ -1,5 +1,5 @@
 /** Signing in, tokens and sessions as clients see them. */
-import { Account, mustOwn, showAsOwn, User } from '../accounts/schema.ts';
+import { Account, mustOwn, User } from '../accounts/schema.ts';
 import { AppError, hasCode, invalid, notFound } from '../errors.ts';
 import { builder, Node } from '../graphql/builder.ts';
 import type { Client, Context } from '../graphql/context.ts';
@@ -8,7 +8,6 @@ import { numberOf, toGlobalId } from '../graphql/ids.ts';
 import { mutation } from '../graphql/mutation.ts';
 import type { SessionRow } from '../storage/rows.ts';
 import type { SessionGrant as Grant, TokenInfo as Info, Issued, DeviceKind as Kind } from './sessions.ts';
-import type { Viewer } from './viewer.ts';
 
 const DeviceKind = builder.enumType('DeviceKind', {
   description: 'What kind of device or program a session is on, as its client said.',
@@ -31,13 +30,12 @@ const SessionGrant = builder.enumType('SessionGrant', {
   } satisfies Record<Grant, { description: string }>,
 });
 
-/** `current` is told where the asker is known otherwise than by the request, as when somebody just signed in. */
-export const Session = builder.objectRef<SessionRow & { current?: boolean }>('Session').implement({
+export const Session = builder.objectRef<SessionRow>('Session').implement({
   description: 'One signed-in device of an account. Only its owner ever sees it.',
   interfaces: [Node],
   fields: (t) => ({
     id: t.id({ description: 'Globally unique id.', resolve: (session) => toGlobalId('Session', session.id) }),
-    current: t.boolean({ description: 'The session that asks.', resolve: (session, _args, context) => session.current ?? session.id === context.viewer?.sessionId }),
+    current: t.boolean({ description: 'The session that asks.', resolve: (session, _args, context) => session.id === context.viewer?.sessionId }),
     deviceName: t.exposeString('deviceName', { nullable: true, description: 'Name of the device, as its client gave it.' }),
     deviceKind: t.field({ type: DeviceKind, description: 'Kind of the device.', resolve: (session) => session.deviceKind as Kind }),
     ipAddress: t.exposeString('ipAddress', { nullable: true, description: 'Where it last signed in or refreshed from.' }),
@@ -48,16 +46,11 @@ export const Session = builder.objectRef<SessionRow & { current?: boolean }>('Se
   }),
 });
 
-const asCurrent = (session: SessionRow, viewer: Viewer) => ({ ...session, current: session.id === viewer.sessionId });
-
 builder.objectFields(Account, (t) => ({
   sessions: t.field({
     type: [Session],
     description: 'The current one first; at most 100, then the oldest gives way.',
-    resolve: async (user, _args, context) => {
-      const viewer = mustOwn(user, context);
-      return (await context.app.sessions.list(viewer)).map((session) => asCurrent(session, viewer));
-    },
+    resolve: (user, _args, context) => context.app.sessions.list(mustOwn(user, context)),
   }),
   currentSession: t.field({
     type: Session,
@@ -67,7 +60,7 @@ builder.objectFields(Account, (t) => ({
       const session = await context.app.sessions.find(viewer, viewer.sessionId);
       // It ended while the request ran.
       if (!session) throw new AppError('TOKEN_INVALID');
-      return asCurrent(session, viewer);
+      return session;
     },
   }),
 }));
@@ -91,12 +84,10 @@ export const AuthPayload = builder.objectRef<Auth>('AuthPayload').implement({
     }),
     refreshTokenExpiresAt: t.expose('refreshTokenExpiresAt', { type: 'DateTime', description: 'Until when the session can be refreshed.' }),
     grant: t.field({ type: SessionGrant, description: 'Whether the session is new on this device, was renewed, or was still valid.', resolve: (issued) => issued.grant }),
-    session: t.field({ type: Session, description: 'The session the tokens stand for.', resolve: (issued) => ({ ...issued.session, current: true }) }),
-    me: t.field({ type: User, description: 'Who is signed in.', resolve: (issued) => ownRow(issued) }),
+    session: t.field({ type: Session, description: 'The session the tokens stand for.', resolve: (issued) => issued.session }),
+    me: t.field({ type: User, description: 'Who is signed in.', resolve: (issued) => issued.me }),
   }),
 });
-
-const ownRow = ({ me, session, accessTokenExpiresAt }: Auth) => showAsOwn(me, { userId: me.id, sessionId: session.id, expiresAt: accessTokenExpiresAt });
 
 const TokenInfo = builder.objectRef<Info>('TokenInfo').implement({
   description: 'What can be told about a token (in the manner of RFC 7662).',
@@ -144,8 +135,10 @@ function cookiesFor(input: { useCookies?: boolean | null }, { client }: Context)
   return client.cookies;
 }
 
-/** The session as the answer shows it: without its tokens when they are in cookies. */
-function handOver(issued: Issued, cookies: Client['cookies'] | null): Auth {
+/** The session as the answer shows it, which whoever signed in reads: without its tokens when they are in cookies. */
+function handOver(issued: Issued, cookies: Client['cookies'] | null, context: Context): Auth {
+  const { me, session, accessTokenExpiresAt } = issued;
+  context.viewer = { userId: me.id, sessionId: session.id, expiresAt: accessTokenExpiresAt };
   if (!cookies) return issued;
   cookies.set(issued);
   return { ...issued, accessToken: null, refreshToken: null };
@@ -173,10 +166,10 @@ mutation('register', {
   }),
   resolve: async (_viewer, input, context) => {
     const cookies = cookiesFor(input, context);
-    return { auth: handOver(await context.app.sessions.register(input, signInClient(context)), cookies) };
+    return { auth: handOver(await context.app.sessions.register(input, signInClient(context)), cookies, context) };
   },
   payload: (t) => ({
-    me: t.field({ type: User, description: 'The new account.', resolve: ({ auth }) => ownRow(auth) }),
+    me: t.field({ type: User, description: 'The new account.', resolve: ({ auth }) => auth.me }),
     auth: t.field({ type: AuthPayload, description: 'The first session of the new account.', resolve: ({ auth }) => auth }),
   }),
 });
@@ -193,7 +186,7 @@ mutation('login', {
   }),
   resolve: async (_viewer, input, context) => {
     const cookies = cookiesFor(input, context);
-    return { auth: handOver(await context.app.sessions.login(input, signInClient(context)), cookies) };
+    return { auth: handOver(await context.app.sessions.login(input, signInClient(context)), cookies, context) };
   },
   payload: (t) => ({ auth: t.field({ type: AuthPayload, description: 'The session and its tokens.', resolve: ({ auth }) => auth }) }),
 });
@@ -205,10 +198,10 @@ mutation('refreshSession', {
   input: (t) => ({ refreshToken: t.string({ description: 'Omit when the refresh token is in the cookie.' }) }),
   resolve: async (_viewer, input, context) => {
     const { sessions } = context.app;
-    if (input.refreshToken != null) return { auth: handOver(await sessions.refresh(input.refreshToken, signInClient(context)), null) };
+    if (input.refreshToken != null) return { auth: handOver(await sessions.refresh(input.refreshToken, signInClient(context)), null, context) };
     const { cookies } = context.client;
     try {
-      return { auth: handOver(await sessions.refresh(cookies?.refreshToken ?? null, signInClient(context)), cookies) };
+      return { auth: handOver(await sessions.refresh(cookies?.refreshToken ?? null, signInClient(context)), cookies, context) };
     } catch (error) {
       // A browser cannot forget them by itself: its programs do not see them.
       if (hasCode(error, 'INVALID_TOKEN')) cookies?.clear();

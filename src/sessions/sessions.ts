@@ -387,7 +387,7 @@ export function createSessions({
 
   /** Whether the session of somebody who was let in goes on. */
   async function isLive({ sessionId }: Viewer): Promise<boolean> {
-    return (await liveSessions.find(sessionId, clock().getTime())) !== null;
+    return (await liveSessions.find(sessionId, clock().getTime(), 'lately')) !== null;
   }
 }
 

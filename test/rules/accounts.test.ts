@@ -392,3 +392,32 @@ it('keeps at most 100 sessions of an account, the oldest giving way', async () =
   expect(sessions).toHaveLength(100);
   expect(sessions.map(({ current }: Untyped) => current).indexOf(true)).toBe(0);
 });
+
+it('the answer that signs somebody in is read by who signed in, whoever else asked; what follows in the document is not', async () => {
+  await using server = await startTestServer();
+  const [ada, bob, eve] = (await server.people(3)) as [Person, Person, Person];
+  for (const text of ['1', '2']) await eve.send({ username: ada.username }, text);
+  await eve.send({ username: bob.username }, '1');
+  await change(ada, 'addContacts', { users: [{ id: eve.id }] });
+  const fields = 'auth { session { current } me { id isContact account { totalUnread contacts { nodes { id isContact } } currentSession { current } } } }';
+  const expected = {
+    session: { current: true },
+    me: { id: ada.id, isContact: false, account: { totalUnread: 2, contacts: { nodes: [{ id: eve.id, isContact: true }] }, currentSession: { current: true } } },
+  };
+  for (const asker of [nobody(server), bob, ada]) expect((await change(asker, 'login', { login: ada.username, password: 'correct horse battery' }, fields)).auth).toEqual(expected);
+  const fresh = await change(
+    bob,
+    'register',
+    { username: 'fresh', password: 'correct horse battery' },
+    'me { account { totalUnread } } auth { me { account { totalUnread } } refreshToken }',
+  );
+  expect(fresh).toMatchObject({ me: { account: { totalUnread: 0 } }, auth: { me: { account: { totalUnread: 0 } } } });
+  expect((await change(bob, 'refreshSession', { refreshToken: fresh.auth.refreshToken }, 'auth { me { username account { totalUnread } } }')).auth.me).toEqual({
+    username: 'fresh',
+    account: { totalUnread: 0 },
+  });
+  const document = `mutation ($login: String!) { login(input: { login: $login, password: "correct horse battery" }) { __typename } updateProfile(input: { firstName: "Bob" }) { ... on UpdateProfilePayload { me { id } } } }`;
+  expect((await bob.must(document, { login: ada.username })).updateProfile.me.id).toBe(bob.id);
+  const { errors } = await nobody(server).request(document, { login: ada.username });
+  expect(errors?.[0]).toMatchObject({ path: ['updateProfile'], extensions: { code: 'UNAUTHENTICATED' } });
+});

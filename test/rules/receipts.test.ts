@@ -1,8 +1,9 @@
 /** RULES.md, "Receipts". */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { type Asker, bearer, change, outcome, read } from '../kit/outcome.ts';
-import type { Person, Untyped } from '../kit/person.ts';
-import { startTestServer } from '../kit/server.ts';
+import { createPerson, type Person, type Untyped } from '../kit/person.ts';
+import { startProcess } from '../kit/process.ts';
+import { startTestServer, temporaryFolder } from '../kit/server.ts';
 
 const some = (people: Person[]) => people as [Person, Person, Person, Person];
 const my = async (who: Asker, id: string) => (await read(who, 'query ($id: ID!) { chat(id: $id) { my { deliveredSeq readSeq unreadCount firstUnreadSeq } } }', { id })).my;
@@ -217,6 +218,21 @@ describe('moves', () => {
     expect(told.map(({ upToSeq }) => upToSeq)).toEqual(told.map(({ upToSeq }) => upToSeq).sort((a, b) => a - b));
     await stream.stayQuiet(100);
   });
+});
+
+it('a move that had to wait is told after a kill -9, too', { timeout: 60_000 }, async () => {
+  await using folder = await temporaryFolder();
+  await using first = await startProcess({ DATA_DIR: folder.path });
+  const [ada, ben, ...others] = (await Promise.all(Array.from({ length: 52 }, () => createPerson(first)))) as [Person, Person, ...Person[]];
+  const room = await ada.createRoom({ members: [ben, ...others].map(({ id }) => ({ id })) });
+  for (let seq = 1; seq <= 5; seq++) await ada.send(room, `${seq}`);
+  const { eventCursor } = await ada.must('{ eventCursor }');
+  for (const seq of [2, 5]) expect(await mark(ben, 'Read', room.id, seq)).toBe('done');
+  first.kill('SIGKILL');
+  await first.ended();
+  await using second = await startProcess({ DATA_DIR: folder.path });
+  const document = 'query ($after: EventCursor!) { sync(after: $after, filter: { kinds: [RECEIPTS] }) { items { ... on MessageStatusChanged { upToSeq } } } }';
+  await vi.waitUntil(async () => (await read(bearer(second, ada.token), document, { after: eventCursor })).items.at(-1)?.upToSeq === 5, { timeout: 10_000, interval: 50 });
 });
 
 it('unread counts are messages by others, not deleted, behind readSeq, on every device', async () => {

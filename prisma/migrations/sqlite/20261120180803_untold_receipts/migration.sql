@@ -1,0 +1,7 @@
+-- CreateTable
+CREATE TABLE "UntoldReceipt" (
+    "chatId" INTEGER NOT NULL,
+    "userId" INTEGER NOT NULL,
+
+    PRIMARY KEY ("chatId", "userId")
+);
