@@ -2,7 +2,7 @@
  * Signed links to files: who holds one may do what it says until it expires, without a session. What it says is all in it: the file, what of it,
  * until when, and on whose behalf. HMAC-SHA-256 (RFC 2104) under a key of this installation.
  */
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, type KeyObject, timingSafeEqual } from 'node:crypto';
 
 export type Links = ReturnType<typeof createLinks>;
 
@@ -11,7 +11,7 @@ export type UploadLink = { kind: 'upload'; id: number; expiresAt: Date; sha256: 
 /** The file as it was uploaded, or (`size`) its picture, no side longer than so many pixels. */
 export type DownloadLink = { kind: 'download'; id: number; expiresAt: Date; viewerId: number; size: number | null };
 
-export function createLinks({ key, lifeSeconds, clock }: { key: Buffer; lifeSeconds: number; clock: () => Date }) {
+export function createLinks({ key, lifeSeconds, clock }: { key: KeyObject; lifeSeconds: number; clock: () => Date }) {
   const sign = (id: number, what: string, expires: number, given: readonly string[]): string =>
     createHmac('sha256', key)
       .update(['tertulia file', id, what, expires, ...given].join('\n'))
