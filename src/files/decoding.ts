@@ -7,8 +7,8 @@ import { AppError } from '../errors.ts';
 export type Decoding = ReturnType<typeof createDecoding>;
 type Job = { run: () => Promise<void>; refuse: (error: AppError) => void };
 
-/** One's own uploads, which are repeated when they are refused; pages of pictures are not. */
-export const mostUploadsWaiting = 20;
+/** Of one account. An upload is completed again when it was refused; a page that shows many pictures asks once. */
+const mostOfOne = { upload: 20, look: 1_000 };
 const mostWaiting = 10_000;
 /** A second's work or so. */
 const heavyPixels = 16_000_000;
@@ -22,26 +22,28 @@ export const isHeavy = ({ width, height, type }: { width: number | null; height:
 export function createDecoding() {
   // Threads decode, of which everything else needs some, too: one light picture and one heavy at a time.
   const lanes = [createLane(), createLane()] as const;
-  const waitingOf = new Map<number, number>();
+  const waitingOf = new Map<string, number>();
   let waiting = 0;
   let closed = false;
   return { inTurn, close };
 
-  /** Runs a job when it is its turn. Fails with UNAVAILABLE when too many wait, `mostOfOne` of the account or 10,000 in all, and when the server stops first. */
-  async function inTurn<T>(accountId: number, heavy: boolean, mostOfOne: number, job: () => Promise<T>): Promise<T> {
+  /** Runs a job when it is its turn. Fails with UNAVAILABLE when too many wait, of the account or in all, and when the server stops first. */
+  async function inTurn<T>(accountId: number, purpose: keyof typeof mostOfOne, heavy: boolean, job: () => Promise<T>): Promise<T> {
     if (closed) throw stopping();
-    if ((waitingOf.get(accountId) ?? 0) >= mostOfOne || waiting >= mostWaiting) throw new AppError('UNAVAILABLE', undefined, 'Too many pictures at once: try again in a moment.');
+    const key = `${purpose} ${accountId}`;
+    if ((waitingOf.get(key) ?? 0) >= mostOfOne[purpose] || waiting >= mostWaiting)
+      throw new AppError('UNAVAILABLE', undefined, 'Too many pictures at once: try again in a moment.');
     waiting++;
-    waitingOf.set(accountId, (waitingOf.get(accountId) ?? 0) + 1);
+    waitingOf.set(key, (waitingOf.get(key) ?? 0) + 1);
     try {
       return await new Promise<T>((resolve, reject) => {
         lanes[heavy ? 1 : 0].add(accountId, { run: () => job().then(resolve, reject), refuse: reject });
       });
     } finally {
       waiting--;
-      const left = (waitingOf.get(accountId) ?? 1) - 1;
-      if (left === 0) waitingOf.delete(accountId);
-      else waitingOf.set(accountId, left);
+      const left = (waitingOf.get(key) ?? 1) - 1;
+      if (left === 0) waitingOf.delete(key);
+      else waitingOf.set(key, left);
     }
   }
 

@@ -5,7 +5,7 @@
 import { fileTypeFromBuffer } from 'file-type';
 import sharp from 'sharp';
 import { type Blobs, bytesOf, derivedKey } from './blobs.ts';
-import { type Decoding, isHeavy, mostUploadsWaiting } from './decoding.ts';
+import { type Decoding, isHeavy } from './decoding.ts';
 
 export type Images = ReturnType<typeof createImages>;
 
@@ -26,8 +26,6 @@ const loaders = ['Jpeg', 'Png', 'Webp', 'Nsgif', 'Heif'].map((name) => `VipsFore
 const mostPixels = 40_000_000;
 const largestFile = 64 * 1024 * 1024;
 const mostSeconds = 8;
-/** Of one who looks at many new pictures. */
-const mostPicturesWaiting = 1_000;
 
 /** What a browser might run when it is told the truth about it. */
 const active = /html|xml|svg|script|xsl|mathml|flash|java|mht/;
@@ -73,7 +71,7 @@ export function createImages({ blobs, decoding }: { blobs: Pick<Blobs, 'put' | '
     const said = await open(head)
       .metadata()
       .catch(() => ({ width: null, height: null }));
-    return decoding.inTurn(accountId, isHeavy({ ...said, type }), mostUploadsWaiting, () => decodeAll(key));
+    return decoding.inTurn(accountId, 'upload', isHeavy({ ...said, type }), () => decodeAll(key));
   }
 
   async function decodeAll(key: string): Promise<{ width: number; height: number } | null> {
@@ -89,7 +87,7 @@ export function createImages({ blobs, decoding }: { blobs: Pick<Blobs, 'put' | '
     // Somebody else may have had their turn first.
     if (kept) return kept;
     const job = async (): Promise<Buffer | null> => (await readAll(derivedKey(blobKey, size))) ?? make(blobKey, size);
-    return decoding.inTurn(accountId, isHeavy({ width, height, type: contentType }), mostPicturesWaiting, job);
+    return decoding.inTurn(accountId, 'look', isHeavy({ width, height, type: contentType }), job);
   }
 
   /** The original is decoded for two sizes only; the others are made of these. */
