@@ -69,7 +69,7 @@ export async function createApp(config: Config, log: Log) {
   const accounts = createAccounts({ db, write, passwords, limits, config, clock, onlineIds });
   const mail = createMail({ db, config, clock, log });
   const keys = await createKeys({ db });
-  const operators = createOperators({ db, digest: keys.digest, config });
+  const operators = createOperators({ db, digest: keys.digest, config, logger: log });
   await operators.forgetUnnamed();
   accounts.onNameFreed.push(operators.retire);
   const blobs = await openBlobs(join(config.DATA_DIR, 'files'), keys.digest('files of this installation')).catch(async (error) => {
@@ -111,13 +111,15 @@ export async function createApp(config: Config, log: Log) {
   // A new account is a member of every room for everyone, in the transaction that makes it.
   accounts.onCreate.push(membership.welcome);
   const messageErasure = createMessageErasure({ db, writeBatch, messages, files: files.forMessages, clock });
-  const erasure = createErasure({ db, write, locks, accounts, operators, mail, clock, logger: log, countMessages: messageErasure.count });
+  const erasure = createErasure({ db, write, locks, accounts, mail, clock, logger: log, countMessages: messageErasure.count });
   // An account that is deleted takes with it what each domain has of it.
   erasure.parts.push(
     { atOnce: sessions.eraseAll },
     { atOnce: membership.forgetBans, afterwards: membership.leaveAll },
     messageErasure,
     createFileErasure({ db, write, locks, files, uploads }),
+    { atOnce: notifications.eraseAll },
+    { atOnce: pushDevices.eraseAll },
   );
   await mail.start({ 'password-reset': passwordReset.writeReset, 'password-changed': passwordReset.writeChanged });
   const stopUpkeep = startUpkeep({ eventLog, tail, messages, receipts, files, sessions, passwordReset, erasure, notifications, pushDevices, push, logger: log });

@@ -10,9 +10,8 @@ const waiting: (() => void)[] = [];
 
 /** Resolves at once while this turn is short and nobody waits, otherwise in a later one. To be awaited between the pieces of work that may be many. */
 export async function yieldWhenLong(): Promise<void> {
-  if (began === 0) begin();
   let mayGo = waiting.length === 0;
-  while (!mayGo || performance.now() - began > longTurnMs) {
+  while (!mayGo || isTurnLong()) {
     await new Promise<void>((wake) => waiting.push(wake));
     mayGo = true;
   }

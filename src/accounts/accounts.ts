@@ -18,7 +18,7 @@ export type Accounts = ReturnType<typeof createAccounts>;
 export type UserRef = { id: number } | { username: string };
 /** Runs in the transaction that makes an account. */
 export type CreateHook = (tx: Tx, user: UserRow, append: Append) => Promise<void>;
-/** In the transaction that gives an account another name. */
+/** In the transaction that gives an account another name, or deletes it: the one it had is free. */
 type NameHook = (tx: Tx, usernameKey: string) => Promise<unknown>;
 
 type Optional = { email?: string | null; displayName?: string | null; firstName?: string | null; lastName?: string | null; phone?: string | null; address?: string | null };

@@ -14,7 +14,6 @@ import { oneOfList } from '../storage/sql.ts';
 import type { Accounts } from './accounts.ts';
 import type { Mail } from './mail.ts';
 import { foldName } from './names.ts';
-import type { Operators } from './operators.ts';
 
 export const erasureModes = ['ANONYMIZE', 'ERASE'] as const;
 export type ErasureMode = (typeof erasureModes)[number];
@@ -42,7 +41,6 @@ export function createErasure({
   locks,
   accounts,
   mail,
-  operators,
   clock,
   logger,
   countMessages,
@@ -50,9 +48,8 @@ export function createErasure({
   db: Database;
   write: Write;
   locks: Locks;
-  accounts: Pick<Accounts, 'mustKnowPassword'>;
+  accounts: Pick<Accounts, 'mustKnowPassword' | 'onNameFreed'>;
   mail: Pick<Mail, 'erase'>;
-  operators: Pick<Operators, 'retire'>;
   clock: () => Date;
   logger: Log;
   /** How many messages of a person are there to be erased. */
@@ -72,9 +69,8 @@ export function createErasure({
    * Fails with INVALID_CREDENTIALS, RATE_LIMITED after too many wrong passwords, UNAVAILABLE, or TOKEN_INVALID when the account was deleted meanwhile.
    */
   async function deleteAccount({ userId }: Viewer, { password, mode }: { password: string; mode: ErasureMode }): Promise<{ receiptId: string; erasedMessages: number }> {
-    const { note, afterCommit, wasOperator } = await endAccount(userId, password, mode);
+    const { note, afterCommit } = await endAccount(userId, password, mode);
     for (const job of afterCommit) job();
-    if (wasOperator) logger.warn('an operator deleted their account: take the name, which is free now, out of OPERATORS');
     let erasedMessages = 0;
     let rest: Promise<boolean>;
     try {
@@ -89,7 +85,7 @@ export function createErasure({
     return { receiptId: note.receiptId, erasedMessages };
   }
 
-  async function endAccount(userId: number, password: string, mode: ErasureMode): Promise<{ note: Note; afterCommit: (() => void)[]; wasOperator: boolean }> {
+  async function endAccount(userId: number, password: string, mode: ErasureMode): Promise<{ note: Note; afterCommit: (() => void)[] }> {
     for (;;) {
       const account = await accounts.mustKnowPassword(userId, password).catch((error) => {
         throw hasCode(error, 'NOT_FOUND') ? new AppError('TOKEN_INVALID') : error;
@@ -104,7 +100,8 @@ export function createErasure({
         const afterCommit = await removeAtOnce(tx, append, userId);
         append({ type: 'user-updated', userId }, { type: 'peer-updated', userId });
         await tx.erasure.create({ data: note });
-        return { note, afterCommit, wasOperator: await operators.retire(tx, account.usernameKey) };
+        for (const hook of accounts.onNameFreed) await hook(tx, account.usernameKey);
+        return { note, afterCommit };
       });
       if (ended) return ended;
     }
@@ -199,11 +196,6 @@ export function createErasure({
     await tx.contact.deleteMany({ where: { ownerId: userId } });
     await tx.passwordReset.deleteMany({ where: { userId } });
     await tx.mail.deleteMany({ where: { userId } });
-    await tx.notificationRead.deleteMany({ where: { userId } });
-    await tx.notificationMark.deleteMany({ where: { userId } });
-    const devices = await tx.pushDevice.findMany({ where: { userId }, select: { id: true } });
-    await tx.push.deleteMany({ where: { deviceId: { in: devices.map(({ id }) => id) } } });
-    await tx.pushDevice.deleteMany({ where: { userId } });
   }
 
   /** Takes the person off other people's lists of contacts. */

@@ -1,12 +1,13 @@
 /** The accounts that the setting OPERATORS names. The right does not go with a name: whoever takes one that an operator had does not have it. */
 import type { Config } from '../config.ts';
+import type { Log } from '../log.ts';
 import type { Database, Tx } from '../storage/database.ts';
 import { oneOfList } from '../storage/sql.ts';
 import { foldName } from './names.ts';
 
 export type Operators = ReturnType<typeof createOperators>;
 
-export function createOperators({ db, digest, config }: { db: Database; digest: (text: string) => string; config: Pick<Config, 'OPERATORS'> }) {
+export function createOperators({ db, digest, config, logger }: { db: Database; digest: (text: string) => string; config: Pick<Config, 'OPERATORS'>; logger: Log }) {
   const named = new Set(config.OPERATORS.map(foldName));
   const digestOf = (usernameKey: string): string => digest(`operator ${usernameKey}`);
   return { areNamed: named.size > 0, isOperator, retire, forgetUnnamed };
@@ -15,12 +16,12 @@ export function createOperators({ db, digest, config }: { db: Database; digest: 
     return named.has(usernameKey) && (await db.read.formerOperator.findUnique({ where: { digest: digestOf(usernameKey) } })) === null;
   }
 
-  /** The account with this name is deleted, or has another one now. Resolves to whether it was an operator's. */
-  async function retire(tx: Tx, usernameKey: string): Promise<boolean> {
-    if (!named.has(usernameKey)) return false;
+  /** The account with this name is deleted, or has another one now. */
+  async function retire(tx: Tx, usernameKey: string): Promise<void> {
+    if (!named.has(usernameKey)) return;
     const digest = digestOf(usernameKey);
     await tx.formerOperator.upsert({ where: { digest }, create: { digest }, update: {} });
-    return true;
+    logger.warn('an operator gives up their name, by deleting the account or by another name: whoever takes it is no operator until OPERATORS names it anew');
   }
 
   /** Names that were taken out of the setting can be put in again, for whoever has them then. Once, at the start. */

@@ -10,8 +10,9 @@ import { AppError, invalid, notFound } from '../errors.ts';
 import type { Append, Write } from '../events/write.ts';
 import type { Viewer } from '../sessions/viewer.ts';
 import type { Database, Tx } from '../storage/database.ts';
-import type { Locks } from '../storage/locks.ts';
+import { holdAccounts, type Locks, mustHoldAccount } from '../storage/locks.ts';
 import type { ChatRow, MemberRow, UserRow } from '../storage/rows.ts';
+import type { Sql } from '../storage/sql.ts';
 import { mayRemove, must, type Role } from './access.ts';
 import type { Chats, RoomRef } from './chats.ts';
 
@@ -61,7 +62,7 @@ export function createMembership({
       // Set or changed since it was checked: what was given is not it.
       if (room.passwordHash !== null && room.passwordHash !== looked.passwordHash) throw new AppError('WRONG_ROOM_PASSWORD');
       if (isFull(room)) throw roomFull(room);
-      if (!(await locks.holdAccounts(tx, [viewer.userId])).has(viewer.userId)) throw new AppError('TOKEN_INVALID');
+      await mustHoldAccount(db.sqlIn(tx), viewer.userId);
       const joined = await addMembers(tx, append, room, [viewer.userId], clock());
       return { room: joined.room, member: joined.members[0] as MemberRow, alreadyMember: false };
     });
@@ -102,7 +103,7 @@ export function createMembership({
       await locks.lockChat(tx, roomId);
       const room = must('addMembers', await chats.standing(tx, viewer.userId, { roomId }), 'Room');
       if (refs.length > mostNamed) throw invalid('users', 'length', `At most ${mostNamed} people can be added at once.`);
-      const found = await findUsers(tx, refs, locks);
+      const found = await findUsers(tx, db.sqlIn(tx), refs);
       const users = [...new Map(found.flatMap((user) => (user ? [[user.id, user] as const] : []))).values()];
       const present = await tx.member.findMany({ where: { chatId: roomId, userId: { in: users.map(({ id }) => id) } }, select: { userId: true } });
       const fresh = users.filter(({ id }) => !present.some(({ userId }) => userId === id));
@@ -183,21 +184,21 @@ export function createMembership({
     yield;
     while ((await write((tx) => forgetSomeReading(tx, userId))) === roomsAtOnce) yield;
     yield;
-    while ((await write((tx, append) => closeSomeDialogs(tx, append, userId))) === roomsAtOnce) yield;
-    yield;
   }
 
   async function leaveSome(tx: Tx, append: Append, userId: number): Promise<number> {
-    const where = { userId, chat: { OR: [{ kind: 'ROOM' }, { lowUserId: userId, highUserId: userId }] } };
+    // Of dialogs those in which nobody is left who could read them.
+    const where = { userId, chat: { OR: [{ kind: 'ROOM' }, { members: { none: { user: { deletedAt: null } } } }] } };
     const ids = (await tx.member.findMany({ where, orderBy: { chatId: 'asc' }, take: roomsAtOnce, select: { chatId: true } })).map(({ chatId }) => chatId);
     for (const id of ids) await locks.lockChat(tx, id);
+    const isOver = ({ kind, memberCount }: { kind: string; memberCount: number }): boolean => kind === 'DIALOG' || memberCount === 1;
     // Again behind the locks.
     const members = await tx.member.findMany({ where: { userId, chatId: { in: ids } }, include: { chat: true }, orderBy: { chatId: 'asc' } });
     for (const { chat, role } of members) {
-      if (chat.memberCount === 1) await closeRoom(tx, append, chat, clock());
+      if (isOver(chat)) await closeRoom(tx, append, chat, clock());
       else if (role === 'OWNER') await handOn(tx, append, chat.id, userId);
     }
-    const others = members.filter(({ chat }) => chat.memberCount > 1).map(({ chatId }) => chatId);
+    const others = members.filter(({ chat }) => !isOver(chat)).map(({ chatId }) => chatId);
     await tx.member.deleteMany({ where: { userId, chatId: { in: others } } });
     await tx.chat.updateMany({ where: { id: { in: others } }, data: { memberCount: { decrement: 1 } } });
     append(...others.flatMap((chatId) => leaveEvents(chatId, userId)));
@@ -215,22 +216,6 @@ export function createMembership({
       append({ type: 'member-updated', chatId, userId: heir.userId });
       return;
     }
-  }
-
-  /** Dialogs in which nobody is left who could read them. */
-  async function closeSomeDialogs(tx: Tx, append: Append, userId: number): Promise<number> {
-    const dialogs = await db.sqlIn(tx).all<{ id: number }>(
-      `SELECT c."id" FROM "Member" b JOIN "Chat" c ON c."id" = b."chatId" AND c."kind" = 'DIALOG' AND c."deletedAt" IS NULL
-       JOIN "User" l ON l."id" = c."lowUserId" AND l."deletedAt" IS NOT NULL JOIN "User" h ON h."id" = c."highUserId" AND h."deletedAt" IS NOT NULL
-       WHERE b."userId" = ? ORDER BY c."id" LIMIT ?`,
-      [userId, roomsAtOnce],
-    );
-    for (const { id } of dialogs) {
-      await locks.lockChat(tx, id);
-      const chat = await tx.chat.findUnique({ where: { id, deletedAt: null } });
-      if (chat) await closeRoom(tx, append, chat, clock());
-    }
-    return dialogs.length;
   }
 
   /** Rooms do not remember by whom they were made, nor under which request. */
@@ -255,13 +240,13 @@ export function createMembership({
 const roomsAtOnce = 50;
 
 /** Accounts by reference, in the order given; null for a reference that names nobody. None of them is deleted before the commit. */
-export async function findUsers(tx: Tx, refs: readonly (UserRef | null)[], locks: Locks): Promise<(UserRow | null)[]> {
+export async function findUsers(tx: Tx, sql: Sql, refs: readonly (UserRef | null)[]): Promise<(UserRow | null)[]> {
   const ids = refs.flatMap((ref) => (ref && 'id' in ref ? [ref.id] : []));
   const usernameKeys = refs.flatMap((ref) => (ref && 'username' in ref && isUsername(ref.username) ? [foldName(ref.username)] : []));
   if (ids.length + usernameKeys.length === 0) return refs.map(() => null);
   const named = await tx.user.findMany({ where: { deletedAt: null, OR: [{ id: { in: ids } }, { usernameKey: { in: usernameKeys } }] } });
-  const held = await locks.holdAccounts(
-    tx,
+  const held = await holdAccounts(
+    sql,
     named.map(({ id }) => id),
   );
   const users = named.filter(({ id }) => held.has(id));

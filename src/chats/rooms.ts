@@ -8,11 +8,11 @@ import type { Append, Write } from '../events/write.ts';
 import type { Viewer } from '../sessions/viewer.ts';
 import type { Database, Tx } from '../storage/database.ts';
 import { isUniqueViolation } from '../storage/failures.ts';
-import type { Locks } from '../storage/locks.ts';
+import { type Locks, mustHoldAccount } from '../storage/locks.ts';
 import { isText } from '../storage/page.ts';
 import type { ChatRow } from '../storage/rows.ts';
 import type { Sql } from '../storage/sql.ts';
-import { must } from './access.ts';
+import { mayOpenToEveryone, must } from './access.ts';
 import type { Chats } from './chats.ts';
 import { addEveryone, closeRoom, findUsers, mostNamed } from './membership.ts';
 
@@ -112,8 +112,9 @@ export function createRooms({
       if (first) return { room: first, duplicate: true };
       await checkLinkIsFree(tx, settings.link);
       if (settings.everyone) await locks.lockAccountsForReading(tx);
-      if (!(await locks.holdAccounts(tx, [viewer.userId])).has(viewer.userId)) throw new AppError('TOKEN_INVALID');
-      const users = await findUsers(tx, members ?? [], locks);
+      const sql = db.sqlIn(tx);
+      await mustHoldAccount(sql, viewer.userId);
+      const users = await findUsers(tx, sql, members ?? []);
       if (users.includes(null)) throw notFound('User');
       const memberIds = [viewer.userId, ...new Set(users.map((user) => user?.id as number).filter((id) => id !== viewer.userId))];
       if (settings.capacity !== null && settings.capacity < memberIds.length) throw invalid('capacity', 'too-small', `The room would begin with ${memberIds.length} members.`);
@@ -222,9 +223,10 @@ export function createRooms({
   }
 
   async function mustMayOpen(viewer: Viewer, everyone: boolean): Promise<void> {
-    if (!everyone || !operators.areNamed) return;
+    if (!everyone) return;
     const [account] = await accounts.findMany([viewer.userId]);
-    if (!account || !(await operators.isOperator(account.usernameKey))) throw new AppError('FORBIDDEN', { forbiddenReason: 'NOT_AN_OPERATOR' });
+    const isOperator = account !== undefined && account !== null && (await operators.isOperator(account.usernameKey));
+    if (!mayOpenToEveryone({ areNamed: operators.areNamed, isOperator })) throw new AppError('FORBIDDEN', { forbiddenReason: 'NOT_AN_OPERATOR' });
   }
 
   async function findEarlier(from: Tx, viewer: Viewer, clientRequestId: string | null): Promise<ChatRow | null> {

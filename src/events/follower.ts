@@ -5,10 +5,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import DataLoader from 'dataloader';
 import type { Config } from '../config.ts';
-import { hasCode, notFound } from '../errors.ts';
+import { notFound } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Database } from '../storage/database.ts';
-import { isUnavailable } from '../storage/failures.ts';
+import { isDatabaseAway } from '../storage/failures.ts';
 import { tableOf } from '../storage/sql.ts';
 import { isTurnLong, yieldWhenLong } from '../turns.ts';
 import type { Audience } from './audience.ts';
@@ -379,7 +379,7 @@ export function createFollowers({
 
   /** The database is away: the stream waits for it. */
   async function tryLater(stream: Stream, error: unknown): Promise<void> {
-    if (stream.closed || !(hasCode(error, 'UNAVAILABLE') || isUnavailable(error))) throw error;
+    if (stream.closed || !isDatabaseAway(error)) throw error;
     logger.warn({ err: error }, 'a stream waits for the event log');
     await new Promise((wake) => setTimeout(wake, againMs));
   }

@@ -2,7 +2,7 @@
  * Files in use: each belongs to one message or is one picture, and goes with it. A row of "Attachment" is there before its bytes (uploads.ts) and goes after
  * them: what is not in use has an end (`expiresAt`), and is swept when that has come.
  */
-import { can, canSee } from '../chats/access.ts';
+import { mayHaveFile, type Standing } from '../chats/access.ts';
 import type { Chats } from '../chats/chats.ts';
 import { AppError, invalid, notFound } from '../errors.ts';
 import type { Write } from '../events/write.ts';
@@ -21,6 +21,9 @@ const pieceSize = 100;
 
 /** Free to be used: completed, in no message, no picture, not yet swept. */
 const isFree = `"state" = 'COMPLETE' AND "messageId" IS NULL AND "expiresAt" > ?`;
+
+/** Before a chat that does not exist (any more). */
+const nowhere: Standing = { chat: null, member: null, banned: false };
 
 export function createFiles({
   db,
@@ -83,13 +86,13 @@ export function createFiles({
   }
 
   /** In the order of the ids; null for what is not there or is not for the viewer. One's own until it is used, and those of messages that one may read. */
-  async function findMany(viewer: Viewer, ids: readonly number[]): Promise<(AttachmentRow | null)[]> {
+  async function findMany({ userId }: Viewer, ids: readonly number[]): Promise<(AttachmentRow | null)[]> {
     const rows = (await getMany(ids)).filter((row) => row?.state === 'COMPLETE') as AttachmentRow[];
     const chatIds = await chatsOf(rows);
-    const readable = await readableBy(viewer.userId, [...new Set(chatIds.values())]);
-    const visible = new Map(
-      rows.filter((row) => (row.messageId === null ? row.uploaderId === viewer.userId : readable.has(chatIds.get(row.messageId) as number))).map((row) => [row.id, row]),
-    );
+    const standings = await standingsOf(userId, [...new Set(chatIds.values())]);
+    const mayHave = ({ messageId, uploaderId }: AttachmentRow): boolean =>
+      mayHaveFile({ own: uploaderId === userId, message: messageId === null ? null : (standings.get(chatIds.get(messageId) as number) ?? nowhere), pictureOf: null }, true);
+    const visible = new Map(rows.filter(mayHave).map((row) => [row.id, row]));
     return ids.map((id) => visible.get(id) ?? null);
   }
 
@@ -99,13 +102,13 @@ export function createFiles({
     return new Map(found.map(({ id, chatId }) => [Number(id), chatId]));
   }
 
-  async function readableBy(userId: number, chatIds: readonly number[]): Promise<Set<number>> {
+  async function standingsOf(userId: number, chatIds: readonly number[]): Promise<Map<number, Standing>> {
     const found = await chats.findRows(chatIds);
     const places = await chats.places(
       userId,
       found.map((chat) => chat.id),
     );
-    return new Set(found.filter((chat, index) => can('read', { chat, member: null, banned: false, ...places[index] })).map((chat) => chat.id));
+    return new Map(found.map((chat, index) => [chat.id, { ...nowhere, chat, ...places[index] }]));
   }
 
   /** Where somebody may fetch a file that they were shown, and until when; with `size`, its picture of that size. */
@@ -124,16 +127,13 @@ export function createFiles({
     );
     if (!found || (size !== null && found.width === null)) return null;
     const { chatId, personId, roomId, ...row } = found;
-    if (chatId !== null) return (await readableBy(viewerId, [chatId])).has(chatId) ? toAttachmentRow(row) : null;
-    if (row.uploaderId === viewerId) return toAttachmentRow(row);
-    // The file itself may tell more than its picture, such as where it was taken: that is for who uploaded it.
-    if (size === null) return null;
-    return personId !== null || (roomId !== null && (await isVisibleTo(viewerId, roomId))) ? toAttachmentRow(row) : null;
-  }
-
-  async function isVisibleTo(userId: number, roomId: number): Promise<boolean> {
-    const [[chat], [place]] = await Promise.all([chats.findRows([roomId]), chats.places(userId, [roomId])]);
-    return canSee({ chat: chat ?? null, member: null, banned: false, ...place });
+    const standings = await standingsOf(
+      viewerId,
+      [chatId, roomId].filter((each) => each !== null),
+    );
+    const standingIn = (each: number | null): Standing | null => (each === null ? null : (standings.get(each) ?? nowhere));
+    const use = { own: row.uploaderId === viewerId, message: standingIn(chatId), pictureOf: personId !== null ? ('person' as const) : standingIn(roomId) };
+    return mayHaveFile(use, size === null) ? toAttachmentRow(row) : null;
   }
 
   // ---------------------------------------------------------------- in messages

@@ -9,6 +9,7 @@ import { AppError, createProblems, invalid, notFound } from '../errors.ts';
 import { addTo, dropFrom, type MultiMap } from '../multimap.ts';
 import type { Viewer } from '../sessions/viewer.ts';
 import type { Database } from '../storage/database.ts';
+import { mustLockAccount } from '../storage/locks.ts';
 import { type AttachmentRow, toAttachmentRow } from '../storage/rows.ts';
 import { forUpdate, type Sql } from '../storage/sql.ts';
 import { createQueues } from '../turns.ts';
@@ -65,8 +66,7 @@ export function createUploads({
     const expiresAt = new Date(now.getTime() + config.UPLOAD_SECONDS * 1000);
     const attachment = await db.sqlTransaction(async (sql) => {
       // One after the other for each account: they count together.
-      const [account] = await sql.all(`SELECT "id" FROM "User" WHERE "id" = ? AND "deletedAt" IS NULL ${forUpdate(sql.engine)}`, [viewer.userId]);
-      if (!account) throw new AppError('TOKEN_INVALID');
+      await mustLockAccount(sql, viewer.userId);
       await mustFitQuota(sql, viewer.userId, input.size);
       const [row] = await sql.all<AttachmentRow>(
         `INSERT INTO "Attachment" ("uploaderId", "state", "fileName", "contentType", "size", "sha256", "blobKey", "createdAt", "expiresAt")

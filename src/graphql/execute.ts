@@ -30,7 +30,7 @@ import { LRUCache } from 'lru-cache';
 import type { Config } from '../config.ts';
 import { AppError, hasCode } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { isUnavailable } from '../storage/failures.ts';
+import { isDatabaseAway } from '../storage/failures.ts';
 import { createQueues } from '../turns.ts';
 import { type Context, type Delivery, freshContext } from './context.ts';
 import { toFormattedError } from './errors.ts';
@@ -158,7 +158,7 @@ export function createExecutor({ schema, config, log }: { schema: GraphQLSchema;
     /** An item waits for a database that is away, as the log does: handed out without what it is about, it would be lost. After a minute the stream ends instead, to be resumed before it. */
     async function runWhenAvailable(item: Delivery): Promise<ExecutionResult> {
       let result = await runItem(item);
-      for (const until = Date.now() + longestWaitMs; result.errors?.some(isFromAbsence); ) {
+      for (const until = Date.now() + longestWaitMs; result.errors?.some(({ originalError }) => isDatabaseAway(originalError)); ) {
         if (ended) return result;
         if (Date.now() > until) throw new AppError('UNAVAILABLE');
         await sleep(500);
@@ -166,11 +166,6 @@ export function createExecutor({ schema, config, log }: { schema: GraphQLSchema;
       }
       return result;
     }
-  }
-
-  /** The database, not the request, is the reason of this error. */
-  function isFromAbsence({ originalError }: GraphQLError): boolean {
-    return hasCode(originalError, 'UNAVAILABLE') || isUnavailable(originalError);
   }
 
   function check(text: string): Checked {

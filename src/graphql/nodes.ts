@@ -34,35 +34,27 @@ async function findSession(context: Context, viewer: Viewer, id: number) {
   return (await context.app.sessions.list(viewer)).find((session) => session.id === id) ?? null;
 }
 
+type Finder = (context: Context, viewer: Viewer, id: string) => Promise<object | null> | null;
+
+/** Of a type whose ids hold a number. */
+const byNumber =
+  (type: Parameters<typeof numberOf>[1], find: (context: Context, viewer: Viewer, key: number) => Promise<object | null>): Finder =>
+  (context, viewer, id) => {
+    const key = numberOf(id, type);
+    return key === null ? null : find(context, viewer, key);
+  };
+
 /** How each type of node is found by its id, as the viewer may see it. */
-const finders: Record<string, (context: Context, viewer: Viewer, id: string) => Promise<object | null> | null> = {
-  User: (context, _viewer, id) => {
-    const key = numberOf(id, 'User');
-    return key === null ? null : loadUser(context, key);
-  },
+const finders: Record<string, Finder> = {
+  User: byNumber('User', (context, _viewer, key) => loadUser(context, key)),
   Room: findChatById,
   Dialog: findChatById,
-  Message: (context, viewer, id) => {
-    const key = numberOf(id, 'Message');
-    return key === null ? null : findMessage(context, viewer, key);
-  },
+  Message: byNumber('Message', findMessage),
   Member: findMember,
-  Notification: (context, viewer, id) => {
-    const key = numberOf(id, 'Notification');
-    return key === null ? null : findNotification(context, viewer, key);
-  },
-  PushDevice: (context, viewer, id) => {
-    const key = numberOf(id, 'PushDevice');
-    return key === null ? null : context.app.pushDevices.find(viewer, key);
-  },
-  Attachment: (context, viewer, id) => {
-    const key = numberOf(id, 'Attachment');
-    return key === null ? null : findAttachment(context, viewer, key);
-  },
-  Session: (context, viewer, id) => {
-    const key = numberOf(id, 'Session');
-    return key === null ? null : findSession(context, viewer, key);
-  },
+  Notification: byNumber('Notification', findNotification),
+  PushDevice: byNumber('PushDevice', (context, viewer, key) => context.app.pushDevices.find(viewer, key)),
+  Attachment: byNumber('Attachment', findAttachment),
+  Session: byNumber('Session', findSession),
 };
 
 function findChatById(context: Context, viewer: Viewer, id: string): Promise<ChatRow | null> | null {

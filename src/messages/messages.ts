@@ -68,7 +68,7 @@ export function createMessages({
     const { attachmentIds } = input;
     if (attachmentIds.length === 0 || input.text) checkText(problems, input.text);
     if (attachmentIds.length > mostAttachments) problems.add('attachmentIds', 'length', `A message has at most ${mostAttachments} files.`);
-    else if (new Set(attachmentIds).size < attachmentIds.length && !attachmentIds.includes(0)) problems.add('attachmentIds', 'unique', 'A file can be in a message once.');
+    else if (new Set(attachmentIds).size < attachmentIds.length) problems.add('attachmentIds', 'unique', 'A file can be in a message once.');
     if (input.clientMessageId !== null && !/^[\x20-\x7e]{1,128}$/.test(input.clientMessageId)) {
       problems.add('clientMessageId', 'format', 'A clientMessageId is 1 to 128 printable ASCII characters.');
     }

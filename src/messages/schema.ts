@@ -363,8 +363,8 @@ message: the first one is returned with \`duplicate: true\`. The same id with ot
       text: input.text ?? null,
       clientMessageId: input.clientMessageId ?? null,
       clientSentAt: input.clientSentAt ?? null,
-      // An id that is none names an upload that nobody has: a retry is still told apart from other content.
-      attachmentIds: input.attachmentIds?.map((id) => numberOf(id, 'Attachment') ?? 0) ?? [],
+      // An id that is none names an upload that nobody has, each another: a retry is still told apart from other content.
+      attachmentIds: input.attachmentIds?.map((id, index) => numberOf(id, 'Attachment') ?? -1 - index) ?? [],
     });
     if (sent.chat) rememberChat(context, sent.chat);
     return sent;

@@ -4,9 +4,10 @@ import { AppError, notFound } from '../errors.ts';
 import { type LogEvent, messageIdOf, type NewEvent } from '../events/event.ts';
 import type { Outcome } from '../events/group.ts';
 import type { Numbering } from '../events/write.ts';
+import { holdAccounts } from '../storage/locks.ts';
 import type { ChatRow, MessageRow } from '../storage/rows.ts';
 import type { Sql } from '../storage/sql.ts';
-import { advanceChats, bansAt, desertedDialogs, dialogIds, holdAccounts, insertMessages, liveAccounts, lockChats, membersAt, openDialogs, sentBefore } from './store.ts';
+import { advanceChats, bansAt, desertedDialogs, dialogIds, insertMessages, liveAccounts, lockChats, membersAt, openDialogs, sentBefore } from './store.ts';
 
 export type Target = { roomId: number } | { low: number; high: number };
 export type Draft = {

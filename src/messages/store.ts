@@ -125,13 +125,6 @@ export async function membersAt(sql: Sql, places: readonly Place[]): Promise<Pic
   );
 }
 
-/** The same for the accounts of guests: those that are not deleted. */
-export async function holdAccounts(sql: Sql, ids: readonly number[]): Promise<Set<number>> {
-  if (sql.engine === 'sqlite') return liveAccounts(sql, ids);
-  const rows = await sql.all<{ id: number }>('SELECT "id" FROM "User" WHERE "id" = ANY(?::int[]) AND "deletedAt" IS NULL FOR KEY SHARE', [ids]);
-  return new Set(rows.map((row) => row.id));
-}
-
 /** Of these chats the dialogs whose other person has deleted their account. */
 export async function desertedDialogs(sql: Sql, places: readonly Place[]): Promise<Set<number>> {
   const table = tableOf(sql.engine, 't', { chatId: 'int', userId: 'int' });

@@ -4,13 +4,13 @@
  */
 import { notFound } from '../errors.ts';
 import type { EventOf } from '../events/event.ts';
-import type { WriteBatch } from '../events/write.ts';
+import type { Append, WriteBatch } from '../events/write.ts';
 import type { Receipts } from '../messages/receipts.ts';
 import type { Behind } from '../messages/send.ts';
 import { messagesByIds } from '../messages/store.ts';
 import { createStretches, inPieces, type Stretch } from '../messages/stretches.ts';
 import type { Viewer } from '../sessions/viewer.ts';
-import type { Database } from '../storage/database.ts';
+import type { Database, Tx } from '../storage/database.ts';
 import { keysetPage, type Page, type PageRequest, type ReadBetween } from '../storage/page.ts';
 import type { ChatRow, MessageRow, UserRow } from '../storage/rows.ts';
 import { type Sql, tableOf, toDate } from '../storage/sql.ts';
@@ -38,7 +38,7 @@ export function createNotifications({ db, writeBatch, receipts, clock }: { db: D
   const inOrder = createStretches({ db });
   /** Where the last round of sweeping stopped. */
   let swept: [userId: number, messageId: number] = [0, 0];
-  return { page, unreadCount, findMany, readTimes, toldAsRead, markRead, sweep };
+  return { page, unreadCount, findMany, readTimes, toldAsRead, markRead, sweep, eraseAll };
 
   /**
    * Newest first. Costs index look-ups: for each chat its newest notification, then a page's worth of each chat that can be on the page.
@@ -171,6 +171,12 @@ export function createNotifications({ db, writeBatch, receipts, clock }: { db: D
       await yieldWhenLong();
     }
     return gone;
+  }
+
+  /** What a deleted account had marked. */
+  async function eraseAll(tx: Tx, _append: Append, userId: number): Promise<undefined> {
+    await tx.notificationRead.deleteMany({ where: { userId } });
+    await tx.notificationMark.deleteMany({ where: { userId } });
   }
 
   // ---------------------------------------------------------------- where a person's notifications are

@@ -3,10 +3,11 @@ import { ECDH } from 'node:crypto';
 import { checkLine } from '../accounts/names.ts';
 import type { Config } from '../config.ts';
 import { AppError, createProblems, notFound } from '../errors.ts';
-import type { Write } from '../events/write.ts';
+import type { Append, Write } from '../events/write.ts';
 import { refusalOf } from '../outgoing.ts';
 import type { Viewer } from '../sessions/viewer.ts';
-import type { Database } from '../storage/database.ts';
+import type { Database, Tx } from '../storage/database.ts';
+import { mustLockAccount } from '../storage/locks.ts';
 import { type PushDeviceRow, toPushDeviceRow } from '../storage/rows.ts';
 import { forUpdate, oneOfList, type Sql } from '../storage/sql.ts';
 
@@ -20,7 +21,7 @@ export const mostDevices = 20;
 const rowsAtOnce = 1_000;
 
 export function createPushDevices({ db, write, config, clock }: { db: Database; write: Write; config: Pick<Config, 'PUSH_TO_PRIVATE_ADDRESSES'>; clock: () => Date }) {
-  return { register, unregister, list, find, sweep };
+  return { register, unregister, list, find, sweep, eraseAll };
 
   /**
    * Makes a browser one of the viewer's devices, for as long as the session lives. The same endpoint again updates it; one of another account moves here.
@@ -39,8 +40,7 @@ export function createPushDevices({ db, write, config, clock }: { db: Database; 
       const sql = db.sqlIn(tx);
       // One after the other, what wants the same endpoint, and what wants the last place of one account.
       if (db.engine === 'postgresql') await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended(${given.endpoint}, 0))`;
-      const [account] = await sql.all(`SELECT "id" FROM "User" WHERE "id" = ? AND "deletedAt" IS NULL ${forUpdate(db.engine)}`, [viewer.userId]);
-      if (!account) throw new AppError('TOKEN_INVALID');
+      await mustLockAccount(sql, viewer.userId);
       const [known] = await sql.all<{ id: number; userId: number }>(`SELECT "id", "userId" FROM "PushDevice" WHERE "endpoint" = ? ${forUpdate(db.engine)}`, [given.endpoint]);
       append({ type: 'account-changed', userId: viewer.userId });
       if (known?.userId === viewer.userId) return tx.pushDevice.update({ where: { id: known.id }, data });
@@ -74,6 +74,16 @@ export function createPushDevices({ db, write, config, clock }: { db: Database; 
     return (await list(viewer)).find((device) => device.id === id) ?? null;
   }
 
+  /** Those of a deleted account. */
+  async function eraseAll(tx: Tx, _append: Append, userId: number): Promise<undefined> {
+    const sql = db.sqlIn(tx);
+    const devices = await sql.all<{ id: number }>('SELECT "id" FROM "PushDevice" WHERE "userId" = ?', [userId]);
+    await removeDevices(
+      sql,
+      devices.map(({ id }) => id),
+    );
+  }
+
   /** Removes devices whose session has ended or expired. Returns how many went. */
   async function sweep(): Promise<number> {
     const over = await db.sql.all<{ id: number }>(
@@ -91,8 +101,14 @@ export function createPushDevices({ db, write, config, clock }: { db: Database; 
   }
 }
 
+/** Whoever changes devices and their pushes takes the devices first, in order: two nodes would wait for each other otherwise. */
+export async function lockDevices(sql: Sql, ids: readonly number[]): Promise<void> {
+  if (sql.engine === 'postgresql') await sql.all(`SELECT "id" FROM "PushDevice" WHERE ${oneOfList(sql.engine, '"id"')} ORDER BY "id" FOR UPDATE`, [ids]);
+}
+
 /** Removes devices with all that waits for them. Returns whose they were. */
 export async function removeDevices(sql: Sql, ids: readonly number[]): Promise<number[]> {
+  await lockDevices(sql, ids);
   await sql.all(`DELETE FROM "Push" WHERE ${oneOfList(sql.engine, '"deviceId"')}`, [ids]);
   return (await sql.all<{ userId: number }>(`DELETE FROM "PushDevice" WHERE ${oneOfList(sql.engine, '"id"')} RETURNING "userId"`, [ids])).map(({ userId }) => userId);
 }
@@ -107,11 +123,11 @@ async function liveDevices(sql: Sql, userId: number, now: Date): Promise<PushDev
 }
 
 const trimmed = (base64url: string): string => base64url.replace(/=+$/, '');
-const bytesOf = (base64url: string): Buffer => (/^[A-Za-z0-9_-]{1,100}={0,2}$/.test(base64url) ? Buffer.from(base64url, 'base64url') : Buffer.alloc(0));
-const isSecret = (auth: string): boolean => bytesOf(auth).length === 16;
+const decoded = (base64url: string): Buffer => (/^[A-Za-z0-9_-]{1,100}={0,2}$/.test(base64url) ? Buffer.from(base64url, 'base64url') : Buffer.alloc(0));
+const isSecret = (auth: string): boolean => decoded(auth).length === 16;
 
 function isPoint(p256dh: string): boolean {
-  const bytes = bytesOf(p256dh);
+  const bytes = decoded(p256dh);
   if (bytes.length !== 65 || bytes[0] !== 4) return false;
   try {
     ECDH.convertKey(bytes, 'prime256v1');

@@ -11,7 +11,7 @@ import { messagesByIds } from '../messages/store.ts';
 import type { Presence } from '../presence/presence.ts';
 import type { Database } from '../storage/database.ts';
 import { freeClaims, oneOfList, type Sql, tableOf, toDate } from '../storage/sql.ts';
-import { removeDevices } from './push-devices.ts';
+import { lockDevices, removeDevices } from './push-devices.ts';
 
 export type PushQueue = Awaited<ReturnType<typeof createPushQueue>>;
 /** A push that was taken, so that no other node sends it, too. */
@@ -235,9 +235,7 @@ async function setPosition(sql: Sql, number: number): Promise<void> {
 
 /** Stores what became of a batch of pushes. */
 async function storeResults(sql: Sql, number: Numbering, results: readonly Result[]): Promise<Outcome<void>[]> {
-  const deviceIds = [...new Set(results.map(({ deviceId }) => deviceId))];
-  // Everybody takes the devices first, in order, and their pushes then.
-  if (sql.engine === 'postgresql') await sql.all(`SELECT "id" FROM "PushDevice" WHERE ${oneOfList(sql.engine, '"id"')} ORDER BY "id" FOR UPDATE`, [deviceIds]);
+  await lockDevices(sql, [...new Set(results.map(({ deviceId }) => deviceId))]);
   const gone = await removeDevices(sql, [...new Set(results.filter(({ outcome }) => outcome === 'device gone').map(({ deviceId }) => deviceId))]);
   await sql.all(`DELETE FROM "Push" WHERE ${oneOfList(sql.engine, '"id"')}`, [results.filter(({ outcome }) => outcome !== 'later').map(({ id }) => id)]);
   const later = results.filter((result) => result.outcome === 'later');

@@ -1,9 +1,8 @@
 /** Presence and typing as clients see them. */
 import { loadUser, User } from '../accounts/schema.ts';
-import type { ChatRef } from '../chats/chats.ts';
 import { parseChatRef, Room } from '../chats/schema.ts';
 import { AppError, notFound } from '../errors.ts';
-import type { EventKind } from '../events/event.ts';
+import type { EventKind, Pair } from '../events/event.ts';
 import { CaughtUp, Heartbeat, PresenceChanged, SessionEnded, TypingChanged } from '../events/items-schema.ts';
 import { deliver, followOptions, itemUnion, onlyChat } from '../events/schema.ts';
 import type { Follower } from '../events/stream.ts';
@@ -75,9 +74,9 @@ async function followScope(scope: typeof PresenceScopeInput.$inferInput, context
     return follow({ userIds: (await context.app.accounts.findMany(ids)).map((user) => user.id) });
   }
   const only = await onlyChat(context, scope.chatId ?? '', 'readers');
-  const ref = parseChatRef(scope.chatId ?? '') as ChatRef;
-  if (!('roomId' in ref)) return follow({ userIds: [...new Set([ref.low, ref.high])] }, only);
-  return follow({ roomId: ref.roomId, members: () => context.app.chatLists.memberIds(ref.roomId, largestScope) }, only);
+  const [chat] = only.chats as [number | Pair];
+  if (typeof chat !== 'number') return follow({ userIds: [...new Set([chat.low, chat.high])] }, only);
+  return follow({ roomId: chat, members: () => context.app.chatLists.memberIds(chat, largestScope) }, only);
 }
 
 builder.subscriptionFields((t) => ({

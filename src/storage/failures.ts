@@ -1,5 +1,5 @@
 /** What an error of either engine means: a conflict, a refused duplicate, or a database that cannot at the moment. */
-import { AppError } from '../errors.ts';
+import { AppError, hasCode } from '../errors.ts';
 
 /** One of these codes as the whole of a code: digits in a message are none. */
 export const code = (codes: string): RegExp => new RegExp(`(?:^|["\`])(?:${codes})(?:["\`]|$)`, 'm');
@@ -24,6 +24,9 @@ export const unavailable = either(
 
 /** The database, not the statement, is the reason of this error. */
 export const isUnavailable = (error: unknown): boolean => !(error instanceof AppError) && unavailable.test(causes(error));
+
+/** The same, also where that was found out before. */
+export const isDatabaseAway = (error: unknown): boolean => hasCode(error, 'UNAVAILABLE') || isUnavailable(error);
 
 /** Codes and messages of an error and of what caused it, a line each. */
 export function causes(error: unknown): string {

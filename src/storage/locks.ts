@@ -1,6 +1,7 @@
 /** Locks for transactions that decide on what they read: PostgreSQL nodes write at the same time. SQLite has one writer and needs none. */
+import { AppError } from '../errors.ts';
 import type { Tx } from './database.ts';
-import type { Engine } from './sql.ts';
+import { type Engine, forUpdate, oneOfList, type Sql } from './sql.ts';
 
 export type Locks = ReturnType<typeof createLocks>;
 
@@ -8,21 +9,11 @@ export type Locks = ReturnType<typeof createLocks>;
 const membershipOfAll = 7_265_002;
 
 export function createLocks(engine: Engine) {
-  return { lockChat, lockAccountsForReading, lockAccountsForJoining, holdAccounts };
+  return { lockChat, lockAccountsForReading, lockAccountsForJoining };
 
   /** Holds a chat until the commit, so that its memberships and `lastSeq` stay as they are read after this. At most one chat in a transaction, or several in the order of their ids. */
   async function lockChat(tx: Tx, chatId: number): Promise<void> {
     if (engine === 'postgresql') await tx.$queryRaw`SELECT "id" FROM "Chat" WHERE "id" = ${chatId} FOR NO KEY UPDATE`;
-  }
-
-  /** Those of these accounts that are not deleted, and stay so until the commit. After `lockChat`. */
-  async function holdAccounts(tx: Tx, ids: readonly number[]): Promise<Set<number>> {
-    if (ids.length === 0) return new Set();
-    const rows =
-      engine === 'postgresql'
-        ? await tx.$queryRaw<{ id: number }[]>`SELECT "id" FROM "User" WHERE "id" = ANY(${[...ids]}::int[]) AND "deletedAt" IS NULL ORDER BY "id" FOR KEY SHARE`
-        : await tx.user.findMany({ where: { id: { in: [...ids] }, deletedAt: null }, select: { id: true } });
-    return new Set(rows.map(({ id }) => id));
   }
 
   /** No account is being created or deleted while this transaction makes all of them members of a room. Before `lockChat`. */
@@ -34,4 +25,22 @@ export function createLocks(engine: Engine) {
   async function lockAccountsForJoining(tx: Tx): Promise<void> {
     if (engine === 'postgresql') await tx.$executeRaw`SELECT pg_advisory_xact_lock_shared(${membershipOfAll})`;
   }
+}
+
+/** Those of these accounts that are not deleted, and stay so until the commit. After `lockChat`. */
+export async function holdAccounts(sql: Sql, ids: readonly number[]): Promise<Set<number>> {
+  const hold = sql.engine === 'sqlite' ? '' : 'FOR KEY SHARE';
+  const rows = await sql.all<{ id: number }>(`SELECT "id" FROM "User" WHERE ${oneOfList(sql.engine, '"id"')} AND "deletedAt" IS NULL ORDER BY "id" ${hold}`, [ids]);
+  return new Set(rows.map(({ id }) => id));
+}
+
+/** The same for whoever asks. Throws TOKEN_INVALID when the account was deleted since the request began. */
+export async function mustHoldAccount(sql: Sql, id: number): Promise<void> {
+  if (!(await holdAccounts(sql, [id])).has(id)) throw new AppError('TOKEN_INVALID');
+}
+
+/** And nobody else does so in the meantime: what is counted for the account stays as it is counted. */
+export async function mustLockAccount(sql: Sql, id: number): Promise<void> {
+  const [account] = await sql.all(`SELECT "id" FROM "User" WHERE "id" = ? AND "deletedAt" IS NULL ${forUpdate(sql.engine)}`, [id]);
+  if (!account) throw new AppError('TOKEN_INVALID');
 }
