@@ -2,6 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { readdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { get } from 'node:http';
 import { connect } from 'node:net';
 import { platform } from 'node:os';
 import { join } from 'node:path';
@@ -27,6 +28,12 @@ const photo = (width = 60, height = 40, format: 'jpeg' | 'png' | 'webp' | 'gif' 
   sharp({ create: { width, height, channels: 3, noise: { type: 'gaussian', mean: 128, sigma: 40 }, background: 'red' } })
     .toFormat(format)
     .toBuffer();
+/** What a path answers that goes out as it is. */
+const rawStatus = ({ url }: { url: string }, path: string): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const { hostname, port } = new URL(url);
+    get({ hostname, port, path }, (response) => resolve(response.resume().statusCode ?? 0)).on('error', reject);
+  });
 const picture = async (url: string): Promise<{ width: number; height: number }> => {
   const { status, headers, bytes } = await fetched(url);
   expect([status, headers.get('content-type')]).toEqual([200, 'image/webp']);
@@ -459,6 +466,9 @@ describe('a link', () => {
     await using server = await startTestServer();
     const [ada, ben] = some(await server.people(2));
     const [own, other] = [await upload(ada, { bytes: await photo() }), await upload(ben, { bytes: await photo() })];
+    // Two that the same person may have, and two slots: only the signature tells the one from the other.
+    const another = await upload(ada, { bytes: await photo() });
+    const otherSlot = await slotFor(ben, { bytes: text('x'), sha256: sha256(text('x')).toString('hex') });
     const slot = await slotFor(ada, { bytes: text('x'), sha256: sha256(text('x')).toString('hex') });
     const changed = (url: string, change: (parts: { path: string[]; query: URLSearchParams }) => void): string => {
       const at = new URL(url);
@@ -471,6 +481,11 @@ describe('a link', () => {
     const flip = (signature: string): string => `${signature.slice(0, -1)}${signature.endsWith('A') ? 'B' : 'A'}`;
     const downloads = [own.url, own.image.url].flatMap((url) => [
       changed(url, ({ path }) => void (path[2] = keyOf(other.id))),
+      changed(url, ({ path }) => void (path[2] = keyOf(another.id))),
+      changed(url, ({ path, query }) => {
+        path[2] = keyOf(other.id);
+        query.set('viewer', keyOf(ben.id));
+      }),
       changed(url, ({ path }) => void (path[3] = path[3] === 'content' ? '64' : 'content')),
       changed(url, ({ path }) => void (path[3] = '128')),
       changed(url, ({ path }) => void (path[3] = 'upload')),
@@ -483,15 +498,18 @@ describe('a link', () => {
       url.slice(0, -1),
       url.split('?')[0] as string,
       `${server.url}/files/`,
-      `${server.url}/files/%2e%2e/%2e%2e/etc/passwd`,
+      // As they are sent: what `fetch` would resolve by itself is asked for below.
+      `${server.url}/files/..%2f..%2fetc%2fpasswd`,
+      `${server.url}/files/${keyOf(own.id)}/..%2f..%2fcontent`,
     ]);
     for (const url of downloads) {
       const { status, headers, bytes } = await fetched(url);
       expect([url, status, String(bytes)]).toEqual([url, 404, String(absent.bytes)]);
       expect([headers.get('etag'), headers.get('content-disposition')]).toEqual([null, null]);
     }
+    expect(await rawStatus(server, '/files/../../etc/passwd')).toBe(404);
     const uploads = [
-      changed(slot.uploadUrl, ({ path }) => void (path[2] = String(Number(path[2]) + 1))),
+      changed(slot.uploadUrl, ({ path }) => void (path[2] = keyOf(otherSlot.attachmentId))),
       changed(slot.uploadUrl, ({ query }) => query.delete('sha256')),
       changed(slot.uploadUrl, ({ query }) => query.set('sha256', '0'.repeat(64))),
       changed(slot.uploadUrl, ({ query }) => query.set('expires', String(Number(query.get('expires')) + 60))),

@@ -99,6 +99,8 @@ describe('the list of notifications', () => {
     expect(await sight(ben, 'query ($id: ID!) { node(id: $id) { id } }', { id })).toBe('null');
     await change(ben, 'joinChat', { room: { id: room.id } });
     expect(await texts(ben)).toEqual([]);
+    await ada.send(room, 'third');
+    expect(await texts(ben)).toEqual(['third']);
     await change(ada, 'deleteRoom', { roomId: room.id });
     expect(await texts(ben)).toEqual([]);
   });

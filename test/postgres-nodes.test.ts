@@ -52,7 +52,7 @@ describe('two nodes on one database', () => {
     await ada.send({ username: bob.username }, 'from the other node');
     await stream.next((item: Item) => item.__typename === 'MessageAdded');
     await at(first, bob).request('mutation { logout { __typename } }');
-    await stream.socket.whenClosed();
+    await stream.socket.whenClosed(2_000);
     expect(stream.closed?.code).toBe(4401);
   });
 
