@@ -1,7 +1,7 @@
 /** `npm run schema`: prints the schema of the code into schema.graphql; `--check` only tells whether the file is another. */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { printedSchema } from '../src/graphql/print.ts';
-import { schema } from '../src/graphql/schema.ts';
+import { printedSchema } from '../src/api/print.ts';
+import { schema } from '../src/api/schema.ts';
 
 const path = new URL('../schema.graphql', import.meta.url);
 const text = printedSchema(schema);

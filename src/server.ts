@@ -2,10 +2,10 @@
 import { createServer, type Server as HttpServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createExecutor } from './api/execute.ts';
+import { schema } from './api/schema.ts';
 import { createApp } from './app.ts';
 import { type Config, shownHost } from './config.ts';
-import { createExecutor } from './graphql/execute.ts';
-import { schema } from './graphql/schema.ts';
 import { createLog, type Log } from './log.ts';
 import { createConnections } from './transport/connections.ts';
 import { createCookies } from './transport/cookies.ts';

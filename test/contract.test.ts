@@ -29,7 +29,7 @@ import {
   visitWithTypeInfo,
 } from 'graphql';
 import { describe, expect, it } from 'vitest';
-import { schema } from '../src/graphql/schema.ts';
+import { schema } from '../src/api/schema.ts';
 
 const read = (name: string): string => readFileSync(new URL(`contract/${name}`, import.meta.url), 'utf8');
 const contract = buildSchema(read('schema.graphql'));

@@ -2,13 +2,13 @@
 import type { Config } from '../config.ts';
 import { AppError, type CredentialFailure, createProblems, notFound, type Problems } from '../errors.ts';
 import type { Append, Write } from '../events/write.ts';
-import type { Viewer } from '../sessions/viewer.ts';
 import type { Database, Tx } from '../storage/database.ts';
 import { isUniqueViolation } from '../storage/failures.ts';
 import { Prisma } from '../storage/generated/sqlite/client.ts';
 import type { Page, PageRequest } from '../storage/page.ts';
 import type { UserRow } from '../storage/rows.ts';
 import { containsText, oneOfList, type Sql, toDate, toDateOrNull } from '../storage/sql.ts';
+import type { Viewer } from '../viewer.ts';
 import { checkEmail, checkLine, checkLines, checkUsername, foldName, hasForbiddenCharacters, isEmail, isUsername } from './names.ts';
 import { voidResetCodes } from './password-reset.ts';
 import { checkPassword, type Passwords } from './passwords.ts';

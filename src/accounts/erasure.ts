@@ -7,10 +7,10 @@ import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promi
 import { AppError, hasCode } from '../errors.ts';
 import type { Append, Write } from '../events/write.ts';
 import type { Log } from '../log.ts';
-import type { Viewer } from '../sessions/viewer.ts';
 import type { Database, Tx } from '../storage/database.ts';
 import type { Locks } from '../storage/locks.ts';
 import { oneOfList } from '../storage/sql.ts';
+import type { Viewer } from '../viewer.ts';
 import type { Accounts } from './accounts.ts';
 import type { Mail } from './mail.ts';
 import { foldName } from './names.ts';

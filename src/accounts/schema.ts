@@ -2,11 +2,11 @@
 import { AppError } from '../errors.ts';
 import { builder, Node } from '../graphql/builder.ts';
 import { type Context, loader, mustBeSignedIn, sharedLoader } from '../graphql/context.ts';
-import { numberOf, toGlobalId } from '../graphql/ids.ts';
 import { mutation } from '../graphql/mutation.ts';
 import { pageComplexity, pageRequest, toConnection } from '../graphql/pages.ts';
-import type { Viewer } from '../sessions/viewer.ts';
+import { numberOf, toGlobalId } from '../ids.ts';
 import type { UserRow } from '../storage/rows.ts';
+import type { Viewer } from '../viewer.ts';
 import type { UserRef } from './accounts.ts';
 import type { ErasureMode } from './erasure.ts';
 

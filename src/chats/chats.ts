@@ -1,11 +1,11 @@
 /** Finding chats and members: one by one, many at once, and the dialog that has no message yet. Who may see what is decided in access.ts. */
 import type { Accounts } from '../accounts/accounts.ts';
 import { foldName } from '../accounts/names.ts';
-import type { Viewer } from '../sessions/viewer.ts';
 import type { Database, Tx } from '../storage/database.ts';
 import { isText } from '../storage/page.ts';
 import { type ChatRow, type MemberRow, toChatRow, toMemberRow, type UserRow } from '../storage/rows.ts';
 import { oneOfList, tableOf } from '../storage/sql.ts';
+import type { Viewer } from '../viewer.ts';
 import { can, canSee } from './access.ts';
 
 export type Chats = ReturnType<typeof createChats>;

@@ -1,8 +1,8 @@
 /** The list of the caller's chats and the one of rooms, as clients see them. */
 import { builder } from '../graphql/builder.ts';
 import { mustBeSignedIn } from '../graphql/context.ts';
-import { numberOf } from '../graphql/ids.ts';
 import { countOf, pageComplexity, pageRequest, toConnection } from '../graphql/pages.ts';
+import { numberOf } from '../ids.ts';
 import { Chat, ChatKind, Room, RoomVisibility } from './schema.ts';
 
 const ChatFilterInput = builder.inputType('ChatFilterInput', {

@@ -1,11 +1,11 @@
 /** Lists of chats, rooms and members: filtered, sorted and paged by the database, in a number of statements that does not depend on how much there is. */
 import { foldName, hasForbiddenCharacters } from '../accounts/names.ts';
 import { AppError } from '../errors.ts';
-import type { Viewer } from '../sessions/viewer.ts';
 import type { Database } from '../storage/database.ts';
 import { firstPage, isText, isTime, isWhole, keysetPage, type Page, type PageRequest } from '../storage/page.ts';
 import { type ChatRow, type MemberRow, toChatRow, toMemberRow } from '../storage/rows.ts';
 import { containsText, oneOfList, toDate, type Value } from '../storage/sql.ts';
+import type { Viewer } from '../viewer.ts';
 import { can, canSee, must, type Role } from './access.ts';
 import { type AnyMember, type ChatStanding, peopleOf, virtualDialog, virtualMember } from './chats.ts';
 

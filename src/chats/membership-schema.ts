@@ -3,8 +3,8 @@ import { parseUserRef, User, UserRefInput } from '../accounts/schema.ts';
 import { type AppError, notFound } from '../errors.ts';
 import { builder } from '../graphql/builder.ts';
 import { toErrorData, UserError } from '../graphql/errors.ts';
-import { numberOf, toGlobalId } from '../graphql/ids.ts';
 import { mutation } from '../graphql/mutation.ts';
+import { numberOf, toGlobalId } from '../ids.ts';
 import type { UserRow } from '../storage/rows.ts';
 import { Member, MemberRole, mustBeRoomId, parseChatRef, Room, RoomRefInput, toRoomRef } from './schema.ts';
 

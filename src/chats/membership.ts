@@ -8,11 +8,11 @@ import type { Passwords } from '../accounts/passwords.ts';
 import type { RateLimits } from '../accounts/rate-limits.ts';
 import { AppError, invalid, notFound } from '../errors.ts';
 import type { Append, Write } from '../events/write.ts';
-import type { Viewer } from '../sessions/viewer.ts';
 import type { Database, Tx } from '../storage/database.ts';
 import { holdAccounts, type Locks, mustHoldAccount } from '../storage/locks.ts';
 import type { ChatRow, MemberRow, UserRow } from '../storage/rows.ts';
 import type { Sql } from '../storage/sql.ts';
+import type { Viewer } from '../viewer.ts';
 import { mayRemove, must, type Role } from './access.ts';
 import type { Chats, RoomRef } from './chats.ts';
 

@@ -1,7 +1,7 @@
 /** Making, changing and deleting rooms as clients do it. */
 import { parseUserRef, UserRefInput } from '../accounts/schema.ts';
-import { numberOf, toGlobalId } from '../graphql/ids.ts';
 import { mutation } from '../graphql/mutation.ts';
+import { numberOf, toGlobalId } from '../ids.ts';
 import { mustBeRoomId, PostPolicy, Room, RoomVisibility } from './schema.ts';
 
 mutation('createRoom', {

@@ -3,8 +3,8 @@ import { loadUser, parseUserRef, User, UserRefInput } from '../accounts/schema.t
 import { notFound } from '../errors.ts';
 import { builder, Node } from '../graphql/builder.ts';
 import { type Context, loader, mustBeSignedIn, sharedLoader } from '../graphql/context.ts';
-import { numberOf, pairOf, parseGlobalId, toGlobalId } from '../graphql/ids.ts';
 import { countOf, type PageArgs, pageComplexity, pageRequest, toConnection } from '../graphql/pages.ts';
+import { numberOf, pairOf, parseGlobalId, toGlobalId } from '../ids.ts';
 import type { Page } from '../storage/page.ts';
 import type { ChatRow, MemberRow, UserRow } from '../storage/rows.ts';
 import type { Role } from './access.ts';

@@ -3,7 +3,7 @@ import DataLoader from 'dataloader';
 import type { App } from '../app.ts';
 import { AppError, type ErrorCode } from '../errors.ts';
 import type { LogEvent } from '../events/event.ts';
-import type { Viewer } from '../sessions/viewer.ts';
+import type { Viewer } from '../viewer.ts';
 
 /** Of the connection a request came on. */
 export type Client = {

@@ -1,7 +1,7 @@
 /** The shape of every mutation of the contract: one input, one result union, errors as data. */
 import type { FieldMap, InputFieldMap, InputShapeFromFields } from '@pothos/core';
 import { AppError, type ErrorCode } from '../errors.ts';
-import type { Viewer } from '../sessions/viewer.ts';
+import type { Viewer } from '../viewer.ts';
 import { builder } from './builder.ts';
 import { type Context, mustBeSignedIn } from './context.ts';
 import { errorTypeName, errorTypes, toErrorData } from './errors.ts';

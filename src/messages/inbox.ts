@@ -1,8 +1,9 @@
 /** What was sent to a person across all chats: with `undeliveredOnly` the store-and-forward inbox, which nothing leaves until it is acknowledged. */
-import type { Viewer } from '../sessions/viewer.ts';
+
 import type { Database } from '../storage/database.ts';
 import { keysetPage, type Page, type PageRequest, type ReadBetween } from '../storage/page.ts';
 import type { MessageRow } from '../storage/rows.ts';
+import type { Viewer } from '../viewer.ts';
 import { messagesByIds } from './store.ts';
 import { createStretches, type Stretch } from './stretches.ts';
 

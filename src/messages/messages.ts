@@ -10,12 +10,12 @@ import { type LogEvent, messageIdOf } from '../events/event.ts';
 import { createGroup } from '../events/group.ts';
 import type { Write, WriteBatch } from '../events/write.ts';
 import type { Keys } from '../sessions/keys.ts';
-import type { Viewer } from '../sessions/viewer.ts';
 import type { Database, Tx } from '../storage/database.ts';
 import type { Locks } from '../storage/locks.ts';
 import { isWhole, type Page, type PageRequest } from '../storage/page.ts';
 import type { ChatRow, MessageRow } from '../storage/rows.ts';
 import { oneOfList } from '../storage/sql.ts';
+import type { Viewer } from '../viewer.ts';
 import { type Behind, type Draft, type MessageFiles, type Sent, storeDrafts, type Target } from './send.ts';
 import { messagePage, messagesAt, messagesByIds } from './store.ts';
 

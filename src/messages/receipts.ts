@@ -6,12 +6,12 @@ import type { NewEvent } from '../events/event.ts';
 import { createGroup, type Outcome } from '../events/group.ts';
 import type { Numbering, WriteBatch } from '../events/write.ts';
 import type { Log } from '../log.ts';
-import type { Viewer } from '../sessions/viewer.ts';
 import type { Database } from '../storage/database.ts';
 import { isTime, isWhole, keysetPage, type Page, type PageRequest, type ReadBetween } from '../storage/page.ts';
 import { type ChatRow, type MemberRow, type MessageRow, toMemberRow } from '../storage/rows.ts';
 import { type Sql, tableOf, toDateOrNull } from '../storage/sql.ts';
 import { yieldWhenLong } from '../turns.ts';
+import type { Viewer } from '../viewer.ts';
 import { walkedAtFirst, walkedAtOnce } from './stretches.ts';
 
 export type Receipts = ReturnType<typeof createReceipts>;

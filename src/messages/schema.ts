@@ -6,9 +6,9 @@ import { Chat, Dialog, loadChat, loadMember, loadStanding, MemberConnection, Mem
 import { AppError, notFound } from '../errors.ts';
 import { builder, Node } from '../graphql/builder.ts';
 import { type Context, mustBeSignedIn, sharedLoader } from '../graphql/context.ts';
-import { numberOf, toGlobalId } from '../graphql/ids.ts';
 import { mutation } from '../graphql/mutation.ts';
 import { type PageArgs, pageComplexity, pageRequest, toConnection } from '../graphql/pages.ts';
+import { numberOf, toGlobalId } from '../ids.ts';
 import type { ChatRow, MemberRow, MessageRow } from '../storage/rows.ts';
 import type { Anchor, MessageTarget } from './messages.ts';
 import { type Laggards, statusOf } from './receipts.ts';

@@ -9,12 +9,12 @@ import type { Receipts } from '../messages/receipts.ts';
 import type { Behind } from '../messages/send.ts';
 import { messagesByIds } from '../messages/store.ts';
 import { createStretches, inPieces, type Stretch } from '../messages/stretches.ts';
-import type { Viewer } from '../sessions/viewer.ts';
 import type { Database, Tx } from '../storage/database.ts';
 import { keysetPage, type Page, type PageRequest, type ReadBetween } from '../storage/page.ts';
 import type { ChatRow, MessageRow, UserRow } from '../storage/rows.ts';
 import { type Sql, tableOf, toDate } from '../storage/sql.ts';
 import { yieldWhenLong } from '../turns.ts';
+import type { Viewer } from '../viewer.ts';
 
 export type Notifications = ReturnType<typeof createNotifications>;
 /** A message of somebody else, sent after the person had become a member of its chat, and not deleted. */

@@ -5,11 +5,11 @@ import type { Config } from '../config.ts';
 import { AppError, createProblems, notFound } from '../errors.ts';
 import type { Append, Write } from '../events/write.ts';
 import { refusalOf } from '../outgoing.ts';
-import type { Viewer } from '../sessions/viewer.ts';
 import type { Database, Tx } from '../storage/database.ts';
 import { mustLockAccount } from '../storage/locks.ts';
 import { type PushDeviceRow, toPushDeviceRow } from '../storage/rows.ts';
 import { forUpdate, oneOfList, type Sql } from '../storage/sql.ts';
+import type { Viewer } from '../viewer.ts';
 
 export type PushDevices = ReturnType<typeof createPushDevices>;
 /** What a browser's `PushSubscription` says. */

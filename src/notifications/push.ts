@@ -6,7 +6,7 @@ import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promi
 import webPush from 'web-push';
 import type { Config } from '../config.ts';
 import type { Tail } from '../events/tail.ts';
-import { toGlobalId } from '../graphql/ids.ts';
+import { toGlobalId } from '../ids.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Answered, Post } from '../outgoing.ts';

@@ -4,12 +4,12 @@ import { loadChat } from '../chats/schema.ts';
 import { AppError, notFound } from '../errors.ts';
 import { builder, Node } from '../graphql/builder.ts';
 import { type Context, loader, mustBeSignedIn } from '../graphql/context.ts';
-import { numberOf, toGlobalId } from '../graphql/ids.ts';
 import { mutation } from '../graphql/mutation.ts';
 import { maxPageSize, pageComplexity, pageRequest, toConnection } from '../graphql/pages.ts';
+import { numberOf, toGlobalId } from '../ids.ts';
 import { Message } from '../messages/schema.ts';
-import type { Viewer } from '../sessions/viewer.ts';
 import type { ChatRow, PushDeviceRow } from '../storage/rows.ts';
+import type { Viewer } from '../viewer.ts';
 import { type NotificationRow, type Selection, summaryOf } from './notifications.ts';
 import { mostDevices } from './push-devices.ts';
 

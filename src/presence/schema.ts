@@ -3,13 +3,13 @@ import { loadUser, User } from '../accounts/schema.ts';
 import { parseChatRef, Room } from '../chats/schema.ts';
 import { AppError, notFound } from '../errors.ts';
 import type { EventKind, Pair } from '../events/event.ts';
-import { CaughtUp, Heartbeat, PresenceChanged, SessionEnded, TypingChanged } from '../events/items-schema.ts';
-import { deliver, followOptions, itemUnion, onlyChat } from '../events/schema.ts';
 import type { Follower } from '../events/stream.ts';
 import { builder } from '../graphql/builder.ts';
 import { type Context, mustBeSignedIn, sharedLoader } from '../graphql/context.ts';
-import { numberOf } from '../graphql/ids.ts';
 import { mutation } from '../graphql/mutation.ts';
+import { numberOf } from '../ids.ts';
+import { CaughtUp, Heartbeat, PresenceChanged, SessionEnded, TypingChanged } from '../streams/items-schema.ts';
+import { deliver, followOptions, itemUnion, onlyChat } from '../streams/schema.ts';
 import { largestScope, type PresenceOf, type Scope } from './presence.ts';
 
 const PresenceState = builder.enumType('PresenceState', {

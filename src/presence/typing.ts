@@ -3,7 +3,7 @@ import { must } from '../chats/access.ts';
 import type { ChatRef, Chats } from '../chats/chats.ts';
 import type { Config } from '../config.ts';
 import type { Tail } from '../events/tail.ts';
-import type { Viewer } from '../sessions/viewer.ts';
+import type { Viewer } from '../viewer.ts';
 
 export type Typing = ReturnType<typeof createTyping>;
 

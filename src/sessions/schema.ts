@@ -4,8 +4,8 @@ import { AppError, hasCode, invalid, notFound } from '../errors.ts';
 import { builder, Node } from '../graphql/builder.ts';
 import type { Client, Context } from '../graphql/context.ts';
 import { TokenFailureEnum } from '../graphql/errors.ts';
-import { numberOf, toGlobalId } from '../graphql/ids.ts';
 import { mutation } from '../graphql/mutation.ts';
+import { numberOf, toGlobalId } from '../ids.ts';
 import type { SessionRow } from '../storage/rows.ts';
 import type { SessionGrant as Grant, TokenInfo as Info, Issued, DeviceKind as Kind } from './sessions.ts';
 

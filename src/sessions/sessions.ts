@@ -14,9 +14,9 @@ import type { EndReason } from '../events/event.ts';
 import type { Append, Write } from '../events/write.ts';
 import type { Database, Tx } from '../storage/database.ts';
 import type { SessionRow, UserRow } from '../storage/rows.ts';
+import type { Viewer } from '../viewer.ts';
 import type { LiveSessions } from './live-sessions.ts';
 import type { RefreshToken, Tokens } from './tokens.ts';
-import type { Viewer } from './viewer.ts';
 
 export const deviceKinds = ['WEB', 'IOS', 'ANDROID', 'DESKTOP', 'BOT', 'OTHER'] as const;
 export type DeviceKind = (typeof deviceKinds)[number];

@@ -4,7 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import type { App } from '../app.ts';
 import type { Config } from '../config.ts';
 import type { Client, Context } from '../graphql/context.ts';
-import type { Viewer } from '../sessions/viewer.ts';
+import type { Viewer } from '../viewer.ts';
 
 /** Who asks, or why there is nobody. */
 export type Who = { viewer: Viewer | null; refusal?: Context['refusal'] };

@@ -3,13 +3,13 @@
  * `/health`, `/ready`, `/metrics`, the page at `/` and that for a forgotten password. An answer of the GraphQL endpoint always has the shape of a GraphQL answer, also when no operation was reached.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type Executor, isStream, type Operation, type Request, type Result } from '../api/execute.ts';
 import type { App } from '../app.ts';
 import type { Config } from '../config.ts';
 import { AppError, type ErrorCode } from '../errors.ts';
 import { createFileRoutes } from '../files/http.ts';
 import { type Client, createContext } from '../graphql/context.ts';
 import { httpStatusOf, toFormattedError } from '../graphql/errors.ts';
-import { type Executor, isStream, type Operation, type Request, type Result } from '../graphql/execute.ts';
 import type { Log } from '../log.ts';
 import { authenticate, clientOf, isKnownOrigin, type Who } from './client.ts';
 import type { Connections } from './connections.ts';

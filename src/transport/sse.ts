@@ -1,7 +1,7 @@
 /** Streams over plain HTTP: Server-Sent Events in the form of graphql-sse's "distinct connections" (`next` items, then `complete`). */
 import type { ServerResponse } from 'node:http';
+import type { Result, ResultStream } from '../api/execute.ts';
 import type { Config } from '../config.ts';
-import type { Result, ResultStream } from '../graphql/execute.ts';
 
 export const sseHeaders = {
   'content-type': 'text/event-stream; charset=utf-8',

@@ -2,9 +2,10 @@
 import { can, canSee } from '../chats/access.ts';
 import { loadStanding, parseChatRef } from '../chats/schema.ts';
 import { AppError, notFound } from '../errors.ts';
+import type { EventKind, eventKinds, Pair } from '../events/event.ts';
+import type { Follower, FollowOptions } from '../events/stream.ts';
 import { builder } from '../graphql/builder.ts';
 import { type Context, type Delivery, freshContext, mustBeSignedIn } from '../graphql/context.ts';
-import type { EventKind, eventKinds, Pair } from './event.ts';
 import {
   CaughtUp,
   durableTypes,
@@ -19,7 +20,6 @@ import {
   TypingChanged,
   toItem,
 } from './items-schema.ts';
-import type { Follower, FollowOptions } from './stream.ts';
 
 // ---------------------------------------------------------------- what each stream carries
 

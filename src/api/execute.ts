@@ -29,11 +29,11 @@ import {
 import { LRUCache } from 'lru-cache';
 import type { Config } from '../config.ts';
 import { AppError, hasCode } from '../errors.ts';
+import { type Context, type Delivery, freshContext } from '../graphql/context.ts';
+import { toFormattedError } from '../graphql/errors.ts';
 import type { Log } from '../log.ts';
 import { isDatabaseAway } from '../storage/failures.ts';
 import { createQueues } from '../turns.ts';
-import { type Context, type Delivery, freshContext } from './context.ts';
-import { toFormattedError } from './errors.ts';
 import { findExcess, tooCostly } from './limits.ts';
 import { createSharing } from './share.ts';
 

@@ -1,5 +1,5 @@
 /** Ids as clients see them: base64 of the type and the row's key. Opaque, stable, and refused by one regular expression when they are garbage. */
-import type { TypeName } from '../errors.ts';
+import type { TypeName } from './errors.ts';
 
 export type IdType = TypeName | 'Dialog' | 'Image';
 

@@ -3,7 +3,7 @@
  * what the document looks like: it runs with a viewer that notes being looked at, so that a forgotten mark costs speed, never privacy.
  */
 import { type ExecutionResult, type FormattedExecutionResult, Kind, type OperationDefinitionNode, visit } from 'graphql';
-import type { Context, Delivery } from './context.ts';
+import type { Context, Delivery } from '../graphql/context.ts';
 import type { Operation } from './execute.ts';
 
 type Execute = (operation: Operation, context: Context, item: unknown) => ExecutionResult | Promise<ExecutionResult>;

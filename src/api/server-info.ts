@@ -1,9 +1,9 @@
 /** What a client can find out about the server before it signs in: version, features, limits. */
 import { readFileSync } from 'node:fs';
 import type { App } from '../app.ts';
+import { builder } from '../graphql/builder.ts';
+import { maxPageSize } from '../graphql/pages.ts';
 import { mostAttachments } from '../messages/messages.ts';
-import { builder } from './builder.ts';
-import { maxPageSize } from './pages.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
 /** Additive changes of the schema bump the minor number. */

@@ -4,13 +4,13 @@ import { loadUser } from '../accounts/schema.ts';
 import type { ChatRef } from '../chats/chats.ts';
 import { parseChatRef, parseMemberRef } from '../chats/schema.ts';
 import { AppError } from '../errors.ts';
+import { builder, Node } from '../graphql/builder.ts';
+import { type Context, loader, mustBeSignedIn } from '../graphql/context.ts';
+import { maxPageSize } from '../graphql/pages.ts';
+import { numberOf, parseGlobalId } from '../ids.ts';
 import { findNotification } from '../notifications/schema.ts';
-import type { Viewer } from '../sessions/viewer.ts';
 import type { AttachmentRow, ChatRow, MemberRow, MessageRow } from '../storage/rows.ts';
-import { builder, Node } from './builder.ts';
-import { type Context, loader, mustBeSignedIn } from './context.ts';
-import { numberOf, parseGlobalId } from './ids.ts';
-import { maxPageSize } from './pages.ts';
+import type { Viewer } from '../viewer.ts';
 
 /** Chats by their refs, in a constant number of statements for all that are asked for together. */
 const findChat = (context: Context, viewer: Viewer, ref: ChatRef): Promise<ChatRow | null> =>

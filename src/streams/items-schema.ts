@@ -1,14 +1,14 @@
 /** What the streams hand out: every kind of item, how it comes from the log, and its type. */
 import { loadUser, User } from '../accounts/schema.ts';
 import { Chat, loadChat, loadMember, Member, Room } from '../chats/schema.ts';
+import { type EndReason, type EventOf, type endReasons, type LogEvent, messageIdOf, type RemovalReason, type removalReasons } from '../events/event.ts';
+import type { Ephemeral, FollowItem } from '../events/stream.ts';
 import { builder } from '../graphql/builder.ts';
 import { type Context, sharedLoader } from '../graphql/context.ts';
-import { toGlobalId } from '../graphql/ids.ts';
+import { toGlobalId } from '../ids.ts';
 import { Message, MessageStatus } from '../messages/schema.ts';
 import { Notification } from '../notifications/schema.ts';
 import type { ChatRow, MemberRow, MessageRow, UserRow } from '../storage/rows.ts';
-import { type EndReason, type EventOf, type endReasons, type LogEvent, messageIdOf, type RemovalReason, type removalReasons } from './event.ts';
-import type { Ephemeral, FollowItem } from './stream.ts';
 
 type Durable = { cursor: string; at: Date; replayed: boolean };
 /** What a stream hands to a resolver: an item with all it names, so that resolving its fields reads nothing that another subscriber's did not. */

@@ -6,13 +6,13 @@ import '../chats/lists-schema.ts';
 import '../chats/rooms-schema.ts';
 import '../chats/membership-schema.ts';
 import '../messages/schema.ts';
-import '../events/items-schema.ts';
-import '../events/schema.ts';
+import '../streams/items-schema.ts';
+import '../streams/schema.ts';
 import '../presence/schema.ts';
 import '../files/schema.ts';
 import '../notifications/schema.ts';
 import './nodes.ts';
 import './server-info.ts';
-import { builder } from './builder.ts';
+import { builder } from '../graphql/builder.ts';
 
 export const schema = builder.toSchema();
