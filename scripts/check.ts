@@ -12,7 +12,7 @@ const lists: { name: string; command: string[] }[][] = [
     { name: 'types', command: ['tsc', '--noEmit'] },
   ],
   [
-    { name: 'files import only from their left', command: ['node', 'scripts/layers.ts'] },
+    { name: 'files import only from what stands below them', command: ['node', 'scripts/layers.ts'] },
     { name: 'lint and format', command: ['biome', 'check', '--error-on-warnings', '--colors=off', '.'] },
     { name: 'every model change has its migration', command: ['node', 'scripts/migrate-new.ts', '--check'] },
     { name: 'lock file installs anywhere', command: ['node', 'scripts/lock.ts', '--check'] },

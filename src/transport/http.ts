@@ -7,7 +7,7 @@ import { type Executor, isStream, type Operation, type Request, type Result } fr
 import type { App } from '../app.ts';
 import type { Config } from '../config.ts';
 import { AppError, type ErrorCode } from '../errors.ts';
-import { createFileRoutes } from '../files/http.ts';
+import { createFileRoutes } from './files.ts';
 import { type Client, createContext } from '../graphql/context.ts';
 import { httpStatusOf, toFormattedError } from '../graphql/errors.ts';
 import type { Log } from '../log.ts';
