@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 
 /** From left to right; the first pattern that fits a file gives its place. Files of one place may import each other. */
 const layers: [name: string, files: RegExp][] = [
-  ['config, errors, log', /^src\/(config|errors|log|metrics|multimap|outgoing|turns)\.ts$/],
+  ['config, errors, log', /^src\/(config|errors|ids|log|metrics|multimap|outgoing|turns|viewer)\.ts$/],
   ['a domain’s schema', /^src\/\w+\/(\w+-)?schema\.ts$/],
   ['storage', /^src\/storage\//],
   ['events', /^src\/events\//],
@@ -40,11 +40,7 @@ const domains = new Set(['accounts', 'sessions', 'chats', 'messages', 'presence,
 const transports = /^(node:)?(https?|http2|net|tls)$|^(graphql|graphql-ws|graphql-yoga|ws)(\/|$)|^@(pothos|graphql-yoga|whatwg-node)\//;
 
 function layerOf(file: string): string | null {
-  if (/^src\/graphql\/(schema|nodes)\.ts$/.test(file)) return 'the whole schema';
-  // Who acts: a type that every domain takes first, and nothing else.
-  if (file === 'src/sessions/viewer.ts') return 'config, errors, log';
-  // How ids are written: what leaves the server by another way than GraphQL names things by them, too.
-  if (file === 'src/graphql/ids.ts') return 'config, errors, log';
+  if (file.startsWith('src/api/')) return 'the whole schema';
   // Serves bytes: a transport of its own.
   if (file === 'src/files/http.ts') return 'transport';
   return layers.find(([, pattern]) => pattern.test(file))?.[0] ?? null;
