@@ -6,6 +6,7 @@ import pg from 'pg';
 import { startPostgres } from '../scripts/embedded-postgres.ts';
 import { readConfig } from '../src/config.ts';
 import { insertEvents, takeNumbers } from '../src/events/event-log.ts';
+import type { ChatId, MessageId, UserId } from '../src/ids.ts';
 import { createLog } from '../src/log.ts';
 import { advanceChats, insertMessages, lockChats, membersAt } from '../src/messages/store.ts';
 import { openDatabase } from '../src/storage/database.ts';
@@ -16,6 +17,7 @@ import { compare } from './kit.ts';
 const seconds = Number(process.env.SECONDS ?? 1.5);
 const rounds = Number(process.env.ROUNDS ?? 3);
 const chats = 64;
+const sender = 1 as UserId;
 
 type Way = 'head row' | 'sequence';
 type Result = { sends: number; behindMs: number };
@@ -80,7 +82,7 @@ async function run(way: Way, nodes: number, writers: number): Promise<Result> {
   await Promise.all(
     Array.from({ length: writers }, async (_, writer) => {
       while (performance.now() < until) {
-        const number = await groups[writer % nodes]?.send((writer % chats) + 1);
+        const number = await groups[writer % nodes]?.send(((writer % chats) + 1) as ChatId);
         sends++;
         acknowledgedAt.set(Number(number), performance.now());
       }
@@ -97,10 +99,10 @@ async function run(way: Way, nodes: number, writers: number): Promise<Result> {
 async function openNode(way: Way) {
   const connection = await connect(way);
   const sql = postgresSql(connection, () => {});
-  let waiting: { chatId: number; resolve: (number: number) => void }[] = [];
+  let waiting: { chatId: ChatId; resolve: (number: number) => void }[] = [];
   let busy = false;
   return {
-    send: (chatId: number): Promise<number> =>
+    send: (chatId: ChatId): Promise<number> =>
       new Promise((resolve, reject) => {
         waiting.push({ chatId, resolve });
         if (busy) return;
@@ -118,7 +120,7 @@ async function openNode(way: Way) {
       const rows = new Map((await lockChats(sql, [...new Set(batch.map(({ chatId }) => chatId))])).map((chat) => [chat.id, chat]));
       await membersAt(
         sql,
-        batch.map(({ chatId }) => ({ chatId, userId: 1 })),
+        batch.map(({ chatId }) => ({ chatId, userId: sender })),
       );
       const numbers = await numbersOf(way, sql, batch.length);
       const at = new Date();
@@ -128,10 +130,10 @@ async function openNode(way: Way) {
         chat.lastSeq += 1;
         chat.lastActivityAt = at;
         return {
-          id: numbers[index] as number,
+          id: numbers[index] as MessageId,
           chatId,
           seq: chat.lastSeq,
-          senderId: 1,
+          senderId: sender,
           text: 'a message of ordinary length',
           createdAt: at,
           clientSentAt: null,

@@ -23,6 +23,7 @@ import { createFiles } from './files/files.ts';
 import { createImages } from './files/images.ts';
 import { createLinks } from './files/links.ts';
 import { createUploads } from './files/uploads.ts';
+import type { UserId } from './ids.ts';
 import type { Log } from './log.ts';
 import { createMessageErasure } from './messages/erase.ts';
 import { createInbox } from './messages/inbox.ts';
@@ -65,7 +66,7 @@ export async function createApp(config: Config, log: Log) {
   const { write, writeBatch } = createWrite({ db, clock, offer: tail.offer, look: tail.look, metrics });
   const limits = createRateLimits({ config });
   const passwords = await createPasswords({ config });
-  const onlineIds = async (): Promise<ReadonlySet<number>> => presence.onlineIds();
+  const onlineIds = async (): Promise<ReadonlySet<UserId>> => presence.onlineIds();
   const accounts = createAccounts({ db, write, passwords, limits, config, clock, onlineIds });
   const mail = createMail({ db, config, clock, log });
   const keys = await createKeys({ db });

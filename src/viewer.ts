@@ -1,7 +1,9 @@
 /** Who acts: an account through one of its sessions, for as long as the access token lives. */
+import type { SessionId, UserId } from './ids.ts';
+
 export type Viewer = {
-  userId: number;
-  sessionId: number;
+  userId: UserId;
+  sessionId: SessionId;
   /** The access token's end. */
   expiresAt: Date;
 };

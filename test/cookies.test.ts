@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { chromium } from 'playwright-core';
 import { expect, it } from 'vitest';
+import type { SessionId, UserId } from '../src/ids.ts';
 import { nobody, outcome } from './kit/outcome.ts';
 import { type Answer, createPerson, type Untyped } from './kit/person.ts';
 import { openRawSocket } from './kit/raw-socket.ts';
@@ -130,7 +131,7 @@ it('clears the cookies of a session that is over when somebody logs out, as scri
   expect(await browser.code(logout)).toBe('TOKEN_EXPIRED');
   expect(browser.jar.size).toBe(2);
   await browser.must(refresh);
-  await server.app.sessions.revokeOthers({ userId: 1, sessionId: 0, expiresAt: new Date(Date.now() + 1_000) }, null);
+  await server.app.sessions.revokeOthers({ userId: 1 as UserId, sessionId: 0 as SessionId, expiresAt: new Date(Date.now() + 1_000) }, null);
   expect(await browser.code(logout)).toBe('TOKEN_INVALID');
   expect(browser.jar.size).toBe(0);
 });

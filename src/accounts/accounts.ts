@@ -2,6 +2,7 @@
 import type { Config } from '../config.ts';
 import { AppError, type CredentialFailure, createProblems, notFound, type Problems } from '../errors.ts';
 import type { Append, Write } from '../events/write.ts';
+import { noUser, type UserId } from '../ids.ts';
 import type { Database, Tx } from '../storage/database.ts';
 import { isUniqueViolation } from '../storage/failures.ts';
 import { Prisma } from '../storage/generated/sqlite/client.ts';
@@ -15,7 +16,7 @@ import { checkPassword, type Passwords } from './passwords.ts';
 import type { RateLimits } from './rate-limits.ts';
 
 export type Accounts = ReturnType<typeof createAccounts>;
-export type UserRef = { id: number } | { username: string };
+export type UserRef = { id: UserId } | { username: string };
 /** Runs in the transaction that makes an account. */
 export type CreateHook = (tx: Tx, user: UserRow, append: Append) => Promise<void>;
 /** In the transaction that gives an account another name, or deletes it: the one it had is free. */
@@ -53,7 +54,7 @@ export function createAccounts({
   config: Pick<Config, 'REVEAL_ACCOUNTS'>;
   clock: () => Date;
   /** Who is online now, for the directory's filter. */
-  onlineIds: () => Promise<ReadonlySet<number>>;
+  onlineIds: () => Promise<ReadonlySet<UserId>>;
 }) {
   const onCreate: CreateHook[] = [];
   const onNameFreed: NameHook[] = [];
@@ -94,7 +95,7 @@ export function createAccounts({
   }
 
   /** Those that exist, tombstones too, in no particular order. */
-  async function findMany(ids: readonly number[]): Promise<UserRow[]> {
+  async function findMany(ids: readonly UserId[]): Promise<UserRow[]> {
     return select(oneOfList(db.engine, 'u."id"'), [ids]);
   }
 
@@ -139,7 +140,7 @@ export function createAccounts({
     // Spares the cost of hashing; the unique indexes decide.
     await checkFree(profile);
     const passwordHash = await passwords.hash(input.password);
-    return tellingTaken(profile, 0, () =>
+    return tellingTaken(profile, noUser, () =>
       write(async (tx, append) => {
         const user = await tx.user.create({ data: { ...profile, passwordHash, createdAt: clock() } });
         // Whoever shows the directory learns of it.
@@ -151,14 +152,14 @@ export function createAccounts({
   }
 
   /** Throws ALREADY_TAKEN when another account than `ownId` has the username or e-mail, the username first. */
-  async function checkFree({ usernameKey = null, emailKey = null }: { usernameKey?: string | null; emailKey?: string | null }, ownId = 0): Promise<void> {
+  async function checkFree({ usernameKey = null, emailKey = null }: { usernameKey?: string | null; emailKey?: string | null }, ownId = noUser): Promise<void> {
     const others = await select('(u."usernameKey" = ? OR u."emailKey" = ?) AND u."id" <> ?', [usernameKey, emailKey, ownId]);
     if (others.some((other) => other.usernameKey === usernameKey)) throw alreadyTaken('username');
     if (others.length > 0) throw alreadyTaken('email');
   }
 
   /** Runs a change of these unique columns; when somebody else was first, says with which. */
-  async function tellingTaken<T>(profile: Partial<Profile>, ownId: number, run: () => Promise<T>): Promise<T> {
+  async function tellingTaken<T>(profile: Partial<Profile>, ownId: UserId, run: () => Promise<T>): Promise<T> {
     try {
       return await run();
     } catch (error) {
@@ -170,7 +171,7 @@ export function createAccounts({
   // ---------------------------------------------------------------- passwords
 
   /** The account, when this is its password. Throws INVALID_CREDENTIALS, RATE_LIMITED after too many wrong ones, or UNAVAILABLE. */
-  async function mustKnowPassword(userId: number, password: string): Promise<UserRow> {
+  async function mustKnowPassword(userId: UserId, password: string): Promise<UserRow> {
     const user = await mustFind({ id: userId });
     await limits.take('LOGIN', userId);
     if (!(await passwords.verify(user.passwordHash, password))) throw invalidCredentials('WRONG_PASSWORD');
@@ -248,7 +249,7 @@ export function createAccounts({
   }
 
   /** Takes people off the viewer's list. Who is not on it stays off it. Fails with BAD_REQUEST for more than a hundred. */
-  async function removeContacts(viewer: Viewer, ids: readonly number[]): Promise<void> {
+  async function removeContacts(viewer: Viewer, ids: readonly UserId[]): Promise<void> {
     if (ids.length > mostRefs) throw new AppError('BAD_REQUEST', undefined, `At most ${mostRefs} contacts at once.`);
     await write(async (tx, append) => {
       const { count } = await tx.contact.deleteMany({ where: { ownerId: viewer.userId, personId: { in: [...ids] } } });
@@ -257,8 +258,8 @@ export function createAccounts({
   }
 
   /** Those of `ids` who are on the owner's list. */
-  async function contactsAmong(ownerId: number, ids: readonly number[]): Promise<Set<number>> {
-    const rows = await db.sql.all<{ personId: number }>(`SELECT "personId" FROM "Contact" WHERE "ownerId" = ? AND ${oneOfList(db.engine, '"personId"')}`, [ownerId, ids]);
+  async function contactsAmong(ownerId: UserId, ids: readonly UserId[]): Promise<Set<UserId>> {
+    const rows = await db.sql.all<{ personId: UserId }>(`SELECT "personId" FROM "Contact" WHERE "ownerId" = ? AND ${oneOfList(db.engine, '"personId"')}`, [ownerId, ids]);
     return new Set(rows.map((row) => row.personId));
   }
 

@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { AppError, hasCode } from '../errors.ts';
 import type { Append, Write } from '../events/write.ts';
+import type { UserId } from '../ids.ts';
 import type { Log } from '../log.ts';
 import type { Database, Tx } from '../storage/database.ts';
 import type { Locks } from '../storage/locks.ts';
@@ -22,12 +23,12 @@ export type Erasure = ReturnType<typeof createErasure>;
 /** What one domain removes of a person. Both halves may run again when there is nothing left. */
 export type ErasurePart = {
   /** In the transaction that ends the account: what must be gone with it. What it returns runs after the commit. */
-  atOnce?: (tx: Tx, append: Append, userId: number) => Promise<(() => void) | undefined>;
+  atOnce?: (tx: Tx, append: Append, userId: UserId) => Promise<(() => void) | undefined>;
   /** Afterwards, in transactions of its own; each round is a bounded piece of the work. */
-  afterwards?: (userId: number, mode: ErasureMode) => AsyncIterable<void>;
+  afterwards?: (userId: UserId, mode: ErasureMode) => AsyncIterable<void>;
 };
 
-type Note = { userId: number; mode: string; receiptId: string; startedAt: Date };
+type Note = { userId: UserId; mode: string; receiptId: string; startedAt: Date };
 
 /** An answer waits so long for the rest to be gone, too. */
 const patienceMs = 2_000;
@@ -53,11 +54,11 @@ export function createErasure({
   clock: () => Date;
   logger: Log;
   /** How many messages of a person are there to be erased. */
-  countMessages: (userId: number) => Promise<number>;
+  countMessages: (userId: UserId) => Promise<number>;
 }) {
   /** In the order in which they run. */
   const parts: ErasurePart[] = [{ atOnce: removeOwn, afterwards: leaveContactLists }];
-  const running = new Map<number, Promise<boolean>>();
+  const running = new Map<UserId, Promise<boolean>>();
   let traces: Promise<unknown> = Promise.resolve();
   let stopping = false;
   let resumed = false;
@@ -85,7 +86,7 @@ export function createErasure({
     return { receiptId: note.receiptId, erasedMessages };
   }
 
-  async function endAccount(userId: number, password: string, mode: ErasureMode): Promise<{ note: Note; afterCommit: (() => void)[] }> {
+  async function endAccount(userId: UserId, password: string, mode: ErasureMode): Promise<{ note: Note; afterCommit: (() => void)[] }> {
     for (;;) {
       const account = await accounts.mustKnowPassword(userId, password).catch((error) => {
         throw hasCode(error, 'NOT_FOUND') ? new AppError('TOKEN_INVALID') : error;
@@ -107,7 +108,7 @@ export function createErasure({
     }
   }
 
-  async function removeAtOnce(tx: Tx, append: Append, userId: number): Promise<(() => void)[]> {
+  async function removeAtOnce(tx: Tx, append: Append, userId: UserId): Promise<(() => void)[]> {
     const afterCommit: (() => void)[] = [];
     for (const part of parts) {
       const job = await part.atOnce?.(tx, append, userId);
@@ -192,14 +193,14 @@ export function createErasure({
   // ---------------------------------------------------------------- what accounts themselves have
 
   /** What nobody else has a part in. */
-  async function removeOwn(tx: Tx, _append: Append, userId: number): Promise<undefined> {
+  async function removeOwn(tx: Tx, _append: Append, userId: UserId): Promise<undefined> {
     await tx.contact.deleteMany({ where: { ownerId: userId } });
     await tx.passwordReset.deleteMany({ where: { userId } });
     await tx.mail.deleteMany({ where: { userId } });
   }
 
   /** Takes the person off other people's lists of contacts. */
-  async function* leaveContactLists(userId: number): AsyncGenerator<void> {
+  async function* leaveContactLists(userId: UserId): AsyncGenerator<void> {
     for (let count = listsAtOnce; count === listsAtOnce; ) {
       count = await write(async (tx, append) => {
         const lists = await tx.contact.findMany({ where: { personId: userId }, orderBy: { ownerId: 'asc' }, take: listsAtOnce, select: { ownerId: true } });
@@ -214,7 +215,7 @@ export function createErasure({
 }
 
 /** What stays of an account: its id, and when it was made. Nobody can register the name, as it holds a colon, and no password fits. */
-const tombstoneOf = (id: number, deletedAt: Date) => ({
+const tombstoneOf = (id: UserId, deletedAt: Date) => ({
   username: `deleted:${id}`,
   usernameKey: `deleted:${id}`,
   displayName: 'Deleted account',

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createTransport } from 'nodemailer';
 import { type Config, publicUrlOf } from '../config.ts';
+import type { UserId } from '../ids.ts';
 import type { Log } from '../log.ts';
 import type { Database, Tx } from '../storage/database.ts';
 import { freeClaims, toDate } from '../storage/sql.ts';
@@ -15,9 +16,9 @@ export type Mail = ReturnType<typeof createMail>;
 export type MailKind = 'password-reset' | 'password-changed';
 export type Letter = { to: string; subject: string; text: string; html: string };
 /** Writes a mail of one kind to an account when it is its turn. Null: there is nothing to send any more. */
-export type Compose = (userId: number) => Promise<Letter | null>;
+export type Compose = (userId: UserId) => Promise<Letter | null>;
 
-type Waiting = { id: number; kind: MailKind; userId: number | null; tries: number };
+type Waiting = { id: number; kind: MailKind; userId: UserId | null; tries: number };
 
 /** Conversations with the mail server at a time. */
 const width = 3;
@@ -58,7 +59,7 @@ export function createMail({
   // ---------------------------------------------------------------- posting
 
   /** Puts a mail to an account into the outbox, in the caller's transaction. `wake` after its commit sends it at once. */
-  async function post(tx: Tx, kind: MailKind, userId: number): Promise<void> {
+  async function post(tx: Tx, kind: MailKind, userId: UserId): Promise<void> {
     const now = clock();
     await tx.mail.create({ data: { kind, userId, createdAt: now, nextTryAt: now } });
   }
@@ -199,7 +200,7 @@ export function createMail({
   // ---------------------------------------------------------------- ending
 
   /** Deletes the files of mails to an account. Its rows go with a DELETE in the caller's transaction. */
-  async function erase(userId: number): Promise<void> {
+  async function erase(userId: UserId): Promise<void> {
     // One that is just being written has read the account before it was blanked.
     if (!config.SMTP_URL) await Promise.all(lanes);
     const names = await readdir(folder).catch(() => []);

@@ -6,6 +6,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { type Config, publicUrlOf } from '../config.ts';
 import { AppError, createProblems, type TokenFailure } from '../errors.ts';
 import type { Append, Write } from '../events/write.ts';
+import type { SessionId, UserId } from '../ids.ts';
 import type { Database, Tx } from '../storage/database.ts';
 import { forUpdate, toDate, toDateOrNull } from '../storage/sql.ts';
 import type { Letter, Mail } from './mail.ts';
@@ -40,9 +41,9 @@ export function createPasswordReset({
   config: Pick<Config, 'PUBLIC_URL' | 'HOST' | 'PORT' | 'PASSWORD_RESET_SECONDS'>;
   clock: () => Date;
   /** Ends all sessions of an account because its password changed, inside the transaction; answers their ids. */
-  endSessions: (tx: Tx, append: Append, userId: number) => Promise<number[]>;
+  endSessions: (tx: Tx, append: Append, userId: UserId) => Promise<SessionId[]>;
   /** After the commit: tokens of this session fail at once. */
-  forgetSession: (sessionId: number) => void;
+  forgetSession: (sessionId: SessionId) => void;
 }) {
   const place = new URL(publicUrlOf(config)).host;
   return { request, confirm, sweep, writeReset, writeChanged };
@@ -95,8 +96,8 @@ export function createPasswordReset({
   }
 
   /** Whose code this is, when it can be used. */
-  async function mustFindAccount(digest: string): Promise<{ id: number; username: string }> {
-    type Row = { id: number; username: string; usedAt: unknown; expiresAt: unknown };
+  async function mustFindAccount(digest: string): Promise<{ id: UserId; username: string }> {
+    type Row = { id: UserId; username: string; usedAt: unknown; expiresAt: unknown };
     const [row] = await db.sql.all<Row>(
       'SELECT u."id", u."username", r."usedAt", r."expiresAt" FROM "PasswordReset" r JOIN "User" u ON u."id" = r."userId" WHERE r."digest" = ? AND u."deletedAt" IS NULL',
       [digest],
@@ -122,7 +123,7 @@ export function createPasswordReset({
   // ---------------------------------------------------------------- mails
 
   /** Makes a new code, which voids the older ones, and the mail that carries it. Null when the account is gone or has no e-mail any more. */
-  async function writeReset(userId: number): Promise<Letter | null> {
+  async function writeReset(userId: UserId): Promise<Letter | null> {
     const code = randomBytes(codeBytes).toString('base64url');
     const now = clock();
     const expiresAt = new Date(now.getTime() + config.PASSWORD_RESET_SECONDS * 1000);
@@ -151,7 +152,7 @@ export function createPasswordReset({
   }
 
   /** Tells that the password was changed, so that a change by somebody else does not go unnoticed. Null when the account is gone or has no e-mail. */
-  async function writeChanged(userId: number): Promise<Letter | null> {
+  async function writeChanged(userId: UserId): Promise<Letter | null> {
     const [person] = await db.sql.all<Addressee>('SELECT "username", "email" FROM "User" WHERE "id" = ? AND "deletedAt" IS NULL', [userId]);
     if (!person) return null;
     return letter(person, {
@@ -165,7 +166,7 @@ export function createPasswordReset({
 }
 
 /** The codes that an account has been sent work no more: its password or e-mail is another now. Inside the transaction of that change. */
-export async function voidResetCodes(tx: Tx, userId: number, now: Date): Promise<void> {
+export async function voidResetCodes(tx: Tx, userId: UserId, now: Date): Promise<void> {
   await tx.passwordReset.updateMany({ where: { userId, usedAt: null }, data: { usedAt: now } });
 }
 

@@ -2,9 +2,10 @@
 import { type IRateLimiterOptions, type RateLimiterAbstract, RateLimiterMemory } from 'rate-limiter-flexible';
 import type { Config } from '../config.ts';
 import { AppError, type RateLimitScope } from '../errors.ts';
+import type { UserId } from '../ids.ts';
 
 /** Whose share is used up: an account, a client's address, or a login name that belongs to no account. */
-export type LimitKey = number | { address: string } | { name: string };
+export type LimitKey = UserId | { address: string } | { name: string };
 /** What is counted by itself: also what clients are told of under another name. */
 export type LimitName = RateLimitScope | 'RESET';
 export type RateLimits = ReturnType<typeof createRateLimits>;

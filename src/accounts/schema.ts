@@ -4,7 +4,7 @@ import { builder, Node } from '../graphql/builder.ts';
 import { type Context, loader, mustBeSignedIn, sharedLoader } from '../graphql/context.ts';
 import { mutation } from '../graphql/mutation.ts';
 import { pageComplexity, pageRequest, toConnection } from '../graphql/pages.ts';
-import { numberOf, toGlobalId } from '../ids.ts';
+import { noUser, numberOf, toGlobalId, type UserId } from '../ids.ts';
 import type { UserRow } from '../storage/rows.ts';
 import type { Viewer } from '../viewer.ts';
 import type { UserRef } from './accounts.ts';
@@ -15,8 +15,8 @@ export const User = builder.objectRef<UserRow>('User');
 export const Account = builder.objectRef<UserRow>('Account');
 
 /** A row by its id, tombstones too, once for all who are told the same event. */
-export const loadUser = (context: Context, id: number): Promise<UserRow | null> =>
-  sharedLoader<number, UserRow>(context, 'users', async (ids) => {
+export const loadUser = (context: Context, id: UserId): Promise<UserRow | null> =>
+  sharedLoader<UserId, UserRow>(context, 'users', async (ids) => {
     const rows = new Map((await context.app.accounts.findMany(ids)).map((row) => [row.id, row]));
     return ids.map((key) => rows.get(key) ?? null);
   }).load(id);
@@ -31,8 +31,8 @@ export function mustOwn(user: UserRow, context: Context): Viewer {
   return viewer;
 }
 
-const loadIsContact = (context: Context, ownerId: number, id: number): Promise<boolean | null> =>
-  loader<number, boolean>(context, 'isContact', async (ids) => {
+const loadIsContact = (context: Context, ownerId: UserId, id: UserId): Promise<boolean | null> =>
+  loader<UserId, boolean>(context, 'isContact', async (ids) => {
     const known = await context.app.accounts.contactsAmong(ownerId, ids);
     return ids.map((key) => known.has(key));
   }).load(id);
@@ -106,7 +106,7 @@ export function parseUserRef(ref: { id?: string | null; username?: string | null
   return id === null ? null : { id };
 }
 /** The same as a reference to nobody. */
-const nobody: UserRef = { id: 0 };
+const nobody: UserRef = { id: noUser };
 
 const UserFilterInput = builder.inputType('UserFilterInput', {
   description: 'Which people. Everything given must fit.',

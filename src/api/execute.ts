@@ -31,6 +31,7 @@ import type { Config } from '../config.ts';
 import { AppError, hasCode } from '../errors.ts';
 import { type Context, type Delivery, freshContext } from '../graphql/context.ts';
 import { toFormattedError } from '../graphql/errors.ts';
+import type { UserId } from '../ids.ts';
 import type { Log } from '../log.ts';
 import { isDatabaseAway } from '../storage/failures.ts';
 import { createQueues } from '../turns.ts';
@@ -69,7 +70,7 @@ export function createExecutor({ schema, config, log }: { schema: GraphQLSchema;
   const documents = new LRUCache<string, Checked>({ max: 2_000, maxSize: rememberedCharacters, sizeCalculation: (_checked, text) => text.length + 200 });
   const rules = [...specifiedRules, unconditionalSubscription, ...(config.INTROSPECTION ? [] : [NoSchemaIntrospectionCustomRule])];
   const hideSuggestions = !config.INTROSPECTION;
-  const inTurn = createQueues<number | string>();
+  const inTurn = createQueues<UserId | string>();
   const executeShared = createSharing((operation, context, item) => execute({ ...argsOf(operation, context), rootValue: item }));
   return { schema, prepare, run, subscribe };
 

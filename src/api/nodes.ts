@@ -7,7 +7,7 @@ import { AppError } from '../errors.ts';
 import { builder, Node } from '../graphql/builder.ts';
 import { type Context, loader, mustBeSignedIn } from '../graphql/context.ts';
 import { maxPageSize } from '../graphql/pages.ts';
-import { numberOf, parseGlobalId } from '../ids.ts';
+import { type AttachmentId, type MessageId, type NumberOf, numberOf, parseGlobalId, type SessionId } from '../ids.ts';
 import { findNotification } from '../notifications/schema.ts';
 import type { AttachmentRow, ChatRow, MemberRow, MessageRow } from '../storage/rows.ts';
 import type { Viewer } from '../viewer.ts';
@@ -21,16 +21,16 @@ const findChat = (context: Context, viewer: Viewer, ref: ChatRef): Promise<ChatR
     ),
   ).load(JSON.stringify(ref));
 
-const findMessage = (context: Context, viewer: Viewer, id: number): Promise<MessageRow | null> =>
-  loader<number, MessageRow>(context, 'messageNodes', (ids) => context.app.messages.findMany(viewer, ids)).load(id);
+const findMessage = (context: Context, viewer: Viewer, id: MessageId): Promise<MessageRow | null> =>
+  loader<MessageId, MessageRow>(context, 'messageNodes', (ids) => context.app.messages.findMany(viewer, ids)).load(id);
 
 const findMember = (context: Context, viewer: Viewer, id: string): Promise<MemberRow | null> =>
   loader<string, MemberRow>(context, 'memberNodes', (ids) => context.app.chats.findMemberships(viewer, ids.map(parseMemberRef))).load(id);
 
-const findAttachment = (context: Context, viewer: Viewer, id: number): Promise<AttachmentRow | null> =>
-  loader<number, AttachmentRow>(context, 'attachmentNodes', (ids) => context.app.files.findMany(viewer, ids)).load(id);
+const findAttachment = (context: Context, viewer: Viewer, id: AttachmentId): Promise<AttachmentRow | null> =>
+  loader<AttachmentId, AttachmentRow>(context, 'attachmentNodes', (ids) => context.app.files.findMany(viewer, ids)).load(id);
 
-async function findSession(context: Context, viewer: Viewer, id: number) {
+async function findSession(context: Context, viewer: Viewer, id: SessionId) {
   return (await context.app.sessions.list(viewer)).find((session) => session.id === id) ?? null;
 }
 
@@ -38,7 +38,7 @@ type Finder = (context: Context, viewer: Viewer, id: string) => Promise<object |
 
 /** Of a type whose ids hold a number. */
 const byNumber =
-  (type: Parameters<typeof numberOf>[1], find: (context: Context, viewer: Viewer, key: number) => Promise<object | null>): Finder =>
+  <Type extends keyof NumberOf>(type: Type, find: (context: Context, viewer: Viewer, key: NumberOf[Type]) => Promise<object | null>): Finder =>
   (context, viewer, id) => {
     const key = numberOf(id, type);
     return key === null ? null : find(context, viewer, key);

@@ -1,7 +1,9 @@
 /** Finding chats and members: one by one, many at once, and the dialog that has no message yet. Who may see what is decided in access.ts. */
 import type { Accounts } from '../accounts/accounts.ts';
 import { foldName } from '../accounts/names.ts';
+import { type ChatId, noChat, placeKey, type UserId } from '../ids.ts';
 import type { Database, Tx } from '../storage/database.ts';
+import { dialogsOf, type Pair, pairKey, pairOf } from '../storage/dialogs.ts';
 import { isText } from '../storage/page.ts';
 import { type ChatRow, type MemberRow, toChatRow, toMemberRow, type UserRow } from '../storage/rows.ts';
 import { oneOfList, tableOf } from '../storage/sql.ts';
@@ -11,10 +13,9 @@ import { can, canSee } from './access.ts';
 export type Chats = ReturnType<typeof createChats>;
 
 /** How a chat is named: a room by its row, a dialog by its two people, which it keeps before and after its first message. `low` <= `high`. */
-export type ChatRef = { roomId: number } | Pair;
-type Pair = { low: number; high: number };
-export type MemberRef = { chat: ChatRef; userId: number };
-export type RoomRef = { roomId: number } | { link: string };
+export type ChatRef = { roomId: ChatId } | Pair;
+export type MemberRef = { chat: ChatRef; userId: UserId };
+export type RoomRef = { roomId: ChatId } | { link: string };
 
 /** One person before one chat, with the whole membership. */
 export type ChatStanding = { chat: ChatRow | null } & Place;
@@ -52,7 +53,7 @@ export function createChats({ db, accounts }: { db: Database; accounts: Pick<Acc
     const roomId = await roomIdOf(ref);
     return roomId === null ? null : find(viewer, { roomId });
 
-    async function roomIdOf(room: RoomRef): Promise<number | null> {
+    async function roomIdOf(room: RoomRef): Promise<ChatId | null> {
       if ('roomId' in room) return room.roomId;
       if (!isText(room.link)) return null;
       return (await db.read.chat.findUnique({ where: { linkKey: foldName(room.link) }, select: { id: true } }))?.id ?? null;
@@ -85,7 +86,7 @@ export function createChats({ db, accounts }: { db: Database; accounts: Pick<Acc
    * What is true of a person and a chat: ask access.ts with it. A dialog that is not open yet has both its people as members, when both accounts exist.
    * In a transaction that changes something, lock the chat first.
    */
-  async function standing(from: Tx, userId: number, ref: ChatRef): Promise<ChatStanding> {
+  async function standing(from: Tx, userId: UserId, ref: ChatRef): Promise<ChatStanding> {
     const where = 'roomId' in ref ? { id: ref.roomId } : { lowUserId_highUserId: { lowUserId: ref.low, highUserId: ref.high } };
     const found = await from.chat.findUnique({ where, include: { members: { where: { userId } }, bans: { where: { userId } } } });
     if (found) {
@@ -100,11 +101,10 @@ export function createChats({ db, accounts }: { db: Database; accounts: Pick<Acc
   }
 
   /** The same for many chats, in their order, outside a transaction. */
-  async function standings(userId: number, refs: readonly ChatRef[]): Promise<ChatStanding[]> {
+  async function standings(userId: UserId, refs: readonly ChatRef[]): Promise<ChatStanding[]> {
     const rooms = (await findRows(refs.flatMap((ref) => ('roomId' in ref ? [ref.roomId] : [])))).filter(({ kind }) => kind === 'ROOM');
     const pairs = refs.filter((ref) => 'low' in ref && (ref.low === userId || ref.high === userId)) as Pair[];
-    const table = tableOf(db.engine, 't', { low: 'int', high: 'int' });
-    const dialogs = (await db.sql.all<ChatRow>(`SELECT c.* FROM ${table} JOIN "Chat" c ON c."lowUserId" = t."low" AND c."highUserId" = t."high"`, [pairs])).map(toChatRow);
+    const dialogs = (await db.sql.all<ChatRow>(`SELECT c.* FROM ${dialogsOf(db.engine)}`, [pairs])).map(toChatRow);
     const chats = new Map([...rooms, ...dialogs].map((chat) => [keyOf(refOf(chat)), chat]));
     const missing = pairs.filter((pair) => !chats.has(keyOf(pair)));
     const people = new Map(
@@ -123,31 +123,30 @@ export function createChats({ db, accounts }: { db: Database; accounts: Pick<Acc
   }
 
   /** The other half of a standing, of one person in many stored chats at once, in their order. */
-  function places(userId: number, chatIds: readonly number[]): Promise<Place[]> {
+  function places(userId: UserId, chatIds: readonly ChatId[]): Promise<Place[]> {
     return placesOf(chatIds.map((chatId) => ({ chatId, userId })));
   }
 
   /** The same for any people and chats. */
-  async function placesOf(asked: readonly { chatId: number; userId: number }[]): Promise<Place[]> {
-    const key = ({ chatId, userId }: { chatId: number; userId: number }): string => `${chatId} ${userId}`;
-    const members = new Map((await findMembers(asked)).map((member) => [key(member), member]));
-    const others = asked.filter((place) => !members.has(key(place)));
+  async function placesOf(asked: readonly { chatId: ChatId; userId: UserId }[]): Promise<Place[]> {
+    const members = new Map((await findMembers(asked)).map((member) => [placeKey(member), member]));
+    const others = asked.filter((place) => !members.has(placeKey(place)));
     const table = tableOf(db.engine, 't', { chatId: 'int', userId: 'int' });
-    const bans = await db.sql.all<{ chatId: number; userId: number }>(
+    const bans = await db.sql.all<{ chatId: ChatId; userId: UserId }>(
       `SELECT b."chatId", b."userId" FROM ${table} JOIN "Ban" b ON b."chatId" = t."chatId" AND b."userId" = t."userId"`,
       [others],
     );
-    const banned = new Set(bans.map(key));
-    return asked.map((place) => ({ member: members.get(key(place)) ?? null, banned: banned.has(key(place)) }));
+    const banned = new Set(bans.map(placeKey));
+    return asked.map((place) => ({ member: members.get(placeKey(place)) ?? null, banned: banned.has(placeKey(place)) }));
   }
 
   /** Chats by id, without asking who may see them: for what the viewer was shown before. Deleted rooms are left out. */
-  async function findRows(ids: readonly number[]): Promise<ChatRow[]> {
+  async function findRows(ids: readonly ChatId[]): Promise<ChatRow[]> {
     return (await db.sql.all<ChatRow>(`SELECT c.* FROM "Chat" c WHERE ${oneOfList(db.engine, 'c."id"')} AND c."deletedAt" IS NULL`, [ids])).map(toChatRow);
   }
 
   /** Members by chat and person, without asking who may see them. */
-  async function findMembers(places: readonly { chatId: number; userId: number }[]): Promise<MemberRow[]> {
+  async function findMembers(places: readonly { chatId: ChatId; userId: UserId }[]): Promise<MemberRow[]> {
     const table = tableOf(db.engine, 't', { chatId: 'int', userId: 'int' });
     return (await db.sql.all<MemberRow>(`SELECT m.* FROM ${table} JOIN "Member" m ON m."chatId" = t."chatId" AND m."userId" = t."userId"`, [places])).map(toMemberRow);
   }
@@ -158,7 +157,7 @@ export function virtualDialog(a: Pick<UserRow, 'id' | 'createdAt'>, b: Pick<User
   const createdAt = a.createdAt > b.createdAt ? a.createdAt : b.createdAt;
   const { low, high } = pairOf(a.id, b.id);
   return {
-    id: 0,
+    id: noChat,
     kind: 'DIALOG',
     lowUserId: low,
     highUserId: high,
@@ -183,12 +182,18 @@ export function virtualDialog(a: Pick<UserRow, 'id' | 'createdAt'>, b: Pick<User
   };
 }
 
+/** The two people of a dialog. */
+const pairIn = ({ lowUserId, highUserId }: ChatRow): Pair => ({ low: lowUserId as UserId, high: highUserId as UserId });
+
 /** The people of a dialog, one of them in a dialog with oneself; of a room nobody. */
-export const peopleOf = (chat: ChatRow): number[] => (chat.kind === 'DIALOG' ? [...new Set([chat.lowUserId as number, chat.highUserId as number])] : []);
+export const peopleOf = (chat: ChatRow): UserId[] => (chat.kind === 'DIALOG' ? [...new Set(Object.values(pairIn(chat)))] : []);
+
+/** The one of a dialog's people who is not this one; the same in a dialog with oneself. */
+export const peerOf = ({ lowUserId, highUserId }: Pick<ChatRow, 'lowUserId' | 'highUserId'>, userId: UserId): UserId => (lowUserId === userId ? highUserId : lowUserId) as UserId;
 
 /** A person's membership in a dialog that is not open yet. */
-export const virtualMember = (chat: ChatRow, userId: number): AnyMember => ({
-  chatId: 0,
+export const virtualMember = (chat: ChatRow, userId: UserId): AnyMember => ({
+  chatId: noChat,
   userId,
   role: 'MEMBER',
   joinedAt: chat.createdAt,
@@ -196,20 +201,17 @@ export const virtualMember = (chat: ChatRow, userId: number): AnyMember => ({
   deliveredSeq: 0,
   readSeq: 0,
   readAt: null,
-  dialog: { low: chat.lowUserId as number, high: chat.highUserId as number },
+  dialog: pairIn(chat),
 });
 
 /** The standing of one of a virtual dialog's people, or of anybody else. */
-export const standingInVirtual = (chat: ChatRow, userId: number): ChatStanding => ({
+export const standingInVirtual = (chat: ChatRow, userId: UserId): ChatStanding => ({
   chat,
   member: peopleOf(chat).includes(userId) ? virtualMember(chat, userId) : null,
   banned: false,
 });
 
-/** The dialog of two people, or of one with oneself. */
-export const pairOf = (a: number, b: number): Pair => ({ low: Math.min(a, b), high: Math.max(a, b) });
-
 /** How a row is named. */
-export const refOf = (chat: ChatRow): ChatRef => (chat.kind === 'ROOM' ? { roomId: chat.id } : { low: chat.lowUserId as number, high: chat.highUserId as number });
+export const refOf = (chat: ChatRow): ChatRef => (chat.kind === 'ROOM' ? { roomId: chat.id } : pairIn(chat));
 
-const keyOf = (ref: ChatRef): string => ('roomId' in ref ? `${ref.roomId}` : `${ref.low}.${ref.high}`);
+const keyOf = (ref: ChatRef): string => ('roomId' in ref ? `${ref.roomId}` : pairKey(ref));

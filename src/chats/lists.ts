@@ -1,6 +1,7 @@
 /** Lists of chats, rooms and members: filtered, sorted and paged by the database, in a number of statements that does not depend on how much there is. */
 import { foldName, hasForbiddenCharacters } from '../accounts/names.ts';
 import { AppError } from '../errors.ts';
+import type { ChatId, UserId } from '../ids.ts';
 import type { Database } from '../storage/database.ts';
 import { firstPage, isText, isTime, isWhole, keysetPage, type Page, type PageRequest } from '../storage/page.ts';
 import { type ChatRow, type MemberRow, toChatRow, toMemberRow } from '../storage/rows.ts';
@@ -15,7 +16,7 @@ export type ChatFilter = {
   kind?: 'DIALOG' | 'ROOM' | null;
   nameContains?: string | null;
   /** Ids of accounts; one that is null names nobody, so that no chat has all of them. */
-  withUserIds?: readonly (number | null)[] | null;
+  withUserIds?: readonly (UserId | null)[] | null;
   unreadOnly?: boolean | null;
   includeAllUsers?: boolean | null;
 };
@@ -31,9 +32,9 @@ type Param = Value | readonly number[];
 type Piece = [text: string, ...params: Param[]];
 
 /** A chat that exists, by activity; or, behind all of these, an account with whom none exists, by name. */
-type ChatKey = ['chat', time: number, id: number] | ['user', usernameKey: string];
-type RoomKey = [nameKey: string, id: number];
-type MemberKey = [joinedAt: number, userId: number];
+type ChatKey = ['chat', time: number, id: ChatId] | ['user', usernameKey: string];
+type RoomKey = [nameKey: string, id: ChatId];
+type MemberKey = [joinedAt: number, userId: UserId];
 type Bounds<K> = { after: K | null; before: K | null; backward: boolean; limit: number };
 
 const isChatKey = (key: unknown): key is ChatKey =>
@@ -53,7 +54,7 @@ export function createChatLists({
 }: {
   db: Database;
   /** Who is online now, for the members' filter. */
-  onlineIds: () => Promise<ReadonlySet<number>>;
+  onlineIds: () => Promise<ReadonlySet<UserId>>;
 }) {
   const contains = (column: string): string => containsText(db.engine, column);
   return { chats, rooms, members, firstMembers, countMembers, memberIds };
@@ -93,7 +94,7 @@ export function createChatLists({
       ],
     ];
     if (search) virtual.push([`(${contains('u."displayNameKey"')} OR ${contains('u."usernameKey"')})`, search, search]);
-    if (peers.length > 0) virtual.push(['u."id" = ?', peers[0] as number]);
+    if (peers[0] !== undefined) virtual.push(['u."id" = ?', peers[0]]);
     const fromVirtual = 'FROM "User" me CROSS JOIN "User" u';
 
     return keysetPage<{ key: ChatKey; chat: ChatRow }, ChatKey>(page, { isKey: isChatKey, keyOf: ({ key }) => key, read, count }).then((rows) => ({
@@ -126,7 +127,7 @@ export function createChatLists({
       const pieces = [...virtual];
       if (after?.[0] === 'user') pieces.push(['u."usernameKey" > ?', after[1]]);
       if (before) pieces.push(['u."usernameKey" < ?', before[1]]);
-      const rows = await all<{ id: number; usernameKey: string; createdAt: unknown; myCreatedAt: unknown }>(
+      const rows = await all<{ id: UserId; usernameKey: string; createdAt: unknown; myCreatedAt: unknown }>(
         `SELECT u."id", u."usernameKey", u."createdAt", me."createdAt" AS "myCreatedAt" ${fromVirtual}`,
         pieces,
         `ORDER BY u."usernameKey" ${backward ? 'DESC' : ''}`,
@@ -250,8 +251,8 @@ export function createChatLists({
   }
 
   /** How many members of each chat are among these people, in the order of the chats. Asks nobody's permission. */
-  async function countMembers(chatIds: readonly number[], userIds: ReadonlySet<number>): Promise<number[]> {
-    const rows = await db.sql.all<{ chatId: number; count: number }>(
+  async function countMembers(chatIds: readonly ChatId[], userIds: ReadonlySet<UserId>): Promise<number[]> {
+    const rows = await db.sql.all<{ chatId: ChatId; count: number }>(
       `SELECT m."chatId", COUNT(*) AS "count" FROM "Member" m WHERE ${oneOfList(db.engine, 'm."chatId"')} AND ${oneOfList(db.engine, 'm."userId"')} GROUP BY m."chatId"`,
       [chatIds, [...userIds]],
     );
@@ -260,8 +261,8 @@ export function createChatLists({
   }
 
   /** The members of a room, at most `limit`. */
-  async function memberIds(roomId: number, limit: number): Promise<number[]> {
-    const rows = await db.sql.all<{ userId: number }>('SELECT m."userId" FROM "Member" m WHERE m."chatId" = ? ORDER BY m."userId" LIMIT ?', [roomId, limit]);
+  async function memberIds(roomId: ChatId, limit: number): Promise<UserId[]> {
+    const rows = await db.sql.all<{ userId: UserId }>('SELECT m."userId" FROM "Member" m WHERE m."chatId" = ? ORDER BY m."userId" LIMIT ?', [roomId, limit]);
     return rows.map(({ userId }) => userId);
   }
 

@@ -4,7 +4,7 @@ import { type AppError, notFound } from '../errors.ts';
 import { builder } from '../graphql/builder.ts';
 import { toErrorData, UserError } from '../graphql/errors.ts';
 import { mutation } from '../graphql/mutation.ts';
-import { numberOf, toGlobalId } from '../ids.ts';
+import { numberOf, toGlobalId, type UserId } from '../ids.ts';
 import type { UserRow } from '../storage/rows.ts';
 import { Member, MemberRole, mustBeRoomId, parseChatRef, Room, RoomRefInput, toRoomRef } from './schema.ts';
 
@@ -79,7 +79,7 @@ mutation('removeMember', {
   resolve: async (viewer, input, context) => {
     const userId = numberOf(input.userId, 'User');
     const room = await context.app.membership.remove(viewer, mustBeRoomId(input.roomId), userId, input.ban ?? false);
-    return { room, userId: toGlobalId('User', userId as number) };
+    return { room, userId: toGlobalId('User', userId as UserId) };
   },
   payload: (t) => ({
     room: t.field({ type: Room, description: 'The room without the user.', resolve: ({ room }) => room }),

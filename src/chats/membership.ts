@@ -8,6 +8,7 @@ import type { Passwords } from '../accounts/passwords.ts';
 import type { RateLimits } from '../accounts/rate-limits.ts';
 import { AppError, invalid, notFound } from '../errors.ts';
 import type { Append, Write } from '../events/write.ts';
+import type { ChatId, UserId } from '../ids.ts';
 import type { Database, Tx } from '../storage/database.ts';
 import { holdAccounts, type Locks, mustHoldAccount } from '../storage/locks.ts';
 import type { ChatRow, MemberRow, UserRow } from '../storage/rows.ts';
@@ -78,7 +79,7 @@ export function createMembership({
   }
 
   /** Ends the viewer's membership; a dialog cannot be left. The last member's leaving deletes the room. Fails with NOT_FOUND (Chat), FORBIDDEN, CONFLICT (LAST_OWNER). */
-  async function leave({ userId }: Viewer, roomId: number): Promise<void> {
+  async function leave({ userId }: Viewer, roomId: ChatId): Promise<void> {
     await write(async (tx, append) => {
       await locks.lockChat(tx, roomId);
       const standing = await chats.standing(tx, userId, { roomId });
@@ -98,7 +99,7 @@ export function createMembership({
    * Adds people and lifts their bans, in the order given, until the room is full; the others are told apart as skipped. Who is a member already is in neither list.
    * Fails with NOT_FOUND (Room), FORBIDDEN, VALIDATION_FAILED, ROOM_FULL when there was somebody to add and none fits.
    */
-  async function add(viewer: Viewer, roomId: number, refs: readonly (UserRef | null)[]): Promise<{ room: ChatRow; added: MemberRow[]; skipped: Skipped[] }> {
+  async function add(viewer: Viewer, roomId: ChatId, refs: readonly (UserRef | null)[]): Promise<{ room: ChatRow; added: MemberRow[]; skipped: Skipped[] }> {
     return write(async (tx, append) => {
       await locks.lockChat(tx, roomId);
       const room = must('addMembers', await chats.standing(tx, viewer.userId, { roomId }), 'Room');
@@ -120,7 +121,7 @@ export function createMembership({
    * Ends somebody's membership; with `ban` also keeps them from joining again, and works for people who are not members, too.
    * Fails with NOT_FOUND (Room, or User), FORBIDDEN, CONFLICT (LAST_OWNER).
    */
-  async function remove(viewer: Viewer, roomId: number, userId: number | null, ban: boolean): Promise<ChatRow> {
+  async function remove(viewer: Viewer, roomId: ChatId, userId: UserId | null, ban: boolean): Promise<ChatRow> {
     return write(async (tx, append) => {
       await locks.lockChat(tx, roomId);
       const standing = await chats.standing(tx, viewer.userId, { roomId });
@@ -139,7 +140,7 @@ export function createMembership({
   }
 
   /** Fails with NOT_FOUND (Room, or User when that is no member), FORBIDDEN, CONFLICT (LAST_OWNER). The same role again writes nothing. */
-  async function setRole(viewer: Viewer, roomId: number, userId: number | null, role: Role): Promise<MemberRow> {
+  async function setRole(viewer: Viewer, roomId: ChatId, userId: UserId | null, role: Role): Promise<MemberRow> {
     return write(async (tx, append) => {
       await locks.lockChat(tx, roomId);
       must('setRole', await chats.standing(tx, viewer.userId, { roomId }), 'Room');
@@ -169,7 +170,7 @@ export function createMembership({
 
   // ---------------------------------------------------------------- a deleted account
 
-  async function forgetBans(tx: Tx, _append: Append, userId: number): Promise<undefined> {
+  async function forgetBans(tx: Tx, _append: Append, userId: UserId): Promise<undefined> {
     await tx.ban.deleteMany({ where: { userId } });
   }
 
@@ -177,7 +178,7 @@ export function createMembership({
    * Takes a deleted account out of all its rooms, those for everyone too, some in each round. Where it was the last owner, the admin who has been there for the
    * longest becomes one, or else the member; a room without anybody goes. Its dialogs stay for the others, with what it had received and read, and go with the last of their two people.
    */
-  async function* leaveAll(userId: number): AsyncGenerator<void> {
+  async function* leaveAll(userId: UserId): AsyncGenerator<void> {
     while ((await write((tx, append) => leaveSome(tx, append, userId))) === roomsAtOnce) yield;
     yield;
     while ((await write((tx) => forgetSomeCreated(tx, userId))) === roomsAtOnce) yield;
@@ -186,7 +187,7 @@ export function createMembership({
     yield;
   }
 
-  async function leaveSome(tx: Tx, append: Append, userId: number): Promise<number> {
+  async function leaveSome(tx: Tx, append: Append, userId: UserId): Promise<number> {
     // Of dialogs those in which nobody is left who could read them.
     const where = { userId, chat: { OR: [{ kind: 'ROOM' }, { members: { none: { user: { deletedAt: null } } } }] } };
     const ids = (await tx.member.findMany({ where, orderBy: { chatId: 'asc' }, take: roomsAtOnce, select: { chatId: true } })).map(({ chatId }) => chatId);
@@ -206,7 +207,7 @@ export function createMembership({
   }
 
   /** Makes somebody else an owner, unless there is one. */
-  async function handOn(tx: Tx, append: Append, chatId: number, fromId: number): Promise<void> {
+  async function handOn(tx: Tx, append: Append, chatId: ChatId, fromId: UserId): Promise<void> {
     const others = { chatId, userId: { not: fromId }, user: { deletedAt: null } };
     if (await tx.member.findFirst({ where: { ...others, role: 'OWNER' }, select: { userId: true } })) return;
     for (const role of ['ADMIN', 'MEMBER']) {
@@ -219,7 +220,7 @@ export function createMembership({
   }
 
   /** Rooms do not remember by whom they were made, nor under which request. */
-  async function forgetSomeCreated(tx: Tx, creatorId: number): Promise<number> {
+  async function forgetSomeCreated(tx: Tx, creatorId: UserId): Promise<number> {
     const ids = (await tx.chat.findMany({ where: { creatorId }, orderBy: { id: 'asc' }, take: roomsAtOnce, select: { id: true } })).map(({ id }) => id);
     for (const id of ids) await locks.lockChat(tx, id);
     await tx.chat.updateMany({ where: { id: { in: ids } }, data: { creatorId: null, clientRequestId: null } });
@@ -227,7 +228,7 @@ export function createMembership({
   }
 
   /** Dialogs keep what was read, not when. */
-  async function forgetSomeReading(tx: Tx, userId: number): Promise<number> {
+  async function forgetSomeReading(tx: Tx, userId: UserId): Promise<number> {
     const ids = (await tx.member.findMany({ where: { userId, readAt: { not: null } }, orderBy: { chatId: 'asc' }, take: roomsAtOnce, select: { chatId: true } })).map(
       ({ chatId }) => chatId,
     );
@@ -255,15 +256,15 @@ export async function findUsers(tx: Tx, sql: Sql, refs: readonly (UserRef | null
 }
 
 /** Makes every account that is not a member yet one, and lifts all bans. Returns who joined; the caller tells them. Needs lockAccountsForReading, and the room's lock. */
-export async function addEveryone(tx: Tx, room: ChatRow, at: Date): Promise<number[]> {
+export async function addEveryone(tx: Tx, room: ChatRow, at: Date): Promise<UserId[]> {
   await tx.ban.deleteMany({ where: { chatId: room.id } });
-  const joined = await tx.$queryRaw<{ userId: number }[]>`
+  const joined = await tx.$queryRaw<{ userId: UserId }[]>`
     INSERT INTO "Member" ("chatId", "userId", "role", "joinedAt", "joinedSeq", "deliveredSeq", "readSeq")
     SELECT c."id", u."id", 'MEMBER', CAST(${at} AS timestamptz), c."lastSeq", c."lastSeq", c."lastSeq"
     FROM "Chat" c CROSS JOIN "User" u WHERE c."id" = ${room.id} AND u."deletedAt" IS NULL
     ON CONFLICT DO NOTHING RETURNING "userId"`;
   await tx.chat.update({ where: { id: room.id }, data: { memberCount: { increment: joined.length } } });
-  return joined.map(({ userId }) => Number(userId));
+  return joined.map(({ userId }) => Number(userId) as UserId);
 }
 
 /**
@@ -280,7 +281,7 @@ export async function closeRoom(tx: Tx, append: Append, room: ChatRow, at: Date)
 const isFull = (room: ChatRow): boolean => room.capacity !== null && room.memberCount >= room.capacity;
 const roomFull = (room: ChatRow): AppError => new AppError('ROOM_FULL', { roomCapacity: room.capacity ?? 0 });
 
-const toMember = (room: ChatRow, userId: number, at: Date): MemberRow => ({
+const toMember = (room: ChatRow, userId: UserId, at: Date): MemberRow => ({
   chatId: room.id,
   userId,
   role: 'MEMBER',
@@ -292,18 +293,18 @@ const toMember = (room: ChatRow, userId: number, at: Date): MemberRow => ({
 });
 
 /** Who joins is shown the chat first, so that nothing of it comes before. */
-const joinEvents = (chatId: number, userId: number) => [
+const joinEvents = (chatId: ChatId, userId: UserId) => [
   { type: 'chat-added' as const, chatId, userId },
   { type: 'member-joined' as const, chatId, userId },
 ];
 
 /** Who leaves loses the chat first, so that nothing of it comes after. */
-const leaveEvents = (chatId: number, userId: number) => [
+const leaveEvents = (chatId: ChatId, userId: UserId) => [
   { type: 'chat-removed' as const, chatId, userId, reason: 'LEFT' as const },
   { type: 'member-left' as const, chatId, userId, byId: null, reason: 'LEFT' as const },
 ];
 
-async function addMembers(tx: Tx, append: Append, room: ChatRow, userIds: readonly number[], at: Date): Promise<{ room: ChatRow; members: MemberRow[] }> {
+async function addMembers(tx: Tx, append: Append, room: ChatRow, userIds: readonly UserId[], at: Date): Promise<{ room: ChatRow; members: MemberRow[] }> {
   if (userIds.length === 0) return { room, members: [] };
   const members = userIds.map((userId) => toMember(room, userId, at));
   await tx.ban.deleteMany({ where: { chatId: room.id, userId: { in: [...userIds] } } });
@@ -312,7 +313,7 @@ async function addMembers(tx: Tx, append: Append, room: ChatRow, userIds: readon
   return { room: await tx.chat.update({ where: { id: room.id }, data: { memberCount: { increment: members.length } } }), members };
 }
 
-async function takeMember(tx: Tx, chatId: number, userId: number): Promise<ChatRow> {
+async function takeMember(tx: Tx, chatId: ChatId, userId: UserId): Promise<ChatRow> {
   await tx.member.delete({ where: { chatId_userId: { chatId, userId } } });
   return tx.chat.update({ where: { id: chatId }, data: { memberCount: { decrement: 1 } } });
 }

@@ -1,7 +1,7 @@
 /** Making, changing and deleting rooms as clients do it. */
 import { parseUserRef, UserRefInput } from '../accounts/schema.ts';
 import { mutation } from '../graphql/mutation.ts';
-import { numberOf, toGlobalId } from '../ids.ts';
+import { type AttachmentId, noAttachment, numberOf, toGlobalId } from '../ids.ts';
 import { mustBeRoomId, PostPolicy, Room, RoomVisibility } from './schema.ts';
 
 mutation('createRoom', {
@@ -70,5 +70,5 @@ mutation('deleteRoom', {
   payload: (t) => ({ roomId: t.exposeID('roomId', { description: 'The id that names nothing any more.' }) }),
 });
 
-/** Absent and null stay what they are; an id that is none names the attachment 0, which nobody has. */
-const toAttachmentId = (id: string | null | undefined): number | null | undefined => (id == null ? id : (numberOf(id, 'Attachment') ?? 0));
+/** Absent and null stay what they are; an id that is none names no attachment. */
+const toAttachmentId = (id: string | null | undefined): AttachmentId | null | undefined => (id == null ? id : (numberOf(id, 'Attachment') ?? noAttachment));

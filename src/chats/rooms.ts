@@ -5,6 +5,7 @@ import type { Operators } from '../accounts/operators.ts';
 import { checkRoomPassword, type Passwords } from '../accounts/passwords.ts';
 import { AppError, createProblems, invalid, notFound, type Problems } from '../errors.ts';
 import type { Append, Write } from '../events/write.ts';
+import type { AttachmentId, ChatId, UserId } from '../ids.ts';
 import type { Database, Tx } from '../storage/database.ts';
 import { isUniqueViolation } from '../storage/failures.ts';
 import { type Locks, mustHoldAccount } from '../storage/locks.ts';
@@ -21,9 +22,9 @@ export type Rooms = ReturnType<typeof createRooms>;
 /** What rooms need of the files that are their pictures. */
 export type RoomPictures = {
   /** Makes an upload of this person a picture. Fails with NOT_FOUND (Attachment), or VALIDATION_FAILED at `field` when it is none. */
-  take(sql: Sql, userId: number, attachmentId: number, field: string): Promise<void>;
+  take(sql: Sql, userId: UserId, attachmentId: AttachmentId, field: string): Promise<void>;
   /** It is no picture any more. */
-  drop(sql: Sql, attachmentId: number): Promise<void>;
+  drop(sql: Sql, attachmentId: AttachmentId): Promise<void>;
   /** To be called after the commit. */
   clearAway(): void;
 };
@@ -44,11 +45,11 @@ export type NewRoom = Pick<RoomSettings, 'name' | 'visibility' | 'postPolicy'> &
     /** First members besides the creator. */
     members?: readonly (UserRef | null)[] | null;
     /** A completed upload of the creator. */
-    avatarAttachmentId?: number | null;
+    avatarAttachmentId?: AttachmentId | null;
     clientRequestId?: string | null;
   };
 /** Absent or undefined: stays as it is. Null clears what may be empty. */
-export type RoomChanges = { [Field in keyof RoomSettings]?: RoomSettings[Field] | null } & { avatarAttachmentId?: number | null };
+export type RoomChanges = { [Field in keyof RoomSettings]?: RoomSettings[Field] | null } & { avatarAttachmentId?: AttachmentId | null };
 
 /** What the rules look at. The password itself only when it is new. */
 type Checked = Omit<RoomSettings, 'password'> & { hasPassword: boolean };
@@ -116,7 +117,7 @@ export function createRooms({
       await mustHoldAccount(sql, viewer.userId);
       const users = await findUsers(tx, sql, members ?? []);
       if (users.includes(null)) throw notFound('User');
-      const memberIds = [viewer.userId, ...new Set(users.map((user) => user?.id as number).filter((id) => id !== viewer.userId))];
+      const memberIds = [viewer.userId, ...new Set(users.flatMap((user) => (user && user.id !== viewer.userId ? [user.id] : [])))];
       if (settings.capacity !== null && settings.capacity < memberIds.length) throw invalid('capacity', 'too-small', `The room would begin with ${memberIds.length} members.`);
       if (avatarAttachmentId !== null) await pictures.take(db.sqlIn(tx), viewer.userId, avatarAttachmentId, 'avatarAttachmentId');
       const now = clock();
@@ -154,7 +155,7 @@ export function createRooms({
    * Changes what is given; the result must keep the rules of a new room. Making it an `everyone` room makes every account a member and lifts all bans.
    * Fails with NOT_FOUND (Room, or Attachment for its picture), FORBIDDEN, VALIDATION_FAILED, ALREADY_TAKEN (link).
    */
-  async function update(viewer: Viewer, roomId: number, changes: RoomChanges): Promise<ChatRow> {
+  async function update(viewer: Viewer, roomId: ChatId, changes: RoomChanges): Promise<ChatRow> {
     const { avatarAttachmentId, ...others } = changes;
     const problems = createProblems();
     for (const field of ['name', 'visibility', 'postPolicy', 'everyone'] as const) {
@@ -212,7 +213,7 @@ export function createRooms({
   }
 
   /** Ends the room for everybody: its members are told ChatRemoved, its link is free. Fails with NOT_FOUND (Room) or FORBIDDEN. */
-  async function remove(viewer: Viewer, roomId: number): Promise<void> {
+  async function remove(viewer: Viewer, roomId: ChatId): Promise<void> {
     await write(async (tx, append) => {
       await locks.lockChat(tx, roomId);
       const room = must('deleteRoom', await chats.standing(tx, viewer.userId, { roomId }), 'Room');

@@ -4,11 +4,11 @@ import { notFound } from '../errors.ts';
 import { builder, Node } from '../graphql/builder.ts';
 import { type Context, loader, mustBeSignedIn, sharedLoader } from '../graphql/context.ts';
 import { countOf, type PageArgs, pageComplexity, pageRequest, toConnection } from '../graphql/pages.ts';
-import { numberOf, pairOf, parseGlobalId, toGlobalId } from '../ids.ts';
+import { type ChatId, keysOf, numberOf, placeKey, placeOf, toGlobalId, type UserId } from '../ids.ts';
 import type { Page } from '../storage/page.ts';
 import type { ChatRow, MemberRow, UserRow } from '../storage/rows.ts';
 import type { Role } from './access.ts';
-import { type AnyMember, type ChatRef, type ChatStanding, type MemberRef, type Place, type RoomRef, standingInVirtual } from './chats.ts';
+import { type AnyMember, type ChatRef, type ChatStanding, type MemberRef, type Place, peerOf, type RoomRef, standingInVirtual } from './chats.ts';
 import type { MemberFilter } from './lists.ts';
 
 // ---------------------------------------------------------------- ids and loaders
@@ -21,7 +21,7 @@ export const toChatId = (chat: Pick<ChatRow, 'id' | 'kind' | 'lowUserId' | 'high
 export function parseChatRef(id: string): ChatRef | null {
   const roomId = numberOf(id, 'Room');
   if (roomId !== null) return { roomId };
-  const pair = pairOf(id, 'Dialog');
+  const pair = keysOf(id, 'Dialog');
   return pair && pair[0] <= pair[1] ? { low: pair[0], high: pair[1] } : null;
 }
 
@@ -30,7 +30,7 @@ async function toMemberId(member: AnyMember, context: Context): Promise<string> 
   const pair = member.dialog ?? (await dialogOf(member.chatId));
   return toGlobalId('Member', pair ? `${pair.low}.${pair.high}.${member.userId}` : `${member.chatId}.${member.userId}`);
 
-  async function dialogOf(chatId: number): Promise<{ low: number | null; high: number | null } | null> {
+  async function dialogOf(chatId: ChatId): Promise<{ low: UserId | null; high: UserId | null } | null> {
     const chat = await loadChat(context, chatId);
     return chat?.kind === 'DIALOG' ? { low: chat.lowUserId, high: chat.highUserId } : null;
   }
@@ -38,32 +38,30 @@ async function toMemberId(member: AnyMember, context: Context): Promise<string> 
 
 /** The chat and the person that a member's id names, or null. */
 export function parseMemberRef(id: string): MemberRef | null {
-  const parsed = parseGlobalId(id);
-  const keys = parsed?.type === 'Member' ? parsed.key.split('.').map(Number) : [];
-  const [first, second, third] = keys;
-  if (first === undefined || second === undefined || keys.some((key) => key >= 2 ** 31)) return null;
-  return third === undefined ? { chat: { roomId: first }, userId: second } : { chat: { low: first, high: second }, userId: third };
+  const keys = keysOf(id, 'Member');
+  if (!keys) return null;
+  return keys.length === 2 ? { chat: { roomId: keys[0] }, userId: keys[1] } : { chat: { low: keys[0], high: keys[1] }, userId: keys[2] };
 }
 
 /** A chat by its row's id, without asking who may see it; null when it was deleted. One statement for all that are asked for together. */
-export const loadChat = (context: Context, chatId: number): Promise<ChatRow | null> => chatLoader(context).load(chatId);
+export const loadChat = (context: Context, chatId: ChatId): Promise<ChatRow | null> => chatLoader(context).load(chatId);
 
 /** What was just written is what this request sees from now on. */
 export const rememberChat = (context: Context, chat: ChatRow): void => void chatLoader(context).clear(chat.id).prime(chat.id, chat);
 
 const chatLoader = (context: Context) =>
-  sharedLoader<number, ChatRow>(context, 'chats', async (ids) => {
+  sharedLoader<ChatId, ChatRow>(context, 'chats', async (ids) => {
     const rows = new Map((await context.app.chats.findRows(ids)).map((row) => [row.id, row]));
     return ids.map((id) => rows.get(id) ?? null);
   });
 
 /** A membership in a stored chat, without asking who may see it. One statement for all that are asked for together. */
-export function loadMember(context: Context, chatId: number, userId: number): Promise<MemberRow | null> {
+export function loadMember(context: Context, chatId: ChatId, userId: UserId): Promise<MemberRow | null> {
   return sharedLoader<string, MemberRow>(context, 'members', async (keys) => {
-    const rows = await context.app.chats.findMembers(keys.map((key) => ({ chatId: Number(key.split('.')[0]), userId: Number(key.split('.')[1]) })));
-    const byKey = new Map(rows.map((row) => [`${row.chatId}.${row.userId}`, row]));
+    const rows = await context.app.chats.findMembers(keys.map(placeOf));
+    const byKey = new Map(rows.map((row) => [placeKey(row), row]));
     return keys.map((key) => byKey.get(key) ?? null);
-  }).load(`${chatId}.${userId}`);
+  }).load(placeKey({ chatId, userId }));
 }
 
 /** The viewer before a chat, for access.ts. Two statements for all chats that are asked for together. */
@@ -72,12 +70,10 @@ export async function loadStanding(context: Context, chat: ChatRow): Promise<Cha
   return { chat, ...(await loadPlace(context, chat.id)) };
 }
 
-async function loadPlace(context: Context, chatId: number): Promise<Place> {
+async function loadPlace(context: Context, chatId: ChatId): Promise<Place> {
   const { userId } = mustBeSignedIn(context);
-  const load = sharedLoader<string, Place>(context, 'places', (keys) =>
-    context.app.chats.placesOf(keys.map((key) => ({ chatId: Number(key.split('.')[0]), userId: Number(key.split('.')[1]) }))),
-  );
-  const place = await load.load(`${chatId}.${userId}`);
+  const load = sharedLoader<string, Place>(context, 'places', (keys) => context.app.chats.placesOf(keys.map(placeOf)));
+  const place = await load.load(placeKey({ chatId, userId }));
   return place ?? { member: null, banned: false };
 }
 
@@ -126,7 +122,7 @@ export function toRoomRef(ref: typeof RoomRefInput.$inferInput): RoomRef | null 
 }
 
 /** The room an id names. Throws NOT_FOUND (Room) for what is none. */
-export const mustBeRoomId = (id: string): number => {
+export const mustBeRoomId = (id: string): ChatId => {
   const roomId = numberOf(id, 'Room');
   if (roomId === null) throw notFound('Room');
   return roomId;
@@ -169,7 +165,7 @@ async function markerOf(context: Context, member: MemberRow, marker: 'deliveredS
   return member.chatId === 0 || (await loadPlace(context, member.chatId)).member ? member[marker] : null;
 }
 
-async function mustLoadUser(context: Context, userId: number): Promise<UserRow> {
+async function mustLoadUser(context: Context, userId: UserId): Promise<UserRow> {
   const user = await loadUser(context, userId);
   if (!user) throw new Error(`user ${userId} is gone without a tombstone`);
   return user;
@@ -217,7 +213,7 @@ async function loadMembers(context: Context, chat: ChatRow, { role, online, ...a
   if (chat.id === 0 || request.backward || request.after !== null || request.before !== null)
     return context.app.chatLists.members(await loadStanding(context, chat), { role, online }, request);
   chatLoader(context).prime(chat.id, chat);
-  return loader<number, Page<AnyMember>>(context, `members ${JSON.stringify([role, online, request.size])}`, async (ids) => {
+  return loader<ChatId, Page<AnyMember>>(context, `members ${JSON.stringify([role, online, request.size])}`, async (ids) => {
     const chats = await Promise.all(ids.map((id) => loadChat(context, id)));
     const standings = await Promise.all(chats.map((row) => (row ? loadStanding(context, row) : { chat: null, member: null, banned: false })));
     // A loader hands an Error out to who asked for that key.
@@ -237,10 +233,7 @@ export const Dialog = builder.prismaObject('Chat', {
 });
 
 /** The one of a dialog's people who is not the viewer. */
-function loadPeer(context: Context, { lowUserId, highUserId }: Pick<ChatRow, 'lowUserId' | 'highUserId'>): Promise<UserRow> {
-  const { userId } = mustBeSignedIn(context);
-  return mustLoadUser(context, (lowUserId === userId ? highUserId : lowUserId) as number);
-}
+const loadPeer = (context: Context, chat: Pick<ChatRow, 'lowUserId' | 'highUserId'>): Promise<UserRow> => mustLoadUser(context, peerOf(chat, mustBeSignedIn(context).userId));
 
 export const Room = builder.prismaObject('Chat', {
   variant: 'Room',

@@ -1,4 +1,5 @@
 /** Who is told what: the people who have streams, the chats they are in, and the streams of one chat or of one session. Memberships are true up to the newest event. */
+import type { ChatId, SessionId, UserId } from '../ids.ts';
 import { addTo, dropFrom, type MultiMap } from '../multimap.ts';
 import type { Database } from '../storage/database.ts';
 import { audienceOf, type LogEvent } from './event.ts';
@@ -8,18 +9,18 @@ export type Audience = ReturnType<typeof createAudience>;
 /** Since when somebody is in a chat: the newest message then, or the event that told of joining. */
 type Joined = { seq: number } | { number: number };
 /** Somebody with streams. `missed`: what happened while the chats were being read. */
-export type Person = { userId: number; chats: Map<number, Joined>; streams: Set<Stream>; loading: Promise<void> | null; missed: LogEvent[] };
+export type Person = { userId: UserId; chats: Map<ChatId, Joined>; streams: Set<Stream>; loading: Promise<void> | null; missed: LogEvent[] };
 
 export function createAudience({ db, lost }: { db: Database; lost: (stream: Stream) => void }) {
-  const people = new Map<number, Person>();
-  const byChat: MultiMap<number, Person> = new Map();
+  const people = new Map<UserId, Person>();
+  const byChat: MultiMap<ChatId, Person> = new Map();
   /** Streams of one chat, of members or guests. */
-  const byRoom: MultiMap<number, Stream> = new Map();
-  const bySession: MultiMap<number, Stream> = new Map();
+  const byRoom: MultiMap<ChatId, Stream> = new Map();
+  const bySession: MultiMap<SessionId, Stream> = new Map();
   return { personOf, add, addToRoom, remove, learn, forget, ofEvent, ofSession, ofRoom, ofChat, all };
 
   /** Loads the chats of a person together with the position they are true for; changes that come meanwhile are applied when they are newer. */
-  function personOf(userId: number): Person {
+  function personOf(userId: UserId): Person {
     const known = people.get(userId);
     if (known) return known;
     const person: Person = { userId, chats: new Map(), streams: new Set(), loading: null, missed: [] };
@@ -33,7 +34,7 @@ export function createAudience({ db, lost }: { db: Database; lost: (stream: Stre
   }
 
   async function load(person: Person): Promise<void> {
-    const rows = await db.sql.all<{ last: number; chatId: number | null; joinedSeq: number | null }>(
+    const rows = await db.sql.all<{ last: number; chatId: ChatId | null; joinedSeq: number | null }>(
       'SELECT h."last", m."chatId", m."joinedSeq" FROM "EventHead" h LEFT JOIN "Member" m ON m."userId" = ? WHERE h."id" = 1',
       [person.userId],
     );
@@ -51,7 +52,7 @@ export function createAudience({ db, lost }: { db: Database; lost: (stream: Stre
   }
 
   /** The chat of a stream of one chat has come to be. */
-  function addToRoom(stream: Stream, chatId: number): void {
+  function addToRoom(stream: Stream, chatId: ChatId): void {
     addTo(byRoom, chatId, stream);
   }
 
@@ -88,7 +89,7 @@ export function createAudience({ db, lost }: { db: Database; lost: (stream: Stre
     for (const stream of ofRoom(event.chatId)) if (stream.person === person) lost(stream);
   }
 
-  function addChat(person: Person, chatId: number, joined: Joined): void {
+  function addChat(person: Person, chatId: ChatId, joined: Joined): void {
     person.chats.set(chatId, joined);
     addTo(byChat, chatId, person);
   }
@@ -99,21 +100,21 @@ export function createAudience({ db, lost }: { db: Database; lost: (stream: Stre
   function* ofEvent(event: LogEvent): Iterable<Stream> {
     const audience = audienceOf[event.type];
     if (audience === 'everyone') yield* all();
-    else if (audience === 'person') yield* people.get((event as { userId: number }).userId)?.streams ?? [];
-    else if (audience === 'chat') yield* ofChat((event as { chatId: number }).chatId);
+    else if (audience === 'person') yield* people.get((event as { userId: UserId }).userId)?.streams ?? [];
+    else if (audience === 'chat') yield* ofChat((event as { chatId: ChatId }).chatId);
   }
 
-  function ofSession(sessionId: number): Iterable<Stream> {
+  function ofSession(sessionId: SessionId): Iterable<Stream> {
     return bySession.get(sessionId) ?? [];
   }
 
   /** The streams of this chat alone. */
-  function ofRoom(chatId: number): Iterable<Stream> {
+  function ofRoom(chatId: ChatId): Iterable<Stream> {
     return byRoom.get(chatId) ?? [];
   }
 
   /** The streams that carry what happens in a chat. */
-  function* ofChat(chatId: number): Iterable<Stream> {
+  function* ofChat(chatId: ChatId): Iterable<Stream> {
     for (const person of byChat.get(chatId) ?? []) for (const stream of person.streams) if (!stream.options.only) yield stream;
     yield* ofRoom(chatId);
   }

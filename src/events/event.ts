@@ -1,4 +1,6 @@
 /** The events of the log: what happened, to which chat or person, and who may be told. */
+import type { ChatId, MessageId, SessionId, UserId } from '../ids.ts';
+import type { Pair } from '../storage/dialogs.ts';
 import type { MessageRow } from '../storage/rows.ts';
 
 /** What a follower can ask for. Mirrors the contract's EventKind; presence and typing are not in the log. */
@@ -10,33 +12,30 @@ export type RemovalReason = (typeof removalReasons)[number];
 export const endReasons = ['TOKEN_EXPIRED', 'LOGGED_OUT', 'REVOKED', 'PASSWORD_CHANGED', 'ACCOUNT_DELETED', 'SLOW_CONSUMER', 'SERVER_SHUTDOWN'] as const;
 export type EndReason = (typeof endReasons)[number];
 
-/** A dialog's two people, the lower id first: what names it before it is opened. */
-export type Pair = { low: number; high: number };
-
 /**
  * What a change writes beside itself. `chatId` alone: told to the members of the chat. `chatId` and `userId` for
  * a `chat-…` type, or `userId` alone: told to that person. For `member-…` and `marker-moved` the user is whom it is about, told to the chat.
  */
 export type NewEvent =
-  | { type: 'message-added'; chatId: number }
-  | { type: 'message-edited'; chatId: number; messageId: number }
-  | { type: 'message-deleted'; chatId: number; messageId: number }
-  | { type: 'marker-moved'; chatId: number; userId: number; status: 'DELIVERED' | 'READ'; upToSeq: number }
-  | { type: 'chat-added'; chatId: number; userId: number; dialog?: Pair }
-  | { type: 'chat-updated'; chatId: number }
-  | { type: 'chat-removed'; chatId: number; userId: number; reason: RemovalReason }
-  | { type: 'member-joined'; chatId: number; userId: number }
-  | { type: 'member-left'; chatId: number; userId: number; byId: number | null; reason: RemovalReason }
-  | { type: 'member-updated'; chatId: number; userId: number }
-  | { type: 'user-updated'; userId: number }
+  | { type: 'message-added'; chatId: ChatId }
+  | { type: 'message-edited'; chatId: ChatId; messageId: MessageId }
+  | { type: 'message-deleted'; chatId: ChatId; messageId: MessageId }
+  | { type: 'marker-moved'; chatId: ChatId; userId: UserId; status: 'DELIVERED' | 'READ'; upToSeq: number }
+  | { type: 'chat-added'; chatId: ChatId; userId: UserId; dialog?: Pair }
+  | { type: 'chat-updated'; chatId: ChatId }
+  | { type: 'chat-removed'; chatId: ChatId; userId: UserId; reason: RemovalReason }
+  | { type: 'member-joined'; chatId: ChatId; userId: UserId }
+  | { type: 'member-left'; chatId: ChatId; userId: UserId; byId: UserId | null; reason: RemovalReason }
+  | { type: 'member-updated'; chatId: ChatId; userId: UserId }
+  | { type: 'user-updated'; userId: UserId }
   /** The person's name or picture changed, and with it those of the dialogs with them. Handed out as `chat-updated` of one's own such dialog. */
-  | { type: 'peer-updated'; userId: number }
-  | { type: 'account-changed'; userId: number }
+  | { type: 'peer-updated'; userId: UserId }
+  | { type: 'account-changed'; userId: UserId }
   /** Stands right behind the event of its message, whose `seq` it carries. */
-  | { type: 'notification-added'; chatId: number; seq: number }
+  | { type: 'notification-added'; chatId: ChatId; seq: number }
   /** These, or all up to one: up to this event itself when nothing is said. */
-  | { type: 'notifications-read'; userId: number; messageIds?: readonly number[]; upToId?: number }
-  | { type: 'session-ended'; userId: number; sessionId: number; reason: EndReason };
+  | { type: 'notifications-read'; userId: UserId; messageIds?: readonly MessageId[]; upToId?: MessageId }
+  | { type: 'session-ended'; userId: UserId; sessionId: SessionId; reason: EndReason };
 
 export type EventType = NewEvent['type'];
 type Stored = { number: number; at: Date };
@@ -45,9 +44,9 @@ export type LogEvent = NewEvent & Stored & { message?: MessageRow };
 export type EventOf<Type extends EventType> = Extract<LogEvent, { type: Type }>;
 
 /** The message an event is about: a message's id is the number of the event that announced it. */
-export function messageIdOf(event: EventOf<'message-added' | 'message-edited' | 'message-deleted' | 'notification-added'>): number {
-  if (event.type === 'message-added') return event.number;
-  return event.type === 'notification-added' ? event.number - 1 : event.messageId;
+export function messageIdOf(event: EventOf<'message-added' | 'message-edited' | 'message-deleted' | 'notification-added'>): MessageId {
+  if ('messageId' in event) return event.messageId;
+  return (event.type === 'message-added' ? event.number : event.number - 1) as MessageId;
 }
 
 /** Whom an event is told. */
@@ -92,11 +91,11 @@ export const kindOf: Record<EventType, EventKind> = {
   'session-ended': 'USERS',
 };
 
-type EventRow = { number: number | bigint; at: unknown; type: string; chatId: number | null; userId: number | null; data: string | null };
+type EventRow = { number: number | bigint; at: unknown; type: string; chatId: ChatId | null; userId: UserId | null; data: string | null };
 
 /** The columns of an event: what people are searched by, and the rest as JSON. */
-export function toColumns(event: NewEvent): { type: string; chatId: number | null; userId: number | null; data: string | null } {
-  const { type, chatId = null, userId = null, ...rest } = event as NewEvent & { chatId?: number; userId?: number };
+export function toColumns(event: NewEvent): { type: string; chatId: ChatId | null; userId: UserId | null; data: string | null } {
+  const { type, chatId = null, userId = null, ...rest } = event as NewEvent & { chatId?: ChatId; userId?: UserId };
   return { type, chatId, userId, data: Object.keys(rest).length > 0 ? JSON.stringify(rest) : null };
 }
 

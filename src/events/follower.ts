@@ -6,13 +6,14 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import DataLoader from 'dataloader';
 import type { Config } from '../config.ts';
 import { notFound } from '../errors.ts';
+import type { ChatId, UserId } from '../ids.ts';
 import type { Log } from '../log.ts';
 import type { Database } from '../storage/database.ts';
+import { dialogIds, type Pair, pairKey, pairOf } from '../storage/dialogs.ts';
 import { isDatabaseAway } from '../storage/failures.ts';
-import { tableOf } from '../storage/sql.ts';
 import { isTurnLong, yieldWhenLong } from '../turns.ts';
 import type { Audience } from './audience.ts';
-import { audienceOf, type EndReason, type EventKind, type EventOf, kindOf, type LogEvent, type Pair } from './event.ts';
+import { audienceOf, type EndReason, type EventKind, type EventOf, kindOf, type LogEvent } from './event.ts';
 import type { EventLog } from './event-log.ts';
 import type { Newest } from './newest.ts';
 import { type Ephemeral, type Follower, type FollowItem, type FollowOptions, isNotified, outdateQueued, reaches, type Stream } from './stream.ts';
@@ -43,16 +44,16 @@ export function createFollowers({
   clock: () => Date;
   logger: Log;
   /** Whether a person may read a chat without being a member. */
-  mayRead: (userId: number, chatId: number) => Promise<boolean>;
+  mayRead: (userId: UserId, chatId: ChatId) => Promise<boolean>;
   /** Gives events the messages they announce, in one go. */
   hydrate: (events: LogEvent[]) => Promise<void>;
 }) {
   let stopped = false;
   const toWake: (() => void)[] = [];
   /** What a person's new name is to each of their dialogs. */
-  const dialogsUpdated = new WeakMap<LogEvent, Map<number, LogEvent>>();
+  const dialogsUpdated = new WeakMap<LogEvent, Map<ChatId, LogEvent>>();
   /** Many streams ask for theirs at once. Nothing is remembered. */
-  const dialogs = new DataLoader<Pair, number | null>(dialogIds, { cache: false, maxBatchSize: 500 });
+  const dialogs = new DataLoader<Pair, ChatId | null>(chatsOf, { cache: false, maxBatchSize: 500 });
   const beats = setInterval(beat, Math.min(1000, config.HEARTBEAT_SECONDS * 250));
   beats.unref();
   return {
@@ -149,21 +150,17 @@ export function createFollowers({
   /** Which of the filter's dialogs are open by now. The stream reads the log only afterwards, so one that opens meanwhile is seen there. */
   async function findDialogs(stream: Stream): Promise<void> {
     const pairs = [...stream.unopened];
-    for (const [index, chatId] of (await dialogIds(pairs)).entries()) if (chatId !== null) openDialog(stream, pairs[index] as Pair, chatId);
+    for (const [index, chatId] of (await chatsOf(pairs)).entries()) if (chatId !== null) openDialog(stream, pairs[index] as Pair, chatId);
   }
 
   /** The chats of dialogs; null for one that is not open. */
-  async function dialogIds(pairs: readonly Pair[]): Promise<(number | null)[]> {
-    const rows = await db.sql.all<Pair & { id: number }>(
-      `SELECT c."id", t."low", t."high" FROM ${tableOf(db.engine, 't', { low: 'int', high: 'int' })} JOIN "Chat" c ON c."lowUserId" = t."low" AND c."highUserId" = t."high"`,
-      [pairs],
-    );
-    const ids = new Map(rows.map(({ id, low, high }) => [`${low} ${high}`, id]));
-    return pairs.map(({ low, high }) => ids.get(`${low} ${high}`) ?? null);
+  async function chatsOf(pairs: readonly Pair[]): Promise<(ChatId | null)[]> {
+    const ids = await dialogIds(db.sql, pairs);
+    return pairs.map((pair) => ids.get(pairKey(pair)) ?? null);
   }
 
   /** A dialog of the filter has got its chat. */
-  function openDialog(stream: Stream, { low, high }: Pair, chatId: number): void {
+  function openDialog(stream: Stream, { low, high }: Pair, chatId: ChatId): void {
     const index = stream.unopened.findIndex((pair) => pair.low === low && pair.high === high);
     if (index < 0) return;
     stream.unopened.splice(index, 1);
@@ -280,18 +277,17 @@ export function createFollowers({
     if (event.type === 'notification-added') return seenIf(isNotified(person, event));
     if (event.type === 'peer-updated') return ownDialogUpdated(stream, event);
     if (audienceOf[event.type] !== 'chat') return event;
-    return options.only ? endUnlessReadable(stream).then(seenIf) : seenIf(person.chats.has((event as { chatId: number }).chatId));
+    return options.only ? endUnlessReadable(stream).then(seenIf) : seenIf(person.chats.has((event as { chatId: ChatId }).chatId));
   }
 
   async function ownDialogUpdated(stream: Stream, event: EventOf<'peer-updated'>): Promise<LogEvent | null> {
     const { number, at, userId } = event;
     const { options, person, chatIds } = stream;
     if (person.chats.size === 0) return null;
-    const pair = { low: Math.min(userId, options.userId), high: Math.max(userId, options.userId) };
-    const chatId = await insist(stream, () => dialogs.load(pair));
+    const chatId = await insist(stream, () => dialogs.load(pairOf(userId, options.userId)));
     if (chatId === null || !person.chats.has(chatId) || chatIds?.has(chatId) === false) return null;
     // The same for all who have this dialog: what is read for it is read once.
-    const ofDialogs = dialogsUpdated.get(event) ?? new Map<number, LogEvent>();
+    const ofDialogs = dialogsUpdated.get(event) ?? new Map<ChatId, LogEvent>();
     dialogsUpdated.set(event, ofDialogs);
     const updated = ofDialogs.get(chatId) ?? { type: 'chat-updated', number, at, chatId };
     ofDialogs.set(chatId, updated);
@@ -387,7 +383,7 @@ export function createFollowers({
   // ---------------------------------------------------------------- ends, heartbeats, ephemera
 
   /** Live-only news of a chat, for all who follow it but one. */
-  function tell(chatId: number, kind: EventKind, ephemeral: Ephemeral, exceptUserId: number): void {
+  function tell(chatId: ChatId, kind: EventKind, ephemeral: Ephemeral, exceptUserId: UserId): void {
     for (const stream of audience.ofChat(chatId)) {
       const { kinds, userId, only } = stream.options;
       if (userId !== exceptUserId && (!kinds || kinds.has(kind)) && (only || !stream.chatIds || stream.chatIds.has(chatId))) push(stream, ephemeral);

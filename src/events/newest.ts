@@ -1,5 +1,6 @@
 /** The newest events of the log in memory, in order and without holes, whoever wrote them: this node, which offers what it commits, or others, whose events are looked for. */
 import type { Config } from '../config.ts';
+import type { MessageId } from '../ids.ts';
 import type { Log } from '../log.ts';
 import type { Database } from '../storage/database.ts';
 import { parseCursor, toCursor } from './cursor.ts';
@@ -157,5 +158,5 @@ export async function createNewest({
 }
 
 /** Whether an event carries this message. */
-export const announces = (event: LogEvent, messageId: number): boolean =>
+export const announces = (event: LogEvent, messageId: MessageId): boolean =>
   (event.type === 'message-added' || event.type === 'notification-added') && messageIdOf(event) === messageId;

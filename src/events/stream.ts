@@ -1,12 +1,14 @@
 /** One stream: what it is asked for, what it hands out, and what is kept of it meanwhile. */
+import type { ChatId, MessageId, SessionId, UserId } from '../ids.ts';
+import type { Pair } from '../storage/dialogs.ts';
 import type { Person } from './audience.ts';
-import { audienceOf, type EndReason, type EventKind, type EventOf, type LogEvent, type Pair } from './event.ts';
+import { audienceOf, type EndReason, type EventKind, type EventOf, type LogEvent } from './event.ts';
 import { announces } from './newest.ts';
 
 /** Live only, never in the log. */
 export type Ephemeral =
-  | { type: 'presence-changed'; userId: number; snapshot: boolean; at: Date }
-  | { type: 'typing-changed'; chatId: number; userId: number; active: boolean; expiresAt: Date };
+  | { type: 'presence-changed'; userId: UserId; snapshot: boolean; at: Date }
+  | { type: 'typing-changed'; chatId: ChatId; userId: UserId; active: boolean; expiresAt: Date };
 
 export type FollowItem =
   | { type: 'event'; event: LogEvent; cursor: string; replayed: boolean }
@@ -17,8 +19,8 @@ export type FollowItem =
   | { type: 'ended'; reason: EndReason; retry: boolean; at: Date };
 
 export type FollowOptions = {
-  userId: number;
-  sessionId: number;
+  userId: UserId;
+  sessionId: SessionId;
   /** The access token's end: the stream ends with it. */
   expiresAt: Date;
   /** Start behind this cursor; null or undefined starts live. */
@@ -26,7 +28,7 @@ export type FollowOptions = {
   /** Only these kinds. */
   kinds?: ReadonlySet<EventKind> | undefined;
   /** Only events of these chats (events without a chat still come). Dialogs are named by their people: they may not be open yet. */
-  chats?: readonly (number | Pair)[] | undefined;
+  chats?: readonly (ChatId | Pair)[] | undefined;
   /** Exactly the one chat of `chats`, which may also be a room that the person reads as a guest. The stream ends when the person loses it. */
   only?: boolean | undefined;
   /** Ends the stream; its reason is the EndReason. */
@@ -45,7 +47,7 @@ export type Stream = {
   options: FollowOptions;
   person: Person;
   /** The chats of the filter that exist, and the dialogs of it that do not yet. */
-  chatIds: Set<number> | null;
+  chatIds: Set<ChatId> | null;
   unopened: Pair[];
   /** Everything up to here was handed out or was not for this stream. Only kept exact while behind. */
   cursor: number;
@@ -69,8 +71,8 @@ export type Stream = {
 /** Whether an event is meant for this stream's person now. */
 export function reaches({ options, person }: Stream, event: LogEvent): boolean {
   const audience = audienceOf[event.type];
-  if (audience === 'chat') return options.only || person.chats.has((event as { chatId: number }).chatId);
-  if (audience === 'person') return (event as { userId: number }).userId === options.userId;
+  if (audience === 'chat') return options.only || person.chats.has((event as { chatId: ChatId }).chatId);
+  if (audience === 'person') return (event as { userId: UserId }).userId === options.userId;
   return audience === 'everyone';
 }
 
@@ -81,6 +83,6 @@ export function isNotified({ chats }: Person, { chatId, seq, number }: EventOf<'
 }
 
 /** What waits to be handed out must not show a message as it was before. */
-export function outdateQueued({ queue }: Stream, messageId: number): void {
+export function outdateQueued({ queue }: Stream, messageId: MessageId): void {
   for (const item of queue) if (item.type === 'event' && announces(item.event, messageId)) item.event = { ...item.event, message: undefined };
 }

@@ -3,6 +3,7 @@
  * heavy, and nobody has many waiting.
  */
 import { AppError } from '../errors.ts';
+import type { UserId } from '../ids.ts';
 
 export type Decoding = ReturnType<typeof createDecoding>;
 type Job = { run: () => Promise<void>; refuse: (error: AppError) => void };
@@ -28,7 +29,7 @@ export function createDecoding() {
   return { inTurn, close };
 
   /** Runs a job when it is its turn. Fails with UNAVAILABLE when too many wait, of the account or in all, and when the server stops first. */
-  async function inTurn<T>(accountId: number, purpose: keyof typeof mostOfOne, heavy: boolean, job: () => Promise<T>): Promise<T> {
+  async function inTurn<T>(accountId: UserId, purpose: keyof typeof mostOfOne, heavy: boolean, job: () => Promise<T>): Promise<T> {
     if (closed) throw stopping();
     const key = `${purpose} ${accountId}`;
     if ((waitingOf.get(key) ?? 0) >= mostOfOne[purpose] || waiting >= mostWaiting)
@@ -57,11 +58,11 @@ export function createDecoding() {
 /** One job at a time, of one account after the other. */
 function createLane() {
   /** The account whose turn is next comes first. */
-  const jobs = new Map<number, Job[]>();
+  const jobs = new Map<UserId, Job[]>();
   let working: Promise<void> | null = null;
   return { add, close };
 
-  function add(accountId: number, job: Job): void {
+  function add(accountId: UserId, job: Job): void {
     const own = jobs.get(accountId);
     if (own) own.push(job);
     else jobs.set(accountId, [job]);

@@ -6,6 +6,7 @@ import { mayHaveFile, type Standing } from '../chats/access.ts';
 import type { Chats } from '../chats/chats.ts';
 import { AppError, invalid, notFound } from '../errors.ts';
 import type { Write } from '../events/write.ts';
+import { type AttachmentId, type ChatId, type MessageId, noChat, toMessageId, type UserId } from '../ids.ts';
 import type { Log } from '../log.ts';
 import type { Database } from '../storage/database.ts';
 import { type AttachmentRow, toAttachmentRow, type UserRow } from '../storage/rows.ts';
@@ -69,14 +70,14 @@ export function createFiles({
   // ---------------------------------------------------------------- reading
 
   /** By id, whatever they are used for, without asking who may see them. */
-  async function getMany(ids: readonly number[]): Promise<(AttachmentRow | null)[]> {
+  async function getMany(ids: readonly AttachmentId[]): Promise<(AttachmentRow | null)[]> {
     const rows = await db.sql.all<AttachmentRow>(`SELECT * FROM "Attachment" WHERE ${oneOfList(db.engine, '"id"')}`, [ids]);
     const byId = new Map(rows.map((row) => [row.id, toAttachmentRow(row)]));
     return ids.map((id) => byId.get(id) ?? null);
   }
 
   /** The files of messages that the caller knows to be readable, in their order. */
-  async function ofMessages(messageIds: readonly number[]): Promise<AttachmentRow[][]> {
+  async function ofMessages(messageIds: readonly MessageId[]): Promise<AttachmentRow[][]> {
     const rows = await db.sql.all<AttachmentRow>(
       `SELECT * FROM "Attachment" WHERE ${oneOfList(db.engine, '"messageId"', 'bigint')} AND "state" = 'COMPLETE' ORDER BY "messageId", "position"`,
       [messageIds],
@@ -86,23 +87,23 @@ export function createFiles({
   }
 
   /** In the order of the ids; null for what is not there or is not for the viewer. One's own until it is used, and those of messages that one may read. */
-  async function findMany({ userId }: Viewer, ids: readonly number[]): Promise<(AttachmentRow | null)[]> {
+  async function findMany({ userId }: Viewer, ids: readonly AttachmentId[]): Promise<(AttachmentRow | null)[]> {
     const rows = (await getMany(ids)).filter((row) => row?.state === 'COMPLETE') as AttachmentRow[];
     const chatIds = await chatsOf(rows);
     const standings = await standingsOf(userId, [...new Set(chatIds.values())]);
     const mayHave = ({ messageId, uploaderId }: AttachmentRow): boolean =>
-      mayHaveFile({ own: uploaderId === userId, message: messageId === null ? null : (standings.get(chatIds.get(messageId) as number) ?? nowhere), pictureOf: null }, true);
+      mayHaveFile({ own: uploaderId === userId, message: messageId === null ? null : (standings.get(chatIds.get(messageId) ?? noChat) ?? nowhere), pictureOf: null }, true);
     const visible = new Map(rows.filter(mayHave).map((row) => [row.id, row]));
     return ids.map((id) => visible.get(id) ?? null);
   }
 
-  async function chatsOf(rows: readonly AttachmentRow[]): Promise<Map<number, number>> {
+  async function chatsOf(rows: readonly AttachmentRow[]): Promise<Map<MessageId, ChatId>> {
     const ids = rows.flatMap(({ messageId }) => (messageId === null ? [] : [messageId]));
-    const found = await db.sql.all<{ id: number; chatId: number }>(`SELECT "id", "chatId" FROM "Message" WHERE ${oneOfList(db.engine, '"id"', 'bigint')}`, [ids]);
-    return new Map(found.map(({ id, chatId }) => [Number(id), chatId]));
+    const found = await db.sql.all<{ id: MessageId; chatId: ChatId }>(`SELECT "id", "chatId" FROM "Message" WHERE ${oneOfList(db.engine, '"id"', 'bigint')}`, [ids]);
+    return new Map(found.map(({ id, chatId }) => [toMessageId(id), chatId]));
   }
 
-  async function standingsOf(userId: number, chatIds: readonly number[]): Promise<Map<number, Standing>> {
+  async function standingsOf(userId: UserId, chatIds: readonly ChatId[]): Promise<Map<ChatId, Standing>> {
     const found = await chats.findRows(chatIds);
     const places = await chats.places(
       userId,
@@ -112,14 +113,14 @@ export function createFiles({
   }
 
   /** Where somebody may fetch a file that they were shown, and until when; with `size`, its picture of that size. */
-  function linkTo(id: number, viewerId: number, size: number | null = null): { path: string; expiresAt: Date } {
+  function linkTo(id: AttachmentId, viewerId: UserId, size: number | null = null): { path: string; expiresAt: Date } {
     const expiresAt = links.expiry();
     return { path: links.toPath({ kind: 'download', id, expiresAt, viewerId, size }), expiresAt };
   }
 
   /** What a link leads to, if it is still there and still for the person it was made for: whoever lost the message has lost its files. */
   async function open({ id, viewerId, size }: DownloadLink): Promise<AttachmentRow | null> {
-    const [found] = await db.sql.all<AttachmentRow & { chatId: number | null; personId: number | null; roomId: number | null }>(
+    const [found] = await db.sql.all<AttachmentRow & { chatId: ChatId | null; personId: UserId | null; roomId: ChatId | null }>(
       `SELECT a.*, m."chatId", p."id" AS "personId", r."id" AS "roomId" FROM "Attachment" a JOIN "User" v ON v."id" = ? AND v."deletedAt" IS NULL
        LEFT JOIN "Message" m ON m."id" = a."messageId" LEFT JOIN "User" p ON p."avatarId" = a."id" LEFT JOIN "Chat" r ON r."avatarId" = a."id"
        WHERE a."id" = ? AND a."state" = 'COMPLETE'`,
@@ -131,7 +132,7 @@ export function createFiles({
       viewerId,
       [chatId, roomId].filter((each) => each !== null),
     );
-    const standingIn = (each: number | null): Standing | null => (each === null ? null : (standings.get(each) ?? nowhere));
+    const standingIn = (each: ChatId | null): Standing | null => (each === null ? null : (standings.get(each) ?? nowhere));
     const use = { own: row.uploaderId === viewerId, message: standingIn(chatId), pictureOf: personId !== null ? ('person' as const) : standingIn(roomId) };
     return mayHaveFile(use, size === null) ? toAttachmentRow(row) : null;
   }
@@ -139,23 +140,23 @@ export function createFiles({
   // ---------------------------------------------------------------- in messages
 
   /** Those of these uploads that are free, kept from others until the transaction ends. */
-  async function hold(sql: Sql, ids: readonly number[]): Promise<{ id: number; uploaderId: number }[]> {
+  async function hold(sql: Sql, ids: readonly AttachmentId[]): Promise<{ id: AttachmentId; uploaderId: UserId }[]> {
     return sql.all(`SELECT "id", "uploaderId" FROM "Attachment" WHERE ${oneOfList(sql.engine, '"id"')} AND ${isFree} ORDER BY "id" ${forUpdate(sql.engine)}`, [ids, clock()]);
   }
 
   /** Puts uploads that are held into messages that are stored. */
-  async function attach(sql: Sql, places: readonly { id: number; messageId: number; position: number }[]): Promise<void> {
+  async function attach(sql: Sql, places: readonly { id: AttachmentId; messageId: MessageId; position: number }[]): Promise<void> {
     const table = tableOf(sql.engine, 't', { id: 'int', messageId: 'bigint', position: 'int' });
     await sql.all(`UPDATE "Attachment" SET "messageId" = t."messageId", "position" = t."position", "expiresAt" = NULL FROM ${table} WHERE "Attachment"."id" = t."id"`, [places]);
   }
 
   /** Whether a message has files. */
-  async function hasAny(sql: Sql, messageId: number): Promise<boolean> {
+  async function hasAny(sql: Sql, messageId: MessageId): Promise<boolean> {
     return (await sql.all('SELECT 1 FROM "Attachment" WHERE "messageId" = ? LIMIT 1', [messageId])).length > 0;
   }
 
   /** The messages have no files any more; their bytes go after the commit. */
-  async function release(sql: Sql, messageIds: readonly number[]): Promise<void> {
+  async function release(sql: Sql, messageIds: readonly MessageId[]): Promise<void> {
     await sql.all(`UPDATE "Attachment" SET "state" = 'REMOVED', "messageId" = NULL, "expiresAt" = ? WHERE ${oneOfList(sql.engine, '"messageId"', 'bigint')}`, [
       clock(),
       messageIds,
@@ -165,7 +166,7 @@ export function createFiles({
   // ---------------------------------------------------------------- as pictures
 
   /** Makes an upload of this person the picture of somebody or something. Fails with NOT_FOUND (Attachment), or VALIDATION_FAILED when it is no picture. */
-  async function take(sql: Sql, userId: number, id: number, field: string): Promise<void> {
+  async function take(sql: Sql, userId: UserId, id: AttachmentId, field: string): Promise<void> {
     const [held] = await hold(sql, [id]);
     if (held?.uploaderId !== userId) throw notFound('Attachment');
     const [picture] = await sql.all('SELECT 1 FROM "Attachment" WHERE "id" = ? AND "width" IS NOT NULL', [id]);
@@ -174,12 +175,12 @@ export function createFiles({
   }
 
   /** A picture that is none any more goes after the commit. */
-  async function drop(sql: Sql, id: number): Promise<void> {
+  async function drop(sql: Sql, id: AttachmentId): Promise<void> {
     await sql.all(`UPDATE "Attachment" SET "state" = 'REMOVED', "expiresAt" = ? WHERE "id" = ? AND "messageId" IS NULL`, [clock(), id]);
   }
 
   /** Shows a picture beside the viewer's name, or none. The same again changes nothing. Fails with NOT_FOUND (Attachment) or VALIDATION_FAILED. */
-  async function setProfilePicture(viewer: Viewer, id: number | null): Promise<UserRow> {
+  async function setProfilePicture(viewer: Viewer, id: AttachmentId | null): Promise<UserRow> {
     const changed = await write(async (tx, append) => {
       const sql = db.sqlIn(tx);
       // Before the upload, as everybody locks them.
@@ -202,7 +203,7 @@ export function createFiles({
    * Everything that somebody uploaded and that is in no message: unused uploads, reservations, the own picture; with `rooms`, also what they gave rooms as
    * pictures. Call `clearAway` after the commit, and `endOf` of uploads. What is in messages goes with these (`release`).
    */
-  async function removeOf(sql: Sql, userId: number, { rooms }: { rooms: boolean }): Promise<void> {
+  async function removeOf(sql: Sql, userId: UserId, { rooms }: { rooms: boolean }): Promise<void> {
     const own = 'SELECT "id" FROM "Attachment" WHERE "uploaderId" = ? AND "messageId" IS NULL';
     if (rooms) await sql.all(`UPDATE "Chat" SET "avatarId" = NULL WHERE "avatarId" IN (${own})`, [userId]);
     await sql.all('UPDATE "User" SET "avatarId" = NULL WHERE "id" = ?', [userId]);
@@ -244,11 +245,11 @@ export function createFiles({
   async function clearExpired(): Promise<number> {
     for (let gone = 0; ; ) {
       const now = clock();
-      const over = await db.sql.all<{ id: number }>('SELECT "id" FROM "Attachment" WHERE "expiresAt" <= ? ORDER BY "expiresAt" LIMIT ?', [now, pieceSize]);
+      const over = await db.sql.all<{ id: AttachmentId }>('SELECT "id" FROM "Attachment" WHERE "expiresAt" <= ? ORDER BY "expiresAt" LIMIT ?', [now, pieceSize]);
       if (over.length === 0) return gone;
       // First nobody can use them, then the bytes go, then the rows: whenever this process dies, the rest is found again.
       const rows = await db.sqlTransaction((sql) =>
-        sql.all<{ id: number; blobKey: string }>(
+        sql.all<{ id: AttachmentId; blobKey: string }>(
           `UPDATE "Attachment" SET "state" = 'REMOVED' WHERE ${oneOfList(sql.engine, '"id"')} AND "expiresAt" <= ? AND "messageId" IS NULL RETURNING "id", "blobKey"`,
           [over.map(({ id }) => id), now],
         ),

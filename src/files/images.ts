@@ -4,6 +4,7 @@
  */
 import { fileTypeFromBuffer } from 'file-type';
 import sharp from 'sharp';
+import type { UserId } from '../ids.ts';
 import { type Blobs, bytesOf, derivedKey } from './blobs.ts';
 import { type Decoding, isHeavy } from './decoding.ts';
 
@@ -66,7 +67,7 @@ export function createImages({ blobs, decoding }: { blobs: Pick<Blobs, 'put' | '
    * Width and height as the picture is seen; null for what is none, is broken or is too large. Decodes all of it when it is the account's turn; `head` is how
    * the file begins. Fails with UNAVAILABLE when too many wait.
    */
-  async function measure(accountId: number, key: string, type: string, size: number, head: Buffer): Promise<{ width: number; height: number } | null> {
+  async function measure(accountId: UserId, key: string, type: string, size: number, head: Buffer): Promise<{ width: number; height: number } | null> {
     if (!decodable.has(type) || size > largestFile) return null;
     const said = await open(head)
       .metadata()
@@ -82,7 +83,7 @@ export function createImages({ blobs, decoding }: { blobs: Pick<Blobs, 'put' | '
   }
 
   /** The picture in one of the sizes, made when it is asked for the first time. Null when the file is gone. Fails with UNAVAILABLE when too many wait. */
-  async function picture(accountId: number, { blobKey, contentType, width, height }: Picture, size: number): Promise<Buffer | null> {
+  async function picture(accountId: UserId, { blobKey, contentType, width, height }: Picture, size: number): Promise<Buffer | null> {
     const kept = await readAll(derivedKey(blobKey, size));
     // Somebody else may have had their turn first.
     if (kept) return kept;

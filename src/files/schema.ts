@@ -1,11 +1,12 @@
 /** Files and pictures as clients see them: uploads, what is in messages, and the pictures of people and rooms. */
 import { loadUser, User } from '../accounts/schema.ts';
+import { peerOf } from '../chats/chats.ts';
 import { Chat, Dialog } from '../chats/schema.ts';
 import { notFound } from '../errors.ts';
 import { builder, Node } from '../graphql/builder.ts';
 import { type Context, mustBeSignedIn, sharedLoader } from '../graphql/context.ts';
 import { mutation } from '../graphql/mutation.ts';
-import { numberOf, toGlobalId } from '../ids.ts';
+import { type AttachmentId, type MessageId, numberOf, toGlobalId } from '../ids.ts';
 import { Message } from '../messages/schema.ts';
 import type { AttachmentRow, ChatRow } from '../storage/rows.ts';
 import { pictureSizeFor, pictureSizes } from './images.ts';
@@ -88,13 +89,13 @@ builder.objectField(Message, 'attachments', (t) =>
     complexity: { field: 1, multiplier: 4 },
     description: 'Its files, in the order in which the sender put them; none when it was deleted.',
     resolve: async (message, _args, context) =>
-      (message.deletedAt === null && (await sharedLoader<number, AttachmentRow[]>(context, 'attachments', (ids) => context.app.files.ofMessages(ids)).load(message.id))) || [],
+      (message.deletedAt === null && (await sharedLoader<MessageId, AttachmentRow[]>(context, 'attachments', (ids) => context.app.files.ofMessages(ids)).load(message.id))) || [],
   }),
 );
 
-async function loadPicture(context: Context, id: number | null): Promise<AttachmentRow | null> {
+async function loadPicture(context: Context, id: AttachmentId | null): Promise<AttachmentRow | null> {
   if (id === null) return null;
-  const row = await sharedLoader<number, AttachmentRow>(context, 'pictures', (ids) => context.app.files.getMany(ids)).load(id);
+  const row = await sharedLoader<AttachmentId, AttachmentRow>(context, 'pictures', (ids) => context.app.files.getMany(ids)).load(id);
   return row?.state === 'COMPLETE' ? row : null;
 }
 
@@ -120,9 +121,8 @@ builder.objectField(Dialog, 'avatar', (t) =>
     type: Image,
     nullable: true,
     description: 'Picture of the other user; null when there is none.',
-    resolve: async ({ lowUserId, highUserId }: Pick<ChatRow, 'lowUserId' | 'highUserId'>, _args, context) => {
-      const { userId } = mustBeSignedIn(context);
-      const peer = await loadUser(context, (lowUserId === userId ? highUserId : lowUserId) as number);
+    resolve: async (chat: Pick<ChatRow, 'lowUserId' | 'highUserId'>, _args, context) => {
+      const peer = await loadUser(context, peerOf(chat, mustBeSignedIn(context).userId));
       return peer && loadPicture(context, peer.avatarId);
     },
   }),
@@ -162,7 +162,7 @@ as a picture. What is not used is removed after a day.`,
   }),
 });
 
-function mustParseAttachment(id: string): number {
+function mustParseAttachment(id: string): AttachmentId {
   const number = numberOf(id, 'Attachment');
   if (number === null) throw notFound('Attachment');
   return number;

@@ -6,6 +6,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { codePoints, isVisible } from '../accounts/names.ts';
 import type { Config } from '../config.ts';
 import { AppError, createProblems, invalid, notFound } from '../errors.ts';
+import type { AttachmentId, UserId } from '../ids.ts';
 import { addTo, dropFrom, type MultiMap } from '../multimap.ts';
 import type { Database } from '../storage/database.ts';
 import { mustLockAccount } from '../storage/locks.ts';
@@ -44,9 +45,9 @@ export function createUploads({
   config: Pick<Config, 'MAX_ATTACHMENT_BYTES' | 'UPLOAD_QUOTA_BYTES' | 'UPLOAD_QUOTA_FILES' | 'MIN_FREE_BYTES' | 'UPLOAD_SECONDS' | 'UNUSED_UPLOAD_SECONDS'>;
   clock: () => Date;
 }) {
-  const inSlot = createQueues<number>();
+  const inSlot = createQueues<AttachmentId>();
   /** Uploads whose bytes are coming, by whose they are. */
-  const receiving: MultiMap<number, AbortController> = new Map();
+  const receiving: MultiMap<UserId, AbortController> = new Map();
   return { reserve, receive, complete, endOf };
 
   /**
@@ -79,7 +80,7 @@ export function createUploads({
     return { attachment, path: links.toPath({ kind: 'upload', id: attachment.id, expiresAt, sha256 }), expiresAt };
   }
 
-  async function mustFitQuota(sql: Sql, userId: number, size: number): Promise<void> {
+  async function mustFitQuota(sql: Sql, userId: UserId, size: number): Promise<void> {
     const [found] = await sql.all<{ bytes: number; files: number; unused: number }>(
       `SELECT COALESCE(SUM("size"), 0) AS "bytes", COUNT(*) AS "files", COUNT("expiresAt") AS "unused" FROM "Attachment" WHERE "uploaderId" = ? AND "state" <> 'REMOVED'`,
       [userId],
@@ -95,7 +96,7 @@ export function createUploads({
   }
 
   /** How many bytes a slot takes; null when there is no such slot (any more). */
-  async function findSlot({ id }: UploadLink): Promise<{ uploaderId: number; size: number; completed: boolean } | null> {
+  async function findSlot({ id }: UploadLink): Promise<{ uploaderId: UserId; size: number; completed: boolean } | null> {
     const row = await findRow(id);
     if (!row || row.state === 'REMOVED') return null;
     const { uploaderId, size } = row;
@@ -136,7 +137,7 @@ export function createUploads({
   }
 
   /** The slot has these bytes now, and no others. */
-  async function fill(id: number, blobKey: string, sha256: string): Promise<Received> {
+  async function fill(id: AttachmentId, blobKey: string, sha256: string): Promise<Received> {
     const { outcome, replaced } = await db.sqlTransaction(async (sql): Promise<{ outcome: Received; replaced?: string }> => {
       const [row] = await sql.all<AttachmentRow>(`SELECT * FROM "Attachment" WHERE "id" = ? ${forUpdate(sql.engine)}`, [id]);
       if (row?.state === 'COMPLETE') return { outcome: 'completed' };
@@ -152,7 +153,7 @@ export function createUploads({
    * Ends an upload: what the file is was read from its bytes, and it can be used once. Again is fine. Fails with NOT_FOUND (Attachment) for what is not the
    * viewer's, VALIDATION_FAILED when the bytes are missing, UNAVAILABLE when too many pictures wait to be looked at.
    */
-  async function complete(viewer: Viewer, id: number): Promise<AttachmentRow> {
+  async function complete(viewer: Viewer, id: AttachmentId): Promise<AttachmentRow> {
     for (;;) {
       const row = await findRow(id);
       if (!row || row.uploaderId !== viewer.userId || row.state === 'REMOVED') throw notFound('Attachment');
@@ -182,11 +183,11 @@ export function createUploads({
   }
 
   /** Bytes of theirs that are still coming are not wanted any more. On another node they are refused when all have come. */
-  function endOf(userId: number): void {
+  function endOf(userId: UserId): void {
     for (const upload of receiving.get(userId) ?? []) upload.abort();
   }
 
-  async function findRow(id: number): Promise<AttachmentRow | null> {
+  async function findRow(id: AttachmentId): Promise<AttachmentRow | null> {
     const [row] = await db.sql.all<AttachmentRow>('SELECT * FROM "Attachment" WHERE "id" = ?', [id]);
     return row ? toAttachmentRow(row) : null;
   }

@@ -1,12 +1,13 @@
 /** Erasing what a person has written, when the account is deleted: texts go, places stay. In bounded pieces, so that nobody else is held up. */
 import type { WriteBatch } from '../events/write.ts';
+import { type ChatId, type MessageId, toMessageId, type UserId } from '../ids.ts';
 import type { Database } from '../storage/database.ts';
 import { oneOfList, type Sql, toDateOrNull } from '../storage/sql.ts';
 import { yieldWhenLong } from '../turns.ts';
 import type { Messages } from './messages.ts';
 import { lockChats } from './store.ts';
 
-type Written = { id: number; chatId: number; seq: number; deletedAt: Date | null };
+type Written = { id: MessageId; chatId: ChatId; seq: number; deletedAt: Date | null };
 
 /** Chats that are looked through at once for messages of the person. */
 const chatsAtOnce = 1_000;
@@ -24,21 +25,21 @@ export function createMessageErasure({
   messages: Pick<Messages, 'sweepDeletedRooms'>;
   files: {
     /** Lets go of the files of messages, in the transaction that blanks them. */
-    release: (sql: Sql, messageIds: readonly number[]) => Promise<void>;
+    release: (sql: Sql, messageIds: readonly MessageId[]) => Promise<void>;
   };
   clock: () => Date;
 }) {
   return { count, afterwards };
 
   /** How many messages of a person there are that were not deleted. */
-  async function count(senderId: number): Promise<number> {
+  async function count(senderId: UserId): Promise<number> {
     let found = 0;
     for await (const piece of written(senderId)) found += piece.filter(({ deletedAt }) => deletedAt === null).length;
     return found;
   }
 
   /** ERASE: blanks every message of the person, also those that are tombstones already, and tells of each that was none. Both modes: clears away the rooms that went with the account. */
-  async function* afterwards(senderId: number, mode: 'ANONYMIZE' | 'ERASE'): AsyncGenerator<void> {
+  async function* afterwards(senderId: UserId, mode: 'ANONYMIZE' | 'ERASE'): AsyncGenerator<void> {
     if (mode === 'ERASE') {
       for await (const piece of written(senderId)) {
         await blank(piece);
@@ -52,11 +53,11 @@ export function createMessageErasure({
    * All messages of a person, in pieces. No index leads from a person to messages, as that would make every send dearer; but one tells for each chat in no time
    * whether there are any.
    */
-  async function* written(senderId: number): AsyncGenerator<Written[]> {
-    const [last] = await db.sql.all<{ id: number | null }>('SELECT MAX("id") AS "id" FROM "Chat"', []);
+  async function* written(senderId: UserId): AsyncGenerator<Written[]> {
+    const [last] = await db.sql.all<{ id: ChatId | null }>('SELECT MAX("id") AS "id" FROM "Chat"', []);
     let piece: Written[] = [];
     for (let from = 0; from < (last?.id ?? 0); from += chatsAtOnce) {
-      const chats = await db.sql.all<{ id: number }>(
+      const chats = await db.sql.all<{ id: ChatId }>(
         `SELECT c."id" FROM "Chat" c WHERE c."id" > ? AND c."id" <= ? AND EXISTS (SELECT 1 FROM "Message" m WHERE m."chatId" = c."id" AND m."senderId" = ?) ORDER BY c."id"`,
         [from, from + chatsAtOnce, senderId],
       );
@@ -78,14 +79,14 @@ export function createMessageErasure({
     if (piece.length > 0) yield piece;
   }
 
-  async function pageOf(chatId: number, senderId: number, after: number, limit: number): Promise<Written[]> {
+  async function pageOf(chatId: ChatId, senderId: UserId, after: number, limit: number): Promise<Written[]> {
     const rows = await db.sql.all<Written>('SELECT "id", "chatId", "seq", "deletedAt" FROM "Message" WHERE "chatId" = ? AND "senderId" = ? AND "seq" > ? ORDER BY "seq" LIMIT ?', [
       chatId,
       senderId,
       after,
       limit,
     ]);
-    return rows.map((row) => ({ ...row, id: Number(row.id), deletedAt: toDateOrNull(row.deletedAt) }));
+    return rows.map((row) => ({ ...row, id: toMessageId(row.id), deletedAt: toDateOrNull(row.deletedAt) }));
   }
 
   /** As deleting each of them does, and nothing stays of what its sender's client said. */
@@ -112,7 +113,7 @@ export function createMessageErasure({
 }
 
 /** Those of these messages that are not deleted at this moment. */
-async function standingAmong(sql: Sql, ids: readonly number[]): Promise<Set<number>> {
-  const rows = await sql.all<{ id: number }>(`SELECT "id" FROM "Message" WHERE ${oneOfList(sql.engine, '"id"', 'bigint')} AND "deletedAt" IS NULL`, [ids]);
-  return new Set(rows.map((row) => Number(row.id)));
+async function standingAmong(sql: Sql, ids: readonly MessageId[]): Promise<Set<MessageId>> {
+  const rows = await sql.all<{ id: MessageId }>(`SELECT "id" FROM "Message" WHERE ${oneOfList(sql.engine, '"id"', 'bigint')} AND "deletedAt" IS NULL`, [ids]);
+  return new Set(rows.map((row) => toMessageId(row.id)));
 }

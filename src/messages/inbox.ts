@@ -1,5 +1,6 @@
 /** What was sent to a person across all chats: with `undeliveredOnly` the store-and-forward inbox, which nothing leaves until it is acknowledged. */
 
+import type { ChatId, UserId } from '../ids.ts';
 import type { Database } from '../storage/database.ts';
 import { keysetPage, type Page, type PageRequest, type ReadBetween } from '../storage/page.ts';
 import type { MessageRow } from '../storage/rows.ts';
@@ -9,7 +10,7 @@ import { createStretches, type Stretch } from './stretches.ts';
 
 export type Inbox = ReturnType<typeof createInbox>;
 type Bounds = Parameters<ReadBetween<MessageRow, [number]>>[0];
-export type InboxFilter = { directOnly: boolean; undeliveredOnly: boolean; unreadOnly: boolean; fromId: number | null };
+export type InboxFilter = { directOnly: boolean; undeliveredOnly: boolean; unreadOnly: boolean; fromId: UserId | null };
 
 export function createInbox({ db }: { db: Database }) {
   const inOrder = createStretches({ db });
@@ -32,8 +33,8 @@ export function createInbox({ db }: { db: Database }) {
   }
 
   /** The chats of a person from the markers on that the filter names, where there is anything behind them. */
-  async function stretchesOf(userId: number, { directOnly, undeliveredOnly, unreadOnly }: InboxFilter): Promise<Stretch[]> {
-    const rows = await db.sql.all<{ chatId: number; joinedSeq: number; deliveredSeq: number; readSeq: number; lastSeq: number }>(
+  async function stretchesOf(userId: UserId, { directOnly, undeliveredOnly, unreadOnly }: InboxFilter): Promise<Stretch[]> {
+    const rows = await db.sql.all<{ chatId: ChatId; joinedSeq: number; deliveredSeq: number; readSeq: number; lastSeq: number }>(
       `SELECT b."chatId", b."joinedSeq", b."deliveredSeq", b."readSeq", c."lastSeq" FROM "Member" b JOIN "Chat" c ON c."id" = b."chatId"
        WHERE b."userId" = ? AND c."deletedAt" IS NULL AND c."lastSeq" > b."joinedSeq" ${directOnly ? `AND c."kind" = 'DIALOG'` : ''}`,
       [userId],

@@ -1,28 +1,30 @@
 /** Sending, changing and reading messages. Every write goes through the event log, so a stored message always has its event. */
-import type { Accounts } from '../accounts/accounts.ts';
+import type { Accounts, UserRef } from '../accounts/accounts.ts';
 import { codePoints, hasForbiddenCharacters, isVisible } from '../accounts/names.ts';
 import type { RateLimits } from '../accounts/rate-limits.ts';
 import { can, canSee, must } from '../chats/access.ts';
-import { type ChatRef, type Chats, pairOf, refOf } from '../chats/chats.ts';
+import { type ChatRef, type Chats, refOf } from '../chats/chats.ts';
 import type { Config } from '../config.ts';
 import { AppError, createProblems, hasCode, invalid, notFound, type Problems } from '../errors.ts';
 import { type LogEvent, messageIdOf } from '../events/event.ts';
 import { createGroup } from '../events/group.ts';
 import type { Write, WriteBatch } from '../events/write.ts';
+import { type AttachmentId, type ChatId, type MessageId, toMessageId } from '../ids.ts';
 import type { Keys } from '../sessions/keys.ts';
 import type { Database, Tx } from '../storage/database.ts';
+import { pairOf } from '../storage/dialogs.ts';
 import type { Locks } from '../storage/locks.ts';
 import { isWhole, type Page, type PageRequest } from '../storage/page.ts';
 import type { ChatRow, MessageRow } from '../storage/rows.ts';
 import { oneOfList } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
-import { type Behind, type Draft, type MessageFiles, type Sent, storeDrafts, type Target } from './send.ts';
+import { type Behind, type Draft, type MessageFiles, type Sent, storeDrafts } from './send.ts';
 import { messagePage, messagesAt, messagesByIds } from './store.ts';
 
 export type Messages = ReturnType<typeof createMessages>;
 /** Where a message goes: a chat, or a person. */
-export type MessageTarget = { chat: ChatRef } | { user: { id: number } | { username: string } };
-export type SendMessage = { to: MessageTarget; text: string | null; clientMessageId: string | null; clientSentAt: Date | null; attachmentIds: readonly number[] };
+export type MessageTarget = { chat: ChatRef } | { user: UserRef };
+export type SendMessage = { to: MessageTarget; text: string | null; clientMessageId: string | null; clientSentAt: Date | null; attachmentIds: readonly AttachmentId[] };
 /** Most files in one message. */
 export const mostAttachments = 10;
 export type Anchor = { afterSeq: number } | { beforeSeq: number } | { aroundSeq: number } | { firstUnread: true };
@@ -82,7 +84,7 @@ export function createMessages({
       clientSentAt: input.clientSentAt,
       attachmentIds,
     };
-    let to: Target;
+    let to: ChatRef;
     try {
       to = await targetOf(viewer, input.to);
     } catch (error) {
@@ -102,7 +104,7 @@ export function createMessages({
     return { ...sent, chat: canSee({ chat, member: null, banned: false, ...place }) ? chat : asLost(chat, sent.message) };
   }
 
-  async function targetOf(viewer: Viewer, to: MessageTarget): Promise<Target> {
+  async function targetOf(viewer: Viewer, to: MessageTarget): Promise<ChatRef> {
     if ('chat' in to) return to.chat;
     const user = await accounts.mustFind(to.user);
     return pairOf(viewer.userId, user.id);
@@ -112,7 +114,7 @@ export function createMessages({
    * Without a text when the message has files. Fails with VALIDATION_FAILED, NOT_FOUND (also when it was deleted), FORBIDDEN for others than the author,
    * CONFLICT for another version.
    */
-  async function edit(viewer: Viewer, input: { messageId: number; text: string; expectedVersion: number | null }): Promise<MessageRow> {
+  async function edit(viewer: Viewer, input: { messageId: MessageId; text: string; expectedVersion: number | null }): Promise<MessageRow> {
     const problems = createProblems();
     if (input.text !== '') checkText(problems, input.text);
     problems.check();
@@ -132,7 +134,7 @@ export function createMessages({
   }
 
   /** Leaves a tombstone. Deleting twice is fine. Fails with NOT_FOUND, or FORBIDDEN for others than the author and the room's admins. */
-  async function remove(viewer: Viewer, messageId: number): Promise<MessageRow> {
+  async function remove(viewer: Viewer, messageId: MessageId): Promise<MessageRow> {
     const { chatId } = await mustGet(messageId);
     const removed = await write(async (tx, append) => {
       const { message, standing } = await mustSee(tx, viewer, messageId, chatId);
@@ -147,14 +149,14 @@ export function createMessages({
     return removed;
   }
 
-  async function mustGet(id: number): Promise<MessageRow> {
+  async function mustGet(id: MessageId): Promise<MessageRow> {
     const [message] = await messagesByIds(db.sql, [id]);
     if (!message) throw notFound('Message');
     return message;
   }
 
   /** The message and the viewer's standing in its chat, read under the chat's lock. */
-  async function mustSee(tx: Tx, viewer: Viewer, id: number, chatId: number) {
+  async function mustSee(tx: Tx, viewer: Viewer, id: MessageId, chatId: ChatId) {
     await locks.lockChat(tx, chatId);
     const chat = await tx.chat.findUnique({ where: { id: chatId } });
     if (!chat) throw notFound('Message');
@@ -165,12 +167,12 @@ export function createMessages({
   }
 
   /** Null for a message that does not exist or that the viewer may not read. */
-  async function find(viewer: Viewer, id: number): Promise<MessageRow | null> {
+  async function find(viewer: Viewer, id: MessageId): Promise<MessageRow | null> {
     return (await findMany(viewer, [id]))[0] ?? null;
   }
 
   /** In the order of the ids, null for what is absent or hidden. A constant number of statements. */
-  async function findMany(viewer: Viewer, ids: readonly number[]): Promise<(MessageRow | null)[]> {
+  async function findMany(viewer: Viewer, ids: readonly MessageId[]): Promise<(MessageRow | null)[]> {
     const rows = await messagesByIds(db.sql, ids);
     const found = await chats.findRows([...new Set(rows.map((row) => row.chatId))]);
     const places = await chats.places(
@@ -183,7 +185,7 @@ export function createMessages({
   }
 
   /** In the order of the ids, without asking who may see them: for whom that was decided before. */
-  async function getMany(ids: readonly number[]): Promise<(MessageRow | null)[]> {
+  async function getMany(ids: readonly MessageId[]): Promise<(MessageRow | null)[]> {
     const rows = new Map((await messagesByIds(db.sql, ids)).map((row) => [row.id, row]));
     return ids.map((id) => rows.get(id) ?? null);
   }
@@ -199,7 +201,7 @@ export function createMessages({
   }
 
   /** Messages by their places in chats that the caller knows to be readable. */
-  async function findAt(places: readonly { chatId: number; seq: number }[]): Promise<(MessageRow | null)[]> {
+  async function findAt(places: readonly { chatId: ChatId; seq: number }[]): Promise<(MessageRow | null)[]> {
     const rows = new Map((await messagesAt(db.sql, places)).map((row) => [`${row.chatId} ${row.seq}`, row]));
     return places.map(({ chatId, seq }) => rows.get(`${chatId} ${seq}`) ?? null);
   }
@@ -239,10 +241,10 @@ export function createMessages({
   async function sweepDeletedRooms(): Promise<number> {
     for (let gone = 0; ; ) {
       const count = await db.sqlTransaction(async (sql) => {
-        const [room] = await sql.all<{ id: number; avatarId: number | null }>('SELECT "id", "avatarId" FROM "Chat" WHERE "deletedAt" IS NOT NULL ORDER BY "id" LIMIT 1', []);
+        const [room] = await sql.all<{ id: ChatId; avatarId: AttachmentId | null }>('SELECT "id", "avatarId" FROM "Chat" WHERE "deletedAt" IS NOT NULL ORDER BY "id" LIMIT 1', []);
         if (!room) return null;
-        const rows = await sql.all<{ id: number }>('SELECT "id" FROM "Message" WHERE "chatId" = ? LIMIT 500', [room.id]);
-        const ids = rows.map((row) => Number(row.id));
+        const rows = await sql.all<{ id: MessageId }>('SELECT "id" FROM "Message" WHERE "chatId" = ? LIMIT 500', [room.id]);
+        const ids = rows.map((row) => toMessageId(row.id));
         await files.release(sql, ids);
         await sql.all(`DELETE FROM "Message" WHERE ${oneOfList(sql.engine, '"id"', 'bigint')}`, [ids]);
         if (rows.length === 0 && room.avatarId !== null) await files.drop(sql, room.avatarId);
@@ -265,7 +267,7 @@ export function createMessages({
 /** What a retry must have in common with what was sent first. NUL is in no text. */
 const contentOf = ({ text, attachmentIds }: SendMessage): string => [text ?? '', ...attachmentIds].join('\0');
 
-const toRow = (row: Omit<MessageRow, 'id'> & { id: bigint }): MessageRow => ({ ...row, id: Number(row.id) });
+const toRow = (row: Omit<MessageRow, 'id'> & { id: bigint }): MessageRow => ({ ...row, id: toMessageId(row.id) });
 
 /** A room as it was for somebody who lost it after this message: what was set or happened later is left out. */
 const asLost = (room: ChatRow, { seq, createdAt }: MessageRow): ChatRow => ({

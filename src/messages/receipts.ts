@@ -5,6 +5,7 @@ import { hasCode, invalid, notFound } from '../errors.ts';
 import type { NewEvent } from '../events/event.ts';
 import { createGroup, type Outcome } from '../events/group.ts';
 import type { Numbering, WriteBatch } from '../events/write.ts';
+import { type ChatId, noUser, placeKey, placeOf, type UserId } from '../ids.ts';
 import type { Log } from '../log.ts';
 import type { Database } from '../storage/database.ts';
 import { isTime, isWhole, keysetPage, type Page, type PageRequest, type ReadBetween } from '../storage/page.ts';
@@ -17,11 +18,11 @@ import { walkedAtFirst, walkedAtOnce } from './stretches.ts';
 export type Receipts = ReturnType<typeof createReceipts>;
 export type MessageStatus = 'SENT' | 'DELIVERED' | 'READ';
 /** How far the least advanced of the others is, for each possible sender: the lowest and the second lowest of each marker. */
-export type Laggards = Record<'joined' | 'delivered' | 'read', { userId: number | null; lowest: number | null; second: number | null }>;
+export type Laggards = Record<'joined' | 'delivered' | 'read', { userId: UserId | null; lowest: number | null; second: number | null }>;
 
 type Move = {
-  chatId: number;
-  userId: number;
+  chatId: ChatId;
+  userId: UserId;
   deliveredSeq: number;
   readSeq: number;
   /** `always`: also when this very move changes nothing. */
@@ -55,8 +56,8 @@ export function createReceipts({ db, writeBatch, chats, logger, clock }: { db: D
   }
 
   /** In large rooms a member's moves are told at most once a second: whoever must wait is told of with a later position. */
-  function mayTellNow({ chatId, userId }: Move): boolean {
-    const key = `${chatId} ${userId}`;
+  function mayTellNow(move: Move): boolean {
+    const key = placeKey(move);
     if (told.has(key)) {
       told.set(key, true);
       return false;
@@ -78,8 +79,7 @@ export function createReceipts({ db, writeBatch, chats, logger, clock }: { db: D
   async function tellRest(key: string): Promise<void> {
     if (!told.get(key)) return;
     told.set(key, false);
-    const [chatId, userId] = key.split(' ').map(Number) as [number, number];
-    await store({ chatId, userId, deliveredSeq: 0, readSeq: 0, tell: 'always' }).catch((error) => {
+    await store({ ...placeOf(key), deliveredSeq: 0, readSeq: 0, tell: 'always' }).catch((error) => {
       // Who is no member any more has nothing to tell; anything else is tried again in a second.
       if (hasCode(error, 'NOT_FOUND')) return;
       told.set(key, true);
@@ -89,9 +89,9 @@ export function createReceipts({ db, writeBatch, chats, logger, clock }: { db: D
 
   /** What a process that was killed had not told yet. Returns how many receipts that were. */
   async function tellUntold(): Promise<number> {
-    const rows = await db.sql.all<{ chatId: number; userId: number }>('SELECT "chatId", "userId" FROM "UntoldReceipt" LIMIT ?', [untoldAtOnce]);
+    const rows = await db.sql.all<{ chatId: ChatId; userId: UserId }>('SELECT "chatId", "userId" FROM "UntoldReceipt" LIMIT ?', [untoldAtOnce]);
     // What waits for its second here is told then.
-    const left = rows.filter(({ chatId, userId }) => !told.has(`${chatId} ${userId}`));
+    const left = rows.filter((place) => !told.has(placeKey(place)));
     await Promise.all(
       left.map(({ chatId, userId }) =>
         store({ chatId, userId, deliveredSeq: 0, readSeq: 0, tell: 'always' }).catch(async (error) => {
@@ -110,18 +110,17 @@ export function createReceipts({ db, writeBatch, chats, logger, clock }: { db: D
   }
 
   /** One statement of index look-ups for any number of chats. */
-  async function laggards(chatIds: readonly number[]): Promise<Laggards[]> {
+  async function laggards(chatIds: readonly ChatId[]): Promise<Laggards[]> {
     const markers = { joined: 'joinedSeq', delivered: 'deliveredSeq', read: 'readSeq' } as const;
     const lookUps = Object.entries(markers).flatMap(([name, column]) => {
       const ordered = (what: string, offset: number): string => `(SELECT "${what}" FROM "Member" WHERE "chatId" = t."chatId" ORDER BY "${column}" LIMIT 1 OFFSET ${offset})`;
       return [`${ordered('userId', 0)} AS "${name}User"`, `${ordered(column, 0)} AS "${name}Lowest"`, `${ordered(column, 1)} AS "${name}Second"`];
     });
-    const rows = await db.sql.all<Record<string, number | null> & { chatId: number }>(
-      `SELECT t."chatId", ${lookUps.join(', ')} FROM ${tableOf(db.engine, 't', { chatId: 'int' })}`,
-      [chatIds.map((chatId) => ({ chatId }))],
-    );
+    type Name = keyof typeof markers;
+    type Row = { chatId: ChatId } & Record<`${Name}User`, UserId | null> & Record<`${Name}Lowest` | `${Name}Second`, number | null>;
+    const rows = await db.sql.all<Row>(`SELECT t."chatId", ${lookUps.join(', ')} FROM ${tableOf(db.engine, 't', { chatId: 'int' })}`, [chatIds.map((chatId) => ({ chatId }))]);
     const byChat = new Map(rows.map((row) => [row.chatId, row]));
-    const marker = (row: Record<string, number | null> | undefined, name: string) => ({
+    const marker = (row: Row | undefined, name: Name) => ({
       userId: row?.[`${name}User`] ?? null,
       lowest: row?.[`${name}Lowest`] ?? null,
       second: row?.[`${name}Second`] ?? null,
@@ -135,7 +134,7 @@ export function createReceipts({ db, writeBatch, chats, logger, clock }: { db: D
   /** How many of those who were members when a message was sent, its sender aside, have received and read it. */
   async function counts(messages: readonly Pick<MessageRow, 'chatId' | 'seq' | 'senderId'>[]): Promise<{ delivered: number; read: number }[]> {
     const others = 'FROM "Member" WHERE "chatId" = t."chatId" AND "userId" <> t."senderId" AND "joinedSeq" < t."seq" AND';
-    const rows = await db.sql.all<{ chatId: number; seq: number; delivered: number; read: number }>(
+    const rows = await db.sql.all<{ chatId: ChatId; seq: number; delivered: number; read: number }>(
       `SELECT t."chatId", t."seq", (SELECT count(*) ${others} "deliveredSeq" >= t."seq") AS "delivered", (SELECT count(*) ${others} "readSeq" >= t."seq") AS "read"
        FROM ${tableOf(db.engine, 't', { chatId: 'int', seq: 'int', senderId: 'int' })}`,
       [messages.map(({ chatId, seq, senderId }) => ({ chatId, seq, senderId }))],
@@ -148,14 +147,14 @@ export function createReceipts({ db, writeBatch, chats, logger, clock }: { db: D
    * Unread messages of people in chats: what came after the marker, less the person's own and what others' was deleted.
    * Counted over narrow indexes, so that a long absence costs no scan of the messages. What somebody wrote up to a place stays true: it is counted once.
    */
-  async function unread(places: readonly { chatId: number; userId: number; readSeq: number; lastSeq: number }[]): Promise<number[]> {
-    const ofPlace = ({ chatId, userId, readSeq }: { chatId: number; userId: number; readSeq: number }): string => `${chatId} ${userId} ${readSeq}`;
+  async function unread(places: readonly { chatId: ChatId; userId: UserId; readSeq: number; lastSeq: number }[]): Promise<number[]> {
+    const ofPlace = ({ chatId, userId, readSeq }: { chatId: ChatId; userId: UserId; readSeq: number }): string => `${chatId} ${userId} ${readSeq}`;
     const asked = places.map((place) => {
       const counted = ownCounts.get(ofPlace(place));
       // A place may be older than one that was asked for before.
       return counted && counted.upTo <= place.lastSeq ? { ...place, ownFrom: counted.upTo, ownBefore: counted.own } : { ...place, ownFrom: place.readSeq, ownBefore: 0 };
     });
-    const rows = await db.sql.all<{ chatId: number; userId: number; readSeq: number; lastSeq: number; own: number; gone: number }>(
+    const rows = await db.sql.all<{ chatId: ChatId; userId: UserId; readSeq: number; lastSeq: number; own: number; gone: number }>(
       `SELECT t."chatId", t."userId", t."readSeq", t."lastSeq",
          t."ownBefore" + (SELECT count(*) FROM "Message" m WHERE m."chatId" = t."chatId" AND m."senderId" = t."userId" AND m."seq" > t."ownFrom" AND m."seq" <= t."lastSeq") AS "own",
          (SELECT count(*) FROM "Message" m WHERE m."chatId" = t."chatId" AND m."seq" > t."readSeq" AND m."seq" <= t."lastSeq" AND m."deletedAt" IS NOT NULL AND m."senderId" <> t."userId") AS "gone"
@@ -171,7 +170,7 @@ export function createReceipts({ db, writeBatch, chats, logger, clock }: { db: D
   }
 
   /** The place of the first unread message, or null. Long runs of the own messages are passed over a bounded piece at a time. */
-  async function firstUnread(userId: number, chatId: number, readSeq: number, lastSeq: number): Promise<number | null> {
+  async function firstUnread(userId: UserId, chatId: ChatId, readSeq: number, lastSeq: number): Promise<number | null> {
     for (let low = readSeq, length = walkedAtFirst; low < lastSeq; low += length, length = Math.min(2 * length, walkedAtOnce)) {
       const [row] = await db.sql.all<{ seq: number }>(
         'SELECT "seq" FROM "Message" WHERE "chatId" = ? AND "seq" > ? AND "seq" <= ? AND "senderId" <> ? AND "deletedAt" IS NULL ORDER BY "seq" LIMIT 1',
@@ -183,8 +182,8 @@ export function createReceipts({ db, writeBatch, chats, logger, clock }: { db: D
     return null;
   }
 
-  async function totalUnread(userId: number): Promise<number> {
-    const places = await db.sql.all<{ chatId: number; readSeq: number; lastSeq: number }>(
+  async function totalUnread(userId: UserId): Promise<number> {
+    const places = await db.sql.all<{ chatId: ChatId; readSeq: number; lastSeq: number }>(
       'SELECT b."chatId", b."readSeq", c."lastSeq" FROM "Member" b JOIN "Chat" c ON c."id" = b."chatId" WHERE b."userId" = ? AND c."lastSeq" > b."readSeq"',
       [userId],
     );
@@ -196,7 +195,7 @@ export function createReceipts({ db, writeBatch, chats, logger, clock }: { db: D
     return keysetPage<MemberRow, ReaderKey>(request, { isKey: isReaderKey, keyOf: ({ joinedAt, userId }) => [joinedAt.getTime(), userId], read });
 
     async function read({ after, before, backward, limit }: Parameters<ReadBetween<MemberRow, ReaderKey>>[0]): Promise<MemberRow[]> {
-      const [from, to]: [ReaderKey, ReaderKey] = [after ?? [0, 0], before ?? [253_402_300_799_999, 0]];
+      const [from, to]: [ReaderKey, ReaderKey] = [after ?? [0, noUser], before ?? [253_402_300_799_999, noUser]];
       const order = backward ? 'DESC' : 'ASC';
       const rows = await db.sql.all<MemberRow>(
         `SELECT * FROM "Member" WHERE "chatId" = ? AND "readSeq" >= ? AND "joinedSeq" < ? AND "userId" <> ?
@@ -208,21 +207,20 @@ export function createReceipts({ db, writeBatch, chats, logger, clock }: { db: D
   }
 }
 
-type ReaderKey = [joinedAt: number, userId: number];
+type ReaderKey = [joinedAt: number, userId: UserId];
 const isReaderKey = (key: unknown): key is ReaderKey => Array.isArray(key) && key.length === 2 && isTime(key[0]) && isWhole(key[1]);
 
 /** Moves the markers of a batch, each up at most, and tells of those that moved. */
 async function storeMoves(sql: Sql, number: Numbering, moves: readonly Move[], at: Date): Promise<Outcome<void>[]> {
-  const keyOf = ({ chatId, userId }: { chatId: number; userId: number }): string => `${chatId} ${userId}`;
-  const places = [...new Map(moves.map((move) => [keyOf(move), { chatId: move.chatId, userId: move.userId }])).values()];
+  const places = [...new Map(moves.map((move) => [placeKey(move), { chatId: move.chatId, userId: move.userId }])).values()];
   const rows = await sql.all<Pick<MemberRow, 'chatId' | 'userId' | 'deliveredSeq' | 'readSeq' | 'readAt'>>(
     `SELECT b."chatId", b."userId", b."deliveredSeq", b."readSeq", b."readAt" FROM ${tableOf(sql.engine, 't', { chatId: 'int', userId: 'int' })}
      JOIN "Member" b ON b."chatId" = t."chatId" AND b."userId" = t."userId" ORDER BY b."chatId", b."userId" ${sql.engine === 'sqlite' ? '' : 'FOR NO KEY UPDATE OF b'}`,
     [places],
   );
-  const members = new Map(rows.map((row) => [keyOf(row), { ...row, readAt: toDateOrNull(row.readAt), moved: false, tellDelivered: false, tellRead: false }]));
+  const members = new Map(rows.map((row) => [placeKey(row), { ...row, readAt: toDateOrNull(row.readAt), moved: false, tellDelivered: false, tellRead: false }]));
   const outcomes = moves.map((move): Outcome<void> => {
-    const member = members.get(keyOf(move));
+    const member = members.get(placeKey(move));
     if (!member) return { error: notFound('Chat') };
     const [delivers, reads] = [move.deliveredSeq > member.deliveredSeq, move.readSeq > member.readSeq];
     if (delivers) member.deliveredSeq = move.deliveredSeq;
@@ -238,7 +236,7 @@ async function storeMoves(sql: Sql, number: Numbering, moves: readonly Move[], a
      FROM ${tableOf(sql.engine, 't', { chatId: 'int', userId: 'int', deliveredSeq: 'int', readSeq: 'int', readAt: 'date' })} WHERE "Member"."chatId" = t."chatId" AND "Member"."userId" = t."userId"`,
     [moved.map(({ chatId, userId, deliveredSeq, readSeq, readAt }) => ({ chatId, userId, deliveredSeq, readSeq, readAt }))],
   );
-  const placesOf = (list: readonly { chatId: number; userId: number }[]) => list.map(({ chatId, userId }) => ({ chatId, userId }));
+  const placesOf = (list: readonly { chatId: ChatId; userId: UserId }[]) => list.map(({ chatId, userId }) => ({ chatId, userId }));
   const untold = tableOf(sql.engine, 't', { chatId: 'int', userId: 'int' });
   await sql.all(`INSERT INTO "UntoldReceipt" ("chatId", "userId") SELECT t."chatId", t."userId" FROM ${untold} WHERE true ON CONFLICT DO NOTHING`, [
     placesOf(moved.filter(({ tellDelivered, tellRead }) => !tellDelivered && !tellRead)),

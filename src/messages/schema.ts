@@ -2,13 +2,14 @@
 import type { ArgBuilder } from '@pothos/core';
 import { loadUser, parseUserRef, User, UserRefInput } from '../accounts/schema.ts';
 import { can, canSee } from '../chats/access.ts';
+import { peerOf, virtualMember } from '../chats/chats.ts';
 import { Chat, Dialog, loadChat, loadMember, loadStanding, MemberConnection, MemberRole, parseChatRef, RoomRefInput, rememberChat, toRoomRef } from '../chats/schema.ts';
 import { AppError, notFound } from '../errors.ts';
 import { builder, Node } from '../graphql/builder.ts';
 import { type Context, mustBeSignedIn, sharedLoader } from '../graphql/context.ts';
 import { mutation } from '../graphql/mutation.ts';
 import { type PageArgs, pageComplexity, pageRequest, toConnection } from '../graphql/pages.ts';
-import { numberOf, toGlobalId } from '../ids.ts';
+import { type AttachmentId, type ChatId, type MessageId, numberOf, toGlobalId, type UserId } from '../ids.ts';
 import type { ChatRow, MemberRow, MessageRow } from '../storage/rows.ts';
 import type { Anchor, MessageTarget } from './messages.ts';
 import { type Laggards, statusOf } from './receipts.ts';
@@ -24,8 +25,8 @@ export const MessageStatus = builder.enumType('MessageStatus', {
 
 export const Message = builder.objectRef<MessageRow>('Message');
 
-const loadLaggards = (context: Context, chatId: number): Promise<Laggards | null> =>
-  sharedLoader<number, Laggards>(context, 'laggards', (ids) => context.app.receipts.laggards(ids)).load(chatId);
+const loadLaggards = (context: Context, chatId: ChatId): Promise<Laggards | null> =>
+  sharedLoader<ChatId, Laggards>(context, 'laggards', (ids) => context.app.receipts.laggards(ids)).load(chatId);
 
 const loadCounts = (context: Context, { id, chatId, seq, senderId }: MessageRow) =>
   sharedLoader<string, { delivered: number; read: number }>(context, 'receiptCounts', (keys) => {
@@ -39,7 +40,7 @@ async function chatOf(message: MessageRow, context: Context): Promise<ChatRow> {
   return chat;
 }
 
-async function userOf(id: number, context: Context) {
+async function userOf(id: UserId, context: Context) {
   const user = await loadUser(context, id);
   if (!user) throw new Error(`user ${id} of a message does not exist`);
   return user;
@@ -188,7 +189,7 @@ const MyChat = builder.objectRef<Place>('MyChat').implement({
   }),
 });
 
-const loadMessageAt = (context: Context, chatId: number, seq: number): Promise<MessageRow | null> =>
+const loadMessageAt = (context: Context, chatId: ChatId, seq: number): Promise<MessageRow | null> =>
   sharedLoader<string, MessageRow>(context, 'messageAt', (keys) => context.app.messages.findAt(keys.map((key) => JSON.parse(key)))).load(JSON.stringify({ chatId, seq }));
 
 builder.interfaceFields(Chat, (t) => ({
@@ -204,10 +205,7 @@ builder.interfaceFields(Chat, (t) => ({
     description: "The caller's place in this chat. Null when not a member.",
     resolve: async (chat, _args, context) => {
       const { userId } = mustBeSignedIn(context);
-      const member =
-        chat.id === 0
-          ? { chatId: 0, userId, role: 'MEMBER', joinedAt: chat.createdAt, joinedSeq: 0, deliveredSeq: 0, readSeq: 0, readAt: null }
-          : await loadMember(context, chat.id, userId);
+      const member = chat.id === 0 ? virtualMember(chat, userId) : await loadMember(context, chat.id, userId);
       return member && { chat, member };
     },
   }),
@@ -230,7 +228,7 @@ builder.interfaceFields(Chat, (t) => ({
 
 const peerMember = async (chat: ChatRow, context: Context): Promise<MemberRow | null> => {
   const { userId } = mustBeSignedIn(context);
-  return chat.id === 0 ? null : loadMember(context, chat.id, (chat.lowUserId === userId ? chat.highUserId : chat.lowUserId) as number);
+  return chat.id === 0 ? null : loadMember(context, chat.id, peerOf(chat, userId));
 };
 builder.objectFields(Dialog, (t) => ({
   peerDeliveredSeq: t.int({
@@ -364,7 +362,7 @@ message: the first one is returned with \`duplicate: true\`. The same id with ot
       clientMessageId: input.clientMessageId ?? null,
       clientSentAt: input.clientSentAt ?? null,
       // An id that is none names an upload that nobody has, each another: a retry is still told apart from other content.
-      attachmentIds: input.attachmentIds?.map((id, index) => numberOf(id, 'Attachment') ?? -1 - index) ?? [],
+      attachmentIds: input.attachmentIds?.map((id, index) => numberOf(id, 'Attachment') ?? ((-1 - index) as AttachmentId)) ?? [],
     });
     if (sent.chat) rememberChat(context, sent.chat);
     return sent;
@@ -380,7 +378,7 @@ message: the first one is returned with \`duplicate: true\`. The same id with ot
   }),
 });
 
-function mustParseMessage(id: string): number {
+function mustParseMessage(id: string): MessageId {
   const number = numberOf(id, 'Message');
   if (number === null) throw notFound('Message');
   return number;

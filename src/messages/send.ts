@@ -1,38 +1,40 @@
 /** Storing messages: who may post where, a dialog that opens by itself, the next seq, and a retry that finds what was stored. */
 import { must } from '../chats/access.ts';
+import type { ChatRef } from '../chats/chats.ts';
 import { AppError, notFound } from '../errors.ts';
-import { type LogEvent, messageIdOf, type NewEvent } from '../events/event.ts';
+import { type EventOf, messageIdOf, type NewEvent } from '../events/event.ts';
 import type { Outcome } from '../events/group.ts';
 import type { Numbering } from '../events/write.ts';
+import { type AttachmentId, type ChatId, type MessageId, noChat, placeKey, type UserId } from '../ids.ts';
+import { dialogIds, type Pair, pairKey } from '../storage/dialogs.ts';
 import { holdAccounts } from '../storage/locks.ts';
 import type { ChatRow, MessageRow } from '../storage/rows.ts';
 import type { Sql } from '../storage/sql.ts';
-import { advanceChats, bansAt, desertedDialogs, dialogIds, insertMessages, liveAccounts, lockChats, membersAt, openDialogs, sentBefore } from './store.ts';
+import { advanceChats, bansAt, desertedDialogs, insertMessages, liveAccounts, lockChats, membersAt, openDialogs, sentBefore } from './store.ts';
 
-export type Target = { roomId: number } | { low: number; high: number };
 export type Draft = {
-  senderId: number;
+  senderId: UserId;
   /** Null when the target does not exist (any more): only a retry can still be answered. */
-  to: Target | null;
+  to: ChatRef | null;
   text: string | null;
   clientMessageId: string | null;
   contentDigest: string | null;
   clientSentAt: Date | null;
   /** Uploads that go with it, in their order. */
-  attachmentIds: readonly number[];
+  attachmentIds: readonly AttachmentId[];
 };
 /** What messages need of the files that go with them. Statements of the transaction that stores or changes the message. */
 export type MessageFiles = {
   /** Those of these uploads that are completed and not in use, kept from others until the transaction ends. */
-  hold(sql: Sql, ids: readonly number[]): Promise<readonly { id: number; uploaderId: number }[]>;
+  hold(sql: Sql, ids: readonly AttachmentId[]): Promise<readonly { id: AttachmentId; uploaderId: UserId }[]>;
   /** Puts uploads that are held into messages that are stored. */
-  attach(sql: Sql, places: readonly { id: number; messageId: number; position: number }[]): Promise<void>;
+  attach(sql: Sql, places: readonly { id: AttachmentId; messageId: MessageId; position: number }[]): Promise<void>;
   /** Whether a message has files. */
-  hasAny(sql: Sql, messageId: number): Promise<boolean>;
+  hasAny(sql: Sql, messageId: MessageId): Promise<boolean>;
   /** The messages have no files any more. */
-  release(sql: Sql, messageIds: readonly number[]): Promise<void>;
+  release(sql: Sql, messageIds: readonly MessageId[]): Promise<void>;
   /** A room's picture is none any more. */
-  drop(sql: Sql, attachmentId: number): Promise<void>;
+  drop(sql: Sql, attachmentId: AttachmentId): Promise<void>;
   /** To be called after the commit. */
   clearAway(): void;
 };
@@ -46,7 +48,7 @@ export type Sent = { message: MessageRow; duplicate: boolean; chat: ChatRow | nu
 export async function storeDrafts(sql: Sql, number: Numbering, drafts: readonly Draft[], clock: () => Date, behind: Behind, files: MessageFiles): Promise<Outcome<Sent>[]> {
   const outcomes = new Map<Draft, Outcome<Sent>>();
   const earlier = await findEarlier(sql, drafts);
-  const dialogs = await findDialogs(sql, drafts);
+  const dialogs = await dialogIds(sql, drafts.map(({ to }) => to).filter(isPair));
   const deserted = await findDeserted(sql, drafts, earlier);
   const fresh = drafts.filter((draft) => {
     const stored = earlier.get(keyOf(draft));
@@ -80,11 +82,11 @@ export async function storeDrafts(sql: Sql, number: Numbering, drafts: readonly 
       [...new Set([low, high])].map((userId) => ({ type: 'chat-added' as const, chatId: id, userId, dialog: { low, high } })),
     );
     const events = await number([...added, ...accepted.flatMap((placed) => [{ type: 'message-added' as const, chatId: placed.chat.id }, ...behind(placed)])]);
-    const ofMessages = events.filter(({ type }) => type === 'message-added');
+    const ofMessages = events.filter((event) => event.type === 'message-added');
     const rows = accepted.map(({ draft, chat, seq }, index) => {
-      const event = ofMessages[index] as LogEvent;
+      const event = ofMessages[index] as EventOf<'message-added'>;
       const { to, attachmentIds, ...content } = draft;
-      const message: MessageRow = { ...content, id: event.number, chatId: chat.id, seq, createdAt: event.at, version: 1, editedAt: null, deletedAt: null };
+      const message: MessageRow = { ...content, id: messageIdOf(event), chatId: chat.id, seq, createdAt: event.at, version: 1, editedAt: null, deletedAt: null };
       event.message = message;
       chat.lastActivityAt = event.at;
       outcomes.set(draft, { result: { message, duplicate: false, chat } });
@@ -108,8 +110,7 @@ export async function storeDrafts(sql: Sql, number: Numbering, drafts: readonly 
 }
 
 const keyOf = ({ senderId, clientMessageId }: Pick<Draft, 'senderId' | 'clientMessageId'>): string => `${senderId} ${clientMessageId}`;
-const pairKey = ({ low, high }: { low: number; high: number }): string => `${low}.${high}`;
-const isPair = (to: Target | null): to is { low: number; high: number } => to !== null && 'low' in to;
+const isPair = (to: ChatRef | null): to is Pair => to !== null && 'low' in to;
 
 async function findEarlier(sql: Sql, drafts: readonly Draft[]): Promise<Map<string, MessageRow>> {
   const keys = drafts.flatMap(({ senderId, clientMessageId }) => (clientMessageId === null ? [] : [{ senderId, clientMessageId }]));
@@ -117,15 +118,8 @@ async function findEarlier(sql: Sql, drafts: readonly Draft[]): Promise<Map<stri
   return new Map((await sentBefore(sql, keys)).map((message) => [keyOf(message), message]));
 }
 
-/** The chats of the dialogs that are open, by pair. */
-async function findDialogs(sql: Sql, drafts: readonly Draft[]): Promise<Map<string, number>> {
-  const pairs = drafts.map(({ to }) => to).filter(isPair);
-  if (pairs.length === 0) return new Map();
-  return new Map((await dialogIds(sql, pairs)).map((row) => [pairKey(row), row.id]));
-}
-
 /** Of the chats of earlier messages whose target is not known any more, those in which the other person is gone. */
-async function findDeserted(sql: Sql, drafts: readonly Draft[], earlier: Map<string, MessageRow>): Promise<Set<number>> {
+async function findDeserted(sql: Sql, drafts: readonly Draft[], earlier: Map<string, MessageRow>): Promise<Set<ChatId>> {
   const unknown = drafts.flatMap((draft) => (draft.to === null ? (earlier.get(keyOf(draft)) ?? []) : []));
   return unknown.length === 0
     ? new Set()
@@ -136,7 +130,7 @@ async function findDeserted(sql: Sql, drafts: readonly Draft[], earlier: Map<str
 }
 
 /** "The same content" is the same chat and what was first sent. An unknown target can only have been somebody who is gone since: the content is left to compare. */
-function asRetry(message: MessageRow, { to, contentDigest }: Draft, dialogs: Map<string, number>, deserted: ReadonlySet<number>): Outcome<Sent> {
+function asRetry(message: MessageRow, { to, contentDigest }: Draft, dialogs: Map<string, ChatId>, deserted: ReadonlySet<ChatId>): Outcome<Sent> {
   if (to === null && !deserted.has(message.chatId)) return { error: notFound('User') };
   const chatId = isPair(to) ? dialogs.get(pairKey(to)) : to?.roomId;
   if ((to === null || chatId === message.chatId) && message.contentDigest === contentDigest) return { result: { message, duplicate: true, chat: null } };
@@ -153,7 +147,7 @@ async function holdFiles(sql: Sql, drafts: readonly Draft[], files: MessageFiles
 }
 
 /** Opens the dialogs that are missing, locks all chats of the batch, and reads who may post where. */
-async function prepareChats(sql: Sql, drafts: readonly Draft[], dialogs: Map<string, number>, at: Date) {
+async function prepareChats(sql: Sql, drafts: readonly Draft[], dialogs: Map<string, ChatId>, at: Date) {
   const pairs = [
     ...new Map(
       drafts
@@ -162,19 +156,19 @@ async function prepareChats(sql: Sql, drafts: readonly Draft[], dialogs: Map<str
         .map((pair) => [pairKey(pair), pair]),
     ).values(),
   ];
-  const alive = pairs.length > 0 ? await liveAccounts(sql, [...new Set(pairs.flatMap(({ low, high }) => [low, high]))]) : new Set<number>();
+  const alive = pairs.length > 0 ? await liveAccounts(sql, [...new Set(pairs.flatMap(({ low, high }) => [low, high]))]) : new Set<UserId>();
   const missing = drafts
     .filter(({ to, senderId }) => isPair(to) && !dialogs.has(pairKey(to)) && alive.has(to.low) && alive.has(to.high) && (senderId === to.low || senderId === to.high))
-    .map(({ to }) => to as { low: number; high: number });
+    .map(({ to }) => to)
+    .filter(isPair);
   const opened = missing.length > 0 ? await openDialogs(sql, [...new Map(missing.map((pair) => [pairKey(pair), pair])).values()], at) : [];
-  if (missing.length > 0) for (const row of await dialogIds(sql, missing)) dialogs.set(pairKey(row), row.id);
+  if (missing.length > 0) for (const [pair, id] of await dialogIds(sql, missing)) dialogs.set(pair, id);
 
-  const chatIdOf = ({ to }: Draft): number | undefined => (isPair(to) ? dialogs.get(pairKey(to)) : to?.roomId);
+  const chatIdOf = ({ to }: Draft): ChatId | undefined => (isPair(to) ? dialogs.get(pairKey(to)) : to?.roomId);
   const chatIds = [...new Set(drafts.map(chatIdOf).filter((id) => id !== undefined))];
   const chats = new Map((chatIds.length > 0 ? await lockChats(sql, chatIds) : []).map((chat) => [chat.id, chat]));
   // After the lock: whoever changes memberships holds it too.
-  const places = drafts.flatMap((draft) => (chats.has(chatIdOf(draft) ?? 0) ? [{ chatId: chatIdOf(draft) as number, userId: draft.senderId }] : []));
-  const placeKey = ({ chatId, userId }: { chatId: number; userId: number }): string => `${chatId} ${userId}`;
+  const places = drafts.map((draft) => ({ chatId: chatIdOf(draft) ?? noChat, userId: draft.senderId })).filter(({ chatId }) => chats.has(chatId));
   const members = new Map((places.length > 0 ? await membersAt(sql, places) : []).map((member) => [placeKey(member), member]));
   const guests = places.filter((place) => !members.has(placeKey(place)));
   const banned = new Set((guests.length > 0 ? await bansAt(sql, guests) : []).map(placeKey));
@@ -184,7 +178,7 @@ async function prepareChats(sql: Sql, drafts: readonly Draft[], dialogs: Map<str
   /** The chat a draft goes to, and how many members it has besides the sender; or why it may not. */
   function mustPost(draft: Draft): Pick<Placed, 'chat' | 'others'> {
     const { to, senderId } = draft;
-    const chat = chats.get(chatIdOf(draft) ?? 0);
+    const chat = chats.get(chatIdOf(draft) ?? noChat);
     // The account was deleted since the request began.
     if (isPair(to) && (senderId === to.low || senderId === to.high) && !alive.has(senderId)) throw new AppError('TOKEN_INVALID');
     if (!chat || (chat.kind === 'ROOM') === isPair(to)) throw notFound('Chat');

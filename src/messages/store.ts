@@ -1,4 +1,6 @@
 /** The rows of messages, through prepared statements: this is the path every send, page and delivery takes. */
+import { type ChatId, type MessageId, toMessageId, type UserId } from '../ids.ts';
+import type { Pair } from '../storage/dialogs.ts';
 import { type ChatRow, type MemberRow, type MessageRow, toChatRow } from '../storage/rows.ts';
 import { forUpdate, oneOfList, type Sql, tableOf, toDate, toDateOrNull } from '../storage/sql.ts';
 
@@ -9,7 +11,7 @@ export const messageColumns = columns.map((column) => `m."${column}"`).join(', '
 export function toMessage(row: MessageRow): MessageRow {
   return {
     ...row,
-    id: Number(row.id),
+    id: toMessageId(row.id),
     createdAt: toDate(row.createdAt),
     clientSentAt: toDateOrNull(row.clientSentAt),
     editedAt: toDateOrNull(row.editedAt),
@@ -21,13 +23,13 @@ async function messages(sql: Sql, text: string, params: Parameters<Sql['all']>[1
   return (await sql.all<MessageRow>(text, params)).map(toMessage);
 }
 
-export const messagesByIds = (sql: Sql, ids: readonly number[]): Promise<MessageRow[]> =>
+export const messagesByIds = (sql: Sql, ids: readonly MessageId[]): Promise<MessageRow[]> =>
   messages(sql, `SELECT ${messageColumns} FROM "Message" m WHERE ${oneOfList(sql.engine, 'm."id"', 'bigint')}`, [ids]);
 
 /** At most `limit` messages of a chat with `after` < seq < `before`, ascending; from the far end when `backward`. */
 export async function messagePage(
   sql: Sql,
-  chatId: number,
+  chatId: ChatId,
   { after, before, limit, backward }: { after: number; before: number; limit: number; backward: boolean },
 ): Promise<MessageRow[]> {
   const rows = await messages(
@@ -39,13 +41,13 @@ export async function messagePage(
 }
 
 /** The newest message of each chat, or of those asked for by their place. */
-export async function messagesAt(sql: Sql, places: readonly { chatId: number; seq: number }[]): Promise<MessageRow[]> {
+export async function messagesAt(sql: Sql, places: readonly { chatId: ChatId; seq: number }[]): Promise<MessageRow[]> {
   const table = tableOf(sql.engine, 't', { chatId: 'int', seq: 'int' });
   return messages(sql, `SELECT ${messageColumns} FROM ${table} JOIN "Message" m ON m."chatId" = t."chatId" AND m."seq" = t."seq"`, [places]);
 }
 
 /** What these senders already sent under these ids. */
-export async function sentBefore(sql: Sql, keys: readonly { senderId: number; clientMessageId: string }[]): Promise<MessageRow[]> {
+export async function sentBefore(sql: Sql, keys: readonly { senderId: UserId; clientMessageId: string }[]): Promise<MessageRow[]> {
   const table = tableOf(sql.engine, 't', { senderId: 'int', clientMessageId: 'text' });
   return messages(sql, `SELECT ${messageColumns} FROM ${table} JOIN "Message" m ON m."senderId" = t."senderId" AND m."clientMessageId" = t."clientMessageId"`, [keys]);
 }
@@ -69,26 +71,18 @@ export async function insertMessages(sql: Sql, rows: readonly MessageRow[]): Pro
 
 // ---------------------------------------------------------------- chats, as sending needs them
 
-type Pair = { low: number; high: number };
-
 /** Chats by id, locked in one order for the rest of the transaction. */
-export async function lockChats(sql: Sql, ids: readonly number[]): Promise<ChatRow[]> {
+export async function lockChats(sql: Sql, ids: readonly ChatId[]): Promise<ChatRow[]> {
   return (await sql.all<ChatRow>(`SELECT * FROM "Chat" WHERE ${oneOfList(sql.engine, '"id"')} ORDER BY "id" ${forUpdate(sql.engine)}`, [ids])).map(toChatRow);
 }
 
-/** The ids of the dialogs between these people, where there are any. */
-export async function dialogIds(sql: Sql, pairs: readonly Pair[]): Promise<(Pair & { id: number })[]> {
-  const table = tableOf(sql.engine, 't', { low: 'int', high: 'int' });
-  return sql.all(`SELECT c."id", t."low", t."high" FROM ${table} JOIN "Chat" c ON c."lowUserId" = t."low" AND c."highUserId" = t."high"`, [pairs]);
-}
-
 /** Opens dialogs with both their members. A pair that somebody else opens at the same moment is left out of the answer. */
-export async function openDialogs(sql: Sql, pairs: readonly Pair[], at: Date): Promise<(Pair & { id: number })[]> {
+export async function openDialogs(sql: Sql, pairs: readonly Pair[], at: Date): Promise<(Pair & { id: ChatId })[]> {
   // In one order: nodes that open the same dialogs at once wait for each other row by row.
   const ordered = [...pairs].sort((a, b) => a.low - b.low || a.high - b.high);
   const rows = ordered.map((pair) => ({ ...pair, at, memberCount: pair.low === pair.high ? 1 : 2 }));
   const table = tableOf(sql.engine, 't', { low: 'int', high: 'int', at: 'date', memberCount: 'int' });
-  const opened = await sql.all<Pair & { id: number }>(
+  const opened = await sql.all<Pair & { id: ChatId }>(
     `INSERT INTO "Chat" ("kind", "lowUserId", "highUserId", "visibility", "postPolicy", "memberCount", "createdAt", "lastActivityAt")
      SELECT 'DIALOG', "low", "high", 'PRIVATE', 'MEMBERS', "memberCount", "at", "at" FROM ${table} WHERE true
      ON CONFLICT ("lowUserId", "highUserId") DO NOTHING RETURNING "id", "lowUserId" AS "low", "highUserId" AS "high"`,
@@ -104,12 +98,12 @@ export async function openDialogs(sql: Sql, pairs: readonly Pair[], at: Date): P
 }
 
 /** Which of these accounts exist and were not deleted. */
-export async function liveAccounts(sql: Sql, ids: readonly number[]): Promise<Set<number>> {
-  const rows = await sql.all<{ id: number }>(`SELECT "id" FROM "User" WHERE ${oneOfList(sql.engine, '"id"')} AND "deletedAt" IS NULL`, [ids]);
+export async function liveAccounts(sql: Sql, ids: readonly UserId[]): Promise<Set<UserId>> {
+  const rows = await sql.all<{ id: UserId }>(`SELECT "id" FROM "User" WHERE ${oneOfList(sql.engine, '"id"')} AND "deletedAt" IS NULL`, [ids]);
   return new Set(rows.map((row) => row.id));
 }
 
-type Place = { chatId: number; userId: number };
+type Place = { chatId: ChatId; userId: UserId };
 
 /**
  * Memberships of accounts that are not deleted, and on PostgreSQL these accounts, kept from being renamed or deleted until the commit. Storing a message does that anyway, for its foreign key,
@@ -126,9 +120,9 @@ export async function membersAt(sql: Sql, places: readonly Place[]): Promise<Pic
 }
 
 /** Of these chats the dialogs whose other person has deleted their account. */
-export async function desertedDialogs(sql: Sql, places: readonly Place[]): Promise<Set<number>> {
+export async function desertedDialogs(sql: Sql, places: readonly Place[]): Promise<Set<ChatId>> {
   const table = tableOf(sql.engine, 't', { chatId: 'int', userId: 'int' });
-  const rows = await sql.all<{ chatId: number }>(
+  const rows = await sql.all<{ chatId: ChatId }>(
     `SELECT t."chatId" FROM ${table} JOIN "Chat" c ON c."id" = t."chatId"
      JOIN "User" u ON u."id" = CASE WHEN c."lowUserId" = t."userId" THEN c."highUserId" ELSE c."lowUserId" END WHERE u."deletedAt" IS NOT NULL`,
     [places],

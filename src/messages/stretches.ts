@@ -2,13 +2,14 @@
  * Messages of many chats in one order, that of their ids, which grow with `seq` inside each chat. Costs index look-ups: for each chat its first message that
  * counts, then a page's worth of each chat that can be on the page. Long runs of what does not count are passed over a bounded piece at a time.
  */
+import { type ChatId, type MessageId, toMessageId } from '../ids.ts';
 import type { Database } from '../storage/database.ts';
 import { type Sql, tableOf, type Value } from '../storage/sql.ts';
 import { yieldWhenLong } from '../turns.ts';
 
 export type Stretches = ReturnType<typeof createStretches>;
 /** A piece of a chat: the messages with `low` < seq <= `high`. */
-export type Stretch = { chatId: number; low: number; high: number };
+export type Stretch = { chatId: ChatId; low: number; high: number };
 /** Which messages count: a condition on `m`, and its parameters. */
 export type Counted = { where: string; params: readonly Value[] };
 
@@ -21,7 +22,7 @@ export function createStretches({ db }: { db: Database }) {
   return { idsIn, cut };
 
   /** The ids of the first messages that count, in order; newest first when `descending`. */
-  async function idsIn(stretches: readonly Stretch[], counted: Counted, descending: boolean, limit: number): Promise<number[]> {
+  async function idsIn(stretches: readonly Stretch[], counted: Counted, descending: boolean, limit: number): Promise<MessageId[]> {
     const inOrder = (a: number, b: number): number => (descending ? b - a : a - b);
     const found = await nearest(await leading(), limit);
     return found
@@ -39,16 +40,16 @@ export function createStretches({ db }: { db: Database }) {
     }
 
     /** The first messages of each stretch. */
-    async function nearest(among: readonly Stretch[], most: number): Promise<{ chatId: number; ids: number[] }[]> {
+    async function nearest(among: readonly Stretch[], most: number): Promise<{ chatId: ChatId; ids: MessageId[] }[]> {
       const text = `SELECT t."chatId", (SELECT string_agg(CAST(q."id" AS text), ',') FROM (
            SELECT m."id" FROM "Message" m WHERE m."chatId" = t."chatId" AND m."seq" > t."low" AND m."seq" <= t."high" AND ${counted.where}
            ORDER BY m."seq" ${descending ? 'DESC' : 'ASC'} LIMIT ?) q) AS "ids" FROM ${stretchTable(db.engine)}`;
-      const found = new Map(among.map(({ chatId }) => [chatId, [] as number[]]));
+      const found = new Map(among.map(({ chatId }) => [chatId, [] as MessageId[]]));
       let left = [...among];
       for (let length = walkedAtFirst; left.length > 0; length = Math.min(2 * length, walkedAtOnce)) {
         const parts = left.map(({ chatId, low, high }) => (descending ? { chatId, low: Math.max(low, high - length), high } : { chatId, low, high: Math.min(high, low + length) }));
-        const rows = await inPieces(parts, (piece) => db.sql.all<{ chatId: number; ids: string | null }>(text, [...counted.params, most, piece]));
-        for (const { chatId, ids } of rows) if (ids !== null) found.get(chatId)?.push(...ids.split(',').map(Number));
+        const rows = await inPieces(parts, (piece) => db.sql.all<{ chatId: ChatId; ids: string | null }>(text, [...counted.params, most, piece]));
+        for (const { chatId, ids } of rows) if (ids !== null) found.get(chatId)?.push(...ids.split(',').map(toMessageId));
         left = left
           .map((stretch, index) => (descending ? { ...stretch, high: (parts[index] as Stretch).low } : { ...stretch, low: (parts[index] as Stretch).high }))
           .filter(({ chatId, low, high }) => high > low && (found.get(chatId)?.length ?? 0) < most);
@@ -66,7 +67,7 @@ export function createStretches({ db }: { db: Database }) {
     const middle = '(s."low" + s."high") / 2';
     const isBefore = `(SELECT m."id" FROM "Message" m WHERE m."chatId" = s."chatId" AND m."seq" = ${middle}) <= ?`;
     const places = await inPieces(stretches, (piece) =>
-      db.sql.all<{ chatId: number; low: number }>(
+      db.sql.all<{ chatId: ChatId; low: number }>(
         `WITH RECURSIVE s("chatId", "low", "high") AS (
            SELECT t."chatId", t."low", t."high" + 1 FROM ${stretchTable(db.engine)}
            UNION ALL SELECT s."chatId", CASE WHEN ${isBefore} THEN ${middle} ELSE s."low" END, CASE WHEN ${isBefore} THEN s."high" ELSE ${middle} END FROM s WHERE s."high" - s."low" > 1)

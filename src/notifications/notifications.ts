@@ -5,6 +5,7 @@
 import { notFound } from '../errors.ts';
 import type { EventOf } from '../events/event.ts';
 import type { Append, WriteBatch } from '../events/write.ts';
+import { type MessageId, toMessageId, type UserId } from '../ids.ts';
 import type { Receipts } from '../messages/receipts.ts';
 import type { Behind } from '../messages/send.ts';
 import { messagesByIds } from '../messages/store.ts';
@@ -20,7 +21,7 @@ export type Notifications = ReturnType<typeof createNotifications>;
 /** A message of somebody else, sent after the person had become a member of its chat, and not deleted. */
 export type NotificationRow = MessageRow;
 /** What to mark as read. An id that is null never was one. */
-export type Selection = { ids: readonly (number | null)[] } | { upToId: number | null } | { all: true };
+export type Selection = { ids: readonly (MessageId | null)[] } | { upToId: MessageId | null } | { all: true };
 
 type Bounds = Parameters<ReadBetween<MessageRow, [number]>>[0];
 
@@ -37,7 +38,7 @@ export const announce: Behind = ({ chat, seq, others }) => (others > 0 ? [{ type
 export function createNotifications({ db, writeBatch, receipts, clock }: { db: Database; writeBatch: WriteBatch; receipts: Pick<Receipts, 'unread'>; clock: () => Date }) {
   const inOrder = createStretches({ db });
   /** Where the last round of sweeping stopped. */
-  let swept: [userId: number, messageId: number] = [0, 0];
+  let swept: [userId: UserId, messageId: MessageId] | null = null;
   return { page, unreadCount, findMany, readTimes, toldAsRead, markRead, sweep, eraseAll };
 
   /**
@@ -48,7 +49,7 @@ export function createNotifications({ db, writeBatch, receipts, clock }: { db: D
     return keysetPage<NotificationRow, [number]>(request, { isKey, keyOf: ({ id }) => [id], read: (bounds) => read(userId, unreadOnly, bounds) });
   }
 
-  async function read(userId: number, unreadOnly: boolean, { after, before, backward, limit }: Bounds): Promise<NotificationRow[]> {
+  async function read(userId: UserId, unreadOnly: boolean, { after, before, backward, limit }: Bounds): Promise<NotificationRow[]> {
     let stretches = unreadOnly ? (await unreadStretches(userId)).stretches : await stretchesOf(userId, 'joinedSeq');
     if (after) stretches = await inOrder.cut(stretches, 'high', after[0] - 1);
     if (before) stretches = await inOrder.cut(stretches, 'low', before[0]);
@@ -60,7 +61,7 @@ export function createNotifications({ db, writeBatch, receipts, clock }: { db: D
   }
 
   /** Exact: what came behind the markers, less the own and the deleted, which narrow indexes count, and less what was marked one by one. */
-  async function unreadCount(userId: number): Promise<number> {
+  async function unreadCount(userId: UserId): Promise<number> {
     const { stretches, mark } = await unreadStretches(userId);
     if (stretches.length === 0) return 0;
     const counts = await inPieces(stretches, (piece) => receipts.unread(piece.map(({ chatId, low, high }) => ({ chatId, userId, readSeq: low, lastSeq: high }))));
@@ -73,7 +74,7 @@ export function createNotifications({ db, writeBatch, receipts, clock }: { db: D
   }
 
   /** In the order of the ids: null for what is no notification of this person. */
-  async function findMany({ userId }: Viewer, ids: readonly number[]): Promise<(NotificationRow | null)[]> {
+  async function findMany({ userId }: Viewer, ids: readonly MessageId[]): Promise<(NotificationRow | null)[]> {
     const rows = new Map((await ownMessages(db.sql, userId, ids)).map((row) => [row.id, row]));
     return ids.map((id) => {
       const row = rows.get(id);
@@ -82,14 +83,14 @@ export function createNotifications({ db, writeBatch, receipts, clock }: { db: D
   }
 
   /** When the person read each, in their order; null for what is unread. For what was read by reading the chat: when its marker last moved. */
-  async function readTimes(userId: number, notifications: readonly Pick<NotificationRow, 'id' | 'chatId' | 'seq' | 'createdAt'>[]): Promise<(Date | null)[]> {
-    const rows = await db.sql.all<{ id: number; readSeq: number | null; chatReadAt: unknown; readAt: unknown; upToId: number | null; allReadAt: unknown }>(
+  async function readTimes(userId: UserId, notifications: readonly Pick<NotificationRow, 'id' | 'chatId' | 'seq' | 'createdAt'>[]): Promise<(Date | null)[]> {
+    const rows = await db.sql.all<{ id: MessageId; readSeq: number | null; chatReadAt: unknown; readAt: unknown; upToId: MessageId | null; allReadAt: unknown }>(
       `SELECT t."id", b."readSeq", b."readAt" AS "chatReadAt", r."readAt", k."upToId", k."readAt" AS "allReadAt" FROM ${tableOf(db.engine, 't', { id: 'bigint', chatId: 'int' })}
        LEFT JOIN "Member" b ON b."chatId" = t."chatId" AND b."userId" = ? LEFT JOIN "NotificationRead" r ON r."userId" = ? AND r."messageId" = t."id"
        LEFT JOIN "NotificationMark" k ON k."userId" = ?`,
       [notifications.map(({ id, chatId }) => ({ id, chatId })), userId, userId, userId],
     );
-    const byId = new Map(rows.map((row) => [Number(row.id), row]));
+    const byId = new Map(rows.map((row) => [toMessageId(row.id), row]));
     return notifications.map(({ id, seq, createdAt }) => {
       const row = byId.get(id);
       if (!row) return null;
@@ -100,7 +101,7 @@ export function createNotifications({ db, writeBatch, receipts, clock }: { db: D
   }
 
   /** What an event says as of now: which were read, null when nothing is unread, and how many still are. */
-  async function toldAsRead(event: EventOf<'notifications-read'>): Promise<{ ids: readonly number[] | null; unread: number }> {
+  async function toldAsRead(event: EventOf<'notifications-read'>): Promise<{ ids: readonly MessageId[] | null; unread: number }> {
     const unread = await unreadCount(event.userId);
     if (event.messageIds) return { ids: event.messageIds, unread };
     if (unread === 0) return { ids: null, unread };
@@ -114,10 +115,10 @@ export function createNotifications({ db, writeBatch, receipts, clock }: { db: D
    */
   async function markRead({ userId }: Viewer, selection: Selection): Promise<void> {
     if ('ids' in selection) return markOneByOne(userId, selection.ids);
-    if ('upToId' in selection && (selection.upToId === null || (await ownMessages(db.sql, userId, [selection.upToId])).length === 0)) throw notFound('Notification');
+    const upToId = 'upToId' in selection ? selection.upToId : undefined;
+    if (upToId === null || (upToId !== undefined && (await ownMessages(db.sql, userId, [upToId])).length === 0)) throw notFound('Notification');
     if ((await unreadCount(userId)) === 0) return;
     await writeBatch(async (sql, number) => {
-      const upToId = 'upToId' in selection ? (selection.upToId ?? 0) : undefined;
       if (upToId !== undefined && (await markOf(sql, userId)) >= upToId) return;
       const [event] = await number([{ type: 'notifications-read', userId, ...(upToId === undefined ? {} : { upToId }) }]);
       // All there were are those whose messages stand before this event in the log.
@@ -129,7 +130,7 @@ export function createNotifications({ db, writeBatch, receipts, clock }: { db: D
     });
   }
 
-  async function markOneByOne(userId: number, given: readonly (number | null)[]): Promise<void> {
+  async function markOneByOne(userId: UserId, given: readonly (MessageId | null)[]): Promise<void> {
     const ids = [...new Set(given.filter((id) => id !== null))];
     if (given.includes(null)) throw notFound('Notification');
     await writeBatch(async (sql, number) => {
@@ -153,11 +154,11 @@ export function createNotifications({ db, writeBatch, receipts, clock }: { db: D
   async function sweep(): Promise<number> {
     let gone = 0;
     for (let looked = 0; looked < sweptInARound; looked += sweptAtOnce) {
-      const rows = await db.sql.all<{ userId: number; messageId: number; stale: unknown }>(
+      const rows = await db.sql.all<{ userId: UserId; messageId: MessageId; stale: unknown }>(
         `SELECT r."userId", r."messageId", (m."id" IS NULL OR m."deletedAt" IS NOT NULL OR b."userId" IS NULL OR m."seq" <= b."readSeq" OR r."messageId" <= COALESCE(k."upToId", 0)) AS "stale"
          FROM "NotificationRead" r LEFT JOIN "Message" m ON m."id" = r."messageId" LEFT JOIN "Member" b ON b."chatId" = m."chatId" AND b."userId" = r."userId"
          LEFT JOIN "NotificationMark" k ON k."userId" = r."userId" WHERE (r."userId", r."messageId") > (?, ?) ORDER BY r."userId", r."messageId" LIMIT ?`,
-        [...swept, sweptAtOnce],
+        [...(swept ?? [0, 0]), sweptAtOnce],
       );
       const stale = rows.filter((row) => row.stale).map(({ userId, messageId }) => ({ userId, messageId }));
       if (stale.length > 0) {
@@ -166,7 +167,7 @@ export function createNotifications({ db, writeBatch, receipts, clock }: { db: D
       }
       gone += stale.length;
       const last = rows.at(-1);
-      swept = last && rows.length === sweptAtOnce ? [last.userId, Number(last.messageId)] : [0, 0];
+      swept = last && rows.length === sweptAtOnce ? [last.userId, toMessageId(last.messageId)] : null;
       if (rows.length < sweptAtOnce) break;
       await yieldWhenLong();
     }
@@ -174,7 +175,7 @@ export function createNotifications({ db, writeBatch, receipts, clock }: { db: D
   }
 
   /** What a deleted account had marked. */
-  async function eraseAll(tx: Tx, _append: Append, userId: number): Promise<undefined> {
+  async function eraseAll(tx: Tx, _append: Append, userId: UserId): Promise<undefined> {
     await tx.notificationRead.deleteMany({ where: { userId } });
     await tx.notificationMark.deleteMany({ where: { userId } });
   }
@@ -182,14 +183,14 @@ export function createNotifications({ db, writeBatch, receipts, clock }: { db: D
   // ---------------------------------------------------------------- where a person's notifications are
 
   /** The chats of a person from one of its markers on, where there is anything behind it. */
-  async function stretchesOf(userId: number, marker: 'joinedSeq' | 'readSeq'): Promise<Stretch[]> {
+  async function stretchesOf(userId: UserId, marker: 'joinedSeq' | 'readSeq'): Promise<Stretch[]> {
     return db.sql.all<Stretch>(
       `SELECT b."chatId", b."${marker}" AS "low", c."lastSeq" AS "high" FROM "Member" b JOIN "Chat" c ON c."id" = b."chatId" WHERE b."userId" = ? AND c."lastSeq" > b."${marker}"`,
       [userId],
     );
   }
 
-  async function unreadStretches(userId: number): Promise<{ stretches: Stretch[]; mark: number }> {
+  async function unreadStretches(userId: UserId): Promise<{ stretches: Stretch[]; mark: number }> {
     const mark = await markOf(db.sql, userId);
     return { stretches: await inOrder.cut(await stretchesOf(userId, 'readSeq'), 'low', mark), mark };
   }
@@ -198,21 +199,21 @@ export function createNotifications({ db, writeBatch, receipts, clock }: { db: D
 const isKey = (key: unknown): key is [number] => Array.isArray(key) && key.length === 1 && Number.isSafeInteger(key[0]) && key[0] >= 0;
 
 /** Up to which notification all were marked at once; nothing yet is 0. */
-async function markOf(sql: Sql, userId: number): Promise<number> {
-  const [row] = await sql.all<{ upToId: number }>('SELECT "upToId" FROM "NotificationMark" WHERE "userId" = ?', [userId]);
+async function markOf(sql: Sql, userId: UserId): Promise<number> {
+  const [row] = await sql.all<{ upToId: MessageId }>('SELECT "upToId" FROM "NotificationMark" WHERE "userId" = ?', [userId]);
   return Number(row?.upToId ?? 0);
 }
 
 /** Those of these messages that are, or were before they were deleted, notifications of this person, and whether each is unread. */
-async function ownMessages(sql: Sql, userId: number, ids: readonly number[]): Promise<(MessageRow & { unread: boolean })[]> {
+async function ownMessages(sql: Sql, userId: UserId, ids: readonly MessageId[]): Promise<(MessageRow & { unread: boolean })[]> {
   const messages = (await messagesByIds(sql, ids)).filter(({ senderId }) => senderId !== userId);
-  const rows = await sql.all<{ id: number; joinedSeq: number; readSeq: number; markedId: number | null; upToId: number | null }>(
+  const rows = await sql.all<{ id: MessageId; joinedSeq: number; readSeq: number; markedId: MessageId | null; upToId: MessageId | null }>(
     `SELECT t."id", b."joinedSeq", b."readSeq", r."messageId" AS "markedId", k."upToId" FROM ${tableOf(sql.engine, 't', { id: 'bigint', chatId: 'int', userId: 'int' })}
      JOIN "Member" b ON b."chatId" = t."chatId" AND b."userId" = t."userId" LEFT JOIN "NotificationRead" r ON r."userId" = t."userId" AND r."messageId" = t."id"
      LEFT JOIN "NotificationMark" k ON k."userId" = t."userId"`,
     [messages.map(({ id, chatId }) => ({ id, chatId, userId }))],
   );
-  const byId = new Map(rows.map((row) => [Number(row.id), row]));
+  const byId = new Map(rows.map((row) => [toMessageId(row.id), row]));
   return messages.flatMap((message) => {
     const row = byId.get(message.id);
     if (!row || message.seq <= row.joinedSeq) return [];

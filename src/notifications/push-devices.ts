@@ -4,6 +4,7 @@ import { checkLine } from '../accounts/names.ts';
 import type { Config } from '../config.ts';
 import { AppError, createProblems, notFound } from '../errors.ts';
 import type { Append, Write } from '../events/write.ts';
+import type { PushDeviceId, UserId } from '../ids.ts';
 import { refusalOf } from '../outgoing.ts';
 import type { Database, Tx } from '../storage/database.ts';
 import { mustLockAccount } from '../storage/locks.ts';
@@ -41,7 +42,7 @@ export function createPushDevices({ db, write, config, clock }: { db: Database; 
       // One after the other, what wants the same endpoint, and what wants the last place of one account.
       if (db.engine === 'postgresql') await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended(${given.endpoint}, 0))`;
       await mustLockAccount(sql, viewer.userId);
-      const [known] = await sql.all<{ id: number; userId: number }>(`SELECT "id", "userId" FROM "PushDevice" WHERE "endpoint" = ? ${forUpdate(db.engine)}`, [given.endpoint]);
+      const [known] = await sql.all<{ id: PushDeviceId; userId: UserId }>(`SELECT "id", "userId" FROM "PushDevice" WHERE "endpoint" = ? ${forUpdate(db.engine)}`, [given.endpoint]);
       append({ type: 'account-changed', userId: viewer.userId });
       if (known?.userId === viewer.userId) return tx.pushDevice.update({ where: { id: known.id }, data });
       const used = (await liveDevices(sql, viewer.userId, clock())).length;
@@ -56,7 +57,7 @@ export function createPushDevices({ db, write, config, clock }: { db: Database; 
   }
 
   /** Nothing more is sent to the device. Fails with NOT_FOUND (PushDevice) for one that is not the viewer's. */
-  async function unregister({ userId }: Viewer, deviceId: number): Promise<void> {
+  async function unregister({ userId }: Viewer, deviceId: PushDeviceId): Promise<void> {
     await write(async (tx, append) => {
       const { count } = await tx.pushDevice.deleteMany({ where: { id: deviceId, userId } });
       if (count === 0) throw notFound('PushDevice');
@@ -70,14 +71,14 @@ export function createPushDevices({ db, write, config, clock }: { db: Database; 
     return liveDevices(db.sql, userId, clock());
   }
 
-  async function find(viewer: Viewer, id: number): Promise<PushDeviceRow | null> {
+  async function find(viewer: Viewer, id: PushDeviceId): Promise<PushDeviceRow | null> {
     return (await list(viewer)).find((device) => device.id === id) ?? null;
   }
 
   /** Those of a deleted account. */
-  async function eraseAll(tx: Tx, _append: Append, userId: number): Promise<undefined> {
+  async function eraseAll(tx: Tx, _append: Append, userId: UserId): Promise<undefined> {
     const sql = db.sqlIn(tx);
-    const devices = await sql.all<{ id: number }>('SELECT "id" FROM "PushDevice" WHERE "userId" = ?', [userId]);
+    const devices = await sql.all<{ id: PushDeviceId }>('SELECT "id" FROM "PushDevice" WHERE "userId" = ?', [userId]);
     await removeDevices(
       sql,
       devices.map(({ id }) => id),
@@ -86,7 +87,7 @@ export function createPushDevices({ db, write, config, clock }: { db: Database; 
 
   /** Removes devices whose session has ended or expired. Returns how many went. */
   async function sweep(): Promise<number> {
-    const over = await db.sql.all<{ id: number }>(
+    const over = await db.sql.all<{ id: PushDeviceId }>(
       `SELECT d."id" FROM "PushDevice" d LEFT JOIN "Session" s ON s."id" = d."sessionId" AND s."endedAt" IS NULL AND s."expiresAt" > ? WHERE s."id" IS NULL LIMIT ?`,
       [clock(), rowsAtOnce],
     );
@@ -102,19 +103,19 @@ export function createPushDevices({ db, write, config, clock }: { db: Database; 
 }
 
 /** Whoever changes devices and their pushes takes the devices first, in order: two nodes would wait for each other otherwise. */
-export async function lockDevices(sql: Sql, ids: readonly number[]): Promise<void> {
+export async function lockDevices(sql: Sql, ids: readonly PushDeviceId[]): Promise<void> {
   if (sql.engine === 'postgresql') await sql.all(`SELECT "id" FROM "PushDevice" WHERE ${oneOfList(sql.engine, '"id"')} ORDER BY "id" FOR UPDATE`, [ids]);
 }
 
 /** Removes devices with all that waits for them. Returns whose they were. */
-export async function removeDevices(sql: Sql, ids: readonly number[]): Promise<number[]> {
+export async function removeDevices(sql: Sql, ids: readonly PushDeviceId[]): Promise<UserId[]> {
   await lockDevices(sql, ids);
   await sql.all(`DELETE FROM "Push" WHERE ${oneOfList(sql.engine, '"deviceId"')}`, [ids]);
-  return (await sql.all<{ userId: number }>(`DELETE FROM "PushDevice" WHERE ${oneOfList(sql.engine, '"id"')} RETURNING "userId"`, [ids])).map(({ userId }) => userId);
+  return (await sql.all<{ userId: UserId }>(`DELETE FROM "PushDevice" WHERE ${oneOfList(sql.engine, '"id"')} RETURNING "userId"`, [ids])).map(({ userId }) => userId);
 }
 
 /** Those whose session has not ended: the others are removed soon. */
-async function liveDevices(sql: Sql, userId: number, now: Date): Promise<PushDeviceRow[]> {
+async function liveDevices(sql: Sql, userId: UserId, now: Date): Promise<PushDeviceRow[]> {
   const rows = await sql.all<PushDeviceRow>(
     'SELECT d.* FROM "PushDevice" d JOIN "Session" s ON s."id" = d."sessionId" AND s."endedAt" IS NULL AND s."expiresAt" > ? WHERE d."userId" = ? ORDER BY d."id"',
     [now, userId],

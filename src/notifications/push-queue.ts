@@ -7,6 +7,7 @@ import { type LogEvent, messageIdOf } from '../events/event.ts';
 import type { EventLog } from '../events/event-log.ts';
 import { createGroup, type Outcome } from '../events/group.ts';
 import type { Numbering, WriteBatch } from '../events/write.ts';
+import { type ChatId, type MessageId, type PushDeviceId, type SessionId, toMessageId, type UserId } from '../ids.ts';
 import { messagesByIds } from '../messages/store.ts';
 import type { Presence } from '../presence/presence.ts';
 import type { Database } from '../storage/database.ts';
@@ -15,22 +16,22 @@ import { lockDevices, removeDevices } from './push-devices.ts';
 
 export type PushQueue = Awaited<ReturnType<typeof createPushQueue>>;
 /** A push that was taken, so that no other node sends it, too. */
-export type Claimed = { id: number; deviceId: number; tries: number; doubtful: boolean };
+export type Claimed = { id: number; deviceId: PushDeviceId; tries: number; doubtful: boolean };
 /** A push with all that it says, and where it goes. */
 export type Ready = {
   id: number;
-  deviceId: number;
-  userId: number;
+  deviceId: PushDeviceId;
+  userId: UserId;
   endpoint: string;
   p256dh: string;
   auth: string;
-  messageId: number;
+  messageId: MessageId;
   text: string | null;
-  chatId: number;
+  chatId: ChatId;
   kind: string;
   name: string | null;
-  lowUserId: number | null;
-  highUserId: number | null;
+  lowUserId: UserId | null;
+  highUserId: UserId | null;
   displayName: string;
 };
 /** What became of a push. */
@@ -121,8 +122,8 @@ export async function createPushQueue({
   }
 
   /** The devices of the members of these chats. */
-  async function devicesIn(chatIds: readonly number[]): Promise<{ chatId: number; userId: number; readSeq: number; deviceId: number; createdAt: Date }[]> {
-    const rows = await db.sql.all<{ chatId: number; userId: number; readSeq: number; deviceId: number; createdAt: unknown }>(
+  async function devicesIn(chatIds: readonly ChatId[]): Promise<{ chatId: ChatId; userId: UserId; readSeq: number; deviceId: PushDeviceId; createdAt: Date }[]> {
+    const rows = await db.sql.all<{ chatId: ChatId; userId: UserId; readSeq: number; deviceId: PushDeviceId; createdAt: unknown }>(
       `SELECT b."chatId", b."userId", b."readSeq", d."id" AS "deviceId", d."createdAt" FROM ${tableOf(db.engine, 't', { chatId: 'int' })}
        JOIN "Member" b ON b."chatId" = t."chatId" JOIN "PushDevice" d ON d."userId" = b."userId"`,
       [chatIds.map((chatId) => ({ chatId }))],
@@ -130,8 +131,8 @@ export async function createPushQueue({
     return rows.map((row) => ({ ...row, createdAt: toDate(row.createdAt) }));
   }
 
-  async function devicesOf(sessionIds: readonly number[]): Promise<number[]> {
-    const rows = await db.sql.all<{ id: number }>(`SELECT "id" FROM "PushDevice" WHERE ${oneOfList(db.engine, '"sessionId"')}`, [sessionIds]);
+  async function devicesOf(sessionIds: readonly SessionId[]): Promise<PushDeviceId[]> {
+    const rows = await db.sql.all<{ id: PushDeviceId }>(`SELECT "id" FROM "PushDevice" WHERE ${oneOfList(db.engine, '"sessionId"')}`, [sessionIds]);
     return rows.map(({ id }) => id);
   }
 
@@ -159,10 +160,10 @@ export async function createPushQueue({
    * Takes due pushes, so that no other node sends them, too: the accounts have their turns, and none has more than `mostOfOne` with those under way.
    * `doubtful`: those to devices that have taken nothing yet, or not the last one; otherwise the others.
    */
-  async function claim(atMost: number, doubtful: boolean, underWay: readonly { userId: number }[], mostOfOne: number): Promise<Claimed[]> {
+  async function claim(atMost: number, doubtful: boolean, underWay: readonly { userId: UserId }[], mostOfOne: number): Promise<Claimed[]> {
     const now = clock();
     if ((await db.sql.all('SELECT 1 FROM "Push" WHERE "doubtful" = ? AND "nextTryAt" <= ? LIMIT 1', [doubtful, now])).length === 0) return [];
-    const counts = new Map<number, number>();
+    const counts = new Map<UserId, number>();
     for (const { userId } of underWay) counts.set(userId, (counts.get(userId) ?? 0) + 1);
     const busy = [...counts].filter(([, count]) => count >= mostOfOne).map(([userId]) => userId);
     const skip = db.engine === 'sqlite' ? '' : 'FOR UPDATE OF p SKIP LOCKED';
@@ -203,7 +204,7 @@ export async function createPushQueue({
        WHERE ${oneOfList(db.engine, 'p."id"')} AND r."messageId" IS NULL AND m."id" > COALESCE(k."upToId", 0)`,
       [clock(), ids],
     );
-    return rows.map((row) => ({ ...row, messageId: Number(row.messageId) }));
+    return rows.map((row) => ({ ...row, messageId: toMessageId(row.messageId) }));
   }
 
   /** When the next try is due, also of what somebody has taken; null when there is nothing to send. */
@@ -243,7 +244,7 @@ async function storeResults(sql: Sql, number: Numbering, results: readonly Resul
     `UPDATE "Push" SET "nextTryAt" = t."at", "tries" = t."tries" FROM ${tableOf(sql.engine, 't', { id: 'int', at: 'date', tries: 'int' })} WHERE "Push"."id" = t."id"`,
     [later.map(({ id, nextTryAt, tries }) => ({ id, at: nextTryAt, tries }))],
   );
-  const states = new Map<number, { id: number; successAt: Date | null; error: string | null }>();
+  const states = new Map<PushDeviceId, { id: PushDeviceId; successAt: Date | null; error: string | null }>();
   for (const result of results) {
     const { deviceId, outcome, at } = result;
     const before = states.get(deviceId)?.successAt ?? null;

@@ -6,7 +6,7 @@ import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promi
 import webPush from 'web-push';
 import type { Config } from '../config.ts';
 import type { Tail } from '../events/tail.ts';
-import { toGlobalId } from '../ids.ts';
+import { noUser, toGlobalId, type UserId } from '../ids.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Answered, Post } from '../outgoing.ts';
@@ -61,7 +61,7 @@ export function createPush({
   let sending: Promise<void> | null = null;
   let sendAgain = false;
   let nextLook: NodeJS.Timeout | undefined;
-  const inFlight = new Map<Promise<void>, { userId: number; doubtful: boolean }>();
+  const inFlight = new Map<Promise<void>, { userId: UserId; doubtful: boolean }>();
   const stopListening = tail.onEvent(({ type }) => {
     if (type === 'notification-added' || type === 'session-ended') look();
   });
@@ -154,7 +154,7 @@ export function createPush({
           inFlight.delete(job);
           send();
         });
-      inFlight.set(job, { userId: row?.userId ?? 0, doubtful: push.doubtful });
+      inFlight.set(job, { userId: row?.userId ?? noUser, doubtful: push.doubtful });
     }
   }
 

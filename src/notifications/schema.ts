@@ -6,7 +6,7 @@ import { builder, Node } from '../graphql/builder.ts';
 import { type Context, loader, mustBeSignedIn } from '../graphql/context.ts';
 import { mutation } from '../graphql/mutation.ts';
 import { maxPageSize, pageComplexity, pageRequest, toConnection } from '../graphql/pages.ts';
-import { numberOf, toGlobalId } from '../ids.ts';
+import { type MessageId, numberOf, toGlobalId } from '../ids.ts';
 import { Message } from '../messages/schema.ts';
 import type { ChatRow, PushDeviceRow } from '../storage/rows.ts';
 import type { Viewer } from '../viewer.ts';
@@ -22,8 +22,8 @@ const NotificationKind = builder.enumType('NotificationKind', {
 });
 
 /** A notification by its id, with what else is asked for together; null for what is none of the viewer's. */
-export const findNotification = (context: Context, viewer: Viewer, id: number): Promise<NotificationRow | null> =>
-  loader<number, NotificationRow>(context, 'notificationNodes', (ids) => context.app.notifications.findMany(viewer, ids)).load(id);
+export const findNotification = (context: Context, viewer: Viewer, id: MessageId): Promise<NotificationRow | null> =>
+  loader<MessageId, NotificationRow>(context, 'notificationNodes', (ids) => context.app.notifications.findMany(viewer, ids)).load(id);
 
 const loadReadTime = (context: Context, { id, chatId, seq, createdAt }: NotificationRow): Promise<Date | null> => {
   const { userId } = mustBeSignedIn(context);

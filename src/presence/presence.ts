@@ -7,8 +7,9 @@ import type { Config } from '../config.ts';
 import type { EventKind, LogEvent } from '../events/event.ts';
 import type { Ephemeral, Follower, FollowItem, FollowOptions } from '../events/stream.ts';
 import type { Tail } from '../events/tail.ts';
+import type { ChatId, UserId } from '../ids.ts';
 import type { Log } from '../log.ts';
-import { addTo, dropFrom } from '../multimap.ts';
+import { addTo, dropFrom, type MultiMap } from '../multimap.ts';
 import type { Database } from '../storage/database.ts';
 import { tableOf } from '../storage/sql.ts';
 
@@ -24,10 +25,10 @@ type Person = {
   timer: NodeJS.Timeout | undefined;
 };
 /** `alone`: its stream carries nothing that tells of new people otherwise. `lost`: who went while it was asked who there is. */
-type Watcher = { follower: Follower; subjects: Set<number>; alone: boolean; lost: Set<number> | null };
+type Watcher = { follower: Follower; subjects: Set<UserId>; alone: boolean; lost: Set<UserId> | null };
 /** Where new people of a watcher come from: those close to somebody, the members of a room, or nowhere. */
-type Source = { closeTo: number } | { roomId: number } | null;
-export type Scope = { userIds: readonly number[] } | { closeTo: number } | { roomId: number; members: () => Promise<readonly number[]> };
+type Source = { closeTo: UserId } | { roomId: ChatId } | null;
+export type Scope = { userIds: readonly UserId[] } | { closeTo: UserId } | { roomId: ChatId; members: () => Promise<readonly UserId[]> };
 
 /** People that one stream watches at most, unless they are close to its person. */
 export const largestScope = 1_000;
@@ -38,24 +39,24 @@ const storeFirstMs = 1_000;
 const storedAtOnce = 1_000;
 
 export function createPresence({ db, tail, config, clock, logger }: { db: Database; tail: Tail; config: Config; clock: () => Date; logger: Log }) {
-  const online = new Map<number, Person>();
+  const online = new Map<UserId, Person>();
   /** Of those who went offline since the start: newer than what their row says until it is stored. */
-  const seen = new Map<number, Date>();
+  const seen = new Map<UserId, Date>();
   /** Who has come since the last storing. */
-  let fresh = new Set<number>();
+  let fresh = new Set<UserId>();
   let storingSoon: NodeJS.Timeout | undefined;
-  const watchersOf = new Map<number, Set<Watcher>>();
+  const watchersOf: MultiMap<UserId, Watcher> = new Map();
   /** Watchers of contacts and dialog partners, by who watches. */
-  const closeWatchers = new Map<number, Set<Watcher>>();
+  const closeWatchers: MultiMap<UserId, Watcher> = new Map();
   /** Watchers of the members of a room. */
-  const roomWatchers = new Map<number, Set<Watcher>>();
+  const roomWatchers: MultiMap<ChatId, Watcher> = new Map();
   const storing = setInterval(() => void storeLastSeen(), storeEveryMs);
   storing.unref();
   const stopListening = tail.onEvent(learn);
   return { connect, reportActivity, stateOf, isConnected, onlineIds, followEvents, followScope, close };
 
   /** Somebody has a connection until the returned function is called. */
-  function connect(userId: number): () => void {
+  function connect(userId: UserId): () => void {
     const person = appear(userId);
     person.connections++;
     let connected = true;
@@ -69,7 +70,7 @@ export function createPresence({ db, tail, config, clock, logger }: { db: Databa
   }
 
   /** Somebody without a connection is there. Resolves to how long that counts, in milliseconds. */
-  function reportActivity(userId: number): number {
+  function reportActivity(userId: UserId): number {
     const person = appear(userId);
     person.activeUntil = Date.now() + config.PRESENCE_ACTIVITY_SECONDS * 1000;
     person.lastSeenAt = clock();
@@ -78,21 +79,21 @@ export function createPresence({ db, tail, config, clock, logger }: { db: Databa
   }
 
   /** Of a deleted account nothing is told. */
-  function stateOf(user: { id: number; lastSeenAt: Date | null; deletedAt?: Date | null }): PresenceOf {
+  function stateOf(user: { id: UserId; lastSeenAt: Date | null; deletedAt?: Date | null }): PresenceOf {
     if (user.deletedAt) return { online: false, lastSeenAt: null };
     return online.has(user.id) ? { online: true, lastSeenAt: null } : { online: false, lastSeenAt: seen.get(user.id) ?? user.lastSeenAt };
   }
 
   /** Whether something of the person is connected right now: no grace, no reported activity. */
-  function isConnected(userId: number): boolean {
+  function isConnected(userId: UserId): boolean {
     return (online.get(userId)?.connections ?? 0) > 0;
   }
 
-  function onlineIds(): ReadonlySet<number> {
+  function onlineIds(): ReadonlySet<UserId> {
     return new Set(online.keys());
   }
 
-  function appear(userId: number): Person {
+  function appear(userId: UserId): Person {
     const known = online.get(userId);
     if (known) {
       clearTimeout(known.timer);
@@ -108,7 +109,7 @@ export function createPresence({ db, tail, config, clock, logger }: { db: Databa
   }
 
   /** Starts the countdown of somebody without a connection. */
-  function settle(userId: number, person: Person): void {
+  function settle(userId: UserId, person: Person): void {
     clearTimeout(person.timer);
     if (person.connections > 0 || online.get(userId) !== person) return;
     const graceMs = config.PRESENCE_GRACE_SECONDS * 1000;
@@ -116,7 +117,7 @@ export function createPresence({ db, tail, config, clock, logger }: { db: Databa
     person.timer.unref();
   }
 
-  function vanish(userId: number, person: Person): void {
+  function vanish(userId: UserId, person: Person): void {
     online.delete(userId);
     seen.set(userId, person.lastSeenAt);
     announce(userId);
@@ -124,19 +125,19 @@ export function createPresence({ db, tail, config, clock, logger }: { db: Databa
   }
 
   /** A deleted account is offline at once, and was never seen. What it still has open here ends with its sessions. */
-  function forget(userId: number): void {
+  function forget(userId: UserId): void {
     clearTimeout(online.get(userId)?.timer);
     seen.delete(userId);
     if (online.delete(userId)) announce(userId);
   }
 
-  function announce(userId: number): void {
+  function announce(userId: UserId): void {
     const ephemeral: Ephemeral = { type: 'presence-changed', userId, snapshot: false, at: clock() };
     for (const watcher of watchersOf.get(userId) ?? []) watcher.follower.push(ephemeral);
   }
 
   /** Whoever of these is online was seen now; whoever went, when they went. A killed server knows it to the minute. */
-  async function storeLastSeen(among: Iterable<number> = online.keys()): Promise<void> {
+  async function storeLastSeen(among: Iterable<UserId> = online.keys()): Promise<void> {
     clearTimeout(storingSoon);
     storingSoon = undefined;
     const [now, gone] = [clock(), [...seen]];
@@ -190,8 +191,8 @@ export function createPresence({ db, tail, config, clock, logger }: { db: Databa
     follower: Follower,
     source: Source,
     alone: boolean,
-    findSubjects: () => Promise<readonly number[]>,
-  ): Promise<{ live: Follower; subjects: readonly number[] }> {
+    findSubjects: () => Promise<readonly UserId[]>,
+  ): Promise<{ live: Follower; subjects: readonly UserId[] }> {
     const watcher: Watcher = { follower, subjects: new Set(), alone, lost: new Set() };
     if (source && 'closeTo' in source) addTo(closeWatchers, source.closeTo, watcher);
     else if (source) addTo(roomWatchers, source.roomId, watcher);
@@ -228,8 +229,8 @@ export function createPresence({ db, tail, config, clock, logger }: { db: Databa
   }
 
   /** Contacts and dialog partners. */
-  async function closePeople(userId: number): Promise<number[]> {
-    const rows = await db.sql.all<{ id: number }>(
+  async function closePeople(userId: UserId): Promise<UserId[]> {
+    const rows = await db.sql.all<{ id: UserId }>(
       `SELECT "personId" AS "id" FROM "Contact" WHERE "ownerId" = ?
        UNION SELECT o."userId" FROM "Member" b JOIN "Chat" c ON c."id" = b."chatId" AND c."kind" = 'DIALOG' JOIN "Member" o ON o."chatId" = c."id" WHERE b."userId" = ?`,
       [userId, userId],
@@ -264,12 +265,12 @@ export function createPresence({ db, tail, config, clock, logger }: { db: Databa
     }
   }
 
-  function pushState({ follower }: Watcher, userId: number): void {
+  function pushState({ follower }: Watcher, userId: UserId): void {
     follower.push({ type: 'presence-changed', userId, snapshot: false, at: clock() });
   }
 
   /** False for somebody who was watched before. */
-  function addSubject(watcher: Watcher, subject: number): boolean {
+  function addSubject(watcher: Watcher, subject: UserId): boolean {
     if (watcher.subjects.has(subject)) return false;
     watcher.subjects.add(subject);
     watcher.lost?.delete(subject);
@@ -277,7 +278,7 @@ export function createPresence({ db, tail, config, clock, logger }: { db: Databa
     return true;
   }
 
-  function dropSubject(watcher: Watcher, subject: number): void {
+  function dropSubject(watcher: Watcher, subject: UserId): void {
     watcher.subjects.delete(subject);
     watcher.lost?.add(subject);
     dropFrom(watchersOf, subject, watcher);

@@ -2,12 +2,13 @@
 import { loadUser, User } from '../accounts/schema.ts';
 import { parseChatRef, Room } from '../chats/schema.ts';
 import { AppError, notFound } from '../errors.ts';
-import type { EventKind, Pair } from '../events/event.ts';
+import type { EventKind } from '../events/event.ts';
 import type { Follower } from '../events/stream.ts';
 import { builder } from '../graphql/builder.ts';
 import { type Context, mustBeSignedIn, sharedLoader } from '../graphql/context.ts';
 import { mutation } from '../graphql/mutation.ts';
-import { numberOf } from '../ids.ts';
+import { type ChatId, numberOf } from '../ids.ts';
+import type { Pair } from '../storage/dialogs.ts';
 import { CaughtUp, Heartbeat, PresenceChanged, SessionEnded, TypingChanged } from '../streams/items-schema.ts';
 import { deliver, followOptions, itemUnion, onlyChat } from '../streams/schema.ts';
 import { largestScope, type PresenceOf, type Scope } from './presence.ts';
@@ -41,7 +42,7 @@ builder.objectField(Room, 'onlineCount', (t) =>
       // A room that the viewer lost has no members to see.
       room.memberCount === 0
         ? 0
-        : ((await sharedLoader<number, number>(context, 'onlineCount', (ids) => context.app.chatLists.countMembers(ids, context.app.presence.onlineIds())).load(room.id)) ?? 0),
+        : ((await sharedLoader<ChatId, number>(context, 'onlineCount', (ids) => context.app.chatLists.countMembers(ids, context.app.presence.onlineIds())).load(room.id)) ?? 0),
   }),
 );
 
@@ -74,7 +75,7 @@ async function followScope(scope: typeof PresenceScopeInput.$inferInput, context
     return follow({ userIds: (await context.app.accounts.findMany(ids)).map((user) => user.id) });
   }
   const only = await onlyChat(context, scope.chatId ?? '', 'readers');
-  const [chat] = only.chats as [number | Pair];
+  const [chat] = only.chats as [ChatId | Pair];
   if (typeof chat !== 'number') return follow({ userIds: [...new Set([chat.low, chat.high])] }, only);
   return follow({ roomId: chat, members: () => context.app.chatLists.memberIds(chat, largestScope) }, only);
 }

@@ -3,11 +3,12 @@ import { must } from '../chats/access.ts';
 import type { ChatRef, Chats } from '../chats/chats.ts';
 import type { Config } from '../config.ts';
 import type { Tail } from '../events/tail.ts';
+import type { ChatId, UserId } from '../ids.ts';
 import type { Viewer } from '../viewer.ts';
 
 export type Typing = ReturnType<typeof createTyping>;
 
-type Typist = { chatId: number; userId: number; toldAt: number; timer: NodeJS.Timeout };
+type Typist = { chatId: ChatId; userId: UserId; toldAt: number; timer: NodeJS.Timeout };
 
 export function createTyping({ tail, chats, config, clock }: { tail: Tail; chats: Chats; config: Config; clock: () => Date }) {
   const typists = new Map<string, Typist>();
@@ -39,7 +40,7 @@ export function createTyping({ tail, chats, config, clock }: { tail: Tail; chats
     return expiresAt;
   }
 
-  function stop(chatId: number, userId: number): void {
+  function stop(chatId: ChatId, userId: UserId): void {
     const key = `${chatId} ${userId}`;
     const known = typists.get(key);
     if (!known) return;
@@ -48,7 +49,7 @@ export function createTyping({ tail, chats, config, clock }: { tail: Tail; chats
     tell(chatId, userId, false, clock());
   }
 
-  function tell(chatId: number, userId: number, active: boolean, expiresAt: Date): void {
+  function tell(chatId: ChatId, userId: UserId, active: boolean, expiresAt: Date): void {
     tail.tell(chatId, 'TYPING', { type: 'typing-changed', chatId, userId, active, expiresAt }, userId);
   }
 

@@ -1,22 +1,23 @@
 /** Which sessions are alive, remembered so that a request need not ask the database, and when they were last in use. */
 import { LRUCache } from 'lru-cache';
 import type { Tail } from '../events/tail.ts';
+import type { SessionId, UserId } from '../ids.ts';
 import type { Log } from '../log.ts';
 import type { Database } from '../storage/database.ts';
 import { oneOfList, toDate } from '../storage/sql.ts';
 
 export type LiveSessions = ReturnType<typeof createLiveSessions>;
-type LiveSession = { userId: number; expiresAt: number; lastActiveAt: number; readAt: number };
+type LiveSession = { userId: UserId; expiresAt: number; lastActiveAt: number; readAt: number };
 
 const activityStepMs = 60_000;
 const activityDelayMs = 1_000;
 const latelyMs = 1_000;
 
 export function createLiveSessions({ db, tail, clock, log }: { db: Database; tail: Pick<Tail, 'onEvent'>; clock: () => Date; log: Log }) {
-  const live = new LRUCache<number, LiveSession>({ max: 50_000 });
+  const live = new LRUCache<SessionId, LiveSession>({ max: 50_000 });
   /** A row that was read before its session ended must not be remembered after it. An ended session never lives again. */
-  const ended = new LRUCache<number, true>({ max: 10_000 });
-  const active = new Set<number>();
+  const ended = new LRUCache<SessionId, true>({ max: 10_000 });
+  const active = new Set<SessionId>();
   let activityTimer: NodeJS.Timeout | null = null;
   const stopListening = tail.onEvent((event) => {
     if (event.type === 'session-ended') forget(event.sessionId);
@@ -27,12 +28,12 @@ export function createLiveSessions({ db, tail, clock, log }: { db: Database; tai
    * The session, unless it has ended or expired. On PostgreSQL another node may have ended it: what was read within `trusted` is good enough where the session is
    * followed in any case. Fails with UNAVAILABLE when the database must be asked and cannot.
    */
-  async function find(sessionId: number, now: number, trusted: 'just now' | 'lately' = 'just now'): Promise<LiveSession | null> {
+  async function find(sessionId: SessionId, now: number, trusted: 'just now' | 'lately' = 'just now'): Promise<LiveSession | null> {
     const known = live.get(sessionId);
     // A refresh may have moved the expiry, so only the row can tell that it has passed.
     const trustedMs = db.engine === 'sqlite' ? Number.POSITIVE_INFINITY : trusted === 'lately' ? latelyMs : 0;
     if (known && known.expiresAt > now && now - known.readAt < trustedMs) return known;
-    type Row = { userId: number; expiresAt: unknown; lastActiveAt: unknown; endedAt: unknown };
+    type Row = { userId: UserId; expiresAt: unknown; lastActiveAt: unknown; endedAt: unknown };
     const [row] = await db.sql.all<Row>('SELECT "userId", "expiresAt", "lastActiveAt", "endedAt" FROM "Session" WHERE "id" = ?', [sessionId]);
     if (!row || row.endedAt !== null || toDate(row.expiresAt).getTime() <= now || ended.has(sessionId)) return null;
     const lastActiveAt = Math.max(toDate(row.lastActiveAt).getTime(), known?.lastActiveAt ?? 0);
@@ -42,13 +43,13 @@ export function createLiveSessions({ db, tail, clock, log }: { db: Database; tai
   }
 
   /** The session has ended: what it was is not trusted any more. */
-  function forget(sessionId: number): void {
+  function forget(sessionId: SessionId): void {
     ended.set(sessionId, true);
     live.delete(sessionId);
   }
 
   /** Notes at most once a minute that a session is in use; the notes of a second share one statement. */
-  function noteActivity(sessionId: number, session: LiveSession, now: number): void {
+  function noteActivity(sessionId: SessionId, session: LiveSession, now: number): void {
     if (now - session.lastActiveAt < activityStepMs) return;
     session.lastActiveAt = now;
     active.add(sessionId);

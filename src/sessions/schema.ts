@@ -5,7 +5,7 @@ import { builder, Node } from '../graphql/builder.ts';
 import type { Client, Context } from '../graphql/context.ts';
 import { TokenFailureEnum } from '../graphql/errors.ts';
 import { mutation } from '../graphql/mutation.ts';
-import { numberOf, toGlobalId } from '../ids.ts';
+import { numberOf, type SessionId, toGlobalId } from '../ids.ts';
 import type { SessionRow } from '../storage/rows.ts';
 import type { SessionGrant as Grant, TokenInfo as Info, Issued, DeviceKind as Kind } from './sessions.ts';
 
@@ -145,7 +145,7 @@ function handOver(issued: Issued, cookies: Client['cookies'] | null, context: Co
 }
 
 const endedSessionIds = 'The sessions that were ended; their access tokens fail from now on.';
-const toSessionIds = (ids: readonly number[]): string[] => ids.map((id) => toGlobalId('Session', id));
+const toSessionIds = (ids: readonly SessionId[]): string[] => ids.map((id) => toGlobalId('Session', id));
 
 mutation('register', {
   description: 'Makes an account and signs it in.',

@@ -12,6 +12,7 @@ import type { Config } from '../config.ts';
 import { AppError, createProblems, notFound, type Problems, type TokenFailure } from '../errors.ts';
 import type { EndReason } from '../events/event.ts';
 import type { Append, Write } from '../events/write.ts';
+import type { SessionId, UserId } from '../ids.ts';
 import type { Database, Tx } from '../storage/database.ts';
 import type { SessionRow, UserRow } from '../storage/rows.ts';
 import type { Viewer } from '../viewer.ts';
@@ -121,7 +122,7 @@ export function createSessions({
   }
 
   /** The session of this device goes on, or a new one begins; beyond a hundred the oldest gives way. */
-  async function open(tx: Tx, append: Append, userId: number, device: Device, client: SignInClient): Promise<Opened> {
+  async function open(tx: Tx, append: Append, userId: UserId, device: Device, client: SignInClient): Promise<Opened> {
     const now = clock();
     const secret = tokens.newSecret();
     const fresh = { ...seenNow(client, now), rotatedAt: now, refreshDigest: tokens.digestOf(secret) };
@@ -229,12 +230,12 @@ export function createSessions({
   // ---------------------------------------------------------------- ending
 
   /** Ends the viewer's session, or all of the account. Returns the ids of those that ended. */
-  async function logout(viewer: Viewer, everywhere: boolean): Promise<number[]> {
+  async function logout(viewer: Viewer, everywhere: boolean): Promise<SessionId[]> {
     return ending((tx, append) => (everywhere ? endAll(tx, append, viewer.userId, 'LOGGED_OUT') : endSome(tx, append, viewer.userId, [viewer.sessionId], 'LOGGED_OUT')));
   }
 
   /** Ends one of the viewer's sessions. Fails with NOT_FOUND when it is not the viewer's, or not alive. */
-  async function revoke(viewer: Viewer, sessionId: number): Promise<void> {
+  async function revoke(viewer: Viewer, sessionId: SessionId): Promise<void> {
     await ending(async (tx, append) => {
       const session = await tx.session.findFirst({ where: { id: sessionId, userId: viewer.userId, endedAt: null, expiresAt: { gt: clock() } }, select: { id: true } });
       if (!session) throw notFound('Session');
@@ -243,7 +244,7 @@ export function createSessions({
   }
 
   /** Ends all sessions but the viewer's. A password that is given must be right: INVALID_CREDENTIALS, RATE_LIMITED. */
-  async function revokeOthers(viewer: Viewer, password: string | null): Promise<number[]> {
+  async function revokeOthers(viewer: Viewer, password: string | null): Promise<SessionId[]> {
     if (password !== null) await accounts.mustKnowPassword(viewer.userId, password);
     return ending((tx, append) => endAll(tx, append, viewer.userId, 'REVOKED', viewer.sessionId));
   }
@@ -252,7 +253,7 @@ export function createSessions({
   async function changePassword(
     viewer: Viewer,
     input: { oldPassword: string; newPassword: string; newPasswordConfirmation?: string | null; keepOtherSessions?: boolean | null },
-  ): Promise<{ me: UserRow; endedIds: number[] }> {
+  ): Promise<{ me: UserRow; endedIds: SessionId[] }> {
     const { id, username } = await accounts.mustFind({ id: viewer.userId });
     const problems = createProblems();
     checkPassword(problems, 'newPassword', input.newPassword, username, input.newPasswordConfirmation);
@@ -271,14 +272,14 @@ export function createSessions({
   }
 
   /** Their tokens fail on this node from here on, whenever the events come. */
-  async function ending(job: (tx: Tx, append: Append) => Promise<number[]>): Promise<number[]> {
+  async function ending(job: (tx: Tx, append: Append) => Promise<SessionId[]>): Promise<SessionId[]> {
     const ids = await write(job);
     for (const id of ids) liveSessions.forget(id);
     return ids;
   }
 
   /** Ends every live session of an account, but for one to keep, inside a transaction of the caller. Returns their ids. */
-  async function endAll(tx: Tx, append: Append, userId: number, reason: EndReason, keepId?: number): Promise<number[]> {
+  async function endAll(tx: Tx, append: Append, userId: UserId, reason: EndReason, keepId?: SessionId): Promise<SessionId[]> {
     const rows = await tx.session.findMany({
       where: { userId, endedAt: null, expiresAt: { gt: clock() }, ...(keepId === undefined ? {} : { id: { not: keepId } }) },
       select: { id: true },
@@ -293,7 +294,7 @@ export function createSessions({
   }
 
   /** Ends every session of an account that is deleted, and forgets where from and on what it was signed in. To be called after the commit: what it returns. */
-  async function eraseAll(tx: Tx, append: Append, userId: number): Promise<() => void> {
+  async function eraseAll(tx: Tx, append: Append, userId: UserId): Promise<() => void> {
     const live = await tx.session.findMany({ where: { userId, endedAt: null, expiresAt: { gt: clock() } }, select: { id: true } });
     for (const { id } of live) append({ type: 'session-ended', userId, sessionId: id, reason: 'ACCOUNT_DELETED' });
     await tx.session.deleteMany({ where: { userId } });
@@ -302,12 +303,12 @@ export function createSessions({
     };
   }
 
-  async function endSome(tx: Tx, append: Append, userId: number, ids: number[], reason: EndReason): Promise<number[]> {
+  async function endSome(tx: Tx, append: Append, userId: UserId, ids: SessionId[], reason: EndReason): Promise<SessionId[]> {
     if (ids.length > 0) append({ type: 'account-changed', userId });
     return end(tx, append, userId, ids, reason);
   }
 
-  async function end(tx: Tx, append: Append, userId: number, ids: number[], reason: EndReason): Promise<number[]> {
+  async function end(tx: Tx, append: Append, userId: UserId, ids: SessionId[], reason: EndReason): Promise<SessionId[]> {
     if (ids.length > 0) await tx.session.updateMany({ where: { id: { in: ids }, endedAt: null }, data: { endedAt: clock(), endReason: reason } });
     for (const sessionId of ids) append({ type: 'session-ended', userId, sessionId, reason });
     return ids;
@@ -341,7 +342,7 @@ export function createSessions({
   }
 
   /** One live session of the viewer, or null. */
-  async function find(viewer: Viewer, sessionId: number): Promise<SessionRow | null> {
+  async function find(viewer: Viewer, sessionId: SessionId): Promise<SessionRow | null> {
     return db.read.session.findFirst({ where: { id: sessionId, userId: viewer.userId, endedAt: null, expiresAt: { gt: clock() } } });
   }
 

@@ -5,12 +5,13 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { errors, jwtVerify, SignJWT } from 'jose';
 import { LRUCache } from 'lru-cache';
+import type { SessionId, UserId } from '../ids.ts';
 import type { Keys } from './keys.ts';
 
 export type Tokens = ReturnType<typeof createTokens>;
-export type AccessClaims = { userId: number; sessionId: number; issuedAt: Date; expiresAt: Date };
+export type AccessClaims = { userId: UserId; sessionId: SessionId; issuedAt: Date; expiresAt: Date };
 /** A refresh token that this server has made: its tag is right. Whether it may be used, its session decides. */
-export type RefreshToken = { sessionId: number; generation: number; secret: Buffer };
+export type RefreshToken = { sessionId: SessionId; generation: number; secret: Buffer };
 
 const algorithm = 'EdDSA';
 const name = 'tertulia';
@@ -47,7 +48,7 @@ export function createTokens({ keys }: { keys: Keys }) {
       // At the beginning of time nothing has expired: that is the caller's to judge, who may want to tell.
       const options = { algorithms: [algorithm], typ: 'at+jwt', issuer: name, audience: name, requiredClaims: ['sub', 'sid', 'iat', 'exp'], currentDate: new Date(0) };
       const { payload } = await jwtVerify(token, keys.verifying, options);
-      const claims = { userId: Number(payload.sub), sessionId: Number(payload.sid), issuedAt: toDate(payload.iat), expiresAt: toDate(payload.exp) };
+      const claims = { userId: Number(payload.sub) as UserId, sessionId: Number(payload.sid) as SessionId, issuedAt: toDate(payload.iat), expiresAt: toDate(payload.exp) };
       verified.set(token, claims);
       return claims;
     } catch (error) {
@@ -76,14 +77,14 @@ export function createTokens({ keys }: { keys: Keys }) {
   function parseRefresh(token: string): RefreshToken | 'MALFORMED' | 'UNKNOWN' {
     const match = /^([1-9]\d{0,9})\.([1-9]\d{0,9})\.([\w-]{64})$/.exec(token);
     if (!match) return 'MALFORMED';
-    const [sessionId, generation, bytes] = [Number(match[1]), Number(match[2]), Buffer.from(match[3] as string, 'base64url')];
+    const [sessionId, generation, bytes] = [Number(match[1]) as SessionId, Number(match[2]), Buffer.from(match[3] as string, 'base64url')];
     const secret = bytes.subarray(0, secretBytes);
     if (!timingSafeEqual(bytes.subarray(secretBytes), tagOf(sessionId, generation, secret))) return 'UNKNOWN';
     return { sessionId, generation, secret };
   }
 
   /** Makes a token of any generation recognisable without keeping it. */
-  function tagOf(sessionId: number, generation: number, secret: Buffer): Buffer {
+  function tagOf(sessionId: SessionId, generation: number, secret: Buffer): Buffer {
     return createHmac('sha256', keys.refresh).update(`tag.${sessionId}.${generation}.`).update(secret).digest().subarray(0, tagBytes);
   }
 }

@@ -1,5 +1,6 @@
 /** Locks for transactions that decide on what they read: PostgreSQL nodes write at the same time. SQLite has one writer and needs none. */
 import { AppError } from '../errors.ts';
+import type { ChatId, UserId } from '../ids.ts';
 import type { Tx } from './database.ts';
 import { type Engine, forUpdate, oneOfList, type Sql } from './sql.ts';
 
@@ -12,7 +13,7 @@ export function createLocks(engine: Engine) {
   return { lockChat, lockAccountsForReading, lockAccountsForJoining };
 
   /** Holds a chat until the commit, so that its memberships and `lastSeq` stay as they are read after this. At most one chat in a transaction, or several in the order of their ids. */
-  async function lockChat(tx: Tx, chatId: number): Promise<void> {
+  async function lockChat(tx: Tx, chatId: ChatId): Promise<void> {
     if (engine === 'postgresql') await tx.$queryRaw`SELECT "id" FROM "Chat" WHERE "id" = ${chatId} FOR NO KEY UPDATE`;
   }
 
@@ -28,19 +29,19 @@ export function createLocks(engine: Engine) {
 }
 
 /** Those of these accounts that are not deleted, and stay so until the commit. After `lockChat`. */
-export async function holdAccounts(sql: Sql, ids: readonly number[]): Promise<Set<number>> {
+export async function holdAccounts(sql: Sql, ids: readonly UserId[]): Promise<Set<UserId>> {
   const hold = sql.engine === 'sqlite' ? '' : 'FOR KEY SHARE';
-  const rows = await sql.all<{ id: number }>(`SELECT "id" FROM "User" WHERE ${oneOfList(sql.engine, '"id"')} AND "deletedAt" IS NULL ORDER BY "id" ${hold}`, [ids]);
+  const rows = await sql.all<{ id: UserId }>(`SELECT "id" FROM "User" WHERE ${oneOfList(sql.engine, '"id"')} AND "deletedAt" IS NULL ORDER BY "id" ${hold}`, [ids]);
   return new Set(rows.map(({ id }) => id));
 }
 
 /** The same for whoever asks. Throws TOKEN_INVALID when the account was deleted since the request began. */
-export async function mustHoldAccount(sql: Sql, id: number): Promise<void> {
+export async function mustHoldAccount(sql: Sql, id: UserId): Promise<void> {
   if (!(await holdAccounts(sql, [id])).has(id)) throw new AppError('TOKEN_INVALID');
 }
 
 /** And nobody else does so in the meantime: what is counted for the account stays as it is counted. */
-export async function mustLockAccount(sql: Sql, id: number): Promise<void> {
+export async function mustLockAccount(sql: Sql, id: UserId): Promise<void> {
   const [account] = await sql.all(`SELECT "id" FROM "User" WHERE "id" = ? AND "deletedAt" IS NULL ${forUpdate(sql.engine)}`, [id]);
   if (!account) throw new AppError('TOKEN_INVALID');
 }

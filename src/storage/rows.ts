@@ -1,4 +1,5 @@
 /** The rows domains pass around, as the database has them, with numbers where the engines give big integers. */
+import { type MessageId, toMessageId } from '../ids.ts';
 import type { Prisma } from './generated/sqlite/client.ts';
 import { toDate, toDateOrNull } from './sql.ts';
 
@@ -7,8 +8,8 @@ export type SessionRow = Prisma.SessionGetPayload<object>;
 export type ChatRow = Prisma.ChatGetPayload<object>;
 export type MemberRow = Prisma.MemberGetPayload<object>;
 export type PushDeviceRow = Prisma.PushDeviceGetPayload<object>;
-export type MessageRow = Omit<Prisma.MessageGetPayload<object>, 'id'> & { id: number };
-export type AttachmentRow = Omit<Prisma.AttachmentGetPayload<object>, 'messageId'> & { messageId: number | null };
+export type MessageRow = Omit<Prisma.MessageGetPayload<object>, 'id'> & { id: MessageId };
+export type AttachmentRow = Omit<Prisma.AttachmentGetPayload<object>, 'messageId'> & { messageId: MessageId | null };
 
 /** A row of `SELECT *` from a prepared statement, with the types Prisma would have given it. */
 export const toChatRow = (row: ChatRow): ChatRow => ({
@@ -22,7 +23,7 @@ export const toAttachmentRow = (row: AttachmentRow): AttachmentRow => ({
   ...row,
   createdAt: toDate(row.createdAt),
   expiresAt: toDateOrNull(row.expiresAt),
-  messageId: row.messageId === null ? null : Number(row.messageId),
+  messageId: row.messageId === null ? null : toMessageId(row.messageId),
 });
 export const toMemberRow = (row: MemberRow): MemberRow => ({ ...row, joinedAt: toDate(row.joinedAt), readAt: toDateOrNull(row.readAt) });
 export const toPushDeviceRow = (row: PushDeviceRow): PushDeviceRow => ({ ...row, createdAt: toDate(row.createdAt), lastSuccessAt: toDateOrNull(row.lastSuccessAt) });

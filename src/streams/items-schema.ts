@@ -5,7 +5,7 @@ import { type EndReason, type EventOf, type endReasons, type LogEvent, messageId
 import type { Ephemeral, FollowItem } from '../events/stream.ts';
 import { builder } from '../graphql/builder.ts';
 import { type Context, sharedLoader } from '../graphql/context.ts';
-import { toGlobalId } from '../ids.ts';
+import { type ChatId, type MessageId, toGlobalId } from '../ids.ts';
 import { Message, MessageStatus } from '../messages/schema.ts';
 import { Notification } from '../notifications/schema.ts';
 import type { ChatRow, MemberRow, MessageRow, UserRow } from '../storage/rows.ts';
@@ -16,7 +16,7 @@ export type StreamItem =
   | ({ type: 'MessageAdded' | 'MessageEdited' | 'MessageDeleted'; message: MessageRow } & Durable)
   | ({ type: 'MessageStatusChanged'; chat: ChatRow; user: UserRow; status: 'DELIVERED' | 'READ'; upToSeq: number } & Durable)
   | ({ type: 'ChatAdded' | 'ChatUpdated' | 'MyChatChanged'; chat: ChatRow } & Durable)
-  | ({ type: 'ChatRemoved'; chatId: number; reason: RemovalReason } & Durable)
+  | ({ type: 'ChatRemoved'; chatId: ChatId; reason: RemovalReason } & Durable)
   | ({ type: 'MemberJoined' | 'MemberUpdated'; room: ChatRow; member: MemberRow } & Durable)
   | ({ type: 'MemberLeft'; room: ChatRow; user: UserRow; by: UserRow | null; reason: RemovalReason } & Durable)
   | ({ type: 'UserUpdated'; user: UserRow } & Durable)
@@ -110,8 +110,8 @@ async function toDurable(event: LogEvent, durable: Durable, context: Context): P
 }
 
 /** Read once for all who are delivered the event; its audience was decided before. */
-const loadMessage = (context: Context, id: number): Promise<MessageRow | null> =>
-  sharedLoader<number, MessageRow>(context, 'deliveredMessage', (ids) => context.app.messages.getMany(ids)).load(id);
+const loadMessage = (context: Context, id: MessageId): Promise<MessageRow | null> =>
+  sharedLoader<MessageId, MessageRow>(context, 'deliveredMessage', (ids) => context.app.messages.getMany(ids)).load(id);
 
 // ---------------------------------------------------------------- types
 
@@ -214,7 +214,7 @@ const NotificationsRead = durable(
     notificationIds: t.idList({
       nullable: true,
       description: 'Null: all there were, and nothing is unread now. Of many that were marked at once, with others still unread: the newest 200.',
-      resolve: async ({ event }, _args, context) => (await loadRead(context, event)).ids?.map((id: number) => toGlobalId('Notification', id)) ?? null,
+      resolve: async ({ event }, _args, context) => (await loadRead(context, event)).ids?.map((id) => toGlobalId('Notification', id)) ?? null,
     }),
     notificationsUnread: t.int({ description: 'How many are unread now.', resolve: async ({ event }, _args, context) => (await loadRead(context, event)).unread }),
   }),

@@ -2,10 +2,12 @@
 import { can, canSee } from '../chats/access.ts';
 import { loadStanding, parseChatRef } from '../chats/schema.ts';
 import { AppError, notFound } from '../errors.ts';
-import type { EventKind, eventKinds, Pair } from '../events/event.ts';
+import type { EventKind, eventKinds } from '../events/event.ts';
 import type { Follower, FollowOptions } from '../events/stream.ts';
 import { builder } from '../graphql/builder.ts';
 import { type Context, type Delivery, freshContext, mustBeSignedIn } from '../graphql/context.ts';
+import type { ChatId } from '../ids.ts';
+import type { Pair } from '../storage/dialogs.ts';
 import {
   CaughtUp,
   durableTypes,
@@ -79,7 +81,7 @@ function narrowed(filter: EventFilter): StreamOptions {
   };
 }
 
-const toFollowed = (ref: ReturnType<typeof parseChatRef>): number | Pair | null => (ref === null ? null : 'roomId' in ref ? ref.roomId : ref);
+const toFollowed = (ref: ReturnType<typeof parseChatRef>): ChatId | Pair | null => (ref === null ? null : 'roomId' in ref ? ref.roomId : ref);
 
 // ---------------------------------------------------------------- streams
 

@@ -1,15 +1,16 @@
 /** What is open on this node: how many connections each account has, which sessions have just ended, and which requests are still being answered. */
 import type { EndReason } from '../events/event.ts';
 import type { Tail } from '../events/tail.ts';
+import type { SessionId, UserId } from '../ids.ts';
 
 export type Connections = ReturnType<typeof createConnections>;
 
 const rememberedEnds = 1_000;
 
 export function createConnections({ tail, maxPerAccount }: { tail: Pick<Tail, 'onEvent'>; maxPerAccount: number }) {
-  const perAccount = new Map<number, number>();
-  const ended = new Map<number, EndReason>();
-  const bySession = new Map<number, Set<(reason: EndReason) => void>>();
+  const perAccount = new Map<UserId, number>();
+  const ended = new Map<SessionId, EndReason>();
+  const bySession = new Map<SessionId, Set<(reason: EndReason) => void>>();
   let running = 0;
   let whenIdle: (() => void)[] = [];
   const stopListening = tail.onEvent((event) => {
@@ -21,7 +22,7 @@ export function createConnections({ tail, maxPerAccount }: { tail: Pick<Tail, 'o
 
   return {
     /** Takes one of the account's places and returns how to give it back; null when all are taken. Sockets and SSE streams share them. */
-    takePlace(userId: number): (() => void) | null {
+    takePlace(userId: UserId): (() => void) | null {
       const taken = perAccount.get(userId) ?? 0;
       if (taken >= maxPerAccount) return null;
       perAccount.set(userId, taken + 1);
@@ -33,7 +34,7 @@ export function createConnections({ tail, maxPerAccount }: { tail: Pick<Tail, 'o
     },
 
     /** Calls back when the session ends, also when that happened while its token was being checked. Returns how to stop. */
-    onSessionEnd(sessionId: number, tell: (reason: EndReason) => void): () => void {
+    onSessionEnd(sessionId: SessionId, tell: (reason: EndReason) => void): () => void {
       const before = ended.get(sessionId);
       if (before) queueMicrotask(() => tell(before));
       const listeners = bySession.get(sessionId) ?? new Set();

@@ -5,6 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { create as contentDisposition } from 'content-disposition';
 import type { Config } from '../config.ts';
 import type { ErrorCode } from '../errors.ts';
+import type { UserId } from '../ids.ts';
 import type { AttachmentRow } from '../storage/rows.ts';
 import type { Range } from '../files/blobs.ts';
 import type { Files } from '../files/files.ts';
@@ -124,7 +125,7 @@ export function createFileRoutes({
     await stream(found.bytes, response);
   }
 
-  async function sendPicture(exchange: FileRequest, row: AttachmentRow, size: number, viewerId: number): Promise<void> {
+  async function sendPicture(exchange: FileRequest, row: AttachmentRow, size: number, viewerId: UserId): Promise<void> {
     const { request, response } = exchange;
     const etag = `"${row.blobKey}.${size}"`;
     response.setHeader('etag', etag);

@@ -1,5 +1,6 @@
 /** P11: a session that ends takes its streams, sockets and access tokens with it, says why, and touches no other. */
 import { describe, expect, it } from 'vitest';
+import type { ChatId, SessionId, UserId } from '../../src/ids.ts';
 import { type Follow, type Item, type Person, request, type Untyped } from '../kit/person.ts';
 import { openRawSocket } from '../kit/raw-socket.ts';
 import { startTestServer, type TestServer } from '../kit/server.ts';
@@ -127,10 +128,10 @@ describe('a session ends within a second, its token at once', () => {
     const [ada, bob] = (await server.people(2)) as [Person, Person];
     await ada.createRoom({ visibility: 'PRIVATE', members: [{ id: bob.id }] });
     const { tail, db } = server.app;
-    const [{ userId, sessionId, chatId }] = (await db.sql.all<{ userId: number; sessionId: number; chatId: number }>(
+    const [{ userId, sessionId, chatId }] = (await db.sql.all<{ userId: UserId; sessionId: SessionId; chatId: ChatId }>(
       'SELECT s."userId", s."id" AS "sessionId", m."chatId" FROM "Session" s JOIN "Member" m ON m."userId" = s."userId" WHERE m."role" = ?',
       ['MEMBER'],
-    )) as [{ userId: number; sessionId: number; chatId: number }];
+    )) as [{ userId: UserId; sessionId: SessionId; chatId: ChatId }];
     const follower = await tail.follow({ userId, sessionId, expiresAt: new Date(Date.now() + 60_000), chats: [chatId], only: true });
     const next = follower.next();
     const stored = { number: tail.head() + 1, at: new Date(), userId };
