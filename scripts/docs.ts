@@ -1,6 +1,6 @@
 /**
- * `npm run docs`: writes the tables of README.md that the code knows better (settings, error codes); `--check` only tells whether they
- * are others, and whether docs/decisions/ says of each dependency why it is there and lists every note.
+ * `npm run docs`: writes the tables that the code knows better (settings, error codes); `--check` only tells whether they are others, whether
+ * docs/decisions/ says of each dependency why it is there and lists every note, and whether links between documents lead somewhere.
  */
 import { globSync, readFileSync, writeFileSync } from 'node:fs';
 import { settings } from '../src/config.ts';
@@ -8,12 +8,8 @@ import { type ErrorCode, sentences } from '../src/errors.ts';
 import { httpStatusOf } from '../src/graphql/errors.ts';
 
 const problems: string[] = [];
-const readme = read('README.md');
-const written = filled(filled(readme, 'settings', settingsTable()), 'errors', errorsTable());
-if (written !== readme) {
-  if (process.argv.includes('--check')) problems.push('a table in README.md is not what the code says: run npm run docs');
-  else writeFileSync(path('README.md'), written);
-}
+write('docs/settings.md', 'settings', settingsTable());
+write('README.md', 'errors', errorsTable());
 
 const manifest = JSON.parse(read('package.json')) as { dependencies: Record<string, string>; devDependencies: Record<string, string>; overrides: Record<string, string> };
 const named = new Set(Object.keys({ ...manifest.dependencies, ...manifest.devDependencies, ...manifest.overrides }));
@@ -42,11 +38,15 @@ function read(file: string): string {
   return readFileSync(path(file), 'utf8');
 }
 
-/** The text with what stands between `<!-- name` and `<!-- /name -->` replaced. */
-function filled(text: string, name: string, body: string): string {
+/** Replaces what stands in a file between `<!-- name` and `<!-- /name -->`, or tells that it is not this. */
+function write(file: string, name: string, body: string): void {
   const pattern = new RegExp(`(<!-- ${name}:[^>]*-->\\n)[\\s\\S]*?(<!-- /${name} -->)`);
-  if (!pattern.test(text)) throw new Error(`README.md has no place for the table of ${name}`);
-  return text.replace(pattern, (_all, start: string, end: string) => `${start}\n${body}\n\n${end}`);
+  const before = read(file);
+  if (!pattern.test(before)) throw new Error(`${file} has no place for the table of ${name}`);
+  const after = before.replace(pattern, (_all, start: string, end: string) => `${start}\n${body}\n\n${end}`);
+  if (after === before) return;
+  if (process.argv.includes('--check')) problems.push(`the table of ${name} in ${file} is not what the code says: run npm run docs`);
+  else writeFileSync(path(file), after);
 }
 
 function settingsTable(): string {
