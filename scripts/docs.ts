@@ -1,6 +1,6 @@
 /**
- * `npm run docs`: writes the tables that the code knows better (settings, error codes); `--check` only tells whether they are others, whether
- * docs/decisions/ says of each dependency why it is there and lists every note, and whether links between documents lead somewhere.
+ * `npm run docs`: writes the tables that the code knows better (settings, error codes); `--check` only tells whether they are others. Both tell whether
+ * docs/decisions/ says of each dependency why it is there and lists every note, whether each promise has the tests that it names, and whether links lead somewhere.
  */
 import { globSync, readFileSync, writeFileSync } from 'node:fs';
 import { settings } from '../src/config.ts';
@@ -28,6 +28,22 @@ for (const file of ['README.md', ...globSync('docs/**/*.md', { cwd: path('.') })
   }
 }
 
+const promises = promisesIn(read('docs/promises.md'));
+for (const [index, { name, tests }] of promises.entries()) {
+  if (name !== `P${index + 1}`) problems.push(`docs/promises.md has ${name} where P${index + 1} should be`);
+  if (tests.length === 0) problems.push(`docs/promises.md names no test for ${name}`);
+  for (const { file, title } of tests) {
+    if (!globSync(file, { cwd: path('.') }).length) problems.push(`docs/promises.md names ${file} for ${name}, which is not there`);
+    else if (!titlesIn(read(file)).has(title)) problems.push(`docs/promises.md names a test for ${name} that ${file} does not have: ${title}`);
+  }
+}
+const holding = new Set(promises.flatMap(({ tests }) => tests.map(({ file }) => file)));
+for (const file of globSync('test/promises/*.test.ts', { cwd: path('.') })) if (!holding.has(file)) problems.push(`docs/promises.md names no test of ${file}`);
+for (const file of globSync('{src,test,scripts,bench,examples,docs}/**/*.{ts,md}', { cwd: path('.'), exclude: ['src/storage/generated/**'] })) {
+  for (const [name] of read(file).matchAll(/\bP[1-9]\d?\b/g))
+    if (!promises.some((promise) => promise.name === name)) problems.push(`${file} speaks of ${name}, which docs/promises.md does not have`);
+}
+
 for (const problem of problems) console.error(problem);
 process.exitCode = problems.length > 0 ? 1 : 0;
 
@@ -47,6 +63,25 @@ function write(file: string, name: string, body: string): void {
   if (after === before) return;
   if (process.argv.includes('--check')) problems.push(`the table of ${name} in ${file} is not what the code says: run npm run docs`);
   else writeFileSync(path(file), after);
+}
+
+/** The promises of a document, each with the tests that it names: files in a list, and below each the titles of its tests. */
+function promisesIn(text: string): { name: string; tests: { file: string; title: string }[] }[] {
+  return text
+    .split(/^## (?=P\d)/m)
+    .slice(1)
+    .map((part) => ({
+      name: /^P\d+/.exec(part)?.[0] ?? '',
+      tests: [...part.matchAll(/^- `(.+)`\n((?: {2}- .+\n?)+)/gm)].flatMap(([, file = '', list = '']) =>
+        [...list.matchAll(/^ {2}- (.+)$/gm)].map(([, title = '']) => ({ file, title })),
+      ),
+    }));
+}
+
+/** The titles of a file's tests and of their groups. What is put into a title when it runs is written as `…`. */
+function titlesIn(code: string): Set<string> {
+  const titles = code.matchAll(/\b(?:describe|it)(?:\.\w+\(.*?\)(?=\())?\(\s*(['"`])((?:\\.|(?!\1)[^\\])*)\1/g);
+  return new Set([...titles].map(([, , title = '']) => title.replaceAll(/\$\{[^}]*\}/g, '…').replaceAll(/\\(.)/g, '$1')));
 }
 
 function settingsTable(): string {
