@@ -1,7 +1,7 @@
 /** The events of the log: what happened, to which chat or person, and who may be told. */
 import type { MessageRow } from '../storage/rows.ts';
 
-/** What a follower can ask for. Mirrors the contract's EventKind; presence and typing are not in the log. */
+/** What a follower can ask for. Mirrors EventKind in schema.graphql; presence and typing are not in the log. */
 export const eventKinds = ['MESSAGES', 'RECEIPTS', 'CHATS', 'MEMBERS', 'USERS', 'NOTIFICATIONS', 'PRESENCE', 'TYPING'] as const;
 export type EventKind = (typeof eventKinds)[number];
 
