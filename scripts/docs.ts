@@ -1,6 +1,7 @@
 /**
  * `npm run docs`: writes the tables that the code knows better (settings, error codes); `--check` only tells whether they are others. Both tell whether
- * docs/decisions/ says of each dependency why it is there and lists every note, whether each promise has the tests that it names, and whether links lead somewhere.
+ * docs/decisions/ says of each dependency why it is there and lists every note, whether each promise has the tests that it names, and whether
+ * links lead somewhere and files that are spoken of are there.
  */
 import { globSync, readFileSync, writeFileSync } from 'node:fs';
 import { settings } from '../src/config.ts';
@@ -25,6 +26,9 @@ for (const file of globSync('*.md', { cwd: path('docs/decisions') })) {
 for (const file of ['README.md', ...globSync('docs/**/*.md', { cwd: path('.') })]) {
   for (const [, target = ''] of read(file).matchAll(/\]\((?!https?:|#|mailto:)([^)#\s]+)/g)) {
     if (globSync(new URL(target, path(file)).pathname).length === 0) problems.push(`${file} links to ${target}, which is not there`);
+  }
+  for (const [, target = ''] of read(file).matchAll(/`((?:src|test|scripts|docs|bench|prisma|examples)\/[^`\s]*)`/g)) {
+    if (globSync(target, { cwd: path('.') }).length === 0) problems.push(`${file} speaks of ${target}, which is not there`);
   }
 }
 
