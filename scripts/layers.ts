@@ -1,4 +1,4 @@
-/** The dependency rule of ARCHITECTURE.md, held: a file imports from its left, never from its right, and domains know no transport. */
+/** The dependency rule of docs/architecture.md, held: a file imports from its left, never from its right, and domains know no transport. */
 import { globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
