@@ -23,7 +23,7 @@ for (const file of globSync('*.md', { cwd: path('docs/decisions') })) {
   if (file !== 'README.md' && !index.includes(`(${file})`)) problems.push(`docs/decisions/README.md does not list ${file}`);
 }
 
-for (const file of ['README.md', ...globSync('docs/**/*.md', { cwd: path('.') })]) {
+for (const file of ['README.md', 'CONTRIBUTING.md', ...globSync('docs/**/*.md', { cwd: path('.') })]) {
   for (const [, target = ''] of read(file).matchAll(/\]\((?!https?:|#|mailto:)([^)#\s]+)/g)) {
     if (globSync(new URL(target, path(file)).pathname).length === 0) problems.push(`${file} links to ${target}, which is not there`);
   }
