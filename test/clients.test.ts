@@ -32,7 +32,7 @@ describe('the guide for clients', () => {
   });
 
   it('names only types, codes and settings that there are', () => {
-    const known = read('schema.graphql') + read('README.md');
+    const known = read('schema.graphql') + read('README.md') + read('docs/settings.md');
     const ofClients = ['GraphQLWsLink', 'SignedOut'];
     for (const page of pages) {
       const names = [...read(page).matchAll(/`([A-Z][a-z]+[A-Z]\w*|[A-Z]+_[A-Z_]+)`/g)].map(([, name = '']) => name);

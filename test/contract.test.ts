@@ -1,4 +1,4 @@
-/** The printed schema against the contract: what is there agrees exactly, what is not there yet is listed in contract/missing.txt. */
+/** The printed schema against the contract, which is the schema as it was agreed before it was built (test/contract/): what is there agrees exactly, what is not there yet is listed in test/contract/missing.txt. */
 import { readFileSync } from 'node:fs';
 import {
   astFromValue,

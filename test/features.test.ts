@@ -1,4 +1,4 @@
-/** The feature table of the product: one test for each row, through the public API, with the operations that clients begin with where one fits. */
+/** What the server can do, numbered F1 to F27: a test for each, through the public API, with the operations that clients begin with where one fits. */
 import sharp from 'sharp';
 import { expect, it } from 'vitest';
 import { codeOf, startMailServer } from './kit/mail-server.ts';
@@ -10,7 +10,7 @@ import { fetched, upload } from './kit/upload.ts';
 
 const password = 'correct horse battery';
 const two = (people: Person[]) => people as [Person, Person, Person, Person];
-/** Runs one of the operations of contract/operations.graphql and answers its first field. */
+/** Runs one of the operations of test/contract/operations.graphql and answers its first field. */
 const run = (who: Pick<Person, 'request'>, name: string, variables: Untyped = {}) => read(who, operation(name), variables);
 const online = (who: Person, id: string) =>
   read(who, 'query ($id: ID!) { user(ref: { id: $id }) { presence { state online lastSeenAt } } }', { id }).then(({ presence }) => presence);

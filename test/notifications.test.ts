@@ -1,4 +1,4 @@
-/** F24: what others wrote in one's own chats, as a list, live, and marked as read. */
+/** F24 of test/features.test.ts in full: what others wrote in one's own chats, as a list, live, and marked as read. */
 import { describe, expect, it } from 'vitest';
 import { change, outcome, read, sight } from './kit/outcome.ts';
 import type { Item, Person, Untyped } from './kit/person.ts';

@@ -1,4 +1,4 @@
-/** F24: Web Push to a browser that is closed. The push service is a real one, and reads what it gets with the browser's keys. */
+/** F24 of test/features.test.ts in full: Web Push to a browser that is closed. The push service is a real one, and reads what it gets with the browser's keys. */
 import { describe, expect, it, vi } from 'vitest';
 import { isPublicAddress, post, refusalOf } from '../src/outgoing.ts';
 import { bearer, change, nobody, outcome, read } from './kit/outcome.ts';

@@ -10,54 +10,66 @@ const { version } = JSON.parse(readFileSync(new URL('../../package.json', import
 const schemaVersion = '1.0.0';
 
 const capabilities = {
-  ATTACHMENTS: 'Photos and files in messages.',
-  WEB_PUSH: 'Notifications to a closed browser.',
-  EMAIL: 'Mails leave the server.',
+  ATTACHMENTS: 'Messages may have photos and files.',
+  WEB_PUSH: 'Notifications reach a browser that is closed.',
+  EMAIL: 'The server sends mails through a mail server.',
   SSE: 'Subscriptions over Server-Sent Events.',
   WEBSOCKET: 'Subscriptions over graphql-transport-ws.',
 } as const;
 type Capability = keyof typeof capabilities;
 const CapabilityEnum = builder.enumType('Capability', {
-  description: 'A feature that a server may have or not.',
+  description: 'A feature that a server may or may not have.',
   values: Object.fromEntries(Object.entries(capabilities).map(([name, description]) => [name, { description }])) as Record<Capability, { description: string }>,
 });
 
 const limits: Record<string, { description: string; of: (config: App['config']) => number }> = {
-  maxMessageChars: { description: 'Longest text of a message, in code points.', of: (config) => config.MAX_MESSAGE_CHARS },
-  maxAttachmentBytes: { description: 'Largest file; 0 where there are no attachments.', of: (config) => config.MAX_ATTACHMENT_BYTES },
-  maxAttachmentsPerMessage: { description: 'Most files in one message; 0 where there are no attachments.', of: () => mostAttachments },
-  maxPageSize: { description: 'Most items of a page.', of: () => maxPageSize },
-  eventRetentionSeconds: { description: 'How long a cursor can be resumed from.', of: (config) => config.EVENT_RETENTION_SECONDS },
-  typingRepeatMs: { description: 'Say `setTyping` again after this time while somebody goes on typing.', of: (config) => config.TYPING_REPEAT_SECONDS * 1000 },
-  typingExpiryMs: { description: 'Somebody types for so long when no word of it follows.', of: (config) => config.TYPING_SECONDS * 1000 },
-  presenceRefreshMs: { description: 'Say `reportActivity` again within this time to stay online without a stream.', of: (config) => config.PRESENCE_ACTIVITY_SECONDS * 1000 },
-  presenceGraceMs: { description: 'Who is back within this time was never offline.', of: (config) => config.PRESENCE_GRACE_SECONDS * 1000 },
-  heartbeatMs: { description: 'A silent stream says that it lives after this time.', of: (config) => config.HEARTBEAT_SECONDS * 1000 },
-  maxQueryDepth: { description: 'Deepest selection.', of: (config) => config.MAX_QUERY_DEPTH },
-  maxQueryComplexity: { description: 'Most fields a query may resolve, lists counted with their page size.', of: (config) => config.MAX_QUERY_COMPLEXITY },
+  maxMessageChars: { description: 'The longest text of a message, in code points.', of: (config) => config.MAX_MESSAGE_CHARS },
+  maxAttachmentBytes: { description: 'The largest file that may be uploaded, in bytes; 0 where there are no attachments.', of: (config) => config.MAX_ATTACHMENT_BYTES },
+  maxAttachmentsPerMessage: { description: 'How many files one message may have; 0 where there are no attachments.', of: () => mostAttachments },
+  maxPageSize: { description: 'How many items one page of a list may have.', of: () => maxPageSize },
+  eventRetentionSeconds: {
+    description: 'For how long a stream can be resumed from a cursor, in seconds. An older cursor gives `StreamGap`.',
+    of: (config) => config.EVENT_RETENTION_SECONDS,
+  },
+  typingRepeatMs: { description: 'Call `setTyping` again after this time, in milliseconds, while somebody goes on typing.', of: (config) => config.TYPING_REPEAT_SECONDS * 1000 },
+  typingExpiryMs: { description: 'How long, in milliseconds, somebody is to be shown as typing after the last `setTyping`.', of: (config) => config.TYPING_SECONDS * 1000 },
+  presenceRefreshMs: {
+    description: 'Call `reportActivity` again within this time, in milliseconds, to stay online without a connection.',
+    of: (config) => config.PRESENCE_ACTIVITY_SECONDS * 1000,
+  },
+  presenceGraceMs: {
+    description: 'How long, in milliseconds, somebody still counts as online after the last connection was lost.',
+    of: (config) => config.PRESENCE_GRACE_SECONDS * 1000,
+  },
+  heartbeatMs: { description: 'A stream that has had nothing to send for this long, in milliseconds, sends a `Heartbeat`.', of: (config) => config.HEARTBEAT_SECONDS * 1000 },
+  maxQueryDepth: { description: 'How many levels deep a selection may be.', of: (config) => config.MAX_QUERY_DEPTH },
+  maxQueryComplexity: {
+    description: 'The weight of the heaviest query that is run. A query weighs as many fields as it could answer: what is in a list counts once for each item of its page.',
+    of: (config) => config.MAX_QUERY_COMPLEXITY,
+  },
 };
 
 const ServerLimits = builder.objectRef<App['config']>('ServerLimits').implement({
-  description: 'What the server accepts, and its times.',
+  description: 'What the server accepts, and for how long things last.',
   fields: (t) =>
     Object.fromEntries(Object.entries(limits).map(([name, { description, of }]) => [name, t.int({ description, resolve: (config) => Math.min(of(config), 2 ** 31 - 1) })])),
 });
 
 const ServerInfo = builder.objectRef<App>('ServerInfo').implement({
-  description: 'About the server.',
+  description: 'What a client can find out about the server before it signs in.',
   fields: (t) => ({
-    name: t.string({ description: 'The program.', resolve: () => 'Tertulia' }),
-    version: t.string({ description: 'Of the program.', resolve: () => version }),
+    name: t.string({ description: 'The name of the program.', resolve: () => 'Tertulia' }),
+    version: t.string({ description: 'The version of the program.', resolve: () => version }),
     schemaVersion: t.string({ description: 'Semantic version of this schema; additive changes bump the minor number.', resolve: () => schemaVersion }),
     capabilities: t.field({
       type: [CapabilityEnum],
-      description: 'Feature switches a client can test before it sends a newer operation.',
+      description: 'The features that this server has. A client can test for one before it sends a newer operation.',
       resolve: ({ config }): Capability[] => ['ATTACHMENTS', ...(config.SMTP_URL ? ['EMAIL' as const] : []), 'WEB_PUSH', 'SSE', 'WEBSOCKET'],
     }),
-    limits: t.field({ type: ServerLimits, description: 'What the server accepts, and its times.', resolve: (app) => app.config }),
+    limits: t.field({ type: ServerLimits, description: 'What the server accepts, and for how long things last.', resolve: (app) => app.config }),
     webPushPublicKey: t.string({
       nullable: true,
-      description: 'VAPID key: give it to the browser as `applicationServerKey`. Kept for ever. Null where there is no Web Push.',
+      description: 'The VAPID key, which the browser takes as `applicationServerKey`. It never changes as long as the database is kept. Null where there is no Web Push.',
       resolve: ({ push }) => push.publicKey,
     }),
     time: t.field({ type: 'DateTime', description: "The server's clock.", resolve: (app) => app.clock() }),

@@ -3,7 +3,7 @@ import type { ChatId, MessageId, SessionId, UserId } from '../ids.ts';
 import type { Pair } from '../storage/dialogs.ts';
 import type { MessageRow } from '../storage/rows.ts';
 
-/** What a follower can ask for. Mirrors the contract's EventKind; presence and typing are not in the log. */
+/** What a follower can ask for. Mirrors EventKind in schema.graphql; presence and typing are not in the log. */
 export const eventKinds = ['MESSAGES', 'RECEIPTS', 'CHATS', 'MEMBERS', 'USERS', 'NOTIFICATIONS', 'PRESENCE', 'TYPING'] as const;
 export type EventKind = (typeof eventKinds)[number];
 

@@ -44,7 +44,7 @@ export const builder = new SchemaBuilder<{
     lastArgOptions: { description: 'At most so many from the end, or before `before`; up to 100.' },
     afterArgOptions: { description: 'Behind this cursor.' },
     beforeArgOptions: { description: 'Before this cursor.' },
-    // The contract's look-ups answer null for garbage; graphql/nodes.ts declares them.
+    // The look-ups by id answer null for garbage, as schema.graphql says; api/nodes.ts declares them.
     nodeQueryOptions: false,
     nodesQueryOptions: false,
   },

@@ -1,4 +1,4 @@
-/** Errors at the edge: the result types of the contract, and what the top-level list may say. Nothing but codes, sentences and details leaves the server. */
+/** Errors at the edge: the error types of schema.graphql, and what the top-level list may say. Nothing but codes, sentences and details leaves the server. */
 import { GraphQLError, type GraphQLFormattedError } from 'graphql';
 import type { Config } from '../config.ts';
 import {

@@ -1,4 +1,4 @@
-/** The shape of every mutation of the contract: one input, one result union, errors as data. */
+/** The shape of every mutation in schema.graphql: one input, one result union, errors as data. */
 import type { FieldMap, InputFieldMap, InputShapeFromFields } from '@pothos/core';
 import { AppError, type ErrorCode } from '../errors.ts';
 import type { Viewer } from '../viewer.ts';

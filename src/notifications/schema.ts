@@ -1,4 +1,4 @@
-/** Notifications and push devices as clients see them. Their streams are declared with the other ones, in events/schema.ts. */
+/** Notifications and push devices as clients see them. Their streams are declared with the other ones, in streams/schema.ts. */
 import { Account, loadUser, mustOwn, User } from '../accounts/schema.ts';
 import { loadChat } from '../chats/schema.ts';
 import { AppError, notFound } from '../errors.ts';

@@ -1,5 +1,5 @@
 /**
- * Prepared statements beside Prisma, for the few paths where its cost shows (PERFORMANCE: a look-up is 18 times a prepared one).
+ * Prepared statements beside Prisma, for what every screen asks and what runs in pieces: docs/decisions/prepared-statements.md says what each costs and which to take.
  * One text serves both engines: `?` for parameters, and the pieces below where SQLite and PostgreSQL write a thing differently.
  */
 import type Sqlite from 'better-sqlite3';

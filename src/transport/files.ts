@@ -5,13 +5,13 @@ import { pipeline } from 'node:stream/promises';
 import { create as contentDisposition } from 'content-disposition';
 import type { Config } from '../config.ts';
 import type { ErrorCode } from '../errors.ts';
-import type { UserId } from '../ids.ts';
-import type { AttachmentRow } from '../storage/rows.ts';
 import type { Range } from '../files/blobs.ts';
 import type { Files } from '../files/files.ts';
 import { pictureType } from '../files/images.ts';
 import type { UploadLink } from '../files/links.ts';
 import type { Received, Uploads } from '../files/uploads.ts';
+import type { UserId } from '../ids.ts';
+import type { AttachmentRow } from '../storage/rows.ts';
 
 export type FileRoutes = ReturnType<typeof createFileRoutes>;
 /** One request below `/files/`. `refusal` makes the error that the transport answers with this status. */

@@ -7,13 +7,13 @@ import { type Executor, isStream, type Operation, type Request, type Result } fr
 import type { App } from '../app.ts';
 import type { Config } from '../config.ts';
 import { AppError, type ErrorCode } from '../errors.ts';
-import { createFileRoutes } from './files.ts';
 import { type Client, createContext } from '../graphql/context.ts';
 import { httpStatusOf, toFormattedError } from '../graphql/errors.ts';
 import type { Log } from '../log.ts';
 import { authenticate, clientOf, isKnownOrigin, type Who } from './client.ts';
 import type { Connections } from './connections.ts';
 import type { Cookies } from './cookies.ts';
+import { createFileRoutes } from './files.ts';
 import { graphiqlPage, landingPage, landingPolicy, type Page, resetPage, resetPolicy } from './landing.ts';
 import { onlyItem, sseHeaders, writeStream } from './sse.ts';
 

@@ -46,7 +46,7 @@ export async function sight(who: Asker, document: string, variables: Untyped = {
   return Object.values(data ?? {})[0] === null ? 'null' : 'there';
 }
 
-/** One of the operations of contract/operations.graphql. */
+/** One of the operations of test/contract/operations.graphql. */
 export function operation(name: string): string {
   const found = operations.split(/\n(?=(?:query|mutation|subscription) )/).find((text) => new RegExp(`^\\w+ ${name}\\b`).test(text));
   if (!found) throw new Error(`there is no operation ${name}`);

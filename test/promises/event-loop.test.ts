@@ -1,6 +1,6 @@
 /**
  * P18: no request of one user holds up the others. A process of its own is asked for the heaviest that is legal, while somebody else asks for the
- * smallest thing all the time. The bound is far above what P18 promises, which bench/ and /metrics watch: a test must not judge how fast a machine is.
+ * smallest thing all the time. The bound is far above what P18 aims at, which /metrics watches: a test must not judge how fast a machine is.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';

@@ -154,7 +154,7 @@ function forget(state: State, isGone: (notification: Notification) => boolean): 
   for (const [id, notification] of state.notifications) if (isGone(notification)) state.notifications.delete(id);
 }
 
-/** A state as two of them are compared. The status of each message is worked out of the markers, as RULES.md says. */
+/** A state as two of them are compared. The status of each message is worked out of the markers, as P9 in docs/promises.md says. */
 function shown(state: State, statusOf: (chat: Chat, message: Untyped) => unknown = workedOut) {
   const byKey = <T>(map: Map<string | number, T>): [string | number, T][] => [...map].sort(([a], [b]) => (a < b ? -1 : 1));
   return {

@@ -1,4 +1,4 @@
-/** RULES.md, "Accounts and sessions", and who may ask without a session. */
+/** What schema.graphql says of accounts and sessions, rule by rule, and who may ask without a session. */
 import { describe, expect, it } from 'vitest';
 import { bearer, change, nobody, outcome, read, sight } from '../kit/outcome.ts';
 import { createPerson, type Person, type Untyped } from '../kit/person.ts';

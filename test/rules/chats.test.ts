@@ -1,4 +1,4 @@
-/** RULES.md, "Chats". */
+/** What schema.graphql says of chats, rule by rule. */
 import { describe, expect, it } from 'vitest';
 import { change, outcome, read, sight } from '../kit/outcome.ts';
 import type { Person, Untyped } from '../kit/person.ts';

@@ -1,4 +1,4 @@
-/** RULES.md, "Messages". */
+/** What schema.graphql says of messages, rule by rule. */
 import { describe, expect, it } from 'vitest';
 import { change, operation, outcome, read, sight } from '../kit/outcome.ts';
 import type { Person, Untyped } from '../kit/person.ts';

@@ -1,4 +1,4 @@
-/** RULES.md, "Receipts". */
+/** What schema.graphql and docs/promises.md (P8, P9) say of receipts, rule by rule. */
 import { describe, expect, it, vi } from 'vitest';
 import { type Asker, bearer, change, outcome, read } from '../kit/outcome.ts';
 import { createPerson, type Person, type Untyped } from '../kit/person.ts';
