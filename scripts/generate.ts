@@ -1,4 +1,4 @@
-/** Writes the generated Prisma clients (one for each engine), with ids of their kinds (src/ids.ts), and the Pothos types. Runs after every install; needs no network. */
+/** Writes the generated Prisma clients (one for each engine), with ids of their kinds (src/ids.ts). Runs after every install; needs no network. */
 import { spawnSync } from 'node:child_process';
 import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';

@@ -4,12 +4,11 @@ import { readFileSync } from 'node:fs';
 export type Provider = 'sqlite' | 'postgresql';
 export const modelFile = 'prisma/schema.prisma';
 
-/** The model file as a schema of `provider`. Only one of the two writes the Pothos types: they are the same. */
+/** The model file as a schema of `provider`. */
 export function schemaFor(provider: Provider, model = readFileSync(modelFile, 'utf8')): string {
   if (provider === 'sqlite') return model;
   return model
     .replace('provider = "sqlite"', 'provider = "postgresql"')
     .replace('src/storage/generated/sqlite"', 'src/storage/generated/postgresql"')
-    .replace(/generator pothos \{[^}]*\}\n/, '')
     .replaceAll(/^(\s+\w+\s+DateTime\??)(.*)$/gm, '$1 @db.Timestamptz(3)$2');
 }

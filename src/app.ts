@@ -23,6 +23,7 @@ import { createFiles } from './files/files.ts';
 import { createImages } from './files/images.ts';
 import { createLinks } from './files/links.ts';
 import { createUploads } from './files/uploads.ts';
+import type { Domains } from './graphql/context.ts';
 import type { UserId } from './ids.ts';
 import type { Log } from './log.ts';
 import { createMessageErasure } from './messages/erase.ts';
@@ -124,33 +125,41 @@ export async function createApp(config: Config, log: Log) {
   );
   await mail.start({ 'password-reset': passwordReset.writeReset, 'password-changed': passwordReset.writeChanged });
   const stopUpkeep = startUpkeep({ eventLog, tail, messages, receipts, files, sessions, passwordReset, erasure, notifications, pushDevices, push, logger: log });
-  return {
+  const domains = {
     config,
-    log,
-    metrics,
     clock,
-    db,
+    metrics,
     tail,
     limits,
     accounts,
-    mail,
     passwordReset,
     erasure,
     sessions,
+    isLive: sessions.isLive,
     chats,
     chatLists,
     rooms,
     membership,
     messages,
-    uploads,
-    files,
     receipts,
     inbox,
+    files,
+    uploads,
     presence,
+    followEvents: presence.followEvents,
+    typing,
     notifications,
     pushDevices,
+    webPushPublicKey: push.publicKey,
+  } satisfies Domains;
+  return {
+    ...domains,
+    /** What resolvers can reach. */
+    domains,
+    log,
+    db,
+    mail,
     push,
-    typing,
     /** A stop has begun: what only waits for its turn is refused now. */
     hurry: decoding.close,
     close,

@@ -7,8 +7,17 @@ import { pageComplexity, pageRequest, toConnection } from '../graphql/pages.ts';
 import { noUser, numberOf, toGlobalId, type UserId } from '../ids.ts';
 import type { UserRow } from '../storage/rows.ts';
 import type { Viewer } from '../viewer.ts';
-import type { UserRef } from './accounts.ts';
-import type { ErasureMode } from './erasure.ts';
+import type { Accounts, UserRef } from './accounts.ts';
+import type { Erasure, ErasureMode } from './erasure.ts';
+import type { PasswordReset } from './password-reset.ts';
+
+declare module '../graphql/context.ts' {
+  interface Domains {
+    accounts: Accounts;
+    erasure: Erasure;
+    passwordReset: PasswordReset;
+  }
+}
 
 export const User = builder.objectRef<UserRow>('User');
 /** The private half of the same row. */

@@ -1,7 +1,8 @@
 /** What a client can find out about the server before it signs in: version, features, limits. */
 import { readFileSync } from 'node:fs';
-import type { App } from '../app.ts';
+import type { Config } from '../config.ts';
 import { builder } from '../graphql/builder.ts';
+import type { Domains } from '../graphql/context.ts';
 import { maxPageSize } from '../graphql/pages.ts';
 import { mostAttachments } from '../messages/messages.ts';
 
@@ -22,7 +23,7 @@ const CapabilityEnum = builder.enumType('Capability', {
   values: Object.fromEntries(Object.entries(capabilities).map(([name, description]) => [name, { description }])) as Record<Capability, { description: string }>,
 });
 
-const limits: Record<string, { description: string; of: (config: App['config']) => number }> = {
+const limits: Record<string, { description: string; of: (config: Config) => number }> = {
   maxMessageChars: { description: 'The longest text of a message, in code points.', of: (config) => config.MAX_MESSAGE_CHARS },
   maxAttachmentBytes: { description: 'The largest file that may be uploaded, in bytes; 0 where there are no attachments.', of: (config) => config.MAX_ATTACHMENT_BYTES },
   maxAttachmentsPerMessage: { description: 'How many files one message may have; 0 where there are no attachments.', of: () => mostAttachments },
@@ -49,13 +50,13 @@ const limits: Record<string, { description: string; of: (config: App['config']) 
   },
 };
 
-const ServerLimits = builder.objectRef<App['config']>('ServerLimits').implement({
+const ServerLimits = builder.objectRef<Config>('ServerLimits').implement({
   description: 'What the server accepts, and for how long things last.',
   fields: (t) =>
     Object.fromEntries(Object.entries(limits).map(([name, { description, of }]) => [name, t.int({ description, resolve: (config) => Math.min(of(config), 2 ** 31 - 1) })])),
 });
 
-const ServerInfo = builder.objectRef<App>('ServerInfo').implement({
+const ServerInfo = builder.objectRef<{ app: Domains }>('ServerInfo').implement({
   description: 'What a client can find out about the server before it signs in.',
   fields: (t) => ({
     name: t.string({ description: 'The name of the program.', resolve: () => 'Tertulia' }),
@@ -64,16 +65,16 @@ const ServerInfo = builder.objectRef<App>('ServerInfo').implement({
     capabilities: t.field({
       type: [CapabilityEnum],
       description: 'The features that this server has. A client can test for one before it sends a newer operation.',
-      resolve: ({ config }): Capability[] => ['ATTACHMENTS', ...(config.SMTP_URL ? ['EMAIL' as const] : []), 'WEB_PUSH', 'SSE', 'WEBSOCKET'],
+      resolve: ({ app: { config } }): Capability[] => ['ATTACHMENTS', ...(config.SMTP_URL ? ['EMAIL' as const] : []), 'WEB_PUSH', 'SSE', 'WEBSOCKET'],
     }),
-    limits: t.field({ type: ServerLimits, description: 'What the server accepts, and for how long things last.', resolve: (app) => app.config }),
+    limits: t.field({ type: ServerLimits, description: 'What the server accepts, and for how long things last.', resolve: ({ app }) => app.config }),
     webPushPublicKey: t.string({
       nullable: true,
       description: 'The VAPID key, which the browser takes as `applicationServerKey`. It never changes as long as the database is kept. Null where there is no Web Push.',
-      resolve: ({ push }) => push.publicKey,
+      resolve: ({ app }) => app.webPushPublicKey,
     }),
-    time: t.field({ type: 'DateTime', description: "The server's clock.", resolve: (app) => app.clock() }),
+    time: t.field({ type: 'DateTime', description: "The server's clock.", resolve: ({ app }) => app.clock() }),
   }),
 });
 
-builder.queryField('serverInfo', (t) => t.field({ type: ServerInfo, description: 'Version, features and limits of the server.', resolve: (_root, _args, context) => context.app }));
+builder.queryField('serverInfo', (t) => t.field({ type: ServerInfo, description: 'Version, features and limits of the server.', resolve: (_root, _args, { app }) => ({ app }) }));

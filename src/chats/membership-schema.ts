@@ -6,7 +6,14 @@ import { toErrorData, UserError } from '../graphql/errors.ts';
 import { mutation } from '../graphql/mutation.ts';
 import { numberOf, toGlobalId, type UserId } from '../ids.ts';
 import type { UserRow } from '../storage/rows.ts';
+import type { Membership } from './membership.ts';
 import { Member, MemberRole, mustBeRoomId, parseChatRef, Room, RoomRefInput, toRoomRef } from './schema.ts';
+
+declare module '../graphql/context.ts' {
+  interface Domains {
+    membership: Membership;
+  }
+}
 
 mutation('joinChat', {
   description: 'Makes the caller a member of a room. What was written before counts as read.',

@@ -2,7 +2,14 @@
 import { parseUserRef, UserRefInput } from '../accounts/schema.ts';
 import { mutation } from '../graphql/mutation.ts';
 import { type AttachmentId, noAttachment, numberOf, toGlobalId } from '../ids.ts';
+import type { Rooms } from './rooms.ts';
 import { mustBeRoomId, PostPolicy, Room, RoomVisibility } from './schema.ts';
+
+declare module '../graphql/context.ts' {
+  interface Domains {
+    rooms: Rooms;
+  }
+}
 
 mutation('createRoom', {
   description: 'Makes a room; the caller becomes its owner.',

@@ -8,8 +8,16 @@ import { type ChatId, keysOf, numberOf, placeKey, placeOf, toGlobalId, type User
 import type { Page } from '../storage/page.ts';
 import type { ChatRow, MemberRow, UserRow } from '../storage/rows.ts';
 import type { Role } from './access.ts';
+import type { Chats } from './chats.ts';
 import { type AnyMember, type ChatRef, type ChatStanding, type MemberRef, type Place, peerOf, type RoomRef, standingInVirtual } from './chats.ts';
-import type { MemberFilter } from './lists.ts';
+import type { ChatLists, MemberFilter } from './lists.ts';
+
+declare module '../graphql/context.ts' {
+  interface Domains {
+    chats: Chats;
+    chatLists: ChatLists;
+  }
+}
 
 // ---------------------------------------------------------------- ids and loaders
 
@@ -130,7 +138,7 @@ export const mustBeRoomId = (id: string): ChatId => {
 
 // ---------------------------------------------------------------- types
 
-export const Member = builder.prismaObject('Member', {
+export const Member = builder.objectRef<AnyMember>('Member').implement({
   interfaces: [Node],
   description: 'A user in a chat.',
   fields: (t) => ({
@@ -174,8 +182,7 @@ async function mustLoadUser(context: Context, userId: UserId): Promise<UserRow> 
 // Declared by each type: what it would inherit from Node resolves nothing.
 const chatId = { description: 'A dialog’s id is known before its first message and stays the same.', resolve: toChatId };
 
-export const Chat = builder.prismaInterface('Chat', {
-  name: 'Chat',
+export const Chat = builder.interfaceRef<ChatRow>('Chat').implement({
   interfaces: [Node],
   description: 'A conversation: a dialog between two users, or a room.',
   resolveType: (chat) => (chat.kind === 'ROOM' ? 'Room' : 'Dialog'),
@@ -221,8 +228,7 @@ async function loadMembers(context: Context, chat: ChatRow, { role, online, ...a
   }).load(chat.id);
 }
 
-export const Dialog = builder.prismaObject('Chat', {
-  variant: 'Dialog',
+export const Dialog = builder.objectRef<ChatRow>('Dialog').implement({
   interfaces: [Chat, Node],
   description: 'The conversation of two users, or of one with itself.',
   fields: (t) => ({
@@ -235,8 +241,7 @@ export const Dialog = builder.prismaObject('Chat', {
 /** The one of a dialog's people who is not the viewer. */
 const loadPeer = (context: Context, chat: Pick<ChatRow, 'lowUserId' | 'highUserId'>): Promise<UserRow> => mustLoadUser(context, peerOf(chat, mustBeSignedIn(context).userId));
 
-export const Room = builder.prismaObject('Chat', {
-  variant: 'Room',
+export const Room = builder.objectRef<ChatRow>('Room').implement({
   interfaces: [Chat, Node],
   description: 'A chat of many members, with settings of its own.',
   fields: (t) => ({

@@ -3,14 +3,9 @@ import type { ChatId, SessionId, UserId } from '../ids.ts';
 import { addTo, dropFrom, type MultiMap } from '../multimap.ts';
 import type { Database } from '../storage/database.ts';
 import { audienceOf, type LogEvent } from './event.ts';
-import type { Stream } from './stream.ts';
+import type { Joined, Person, Stream } from './stream.ts';
 
 export type Audience = ReturnType<typeof createAudience>;
-/** Since when somebody is in a chat: the newest message then, or the event that told of joining. */
-type Joined = { seq: number } | { number: number };
-/** Somebody with streams. `missed`: what happened while the chats were being read. */
-export type Person = { userId: UserId; chats: Map<ChatId, Joined>; streams: Set<Stream>; loading: Promise<void> | null; missed: LogEvent[] };
-
 export function createAudience({ db, lost }: { db: Database; lost: (stream: Stream) => void }) {
   const people = new Map<UserId, Person>();
   const byChat: MultiMap<ChatId, Person> = new Map();

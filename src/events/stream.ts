@@ -1,7 +1,6 @@
 /** One stream: what it is asked for, what it hands out, and what is kept of it meanwhile. */
 import type { ChatId, MessageId, SessionId, UserId } from '../ids.ts';
 import type { Pair } from '../storage/dialogs.ts';
-import type { Person } from './audience.ts';
 import { audienceOf, type EndReason, type EventKind, type EventOf, type LogEvent } from './event.ts';
 import { announces } from './newest.ts';
 
@@ -34,6 +33,11 @@ export type FollowOptions = {
   /** Ends the stream; its reason is the EndReason. */
   signal?: AbortSignal | undefined;
 };
+
+/** Since when somebody is in a chat: the newest message then, or the event that told of joining. */
+export type Joined = { seq: number } | { number: number };
+/** Somebody with streams. `missed`: what happened while the chats were being read. */
+export type Person = { userId: UserId; chats: Map<ChatId, Joined>; streams: Set<Stream>; loading: Promise<void> | null; missed: LogEvent[] };
 
 /** An iterator whose `return()` answers at once, also while a `next()` is waiting. */
 export type Follower = AsyncIterableIterator<FollowItem> & {

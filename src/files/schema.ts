@@ -9,7 +9,16 @@ import { mutation } from '../graphql/mutation.ts';
 import { type AttachmentId, type MessageId, numberOf, toGlobalId } from '../ids.ts';
 import { Message } from '../messages/schema.ts';
 import type { AttachmentRow, ChatRow } from '../storage/rows.ts';
+import type { Files } from './files.ts';
 import { pictureSizeFor, pictureSizes } from './images.ts';
+import type { Uploads } from './uploads.ts';
+
+declare module '../graphql/context.ts' {
+  interface Domains {
+    files: Files;
+    uploads: Uploads;
+  }
+}
 
 type Wanted = { width: number | null; height: number | null };
 

@@ -1,8 +1,11 @@
 /** What a resolver is given: who asks, the domains, and loaders that live as long as one request or one delivered event. */
 import DataLoader from 'dataloader';
-import type { App } from '../app.ts';
+import type { Config } from '../config.ts';
 import { AppError, type ErrorCode } from '../errors.ts';
 import type { LogEvent } from '../events/event.ts';
+import type { Tail } from '../events/tail.ts';
+import type { UserId } from '../ids.ts';
+import type { Metrics } from '../metrics.ts';
 import type { Viewer } from '../viewer.ts';
 
 /** Of the connection a request came on. */
@@ -28,8 +31,22 @@ export type Client = {
   signal?: AbortSignal | undefined;
 };
 
+/**
+ * What a resolver can reach. Each domain's `schema.ts` adds what it asks (`declare module`), and app.ts hands it in: no database, and nothing of a domain
+ * that stands above.
+ */
+export interface Domains {
+  config: Config;
+  clock: () => Date;
+  metrics: Metrics;
+  tail: Tail;
+  limits: { take(what: 'REQUESTS', who: UserId | { address: string }): Promise<void> };
+  /** Whether the viewer's session has not ended since. */
+  isLive(viewer: Viewer): Promise<boolean>;
+}
+
 export type Context = {
-  app: App;
+  app: Domains;
   client: Client;
   /** Who asks. In the answer of a mutation that signs somebody in, that account. */
   viewer: Viewer | null;
@@ -44,7 +61,7 @@ export type Context = {
   sharedLoaders: Map<string, unknown>;
 };
 
-export function createContext(app: App, client: Client, who: { viewer: Viewer | null; refusal?: Context['refusal'] }): Context {
+export function createContext(app: Domains, client: Client, who: { viewer: Viewer | null; refusal?: Context['refusal'] }): Context {
   return {
     app,
     client,

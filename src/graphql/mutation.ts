@@ -82,6 +82,6 @@ export function mutation<Fields extends InputFieldMap, Payload extends object, A
 async function mustStillBeSignedIn(context: Context, refused?: (context: Context) => void): Promise<Viewer> {
   if (!context.viewer) refused?.(context);
   const viewer = mustBeSignedIn(context);
-  if (!(await context.app.sessions.isLive(viewer))) throw new AppError('TOKEN_INVALID');
+  if (!(await context.app.isLive(viewer))) throw new AppError('TOKEN_INVALID');
   return viewer;
 }

@@ -11,8 +11,18 @@ import { mutation } from '../graphql/mutation.ts';
 import { type PageArgs, pageComplexity, pageRequest, toConnection } from '../graphql/pages.ts';
 import { type AttachmentId, type ChatId, type MessageId, numberOf, toGlobalId, type UserId } from '../ids.ts';
 import type { ChatRow, MemberRow, MessageRow } from '../storage/rows.ts';
-import type { Anchor, MessageTarget } from './messages.ts';
+import type { Inbox } from './inbox.ts';
+import type { Anchor, Messages, MessageTarget } from './messages.ts';
+import type { Receipts } from './receipts.ts';
 import { type Laggards, statusOf } from './receipts.ts';
+
+declare module '../graphql/context.ts' {
+  interface Domains {
+    messages: Messages;
+    receipts: Receipts;
+    inbox: Inbox;
+  }
+}
 
 export const MessageStatus = builder.enumType('MessageStatus', {
   description: 'How far a message has come.',

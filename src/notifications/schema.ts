@@ -1,7 +1,8 @@
-/** Notifications and push devices as clients see them. Their streams are declared with the other ones, in streams/schema.ts. */
+/** Notifications and push devices as clients see them, and what the streams hand out of them. */
 import { Account, loadUser, mustOwn, User } from '../accounts/schema.ts';
 import { loadChat } from '../chats/schema.ts';
 import { AppError, notFound } from '../errors.ts';
+import type { EventKind, EventOf } from '../events/event.ts';
 import { builder, Node } from '../graphql/builder.ts';
 import { type Context, loader, mustBeSignedIn } from '../graphql/context.ts';
 import { mutation } from '../graphql/mutation.ts';
@@ -9,9 +10,22 @@ import { maxPageSize, pageComplexity, pageRequest, toConnection } from '../graph
 import { type MessageId, numberOf, toGlobalId } from '../ids.ts';
 import { Message } from '../messages/schema.ts';
 import type { ChatRow, PushDeviceRow } from '../storage/rows.ts';
+import { CaughtUp, Heartbeat, NotificationAdded, NotificationsRead, SessionEnded, StreamGap, type StreamItem } from '../streams/items-schema.ts';
+import { after, deliver, followOptions, itemUnion } from '../streams/schema.ts';
 import type { Viewer } from '../viewer.ts';
+import type { Notifications } from './notifications.ts';
 import { type NotificationRow, type Selection, summaryOf } from './notifications.ts';
+import type { PushDevices } from './push-devices.ts';
 import { mostDevices } from './push-devices.ts';
+
+declare module '../graphql/context.ts' {
+  interface Domains {
+    notifications: Notifications;
+    pushDevices: PushDevices;
+    /** VAPID key of the server; null where there is no Web Push. */
+    webPushPublicKey: string | null;
+  }
+}
 
 const NotificationKind = builder.enumType('NotificationKind', {
   description: 'What a notification is about.',
@@ -147,6 +161,42 @@ Reading a chat (\`markRead\`) clears its notifications by itself; that is told b
     unreadCount: t.int({ description: 'How many are still unread.', resolve: ({ userId }, _args, context) => context.app.notifications.unreadCount(userId) }),
   }),
 });
+
+// ---------------------------------------------------------------- streams
+
+builder.objectField(NotificationAdded, 'notification', (t) => t.field({ type: Notification, description: 'The notification.', resolve: ({ notification }) => notification }));
+builder.objectFields(NotificationsRead, (t) => ({
+  notificationIds: t.idList({
+    nullable: true,
+    description: 'Null: all there were, and nothing is unread now. Of many that were marked at once, with others still unread: the newest 200.',
+    resolve: async ({ event }, _args, context) => (await loadRead(context, event)).ids?.map((id) => toGlobalId('Notification', id)) ?? null,
+  }),
+  notificationsUnread: t.int({ description: 'How many are unread now.', resolve: async ({ event }, _args, context) => (await loadRead(context, event)).unread }),
+}));
+/** What an event of one person says now, once for both its fields. */
+function loadRead(context: Context, event: EventOf<'notifications-read'>): ReturnType<Notifications['toldAsRead']> {
+  const key = `readNotifications ${event.number}`;
+  const known = context.loaders.get(key) as ReturnType<typeof loadRead> | undefined;
+  const told = known ?? context.app.notifications.toldAsRead(event);
+  context.loaders.set(key, told);
+  return told;
+}
+
+const NotificationItem = itemUnion('NotificationItem', 'What `notificationAdded` hands out.', [NotificationAdded, CaughtUp, StreamGap, Heartbeat, SessionEnded]);
+const carried = new Set<StreamItem['type']>(['NotificationAdded', 'CaughtUp', 'StreamGap', 'Heartbeat', 'SessionEnded']);
+
+builder.subscriptionField('notificationAdded', (t) =>
+  t.field({
+    type: NotificationItem,
+    description: 'New notifications of the caller: what `events` carries of them, without the changes of those there are.',
+    args: { after: t.arg(after) },
+    subscribe: async (_root, args, context) => {
+      const options = followOptions(context, { after: args.after, kinds: new Set<EventKind>(['NOTIFICATIONS']) });
+      return (await deliver(context, context.app.tail.follow(options), carried)) as never;
+    },
+    resolve: (item) => item as never,
+  }),
+);
 
 // ---------------------------------------------------------------- push devices
 

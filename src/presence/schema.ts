@@ -11,7 +11,16 @@ import { type ChatId, numberOf } from '../ids.ts';
 import type { Pair } from '../storage/dialogs.ts';
 import { CaughtUp, Heartbeat, PresenceChanged, SessionEnded, TypingChanged } from '../streams/items-schema.ts';
 import { deliver, followOptions, itemUnion, onlyChat } from '../streams/schema.ts';
+import type { Presence } from './presence.ts';
 import { largestScope, type PresenceOf, type Scope } from './presence.ts';
+import type { Typing } from './typing.ts';
+
+declare module '../graphql/context.ts' {
+  interface Domains {
+    presence: Presence;
+    typing: Typing;
+  }
+}
 
 const PresenceState = builder.enumType('PresenceState', {
   description: 'Whether somebody is there.',
@@ -22,7 +31,7 @@ const PresenceState = builder.enumType('PresenceState', {
   },
 });
 
-const Presence = builder.objectRef<PresenceOf>('Presence').implement({
+const PresenceType = builder.objectRef<PresenceOf>('Presence').implement({
   description: 'Whether somebody is online, and when they last were.',
   fields: (t) => ({
     state: t.field({ type: PresenceState, description: 'Online, offline or not known.', resolve: ({ online }) => (online ? 'ONLINE' : 'OFFLINE') }),
@@ -32,7 +41,7 @@ const Presence = builder.objectRef<PresenceOf>('Presence').implement({
 });
 
 builder.objectField(User, 'presence', (t) =>
-  t.field({ type: Presence, description: 'Whether the person is online.', resolve: (user, _args, context) => context.app.presence.stateOf(user) }),
+  t.field({ type: PresenceType, description: 'Whether the person is online.', resolve: (user, _args, context) => context.app.presence.stateOf(user) }),
 );
 
 builder.objectField(Room, 'onlineCount', (t) =>
@@ -109,7 +118,7 @@ mutation('reportActivity', {
   resolve: async (viewer, _input, context) => ({ refreshAfterMs: context.app.presence.reportActivity(viewer.userId), userId: viewer.userId }),
   payload: (t) => ({
     presence: t.field({
-      type: Presence,
+      type: PresenceType,
       description: "The caller's presence now.",
       resolve: async ({ userId }, _args, context) => {
         const user = await loadUser(context, userId);

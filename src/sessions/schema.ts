@@ -7,7 +7,13 @@ import { TokenFailureEnum } from '../graphql/errors.ts';
 import { mutation } from '../graphql/mutation.ts';
 import { numberOf, type SessionId, toGlobalId } from '../ids.ts';
 import type { SessionRow } from '../storage/rows.ts';
-import type { SessionGrant as Grant, TokenInfo as Info, Issued, DeviceKind as Kind } from './sessions.ts';
+import type { SessionGrant as Grant, TokenInfo as Info, Issued, DeviceKind as Kind, Sessions } from './sessions.ts';
+
+declare module '../graphql/context.ts' {
+  interface Domains {
+    sessions: Sessions;
+  }
+}
 
 const DeviceKind = builder.enumType('DeviceKind', {
   description: 'What kind of device or program a session is on, as its client said.',

@@ -7,8 +7,8 @@ import type { Config } from '../config.ts';
 import { AppError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { causes, conflicts, isUnavailable } from './failures.ts';
-import type { Prisma, PrismaClient } from './generated/sqlite/client.ts';
-import { type Engine, prismaSql, type Sql } from './sql.ts';
+import type { Prisma } from './generated/sqlite/client.ts';
+import { prismaSql, type Sql } from './sql.ts';
 
 const busyTries = 10;
 const busyPauseMs = 100;
@@ -16,21 +16,6 @@ const longestPauseMs = 250;
 
 export type Tx = Prisma.TransactionClient;
 export type Database = Awaited<ReturnType<typeof openDatabase>>;
-
-/** What an engine gives. */
-export type Connections = {
-  engine: Engine;
-  read: PrismaClient;
-  write: PrismaClient;
-  sql: Sql;
-  /** Runs `job` on one connection between BEGIN and COMMIT, and rolls back when it throws. */
-  sqlTransaction<T>(job: (sql: Sql) => Promise<T>): Promise<T>;
-  /** Empties the journal, and clears a piece of the file from this page on. Gives the page to go on with, null at the end, 'busy' when another process is in the way. */
-  clearRemnants(from: number): Promise<number | null | 'busy'>;
-  /** Resolves when what was cleared is cleared on the disk. */
-  syncRemnants(): Promise<void>;
-  close(): Promise<void>;
-};
 
 /**
  * Opens (and, when the place is empty, makes) the database and applies missing migrations.

@@ -8,7 +8,7 @@ import { PrismaBetterSqlite3 } from '@prisma/adapter-better-sqlite3';
 import Sqlite from 'better-sqlite3';
 import type { Config } from '../config.ts';
 import type { Log } from '../log.ts';
-import type { Connections } from './database.ts';
+import type { Connections } from './connections.ts';
 import { causes } from './failures.ts';
 import { PrismaClient } from './generated/sqlite/client.ts';
 import { DatabaseError, headStatement, type MigrationTarget, migrate } from './migrate.ts';

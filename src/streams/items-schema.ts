@@ -7,7 +7,6 @@ import { builder } from '../graphql/builder.ts';
 import { type Context, sharedLoader } from '../graphql/context.ts';
 import { type ChatId, type MessageId, toGlobalId } from '../ids.ts';
 import { Message, MessageStatus } from '../messages/schema.ts';
-import { Notification } from '../notifications/schema.ts';
 import type { ChatRow, MemberRow, MessageRow, UserRow } from '../storage/rows.ts';
 
 type Durable = { cursor: string; at: Date; replayed: boolean };
@@ -204,29 +203,13 @@ const AccountChanged = durable('AccountChanged', "Something under the caller's o
   me: t.field({ type: User, description: 'The caller, as it is now.', resolve: (item) => item.me as never }),
 }));
 
-export const NotificationAdded = durable('NotificationAdded', 'Somebody else wrote in a chat of the caller. It comes right behind the `MessageAdded` of its message.', (t) => ({
-  notification: t.field({ type: Notification, description: 'The notification.', resolve: (item) => item.notification as never }),
-}));
-const NotificationsRead = durable(
+// What these two carry, notifications/schema.ts adds.
+export const NotificationAdded = durable('NotificationAdded', 'Somebody else wrote in a chat of the caller. It comes right behind the `MessageAdded` of its message.', () => ({}));
+export const NotificationsRead = durable(
   'NotificationsRead',
   'Notifications were marked as read, here or on another device. Reading a chat is told by `MyChatChanged` instead: it clears what lies up to `my.readSeq`.',
-  (t) => ({
-    notificationIds: t.idList({
-      nullable: true,
-      description: 'Null: all there were, and nothing is unread now. Of many that were marked at once, with others still unread: the newest 200.',
-      resolve: async ({ event }, _args, context) => (await loadRead(context, event)).ids?.map((id) => toGlobalId('Notification', id)) ?? null,
-    }),
-    notificationsUnread: t.int({ description: 'How many are unread now.', resolve: async ({ event }, _args, context) => (await loadRead(context, event)).unread }),
-  }),
+  () => ({}),
 );
-/** What an event of one person says now, once for both its fields. */
-function loadRead(context: Context, event: EventOf<'notifications-read'>): ReturnType<Context['app']['notifications']['toldAsRead']> {
-  const key = `readNotifications ${event.number}`;
-  const known = context.loaders.get(key) as ReturnType<typeof loadRead> | undefined;
-  const told = known ?? context.app.notifications.toldAsRead(event);
-  context.loaders.set(key, told);
-  return told;
-}
 
 export const PresenceChanged = builder.objectRef<ItemOf<'PresenceChanged'>>('PresenceChanged').implement({
   description: 'Ephemeral: no cursor, never replayed.',

@@ -14,7 +14,6 @@ import {
   Heartbeat,
   MessageAdded,
   MessageStatusChanged,
-  NotificationAdded,
   PresenceChanged,
   SessionEnded,
   StreamGap,
@@ -22,6 +21,13 @@ import {
   TypingChanged,
   toItem,
 } from './items-schema.ts';
+
+declare module '../graphql/context.ts' {
+  interface Domains {
+    /** Follows the log and what is live only: presence and typing. */
+    followEvents: (options: FollowOptions) => Promise<Follower>;
+  }
+}
 
 // ---------------------------------------------------------------- what each stream carries
 
@@ -31,7 +37,6 @@ export const itemUnion = <const Types extends readonly unknown[]>(name: string, 
 
 const NewMessagesItem = itemUnion('NewMessagesItem', 'What `newMessages` hands out.', [MessageAdded, CaughtUp, StreamGap, Heartbeat, SessionEnded]);
 const MessageStatusItem = itemUnion('MessageStatusItem', 'What `messageStatus` hands out.', [MessageStatusChanged, CaughtUp, StreamGap, Heartbeat, SessionEnded]);
-const NotificationItem = itemUnion('NotificationItem', 'What `notificationAdded` hands out.', [NotificationAdded, CaughtUp, StreamGap, Heartbeat, SessionEnded]);
 const StreamItemUnion = itemUnion('StreamItem', 'What `events` hands out. New kinds may be added: ignore a `__typename` you do not know.', [
   ...durableTypes,
   PresenceChanged,
@@ -46,7 +51,6 @@ const StreamItemUnion = itemUnion('StreamItem', 'What `events` hands out. New ki
 const carriedBy = {
   newMessages: new Set<StreamItem['type']>(['MessageAdded', 'CaughtUp', 'StreamGap', 'Heartbeat', 'SessionEnded']),
   messageStatus: new Set<StreamItem['type']>(['MessageStatusChanged', 'CaughtUp', 'StreamGap', 'Heartbeat', 'SessionEnded']),
-  notificationAdded: new Set<StreamItem['type']>(['NotificationAdded', 'CaughtUp', 'StreamGap', 'Heartbeat', 'SessionEnded']),
 };
 
 // ---------------------------------------------------------------- what narrows a stream
@@ -134,7 +138,7 @@ export async function onlyChat(context: Context, id: string | null | undefined, 
   return { chats: [followed], only: true };
 }
 
-const after = {
+export const after = {
   type: 'EventCursor' as const,
   description: 'Continue behind this position: first what was missed, then one CaughtUp, then live. Without it the stream starts live.',
 };
@@ -145,8 +149,7 @@ builder.subscriptionFields((t) => ({
     description: `One stream for a whole app session: everything and every change the caller may see, in one order,
 resumable. Durable events are replayed after \`after\`; presence and typing are live only.`,
     args: { after: t.arg(after), filter: t.arg({ type: EventFilterInput, description: 'Only some of it.' }) },
-    subscribe: async (_root, args, context) =>
-      (await deliver(context, context.app.presence.followEvents(followOptions(context, { after: args.after, ...narrowed(args.filter) })))) as never,
+    subscribe: async (_root, args, context) => (await deliver(context, context.app.followEvents(followOptions(context, { after: args.after, ...narrowed(args.filter) })))) as never,
     resolve: (item) => item as never,
   }),
   newMessages: t.field({
@@ -168,16 +171,6 @@ twice; over reconnects \`after\` continues exactly behind the last cursor you ha
     subscribe: async (_root, args, context) => {
       const options = { after: args.after, ...(await onlyChat(context, args.chatId, 'members')), kinds: new Set<EventKind>(['RECEIPTS']) };
       return (await deliver(context, context.app.tail.follow(followOptions(context, options)), carriedBy.messageStatus)) as never;
-    },
-    resolve: (item) => item as never,
-  }),
-  notificationAdded: t.field({
-    type: NotificationItem,
-    description: 'New notifications of the caller: what `events` carries of them, without the changes of those there are.',
-    args: { after: t.arg(after) },
-    subscribe: async (_root, args, context) => {
-      const options = followOptions(context, { after: args.after, kinds: new Set<EventKind>(['NOTIFICATIONS']) });
-      return (await deliver(context, context.app.tail.follow(options), carriedBy.notificationAdded)) as never;
     },
     resolve: (item) => item as never,
   }),

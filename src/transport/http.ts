@@ -177,7 +177,7 @@ export function createHttp({
 
     const started = performance.now();
     await connections.track(async () => {
-      const result = await executor.run(operation, createContext(app, { ...client, cookies: cookies.jar(request, response, given) }, who));
+      const result = await executor.run(operation, createContext(app.domains, { ...client, cookies: cookies.jar(request, response, given) }, who));
       sendResult(exchange, form, result);
       tell(client, who, operation, started, outcomeOf(result));
     });
@@ -196,7 +196,7 @@ export function createHttp({
     const cleanUp = viewer ? [connections.onSessionEnd(viewer.sessionId, (reason) => controller.abort(reason)), release] : [];
     streams.add(controller);
     try {
-      const items = await executor.subscribe(operation, createContext(app, { ...client, signal: controller.signal }, who));
+      const items = await executor.subscribe(operation, createContext(app.domains, { ...client, signal: controller.signal }, who));
       if (!isStream(items)) {
         tell(client, who, operation, started, outcomeOf(items));
         return sendResult(exchange, 'text/event-stream', items);

@@ -257,7 +257,7 @@ export function createSockets({
         document: operation.document,
         operationName: operation.name,
         rootValue: undefined,
-        contextValue: createContext(app, client, who),
+        contextValue: createContext(app.domains, client, who),
         state,
         id,
         operation,
