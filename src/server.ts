@@ -2,7 +2,7 @@
 import { createServer, type Server as HttpServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createExecutor } from './api/execute.ts';
+import { type AnyPlugin, createPipeline } from './api/pipeline.ts';
 import { schema } from './api/schema.ts';
 import { createApp } from './app.ts';
 import { type Config, shownHost } from './config.ts';
@@ -18,16 +18,16 @@ const flushMs = 1_000;
 export type Server = Awaited<ReturnType<typeof startServer>>;
 
 /**
- * Starts listening. Fails with DatabaseError, or with the system's error when the address cannot be had; nothing stays open then.
+ * Starts listening. `plugins` are Yoga's and Envelop's: their hooks see every operation, over HTTP, as Server-Sent Events and over sockets. Fails with DatabaseError, or with the system's error when the address cannot be had; nothing stays open then.
  * `stop()` answers what is running (for SHUTDOWN_SECONDS at most), ends streams and sockets, and closes the database. It may be called again.
  */
-export async function startServer(config: Config, log: Log = createLog(config)) {
+export async function startServer(config: Config, { plugins = [], log = createLog(config) }: { plugins?: readonly AnyPlugin[]; log?: Log } = {}) {
   const app = await createApp(config, log);
   const connections = createConnections({ tail: app.tail, maxPerAccount: config.MAX_SOCKETS_PER_ACCOUNT });
-  const executor = createExecutor({ schema, config, log });
+  const pipeline = createPipeline({ app, schema, config, log, plugins, track: connections.track });
   const cookies = createCookies({ config });
-  const sockets = createSockets({ app, executor, connections, cookies, config, log });
-  const http = createHttp({ app, executor, connections, cookies, sockets, config, log });
+  const sockets = createSockets({ app, pipeline, connections, cookies, config, log });
+  const http = createHttp({ app, pipeline, connections, cookies, sockets, config, log });
   const listener = createServer(
     { headersTimeout: 15_000, requestTimeout: 60_000 + 2 * config.UPLOAD_SECONDS * 1000, keepAliveTimeout: 65_000, noDelay: true },
     (request, response) => {

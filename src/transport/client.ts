@@ -1,13 +1,10 @@
 /** What a connection tells about who is at its other end: address, origin, credentials, request id. */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import type { Who } from '../api/pipeline.ts';
 import type { App } from '../app.ts';
 import type { Config } from '../config.ts';
-import type { Client, Context } from '../graphql/context.ts';
-import type { Viewer } from '../viewer.ts';
-
-/** Who asks, or why there is nobody. */
-export type Who = { viewer: Viewer | null; refusal?: Context['refusal'] };
+import type { Client } from '../graphql/context.ts';
 
 /** The socket's address; behind a trusted proxy, the last one it added to `X-Forwarded-For`. */
 export function clientOf(request: IncomingMessage, config: Pick<Config, 'TRUST_PROXY' | 'PUBLIC_URL'>): Client {
