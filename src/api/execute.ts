@@ -6,6 +6,7 @@ import { type Context, type Delivery, freshContext } from '../graphql/context.ts
 import type { UserId } from '../ids.ts';
 import { isDatabaseAway } from '../storage/failures.ts';
 import { createQueues } from '../turns.ts';
+import { bounded } from './answer-size.ts';
 import { maxErrors } from './documents.ts';
 import { isStream, type Operation, type Result, type ResultStream } from './operation.ts';
 import { createSharing } from './share.ts';
@@ -16,15 +17,15 @@ const longestWaitMs = 60_000;
 /** Queries of this weight on are run one at a time for each account: many of them at once must not hold up others. */
 const heavy = 500;
 
-export function createExecutor({ schema, hideSuggestions }: { schema: GraphQLSchema; hideSuggestions: boolean }) {
+export function createExecutor({ schema, hideSuggestions, maxAnswerBytes }: { schema: GraphQLSchema; hideSuggestions: boolean; maxAnswerBytes: number }) {
   const inTurn = createQueues<UserId | string>();
-  const executeShared = createSharing((operation, context, item) => execute({ ...argsOf(operation, context), rootValue: item }));
+  const executeShared = createSharing((operation, context, item) => executeBounded(operation, context, item));
   return { run, subscribe };
 
   /** Runs a query or mutation. Never throws. */
   async function run(operation: Operation, context: Context): Promise<Result> {
     try {
-      const job = async (): Promise<Result> => execute(argsOf(operation, context));
+      const job = async (): Promise<Result> => executeBounded(operation, context);
       return await (operation.weight < heavy ? job() : inTurn(context.viewer?.userId ?? context.client.ipAddress, job));
     } catch (error) {
       return asResult(error);
@@ -94,6 +95,12 @@ export function createExecutor({ schema, hideSuggestions }: { schema: GraphQLSch
       }
       return result;
     }
+  }
+
+  function executeBounded(operation: Operation, context: Context, rootValue?: unknown): Result | Promise<Result> {
+    const check = (result: Result): Result => bounded(result, maxAnswerBytes, operation.kind === 'mutation');
+    const result = execute({ ...argsOf(operation, context), rootValue });
+    return result instanceof Promise ? result.then(check) : check(result);
   }
 
   function argsOf({ document, variables, name }: Operation, contextValue: Context): ExecutionArgs {

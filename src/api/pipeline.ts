@@ -76,7 +76,7 @@ export function createPipeline({
   track: <T>(job: () => Promise<T>) => Promise<T>;
 }) {
   const documents = createDocuments({ schema, config });
-  const executor = createExecutor({ schema, hideSuggestions: documents.hideSuggestions });
+  const executor = createExecutor({ schema, hideSuggestions: documents.hideSuggestions, maxAnswerBytes: config.MAX_ANSWER_BYTES });
 
   let inside: unknown;
   const first: OperatorPlugin = {

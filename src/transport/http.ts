@@ -23,7 +23,9 @@ const corsHeaders = {
 };
 const preflightHeaders = {
   'access-control-allow-methods': 'GET, POST',
-  'access-control-allow-headers': 'Content-Type, Authorization, X-Request-Id, Apollo-Require-Preflight, Last-Event-ID',
+  // What clients add by themselves: Apollo's names of clients and operations, and traces (https://www.w3.org/TR/trace-context/).
+  'access-control-allow-headers':
+    'Content-Type, Authorization, X-Request-Id, Apollo-Require-Preflight, Last-Event-ID, Apollographql-Client-Name, Apollographql-Client-Version, Graphql-Client-Name, Graphql-Client-Version, X-Apollo-Operation-Name, X-Apollo-Operation-Id, X-Apollo-Operation-Type, Traceparent, Tracestate, Baggage, Sentry-Trace',
   'access-control-max-age': '600',
 };
 
@@ -36,6 +38,9 @@ const filePreflightHeaders = {
   'access-control-allow-headers': 'Content-Type, Range, If-Range, If-None-Match, X-Request-Id',
   'access-control-max-age': '600',
 };
+
+/** RFC 6797: a browser that was here comes by https only, for two years from its last visit. */
+const strictTransportSecurity = 'max-age=63072000';
 
 export function createHttp({
   app,
@@ -56,6 +61,7 @@ export function createHttp({
 }) {
   const fileRoutes = createFileRoutes({ files: app.files, uploads: app.uploads, config, clock: app.clock });
   const graphqlOverHttp = createGraphqlOverHttp({ app, pipeline, connections, cookies, config, tell: createTell(app, 'http'), isStopping: () => stopping });
+  const secure = config.PUBLIC_URL.startsWith('https:');
   let stopping = false;
   let graphiql: Promise<Page> | null = null;
 
@@ -66,6 +72,7 @@ export function createHttp({
       const [path = '/', search = ''] = (request.url ?? '/').split('?', 2);
       response.setHeader('x-request-id', client.requestId);
       response.setHeader('x-content-type-options', 'nosniff');
+      if (secure) response.setHeader('strict-transport-security', strictTransportSecurity);
       if (stopping) response.setHeader('connection', 'close');
       response.on('error', () => {});
       response.once('finish', () => app.metrics.request(response.statusCode));

@@ -8,18 +8,19 @@ import { toJson } from '../api/share.ts';
 import type { Config } from '../config.ts';
 import { AppError } from '../errors.ts';
 import { toFormattedError } from '../graphql/errors.ts';
+import type { UserId } from '../ids.ts';
 import type { Log } from '../log.ts';
 import type { Connections } from './connections.ts';
 import { createLazyRequest } from './lazy-request.ts';
-import { closeCodes, isToComeBack, type OpenSocket, type Running, refusalAfter } from './open-socket.ts';
+import { closeCodes, isExpired, isToComeBack, type OpenSocket, type Running, refusalAfter } from './open-socket.ts';
 import { outcomeOf, type Tell } from './tell.ts';
 
 /** Operations are counted over so many seconds, so that a client may do much at once when it starts. */
 const averagedSeconds = 10;
 /** A socket on which this many times the allowed operations were refused in that time is closed. */
 const patience = 10;
-/** How far apart timers for the same moment may fire. */
-const timerSlackMs = 100;
+/** So many operations of one socket run at once, and wait to be taken; the others wait for them. Streams count until they are open. */
+const mostAtOnce = 16;
 
 /** What graphql-ws hands from one hook to the next: the operation was run already. */
 export type Ran = ExecutionArgs & { result: Result | ResultStream };
@@ -43,7 +44,7 @@ export function createSocketOperations({
   fail: (open: OpenSocket, error: unknown) => void;
 }) {
   const lazyRequest = createLazyRequest(pipeline.fetchAPI.Request);
-  return { take, run, fullCredit };
+  return { take, run, takePlace, fullCredit };
 
   /** One message of the client, handed on when it is its turn. */
   async function take(open: OpenSocket, text: string, receive: (message: string) => Promise<void>): Promise<void> {
@@ -77,6 +78,8 @@ export function createSocketOperations({
 
   /** Runs an operation. Errors of what could not be run are answered as such; a throw here would close the socket. */
   async function run(open: OpenSocket, id: string, payload: SubscribePayload, endInSilence: () => void): Promise<Ran | readonly Refused[]> {
+    open.lastAskedAt = performance.now();
+    const giveBack = await takeTurn(open);
     const { client } = open;
     const startedAt = performance.now();
     const exchange: Exchange = {
@@ -91,11 +94,29 @@ export function createSocketOperations({
     const result = await pipeline.getResult({ ...payload, query: payload.query || undefined } as GraphQLParams, { req: open.request, exchange }, lazyRequest(open.request));
     const { operation, began } = exchange as Exchange;
     const args = { schema: pipeline.schema, document: operation?.document ?? anything, operationName: operation?.name ?? null, rootValue: undefined, contextValue: undefined };
-    if (isStream(result)) return { ...args, result: paced(open, id, result, endInSilence) };
+    if (isStream(result)) {
+      giveBack();
+      return { ...args, result: paced(open, id, result, endInSilence) };
+    }
     const shown = pipeline.toShown(result, client.requestId);
     if (operation && began) tell(exchange, operation, startedAt, outcomeOf(shown));
-    else if (shown.data === undefined && shown.errors) return shown.errors.map((error) => new Refused(error));
-    return { ...args, result: shown as Result };
+    else if (shown.data === undefined && shown.errors) {
+      giveBack();
+      return shown.errors.map((error) => new Refused(error));
+    }
+    // Its turn lasts until the reader has taken it. It has its `complete` in any case: asked for again, a mutation would be done again.
+    return { ...args, result: paced(open, id, only(shown as Result, giveBack), () => {}) };
+  }
+
+  /** Resolves when one more may run; to be called when it has. */
+  async function takeTurn({ turns }: OpenSocket): Promise<() => void> {
+    if (turns.taken >= mostAtOnce) await new Promise<void>((wake) => turns.waiting.push(wake));
+    else turns.taken++;
+    return () => {
+      const next = turns.waiting.shift();
+      if (next) next();
+      else turns.taken--;
+    };
   }
 
   // ---------------------------------------------------------------- what a socket may
@@ -105,10 +126,16 @@ export function createSocketOperations({
     if (open.ended) throw new AppError(refusalAfter(open.ended));
     mustBeWithinRate(open);
     if (who.viewer) {
-      open.place ??= connections.takePlace(who.viewer.userId);
-      if (!open.place) throw limited(1_000, `An account may have ${config.MAX_SOCKETS_PER_ACCOUNT} connections.`);
+      if (!takePlace(open, who.viewer.userId)) throw limited(1_000, `An account may have ${config.MAX_SOCKETS_PER_ACCOUNT} connections.`);
     }
     return who;
+  }
+
+  /** A socket has one of its account's places, or else one of its address. */
+  function takePlace(open: OpenSocket, userId: UserId): boolean {
+    open.place ??= connections.takePlace(userId);
+    if (open.place) open.anonymousPlace();
+    return open.place !== null;
   }
 
   function fullCredit(): OpenSocket['credit'] {
@@ -150,16 +177,17 @@ export function createSocketOperations({
       [Symbol.asyncIterator]: () => stream,
       async next() {
         for (;;) {
-          const room = open.ended === null ? open.outlet.room() : undefined;
-          if (room) await room;
+          await untilRoom(open);
           const item = await items.next();
-          if (!item.done && !running?.completedByClient) {
+          // Others of this socket may have filled it meanwhile. What is put into JSON may become much larger than it was.
+          await untilRoom(open);
+          if (!item.done && !running?.completedByClient && open.ended !== 'CLOSED') {
             open.outlet.send(`${beginning}${toJson(pipeline.toShown(item.value, open.client.requestId))}}`);
             continue;
           }
           if (!item.done) await items.return();
           // The stream's own timer may be the first to see that the token has expired.
-          if (isToComeBack(open.ended) || isExpired(open)) endInSilence();
+          if (isToComeBack(open.ended) || isExpired(open, clock())) endInSilence();
           return { done: true, value: undefined };
         }
       },
@@ -168,9 +196,30 @@ export function createSocketOperations({
     return stream;
   }
 
-  function isExpired({ who }: OpenSocket): boolean {
-    return who.viewer !== null && who.viewer.expiresAt.getTime() - clock().getTime() <= timerSlackMs;
+  async function untilRoom(open: OpenSocket): Promise<void> {
+    while (open.ended === null && !open.outlet.hasRoom()) await open.outlet.room();
   }
+}
+
+/** One answer as a stream. */
+function only(result: Result, over: () => void): ResultStream {
+  let left: Result | null = result;
+  const end = (): IteratorResult<Result> => {
+    if (!isOver) over();
+    isOver = true;
+    return { done: true, value: undefined };
+  };
+  let isOver = false;
+  const stream: ResultStream = {
+    [Symbol.asyncIterator]: () => stream,
+    async next() {
+      const value = left;
+      left = null;
+      return value ? { done: false, value } : end();
+    },
+    return: async () => end(),
+  };
+  return stream;
 }
 
 /** An operation's error that was made ready before graphql-ws asks for it. */

@@ -12,11 +12,13 @@ import type { Pipeline } from '../api/pipeline.ts';
 import type { App } from '../app.ts';
 import type { Config } from '../config.ts';
 import type { EndReason } from '../events/event.ts';
+import type { Client } from '../graphql/context.ts';
 import type { Log } from '../log.ts';
+import { answerAndClose } from './answer.ts';
 import { authenticate, clientOf, isKnownOrigin } from './client.ts';
 import type { Connections } from './connections.ts';
 import type { Cookies } from './cookies.ts';
-import { closeCodes, type OpenSocket } from './open-socket.ts';
+import { closeCodes, isExpired, type OpenSocket } from './open-socket.ts';
 import { createOutlets } from './outlet.ts';
 import { createSocketOperations, type Ran, toShownError } from './socket-operations.ts';
 import { createTell } from './tell.ts';
@@ -67,7 +69,7 @@ export function createSockets({
     onNext: (_context, _id, _payload, _args, result) => result as FormattedExecutionResult,
     onError: (_context, _id, _payload, errors) => errors.map((error) => toShownError(error, log)),
   });
-  const timers = [setInterval(pingAll, pingEveryMs), setInterval(cutSlowOnes, 500)];
+  const timers = [setInterval(pingAll, pingEveryMs), setInterval(sweep, 500)];
   for (const timer of timers) timer.unref();
   // Clients come back as after a restart.
   app.tail.onSkip(() => {
@@ -82,27 +84,40 @@ export function createSockets({
     socket.on('error', () => socket.destroy());
     const path = request.url?.split('?', 1)[0];
     const { origin } = request.headers;
-    if (path !== '/graphql' && path !== '/graphql/') return refuse(socket, '404 Not Found');
-    if (stopping) return refuse(socket, '503 Service Unavailable');
-    if (origin !== undefined && !isKnownOrigin(origin, request, config)) return refuse(socket, '403 Forbidden');
+    if (path !== '/graphql' && path !== '/graphql/') return answerAndClose(socket, '404 Not Found');
+    if (stopping) return answerAndClose(socket, '503 Service Unavailable');
+    if (origin !== undefined && !isKnownOrigin(origin, request, config)) return answerAndClose(socket, '403 Forbidden');
     // A known origin: other pages could otherwise open sockets in the name of whoever looks at them, and upgrades need no preflight.
     const accessToken = origin === undefined ? null : (cookies.read(request)?.accessToken ?? null);
-    server.handleUpgrade(request, socket, head, (opened) => begin(opened, request, socket, accessToken));
+    const client = clientOf(request, config);
+    const anonymousPlace = connections.takeAnonymousPlace(client.ipAddress);
+    if (!anonymousPlace) return answerAndClose(socket, '429 Too Many Requests', { 'Retry-After': '10' });
+    // Also when the handshake fails.
+    socket.once('close', anonymousPlace);
+    server.handleUpgrade(request, socket, head, (opened) => begin(opened, request, socket, { client, accessToken, anonymousPlace }));
   }
 
-  function begin(socket: WebSocket, request: IncomingMessage, connection: Duplex, cookieToken: string | null): void {
+  function begin(
+    socket: WebSocket,
+    request: IncomingMessage,
+    connection: Duplex,
+    { client, accessToken, anonymousPlace }: { client: Client; accessToken: string | null; anonymousPlace: () => void },
+  ): void {
     const controller = new AbortController();
     const open: OpenSocket = {
       socket,
       request,
       outlet: outlets.open(socket, connection, () => void cutOff(open)),
-      client: { ...clientOf(request, config), signal: controller.signal },
+      client: { ...client, signal: controller.signal },
       controller,
       who: { viewer: null },
-      cookieToken,
+      cookieToken: accessToken,
       place: null,
+      anonymousPlace,
+      lastAskedAt: performance.now(),
       streams: 0,
       credit: operations.fullCredit(),
+      turns: { taken: 0, waiting: [] },
       running: new Map(),
       ended: null,
       unansweredPings: 0,
@@ -154,11 +169,8 @@ export function createSockets({
     else if (given != null && !viewer) socket.close(closeCodes.sessionEnded, 'Unauthorized');
     if (socket.readyState !== socket.OPEN) return false;
     if (viewer) {
-      open.place = connections.takePlace(viewer.userId);
-      const expiry = setTimeout(
-        () => void end(open, 'TOKEN_EXPIRED', closeCodes.tokenExpired, 'Token expired'),
-        Math.min(viewer.expiresAt.getTime() - app.clock().getTime(), 2 ** 31 - 1),
-      );
+      operations.takePlace(open, viewer.userId);
+      const expiry = setTimeout(() => endIfExpired(open), Math.min(viewer.expiresAt.getTime() - app.clock().getTime(), 2 ** 31 - 1));
       const forget = connections.onSessionEnd(viewer.sessionId, (reason) => void end(open, reason, closeCodes.sessionEnded, 'Session ended'));
       open.cleanUp.push(
         forget,
@@ -172,8 +184,18 @@ export function createSockets({
 
   // ---------------------------------------------------------------- ending
 
-  function cutSlowOnes(): void {
-    for (const open of all) if (open.outlet.isStuck()) void cutOff(open);
+  function sweep(): void {
+    const idleSince = performance.now() - config.ANONYMOUS_SOCKET_SECONDS * 1000;
+    for (const open of all) {
+      if (open.outlet.isStuck()) void cutOff(open);
+      // The clock may have been set since the timer was.
+      else if (open.who.viewer) endIfExpired(open);
+      if (!open.place && open.running.size === 0 && open.lastAskedAt < idleSince) open.socket.close(closeCodes.idle, 'Idle');
+    }
+  }
+
+  function endIfExpired(open: OpenSocket): void {
+    if (isExpired(open, app.clock())) void end(open, 'TOKEN_EXPIRED', closeCodes.tokenExpired, 'Token expired');
   }
 
   function cutOff(open: OpenSocket): Promise<void> {
@@ -225,8 +247,4 @@ export function createSockets({
     log.error({ err: error, requestId: open.client.requestId }, 'unexpected error on a socket');
     open.socket.close(closeCodes.tryLater, 'Internal error');
   }
-}
-
-function refuse(socket: Duplex, status: string): void {
-  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }
