@@ -106,7 +106,7 @@ export function createSockets({
     const controller = new AbortController();
     const open: OpenSocket = {
       socket,
-      request,
+      request: { method: request.method, url: request.url, headers: request.headers, socket: request.socket },
       outlet: outlets.open(socket, connection, () => void cutOff(open)),
       client: { ...client, signal: controller.signal },
       controller,
