@@ -38,6 +38,8 @@ export async function startProcess(
     /** Empty when it did not come up. */
     url,
     output,
+    /** Its stdout reads the server's log: pause it, or destroy it. */
+    child,
     kill: (signal: NodeJS.Signals): boolean => child.kill(signal),
     /** As Ctrl-C does: also to what it has started. False when nothing of it is left. */
     killGroup,
@@ -49,7 +51,7 @@ export async function startProcess(
     },
   };
 
-  function killGroup(signal: NodeJS.Signals): boolean {
+  function killGroup(signal: NodeJS.Signals | 0): boolean {
     try {
       return process.kill(-(child.pid as number), signal);
     } catch (error) {
