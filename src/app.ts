@@ -44,12 +44,14 @@ import { createSessions } from './sessions/sessions.ts';
 import { createTokens } from './sessions/tokens.ts';
 import { openDatabase } from './storage/database.ts';
 import { createLocks } from './storage/locks.ts';
+import { hideFolders } from './storage/private.ts';
 import { startUpkeep } from './upkeep.ts';
 
 export type App = Awaited<ReturnType<typeof createApp>>;
 
 export async function createApp(config: Config, log: Log) {
   const clock = (): Date => new Date();
+  hideFolders(config, log);
   const metrics = createMetrics();
   const db = await openDatabase(config, log, metrics.databaseError);
   if (db.engine === 'postgresql' && config.NODE_POLL_MS === 0) log.warn('NODE_POLL_MS is 0: this server does not hear of what other servers on the same database do');

@@ -6,6 +6,8 @@ import { join } from 'node:path';
 process.env.NODE_ENV = 'production';
 // The next start need not compile again what this one did. Where the folder cannot be written, every start does.
 enableCompileCache(join(import.meta.dirname, '../node_modules/.cache/node'));
+// What the server makes is for its own user alone.
+process.umask(0o077);
 const signals = ['SIGTERM', 'SIGINT'] as const;
 /** Ctrl-C reaches every process of a terminal, and npm passes it on once more: what comes so soon is the same wish. */
 const sameWishMs = 500;
