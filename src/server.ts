@@ -4,7 +4,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createExecutor } from './api/execute.ts';
 import { schema } from './api/schema.ts';
-import { createApp } from './app.ts';
+import { type App, createApp } from './app.ts';
 import { type Config, shownHost } from './config.ts';
 import { createLog, type Log } from './log.ts';
 import { createConnections } from './transport/connections.ts';
@@ -23,6 +23,15 @@ export type Server = Awaited<ReturnType<typeof startServer>>;
  */
 export async function startServer(config: Config, log: Log = createLog(config)) {
   const app = await createApp(config, log);
+  try {
+    return await serve(app, config, log);
+  } catch (error) {
+    await app.close().catch((failed: unknown) => log.warn({ err: failed }, 'what a failed start had opened was not closed well'));
+    throw error;
+  }
+}
+
+async function serve(app: App, config: Config, log: Log) {
   const connections = createConnections({ tail: app.tail, maxPerAccount: config.MAX_SOCKETS_PER_ACCOUNT });
   const executor = createExecutor({ schema, config, log });
   const cookies = createCookies({ config });
@@ -53,7 +62,6 @@ export async function startServer(config: Config, log: Log = createLog(config)) 
   } catch (error) {
     await sockets.stop(0);
     connections.close();
-    await app.close();
     throw error;
   }
   const { port } = listener.address() as AddressInfo;

@@ -72,7 +72,7 @@ describe('the program', () => {
     expect(program.output.error).toBe('');
   });
 
-  it.each([
+  it.runIf(engine === 'sqlite').each([
     ['SIGTERM, which a service manager sends to npm alone', 'kill', 'SIGTERM'],
     ['Ctrl-C, which reaches npm and the server', 'killGroup', 'SIGINT'],
   ] as const)('started by npm, answers what is running and ends with 0 on %s', async (_, kill, signal) => {
@@ -101,7 +101,7 @@ describe('the program', () => {
     expect(await running).toBeNull();
   });
 
-  it('goes on answering when nobody reads its log, tells then how much of it is lost, and lives on without a reader', async () => {
+  it.runIf(engine === 'sqlite')('goes on answering when nobody reads its log, tells then how much of it is lost, and lives on without a reader', async () => {
     await using folder = await temporaryFolder();
     await using program = await startProcess({ DATA_DIR: folder.path, MAX_OPERATIONS_PER_SECOND: '1000000' });
     using socket = await openRawSocket(program, { init: true });
@@ -129,7 +129,7 @@ describe('the program', () => {
     expect(await program.ended()).toEqual({ code: 0, signal: null });
   });
 
-  it('ends in time, with 0, when nobody reads its log', async () => {
+  it.runIf(engine === 'sqlite')('ends in time, with 0, when nobody reads its log', async () => {
     await using folder = await temporaryFolder();
     await using program = await startProcess({ DATA_DIR: folder.path });
     program.child.stdout.pause();
