@@ -21,7 +21,7 @@ const { DatabaseError } = await import('./storage/migrate.ts');
 try {
   const config = readConfig(process.env);
   const log = createLog(config);
-  const server = await startServer(config, log);
+  const server = await startServer(config, { log });
   let stopping = false;
   const stop = (why: string): void => {
     if (stopping) return;
