@@ -43,15 +43,34 @@ import { createLiveSessions } from './sessions/live-sessions.ts';
 import { createSessions } from './sessions/sessions.ts';
 import { createTokens } from './sessions/tokens.ts';
 import { openDatabase } from './storage/database.ts';
+import { isDatabaseAway } from './storage/failures.ts';
 import { createLocks } from './storage/locks.ts';
+import { DatabaseError } from './storage/migrate.ts';
+import { hideFolders } from './storage/private.ts';
 import { startUpkeep } from './upkeep.ts';
 
 export type App = Awaited<ReturnType<typeof createApp>>;
 
+/** Fails with DatabaseError, or with what went wrong; nothing stays open then. */
 export async function createApp(config: Config, log: Log) {
+  const opened = new AsyncDisposableStack();
+  try {
+    return await build(config, log, opened);
+  } catch (error) {
+    await opened.disposeAsync().catch((failed: unknown) => log.warn({ err: failed }, 'what a failed start had opened was not closed well'));
+    if (error instanceof DatabaseError || !isDatabaseAway(error)) throw error;
+    throw new DatabaseError(`The database cannot be used: ${(((error as Error).cause ?? error) as Error).message.trim()}`, { cause: error });
+  }
+}
+
+/** What is opened goes onto the stack at once: it is closed in reverse order, by a stop or because a later step fails. */
+async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   const clock = (): Date => new Date();
+  hideFolders(config, log);
   const metrics = createMetrics();
+  opened.defer(metrics.close);
   const db = await openDatabase(config, log, metrics.databaseError);
+  opened.defer(db.close);
   if (db.engine === 'postgresql' && config.NODE_POLL_MS === 0) log.warn('NODE_POLL_MS is 0: this server does not hear of what other servers on the same database do');
   const locks = createLocks(db.engine);
   const eventLog = createEventLog({ db, config, clock });
@@ -64,6 +83,7 @@ export async function createApp(config: Config, log: Log) {
     mayRead: async (userId, chatId) => can('read', await chats.standing(db.read, userId, { roomId: chatId })),
     hydrate: (events) => messages.hydrate(events),
   });
+  opened.defer(tail.close);
   const { write, writeBatch } = createWrite({ db, clock, offer: tail.offer, look: tail.look, metrics });
   const limits = createRateLimits({ config });
   const passwords = await createPasswords({ config });
@@ -74,12 +94,9 @@ export async function createApp(config: Config, log: Log) {
   const operators = createOperators({ db, digest: keys.digest, config, logger: log });
   await operators.forgetUnnamed();
   accounts.onNameFreed.push(operators.retire);
-  const blobs = await openBlobs(join(config.DATA_DIR, 'files'), keys.digest('files of this installation')).catch(async (error) => {
-    tail.close();
-    await db.close();
-    throw error;
-  });
+  const blobs = await openBlobs(join(config.DATA_DIR, 'files'), keys.digest('files of this installation'));
   const liveSessions = createLiveSessions({ db, tail, clock, log });
+  opened.defer(liveSessions.close);
   const sessions = createSessions({ db, write, accounts, passwords, tokens: createTokens({ keys }), liveSessions, limits, mail, config, clock });
   const passwordReset = createPasswordReset({
     db,
@@ -96,24 +113,33 @@ export async function createApp(config: Config, log: Log) {
   const chatLists = createChatLists({ db, onlineIds });
   const links = createLinks({ key: keys.fileUrl, lifeSeconds: config.FILE_URL_SECONDS, clock });
   const decoding = createDecoding();
+  opened.defer(decoding.close);
   const images = createImages({ blobs, decoding });
   const files = createFiles({ db, write, chats, blobs, images, links, clock, logger: log });
+  opened.defer(files.close);
   const uploads = createUploads({ db, blobs, images, links, files, config, clock });
   const rooms = createRooms({ db, write, locks, chats, accounts, operators, passwords, pictures: files.forRooms, clock });
   const membership = createMembership({ db, write, locks, chats, passwords, limits, clock });
   const messages = createMessages({ db, locks, write, writeBatch, chats, accounts, limits, keys, config, clock, files: files.forMessages, behind: announce });
   const receipts = createReceipts({ db, writeBatch, chats, logger: log, clock });
+  opened.defer(receipts.close);
   const inbox = createInbox({ db });
   const presence = createPresence({ db, tail, config, clock, logger: log });
+  opened.defer(presence.close);
   const notifications = createNotifications({ db, writeBatch, receipts, clock });
   const pushDevices = createPushDevices({ db, write, config, clock });
   const pushQueue = await createPushQueue({ db, writeBatch, eventLog, presence, clock });
   const push = createPush({ queue: pushQueue, tail, keys, presence, post, config, clock, metrics, logger: log });
+  /** What works by itself. They end side by side, each in its own time. */
+  const workers = [push.close, mail.close];
+  opened.defer(async () => void (await Promise.all(workers.map((end) => end()))));
   const typing = createTyping({ tail, chats, config, clock });
+  opened.defer(typing.close);
   // A new account is a member of every room for everyone, in the transaction that makes it.
   accounts.onCreate.push(membership.welcome);
   const messageErasure = createMessageErasure({ db, writeBatch, messages, files: files.forMessages, clock });
   const erasure = createErasure({ db, write, locks, accounts, mail, clock, logger: log, countMessages: messageErasure.count });
+  workers.push(erasure.close);
   // An account that is deleted takes with it what each domain has of it.
   erasure.parts.push(
     { atOnce: sessions.eraseAll },
@@ -124,7 +150,7 @@ export async function createApp(config: Config, log: Log) {
     { atOnce: pushDevices.eraseAll },
   );
   await mail.start({ 'password-reset': passwordReset.writeReset, 'password-changed': passwordReset.writeChanged });
-  const stopUpkeep = startUpkeep({ eventLog, tail, messages, receipts, files, sessions, passwordReset, erasure, notifications, pushDevices, push, logger: log });
+  workers.push(startUpkeep({ eventLog, tail, messages, receipts, files, sessions, passwordReset, erasure, notifications, pushDevices, push, logger: log }));
   const domains = {
     config,
     clock,
@@ -162,19 +188,6 @@ export async function createApp(config: Config, log: Log) {
     push,
     /** A stop has begun: what only waits for its turn is refused now. */
     hurry: decoding.close,
-    close,
+    close: (): Promise<void> => opened.disposeAsync(),
   };
-
-  async function close(): Promise<void> {
-    await Promise.all([stopUpkeep(), erasure.close(), mail.close(), push.close()]);
-    typing.close();
-    await receipts.close();
-    await decoding.close();
-    await files.close();
-    await presence.close();
-    await liveSessions.close();
-    tail.close();
-    await db.close();
-    metrics.close();
-  }
 }
