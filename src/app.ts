@@ -1,6 +1,7 @@
 /** The one place where the parts are put together: opens the storage, builds each domain on the ones before it, and closes them in turn. */
 import { join } from 'node:path';
 import { createAccounts } from './accounts/accounts.ts';
+import { createDirectory } from './accounts/directory.ts';
 import { createErasure } from './accounts/erasure.ts';
 import { createMail } from './accounts/mail.ts';
 import { createOperators } from './accounts/operators.ts';
@@ -38,9 +39,12 @@ import { createPushQueue } from './notifications/push-queue.ts';
 import { post } from './outgoing.ts';
 import { createPresence } from './presence/presence.ts';
 import { createTyping } from './presence/typing.ts';
+import { createIssuing } from './sessions/issue.ts';
 import { createKeys } from './sessions/keys.ts';
 import { createLiveSessions } from './sessions/live-sessions.ts';
+import { createRefreshing } from './sessions/refresh.ts';
 import { createSessions } from './sessions/sessions.ts';
+import { createSignIn } from './sessions/sign-in.ts';
 import { createTokens } from './sessions/tokens.ts';
 import { openDatabase } from './storage/database.ts';
 import { createLocks } from './storage/locks.ts';
@@ -61,14 +65,15 @@ export async function createApp(config: Config, log: Log) {
     config,
     clock,
     logger: log,
-    mayRead: async (userId, chatId) => can('read', await chats.standing(db.read, userId, { roomId: chatId })),
+    canRead: async (userId, chatId) => can('read', await chats.standing(db.read, userId, { roomId: chatId })),
     hydrate: (events) => messages.hydrate(events),
   });
   const { write, writeBatch } = createWrite({ db, clock, offer: tail.offer, look: tail.look, metrics });
   const limits = createRateLimits({ config });
   const passwords = await createPasswords({ config });
   const onlineIds = async (): Promise<ReadonlySet<UserId>> => presence.onlineIds();
-  const accounts = createAccounts({ db, write, passwords, limits, config, clock, onlineIds });
+  const accounts = createAccounts({ db, write, passwords, limits, config, clock });
+  const directory = createDirectory({ db, write, accounts, clock, onlineIds });
   const mail = createMail({ db, config, clock, log });
   const keys = await createKeys({ db });
   const operators = createOperators({ db, digest: keys.digest, config, logger: log });
@@ -80,7 +85,11 @@ export async function createApp(config: Config, log: Log) {
     throw error;
   });
   const liveSessions = createLiveSessions({ db, tail, clock, log });
-  const sessions = createSessions({ db, write, accounts, passwords, tokens: createTokens({ keys }), liveSessions, limits, mail, config, clock });
+  const tokens = createTokens({ keys });
+  const issuing = createIssuing({ tokens, config, clock });
+  const sessions = createSessions({ db, write, accounts, passwords, tokens, liveSessions, mail, config, clock });
+  const signIn = createSignIn({ write, accounts, passwords, tokens, sessions, issuing, limits, clock });
+  const refreshing = createRefreshing({ db, writeBatch, accounts, tokens, issuing, liveSessions, limits, config, clock });
   const passwordReset = createPasswordReset({
     db,
     write,
@@ -132,9 +141,12 @@ export async function createApp(config: Config, log: Log) {
     tail,
     limits,
     accounts,
+    directory,
     passwordReset,
     erasure,
     sessions,
+    signIn,
+    refreshing,
     isLive: sessions.isLive,
     chats,
     chatLists,

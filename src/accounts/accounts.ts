@@ -1,4 +1,4 @@
-/** Accounts: finding people, making an account, changing a profile, contacts and the directory. */
+/** Accounts: finding people, making an account, changing a profile. */
 import type { Config } from '../config.ts';
 import { AppError, type CredentialFailure, createProblems, notFound, type Problems } from '../errors.ts';
 import type { Append, Write } from '../events/write.ts';
@@ -6,11 +6,10 @@ import { noUser, type UserId } from '../ids.ts';
 import type { Database, Tx } from '../storage/database.ts';
 import { isUniqueViolation } from '../storage/failures.ts';
 import { Prisma } from '../storage/generated/sqlite/client.ts';
-import type { Page, PageRequest } from '../storage/page.ts';
-import type { UserRow } from '../storage/rows.ts';
-import { containsText, oneOfList, type Sql, toDate, toDateOrNull } from '../storage/sql.ts';
+import { toUserRow, type UserRow } from '../storage/rows.ts';
+import { oneOfList, type Sql } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
-import { checkEmail, checkLine, checkLines, checkUsername, foldName, hasForbiddenCharacters, isEmail, isUsername } from './names.ts';
+import { checkEmail, checkLine, checkLines, checkUsername, foldName, isEmail, isUsername } from './names.ts';
 import { voidResetCodes } from './password-reset.ts';
 import { checkPassword, type Passwords } from './passwords.ts';
 import type { RateLimits } from './rate-limits.ts';
@@ -26,17 +25,15 @@ type Optional = { email?: string | null; displayName?: string | null; firstName?
 export type NewAccountInput = Optional & { username: string; password: string; passwordConfirmation?: string | null };
 /** Absent (or undefined) stays as it is, null clears. */
 export type ProfileChanges = Optional & { username?: string | null; currentPassword?: string | null };
-export type DirectoryFilter = { query?: string | null; online?: boolean | null; contactsOnly?: boolean | null };
 
 type Profile = Pick<UserRow, 'username' | 'usernameKey' | 'displayName' | 'displayNameKey' | 'firstName' | 'lastName' | 'email' | 'emailKey' | 'phone' | 'address'>;
 
-const columns = Object.keys(Prisma.UserScalarFieldEnum)
+/** Of a person `u`, for prepared statements. */
+export const userColumns = Object.keys(Prisma.UserScalarFieldEnum)
   .map((name) => `u."${name}"`)
   .join(', ');
 const publicFields = ['username', 'displayName', 'firstName', 'lastName'] as const;
 const privateFields = ['email', 'phone', 'address'] as const;
-const mostRefs = 100;
-const longestQuery = 200;
 
 export function createAccounts({
   db,
@@ -45,7 +42,6 @@ export function createAccounts({
   limits,
   config,
   clock,
-  onlineIds,
 }: {
   db: Database;
   write: Write;
@@ -53,8 +49,6 @@ export function createAccounts({
   limits: RateLimits;
   config: Pick<Config, 'REVEAL_ACCOUNTS'>;
   clock: () => Date;
-  /** Who is online now, for the directory's filter. */
-  onlineIds: () => Promise<ReadonlySet<UserId>>;
 }) {
   const onCreate: CreateHook[] = [];
   const onNameFreed: NameHook[] = [];
@@ -62,18 +56,13 @@ export function createAccounts({
     find,
     findByLogin,
     findMany,
-    mustFind,
-    mustFindAll,
+    get,
+    getAll,
     checkNew,
     create,
     mustKnowPassword,
     invalidCredentials,
     updateProfile,
-    addContacts,
-    removeContacts,
-    contactsAmong,
-    contacts,
-    directory,
     onCreate,
     onNameFreed,
   };
@@ -100,14 +89,14 @@ export function createAccounts({
   }
 
   /** Somebody who can be dealt with. Throws NOT_FOUND for nobody and for a deleted account. */
-  async function mustFind(ref: UserRef): Promise<UserRow> {
+  async function get(ref: UserRef): Promise<UserRow> {
     const user = await find(ref);
     if (!user || user.deletedAt) throw notFound('User');
     return user;
   }
 
   /** The same for many, each once, in the order named. Throws NOT_FOUND when one of them is missing. */
-  async function mustFindAll(refs: readonly UserRef[]): Promise<UserRow[]> {
+  async function getAll(refs: readonly UserRef[]): Promise<UserRow[]> {
     const ids = refs.flatMap((ref) => ('id' in ref ? [ref.id] : []));
     const keys = refs.flatMap((ref) => ('username' in ref && isUsername(ref.username) ? [foldName(ref.username)] : []));
     // A statement with an empty list answers nothing, whatever else it asks: hence two.
@@ -120,7 +109,7 @@ export function createAccounts({
   }
 
   async function select(where: string, params: Parameters<Sql['all']>[1]): Promise<UserRow[]> {
-    return (await db.sql.all<UserRow>(`SELECT ${columns} FROM "User" u WHERE ${where}`, params)).map(toUser);
+    return (await db.sql.all<UserRow>(`SELECT ${userColumns} FROM "User" u WHERE ${where}`, params)).map(toUserRow);
   }
 
   // ---------------------------------------------------------------- making
@@ -172,7 +161,7 @@ export function createAccounts({
 
   /** The account, when this is its password. Throws INVALID_CREDENTIALS, RATE_LIMITED after too many wrong ones, or UNAVAILABLE. */
   async function mustKnowPassword(userId: UserId, password: string): Promise<UserRow> {
-    const user = await mustFind({ id: userId });
+    const user = await get({ id: userId });
     await limits.take('LOGIN', userId);
     if (!(await passwords.verify(user.passwordHash, password))) throw invalidCredentials('WRONG_PASSWORD');
     await limits.giveBack('LOGIN', userId);
@@ -197,7 +186,7 @@ export function createAccounts({
     checkProfile(problems, changes);
     problems.check();
     const wanted = toColumns(changes);
-    const before = await mustFind({ id: viewer.userId });
+    const before = await get({ id: viewer.userId });
     const newEmail = wanted.email !== undefined && wanted.email !== before.email;
     if (newEmail) {
       if (changes.currentPassword == null) throw invalidCredentials('WRONG_PASSWORD');
@@ -223,93 +212,7 @@ export function createAccounts({
       }),
     );
   }
-
-  // ---------------------------------------------------------------- contacts and directory
-
-  /** Keeps people in the viewer's list. Answers with everybody named, also who was there already. Fails with NOT_FOUND (then nobody is added) or VALIDATION_FAILED. */
-  async function addContacts(viewer: Viewer, refs: readonly UserRef[]): Promise<UserRow[]> {
-    const problems = createProblems();
-    if (refs.length > mostRefs) problems.add('users', 'length', `At most ${mostRefs} at once.`);
-    problems.check();
-    const people = await mustFindAll(refs);
-    const add = (): Promise<void> =>
-      write(async (tx, append) => {
-        const known = await tx.contact.findMany({ where: { ownerId: viewer.userId, personId: { in: people.map((person) => person.id) } }, select: { personId: true } });
-        const fresh = people.filter((person) => !known.some(({ personId }) => personId === person.id));
-        if (fresh.length === 0) return;
-        await tx.contact.createMany({ data: fresh.map((person) => ({ ownerId: viewer.userId, personId: person.id, addedAt: clock() })) });
-        append({ type: 'account-changed', userId: viewer.userId });
-      });
-    await add().catch((error) => {
-      // Another device added one of them in between: the second time it is known.
-      if (!isUniqueViolation(error)) throw error;
-      return add();
-    });
-    return people;
-  }
-
-  /** Takes people off the viewer's list. Who is not on it stays off it. Fails with BAD_REQUEST for more than a hundred. */
-  async function removeContacts(viewer: Viewer, ids: readonly UserId[]): Promise<void> {
-    if (ids.length > mostRefs) throw new AppError('BAD_REQUEST', undefined, `At most ${mostRefs} contacts at once.`);
-    await write(async (tx, append) => {
-      const { count } = await tx.contact.deleteMany({ where: { ownerId: viewer.userId, personId: { in: [...ids] } } });
-      if (count > 0) append({ type: 'account-changed', userId: viewer.userId });
-    });
-  }
-
-  /** Those of `ids` who are on the owner's list. */
-  async function contactsAmong(ownerId: UserId, ids: readonly UserId[]): Promise<Set<UserId>> {
-    const rows = await db.sql.all<{ personId: UserId }>(`SELECT "personId" FROM "Contact" WHERE "ownerId" = ? AND ${oneOfList(db.engine, '"personId"')}`, [ownerId, ids]);
-    return new Set(rows.map((row) => row.personId));
-  }
-
-  /** The viewer's contacts by username. */
-  async function contacts(viewer: Viewer, page: PageRequest): Promise<Page<UserRow>> {
-    return directory(viewer, { contactsOnly: true }, page);
-  }
-
-  /**
-   * Everybody registered, by username; `query` is a part of the username or display name in any case. Fails with BAD_REQUEST for a cursor that was
-   * never given out. A page costs one statement, and one more for each end that the page itself does not tell about.
-   */
-  async function directory(viewer: Viewer, filter: DirectoryFilter, page: PageRequest): Promise<Page<UserRow>> {
-    const where = ['u."deletedAt" IS NULL'];
-    const params: (number | string | number[])[] = [];
-    if (filter.query) {
-      if (filter.query.length > longestQuery || hasForbiddenCharacters(filter.query)) return { edges: [], hasNextPage: false, hasPreviousPage: false, totalCount: async () => 0 };
-      where.push(`(${containsText(db.engine, 'u."usernameKey"')} OR ${containsText(db.engine, 'u."displayNameKey"')})`);
-      params.push(foldName(filter.query), foldName(filter.query));
-    }
-    if (filter.contactsOnly) {
-      where.push('u."id" IN (SELECT "personId" FROM "Contact" WHERE "ownerId" = ?)');
-      params.push(viewer.userId);
-    }
-    if (filter.online != null) {
-      // Nobody has the id 0: an empty list would empty the answer of NOT, too.
-      where.push(`${filter.online ? '' : 'NOT '}(${oneOfList(db.engine, 'u."id"')})`);
-      params.push([0, ...(await onlineIds())]);
-    }
-    const [after, before] = [parseCursor(page.after), parseCursor(page.before)];
-    const all = where.join(' AND ');
-    const within = [all, ...(after === null ? [] : ['u."usernameKey" > ?']), ...(before === null ? [] : ['u."usernameKey" < ?'])].join(' AND ');
-    const bounds = [after, before].filter((bound) => bound !== null);
-    const rows = await select(`${within} ORDER BY u."usernameKey" ${page.backward ? 'DESC' : 'ASC'} LIMIT ?`, [...params, ...bounds, page.size + 1]);
-    const cutOff = rows.length > page.size;
-    const edges = rows.slice(0, page.size).map((node) => ({ cursor: toCursor(node.usernameKey), node }));
-    if (page.backward) edges.reverse();
-    const beyond = async (side: '<' | '<=' | '>' | '>=', key: string): Promise<boolean> =>
-      (await db.sql.all(`SELECT 1 FROM "User" u WHERE ${all} AND u."usernameKey" ${side} ? LIMIT 1`, [...params, key])).length > 0;
-    const [first, last] = [edges[0]?.node.usernameKey, edges.at(-1)?.node.usernameKey];
-    return {
-      edges,
-      hasPreviousPage: (page.backward && cutOff) || (after !== null && (first === undefined ? await beyond('<=', after) : await beyond('<', first))),
-      hasNextPage: (!page.backward && cutOff) || (before !== null && (last === undefined ? await beyond('>=', before) : await beyond('>', last))),
-      totalCount: async () => Number((await db.sql.all<{ count: number }>(`SELECT COUNT(*) AS "count" FROM "User" u WHERE ${all}`, params))[0]?.count ?? 0),
-    };
-  }
 }
-
-const toUser = (row: UserRow): UserRow => ({ ...row, createdAt: toDate(row.createdAt), lastSeenAt: toDateOrNull(row.lastSeenAt), deletedAt: toDateOrNull(row.deletedAt) });
 
 const emptyProfile = { firstName: null, lastName: null, email: null, emailKey: null, phone: null, address: null };
 const usernameOf = (username: string) => ({ username, usernameKey: foldName(username) });
@@ -340,12 +243,3 @@ function toColumns(given: ProfileChanges): Partial<Profile> {
 
 const alreadyTaken = (field: 'username' | 'email'): AppError =>
   new AppError('ALREADY_TAKEN', { field }, field === 'username' ? 'This username is already taken.' : 'This e-mail address belongs to another account.');
-
-const toCursor = (usernameKey: string): string => Buffer.from(usernameKey).toString('base64url');
-
-function parseCursor(cursor: string | null): string | null {
-  if (cursor === null) return null;
-  const key = /^[A-Za-z0-9_-]{4,43}$/.test(cursor) ? Buffer.from(cursor, 'base64url').toString('latin1') : '';
-  if (!isUsername(key) || toCursor(key) !== cursor) throw new AppError('BAD_REQUEST', undefined, 'This is not a cursor of this list.');
-  return key;
-}

@@ -72,7 +72,7 @@ export function createPasswordReset({
     const address: LimitKey = { address: client.ipAddress };
     await limits.take('LOGIN', address);
     const digest = digestOf(input.token.trim().slice(0, 100));
-    const { id, username } = await mustFindAccount(digest);
+    const { id, username } = await getAccountOf(digest);
     await limits.giveBack('LOGIN', address);
     const problems = createProblems();
     checkPassword(problems, 'newPassword', input.newPassword, username, input.newPasswordConfirmation);
@@ -96,7 +96,7 @@ export function createPasswordReset({
   }
 
   /** Whose code this is, when it can be used. */
-  async function mustFindAccount(digest: string): Promise<{ id: UserId; username: string }> {
+  async function getAccountOf(digest: string): Promise<{ id: UserId; username: string }> {
     type Row = { id: UserId; username: string; usedAt: unknown; expiresAt: unknown };
     const [row] = await db.sql.all<Row>(
       'SELECT u."id", u."username", r."usedAt", r."expiresAt" FROM "PasswordReset" r JOIN "User" u ON u."id" = r."userId" WHERE r."digest" = ? AND u."deletedAt" IS NULL',

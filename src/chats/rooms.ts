@@ -13,7 +13,7 @@ import { isText } from '../storage/page.ts';
 import type { ChatRow } from '../storage/rows.ts';
 import type { Sql } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
-import { mayOpenToEveryone, must } from './access.ts';
+import { canOpenToEveryone, must } from './access.ts';
 import type { Chats } from './chats.ts';
 import { addEveryone, closeRoom, findUsers, mostNamed } from './membership.ts';
 
@@ -86,7 +86,7 @@ export function createRooms({
    * Its picture: NOT_FOUND (Attachment), or VALIDATION_FAILED when the file is none.
    */
   async function create(viewer: Viewer, input: NewRoom): Promise<{ room: ChatRow; duplicate: boolean }> {
-    const clientRequestId = checkRequestId(input.clientRequestId);
+    const clientRequestId = parseRequestId(input.clientRequestId);
     const earlier = await findEarlier(db.read, viewer, clientRequestId);
     if (earlier) return { room: earlier, duplicate: true };
     const { members, password, avatarAttachmentId = null, ...given } = { ...input, topic: input.topic || null, password: input.password ?? null };
@@ -227,7 +227,7 @@ export function createRooms({
     if (!everyone) return;
     const [account] = await accounts.findMany([viewer.userId]);
     const isOperator = account !== undefined && account !== null && (await operators.isOperator(account.usernameKey));
-    if (!mayOpenToEveryone({ areNamed: operators.areNamed, isOperator })) throw new AppError('FORBIDDEN', { forbiddenReason: 'NOT_AN_OPERATOR' });
+    if (!canOpenToEveryone({ areNamed: operators.areNamed, isOperator })) throw new AppError('FORBIDDEN', { forbiddenReason: 'NOT_AN_OPERATOR' });
   }
 
   async function findEarlier(from: Tx, viewer: Viewer, clientRequestId: string | null): Promise<ChatRow | null> {
@@ -244,7 +244,7 @@ async function checkLinkIsFree(tx: Tx, link: string | null): Promise<void> {
 }
 
 /** The same alphabet as a `clientMessageId`. */
-function checkRequestId(id: string | null | undefined): string | null {
+function parseRequestId(id: string | null | undefined): string | null {
   if (id != null && !/^[\x20-\x7e]{1,128}$/.test(id)) throw invalid('clientRequestId', 'format', 'A request id has 1 to 128 printable ASCII characters.');
   return id ?? null;
 }

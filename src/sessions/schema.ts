@@ -7,11 +7,16 @@ import { TokenFailureEnum } from '../graphql/errors.ts';
 import { mutation } from '../graphql/mutation.ts';
 import { numberOf, type SessionId, toGlobalId } from '../ids.ts';
 import type { SessionRow } from '../storage/rows.ts';
-import type { SessionGrant as Grant, TokenInfo as Info, Issued, DeviceKind as Kind, Sessions } from './sessions.ts';
+import type { SessionGrant as Grant, Issued } from './issue.ts';
+import type { TokenInfo as Info, Refreshing } from './refresh.ts';
+import type { Sessions } from './sessions.ts';
+import type { DeviceKind as Kind, SignIn } from './sign-in.ts';
 
 declare module '../graphql/context.ts' {
   interface Domains {
     sessions: Sessions;
+    signIn: SignIn;
+    refreshing: Refreshing;
   }
 }
 
@@ -115,7 +120,7 @@ builder.queryField('tokenInfo', (t) =>
       token: t.arg.string({ required: true, description: 'An access or refresh token.' }),
       username: t.arg.string({ description: 'Whose it should be: with the name of anybody else the answer is WRONG_USER.' }),
     },
-    resolve: (_root, args, context) => context.app.sessions.tokenInfo(args.token, args.username ?? null),
+    resolve: (_root, args, context) => context.app.refreshing.tokenInfo(args.token, args.username ?? null),
   }),
 );
 
@@ -172,7 +177,7 @@ mutation('register', {
   }),
   resolve: async (_viewer, input, context) => {
     const cookies = cookiesFor(input, context);
-    return { auth: handOver(await context.app.sessions.register(input, signInClient(context)), cookies, context) };
+    return { auth: handOver(await context.app.signIn.register(input, signInClient(context)), cookies, context) };
   },
   payload: (t) => ({
     me: t.field({ type: User, description: 'The new account.', resolve: ({ auth }) => auth.me }),
@@ -192,7 +197,7 @@ mutation('login', {
   }),
   resolve: async (_viewer, input, context) => {
     const cookies = cookiesFor(input, context);
-    return { auth: handOver(await context.app.sessions.login(input, signInClient(context)), cookies, context) };
+    return { auth: handOver(await context.app.signIn.login(input, signInClient(context)), cookies, context) };
   },
   payload: (t) => ({ auth: t.field({ type: AuthPayload, description: 'The session and its tokens.', resolve: ({ auth }) => auth }) }),
 });
@@ -203,11 +208,11 @@ mutation('refreshSession', {
   errors: ['INVALID_TOKEN', 'RATE_LIMITED'],
   input: (t) => ({ refreshToken: t.string({ description: 'Omit when the refresh token is in the cookie.' }) }),
   resolve: async (_viewer, input, context) => {
-    const { sessions } = context.app;
-    if (input.refreshToken != null) return { auth: handOver(await sessions.refresh(input.refreshToken, signInClient(context)), null, context) };
+    const { refreshing } = context.app;
+    if (input.refreshToken != null) return { auth: handOver(await refreshing.refresh(input.refreshToken, signInClient(context)), null, context) };
     const { cookies } = context.client;
     try {
-      return { auth: handOver(await sessions.refresh(cookies?.refreshToken ?? null, signInClient(context)), cookies, context) };
+      return { auth: handOver(await refreshing.refresh(cookies?.refreshToken ?? null, signInClient(context)), cookies, context) };
     } catch (error) {
       // A browser cannot forget them by itself: its programs do not see them.
       if (hasCode(error, 'INVALID_TOKEN')) cookies?.clear();
