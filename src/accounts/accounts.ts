@@ -18,17 +18,17 @@ export type Accounts = ReturnType<typeof createAccounts>;
 export type UserRef = { id: UserId } | { username: string };
 /** Runs in the transaction that makes an account. */
 export type CreateHook = (tx: Tx, user: UserRow, append: Append) => Promise<void>;
-/** In the transaction that gives an account another name, or deletes it: the one it had is free. */
+/** Runs in the transaction that renames or deletes an account, with the name that is free from then on. */
 type NameHook = (tx: Tx, usernameKey: string) => Promise<unknown>;
 
 type Optional = { email?: string | null; displayName?: string | null; firstName?: string | null; lastName?: string | null; phone?: string | null; address?: string | null };
 export type NewAccountInput = Optional & { username: string; password: string; passwordConfirmation?: string | null };
-/** Absent (or undefined) stays as it is, null clears. */
+/** Undefined leaves a field as it is, null clears it. */
 export type ProfileChanges = Optional & { username?: string | null; currentPassword?: string | null };
 
 type Profile = Pick<UserRow, 'username' | 'usernameKey' | 'displayName' | 'displayNameKey' | 'firstName' | 'lastName' | 'email' | 'emailKey' | 'phone' | 'address'>;
 
-/** Of a person `u`, for prepared statements. */
+/** All columns of a `"User" u`, for prepared statements. */
 export const userColumns = Object.keys(Prisma.UserScalarFieldEnum)
   .map((name) => `u."${name}"`)
   .join(', ');
@@ -83,23 +83,23 @@ export function createAccounts({
     return (await select('u."emailKey" = ? AND u."deletedAt" IS NULL', [foldName(login)]))[0] ?? null;
   }
 
-  /** Those that exist, tombstones too, in no particular order. */
+  /** The accounts that exist, tombstones included, in no particular order. */
   async function findMany(ids: readonly UserId[]): Promise<UserRow[]> {
     return select(oneOfList(db.engine, 'u."id"'), [ids]);
   }
 
-  /** Somebody who can be dealt with. Throws NOT_FOUND for nobody and for a deleted account. */
+  /** An account that is not deleted. Throws NOT_FOUND when there is none. */
   async function get(ref: UserRef): Promise<UserRow> {
     const user = await find(ref);
     if (!user || user.deletedAt) throw notFound('User');
     return user;
   }
 
-  /** The same for many, each once, in the order named. Throws NOT_FOUND when one of them is missing. */
+  /** The same for many: each once, in the order they were named. Throws NOT_FOUND when one of them is missing. */
   async function getAll(refs: readonly UserRef[]): Promise<UserRow[]> {
     const ids = refs.flatMap((ref) => ('id' in ref ? [ref.id] : []));
     const keys = refs.flatMap((ref) => ('username' in ref && isUsername(ref.username) ? [foldName(ref.username)] : []));
-    // A statement with an empty list answers nothing, whatever else it asks: hence two.
+    // Two statements, because one with an empty list as a parameter is not run at all.
     const rows = await Promise.all([findMany(ids), select(oneOfList(db.engine, 'u."usernameKey"', 'text'), [keys])]);
     const found = rows.flat().filter((user) => !user.deletedAt);
     const [byId, byKey] = [new Map(found.map((user) => [user.id, user])), new Map(found.map((user) => [user.usernameKey, user]))];
@@ -114,25 +114,23 @@ export function createAccounts({
 
   // ---------------------------------------------------------------- making
 
-  /** Adds to `problems` what is wrong with what somebody registers with. */
+  /** Adds to `problems` whatever is wrong with a registration. */
   function checkNew(problems: Problems, input: NewAccountInput): void {
     checkProfile(problems, input);
     checkPassword(problems, 'password', input.password, input.username, input.passwordConfirmation);
   }
 
-  /**
-   * Stores an account that was checked, and what `also` adds in the same transaction. Fails with ALREADY_TAKEN, its field `username` or `email`, or UNAVAILABLE.
-   */
+  /** Stores a checked account, and whatever `also` adds in the same transaction. Fails with ALREADY_TAKEN (field `username` or `email`) or UNAVAILABLE. */
   async function create<T>(input: NewAccountInput, also: (tx: Tx, user: UserRow, append: Append) => Promise<T>): Promise<{ user: UserRow; also: T }> {
     const { username, displayName } = input;
     const profile = { ...emptyProfile, ...usernameOf(username), ...displayNameOf(displayName ?? username), ...toColumns(input) };
-    // Spares the cost of hashing; the unique indexes decide.
+    // Saves the cost of hashing. The unique indexes decide.
     await checkFree(profile);
     const passwordHash = await passwords.hash(input.password);
     return tellingTaken(profile, noUser, () =>
       write(async (tx, append) => {
         const user = await tx.user.create({ data: { ...profile, passwordHash, createdAt: clock() } });
-        // Whoever shows the directory learns of it.
+        // For clients that show the directory.
         append({ type: 'user-updated', userId: user.id });
         for (const hook of onCreate) await hook(tx, user, append);
         return { user, also: await also(tx, user, append) };
@@ -140,14 +138,14 @@ export function createAccounts({
     );
   }
 
-  /** Throws ALREADY_TAKEN when another account than `ownId` has the username or e-mail, the username first. */
+  /** Throws ALREADY_TAKEN when an account other than `ownId` has the username or the e-mail. When both are taken, it names the username. */
   async function checkFree({ usernameKey = null, emailKey = null }: { usernameKey?: string | null; emailKey?: string | null }, ownId = noUser): Promise<void> {
     const others = await select('(u."usernameKey" = ? OR u."emailKey" = ?) AND u."id" <> ?', [usernameKey, emailKey, ownId]);
     if (others.some((other) => other.usernameKey === usernameKey)) throw alreadyTaken('username');
     if (others.length > 0) throw alreadyTaken('email');
   }
 
-  /** Runs a change of these unique columns; when somebody else was first, says with which. */
+  /** Runs a change of unique columns. When somebody else was faster, says which column is taken. */
   async function tellingTaken<T>(profile: Partial<Profile>, ownId: UserId, run: () => Promise<T>): Promise<T> {
     try {
       return await run();
@@ -159,7 +157,7 @@ export function createAccounts({
 
   // ---------------------------------------------------------------- passwords
 
-  /** The account, when this is its password. Throws INVALID_CREDENTIALS, RATE_LIMITED after too many wrong ones, or UNAVAILABLE. */
+  /** The account, if this is its password. Throws INVALID_CREDENTIALS, RATE_LIMITED after too many wrong ones, or UNAVAILABLE. */
   async function mustKnowPassword(userId: UserId, password: string): Promise<UserRow> {
     const user = await get({ id: userId });
     await limits.take('LOGIN', userId);
@@ -168,7 +166,7 @@ export function createAccounts({
     return user;
   }
 
-  /** The error of a failed login: tells which half was wrong only where the operator wants that. */
+  /** The error of a failed login. It tells which half was wrong only if the operator wants that. */
   function invalidCredentials(credentialFailure: CredentialFailure): AppError {
     if (!config.REVEAL_ACCOUNTS) return new AppError('INVALID_CREDENTIALS', { credentialFailure: 'UNSPECIFIED' });
     return new AppError('INVALID_CREDENTIALS', { credentialFailure }, credentialFailure === 'UNKNOWN_ACCOUNT' ? 'There is no such account.' : 'The password is wrong.');
@@ -204,7 +202,7 @@ export function createAccounts({
         if (differs('displayName')) append({ type: 'peer-updated', userId: now.id });
         if (privateChange) append({ type: 'account-changed', userId: now.id });
         const [updated] = await tx.user.updateManyAndReturn({ where: { id: now.id, deletedAt: null }, data });
-        // Deleted since the request began.
+        // The account was deleted since the request began.
         if (!updated) throw new AppError('TOKEN_INVALID');
         if (newEmail) await voidResetCodes(tx, now.id, clock());
         if (updated.usernameKey !== now.usernameKey) for (const hook of onNameFreed) await hook(tx, now.usernameKey);
@@ -230,7 +228,7 @@ function checkProfile(problems: Problems, given: ProfileChanges): void {
   if (given.address) checkLines(problems, 'address', given.address, 500);
 }
 
-/** The columns of the fields that are given, but for a null name. An empty text in a field that may be missing is a missing one, as forms send it. */
+/** The columns for the fields that are given, except a name that is null. In an optional field, an empty text counts as null, since that is what forms send. */
 function toColumns(given: ProfileChanges): Partial<Profile> {
   const columns: Partial<Profile> = {
     ...(given.username == null ? {} : usernameOf(given.username)),

@@ -1,4 +1,4 @@
-/** The directory of everybody registered, and the contacts that people keep in a list of their own. */
+/** The directory of registered people, and the contacts that each of them keeps. */
 import { AppError, createProblems } from '../errors.ts';
 import type { Write } from '../events/write.ts';
 import type { UserId } from '../ids.ts';
@@ -37,8 +37,8 @@ export function createDirectory({
   return { list, contacts, contactsAmong, addContacts, removeContacts };
 
   /**
-   * Everybody registered, by username; `query` is a part of the username or display name in any case. Fails with BAD_REQUEST for a cursor that is not of
-   * this list. A page takes one statement, and one more for each end that the page itself does not tell about.
+   * Registered people by username. `query` is any part of the username or display name, in any case. Fails with BAD_REQUEST for a cursor that is not of
+   * this list. A page takes one statement, and another for each end where the page itself does not show whether there is more.
    */
   async function list(viewer: Viewer, filter: DirectoryFilter, page: PageRequest): Promise<Page<UserRow>> {
     const where = ['u."deletedAt" IS NULL'];
@@ -76,7 +76,7 @@ export function createDirectory({
     return list(viewer, { contactsOnly: true }, page);
   }
 
-  /** Keeps people in the viewer's list. Answers with everybody named, also who was there already. Fails with NOT_FOUND (then nobody is added) or VALIDATION_FAILED. */
+  /** Adds people to the viewer's contacts, and returns all of them, also those who were contacts before. Fails with VALIDATION_FAILED, or NOT_FOUND, and then adds nobody. */
   async function addContacts(viewer: Viewer, refs: readonly UserRef[]): Promise<UserRow[]> {
     const problems = createProblems();
     if (refs.length > mostRefs) problems.add('users', 'length', `At most ${mostRefs} at once.`);
@@ -91,14 +91,14 @@ export function createDirectory({
         append({ type: 'account-changed', userId: viewer.userId });
       });
     await add().catch((error) => {
-      // Another device added one of them in between: the second time it is known.
+      // Another device added one of them in the meantime. The second try sees that.
       if (!isUniqueViolation(error)) throw error;
       return add();
     });
     return people;
   }
 
-  /** Takes people off the viewer's list. Who is not on it stays off it. Fails with BAD_REQUEST for more than a hundred. */
+  /** Removes people from the viewer's contacts, ignoring those who are none. Fails with BAD_REQUEST for more than a hundred. */
   async function removeContacts(viewer: Viewer, ids: readonly UserId[]): Promise<void> {
     if (ids.length > mostRefs) throw new AppError('BAD_REQUEST', undefined, `At most ${mostRefs} contacts at once.`);
     await write(async (tx, append) => {
@@ -107,7 +107,7 @@ export function createDirectory({
     });
   }
 
-  /** Those of `ids` who are on the owner's list. */
+  /** Which of `ids` are contacts of the owner. */
   async function contactsAmong(ownerId: UserId, ids: readonly UserId[]): Promise<Set<UserId>> {
     const rows = await db.sql.all<{ personId: UserId }>(`SELECT "personId" FROM "Contact" WHERE "ownerId" = ? AND ${oneOfList(db.engine, '"personId"')}`, [ownerId, ids]);
     return new Set(rows.map((row) => row.personId));

@@ -1,4 +1,4 @@
-/** Refresh tokens in use: new tokens for old ones, and what can be told about a token. */
+/** Refresh tokens: exchanging one for new tokens, and telling what a token is worth. */
 import type { Accounts } from '../accounts/accounts.ts';
 import { foldName } from '../accounts/names.ts';
 import type { RateLimits } from '../accounts/rate-limits.ts';
@@ -40,7 +40,7 @@ export function createRefreshing({
   return { refresh, tokenInfo };
 
   /**
-   * New tokens for a refresh token, which is used up by it. Repeated with the same token within the grace, it gives the same refresh token again, so that
+   * Exchanges a refresh token for new tokens. The old one is used up. Repeated with the same token within the grace, it gives the same refresh token again, so that
    * neither a lost answer nor two tabs at once do any harm. An older token shows that somebody has a copy, and ends the session (RFC 9700, 4.14.2).
    * Fails with INVALID_TOKEN, RATE_LIMITED or UNAVAILABLE.
    */
@@ -91,7 +91,7 @@ export function createRefreshing({
     return issue({ session: outcome.session, grant: 'STILL_VALID', refreshToken: tokens.toRefreshToken(next) }, me);
   }
 
-  /** What a refresh token is to its session. CURRENT may be used, REPEATED was used a moment ago. */
+  /** What a refresh token is worth to its session. CURRENT can be used, REPEATED was used a moment ago and may be repeated. */
   function stateOf(token: RefreshToken, session: SessionRow | null, now: Date): TokenFailure | 'CURRENT' | 'REPEATED' {
     if (!session || token.generation > session.generation) return 'UNKNOWN';
     if (session.endedAt || token.generation < session.voidBelow) return 'REVOKED';
@@ -114,8 +114,8 @@ export function createRefreshing({
   // ---------------------------------------------------------------- telling about a token
 
   /**
-   * Whether a token (access or refresh) can be used now, by whom and until when. Of one that cannot it tells only why, and of an expired one the times.
-   * With the name of somebody else it tells only that. Changes nothing: asking about a used refresh token ends no session.
+   * Whether a token (access or refresh) can be used now, by whom and until when. If not, it tells only why, and for an expired token the times.
+   * If the name is somebody else's, it tells only that. Changes nothing: asking about a used refresh token ends no session.
    */
   async function tokenInfo(token: string, username: string | null): Promise<TokenInfo> {
     const now = clock();

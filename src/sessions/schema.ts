@@ -69,14 +69,14 @@ builder.objectFields(Account, (t) => ({
     resolve: async (user, _args, context) => {
       const viewer = mustOwn(user, context);
       const session = await context.app.sessions.find(viewer, viewer.sessionId);
-      // It ended while the request ran.
+      // The session ended while the request was running.
       if (!session) throw new AppError('TOKEN_INVALID');
       return session;
     },
   }),
 }));
 
-/** What somebody who signed in is shown. The tokens are null when they were set as cookies. */
+/** What somebody who signed in gets to see. The tokens are null if they were set as cookies. */
 type Auth = Omit<Issued, 'accessToken' | 'refreshToken'> & { accessToken: string | null; refreshToken: string | null };
 
 export const AuthPayload = builder.objectRef<Auth>('AuthPayload').implement({
@@ -138,7 +138,7 @@ const DeviceInput = builder.inputType('DeviceInput', {
 const signInClient = ({ client }: Context) => ({ ipAddress: client.ipAddress, userAgent: client.userAgent });
 const useCookies = 'Set the session as HttpOnly cookies instead of returning the refresh token.';
 
-/** Where the new session goes: into the cookies of the browser, or (null) into the answer. Throws before anything was done where there can be no cookies. */
+/** Where the new session goes: into cookies, or (null) into the answer. Throws if cookies are wanted and cannot be set, before anything is done. */
 function cookiesFor(input: { useCookies?: boolean | null }, { client }: Context): Client['cookies'] | null {
   if (!input.useCookies) return null;
   if (!client.cookies) throw invalid('useCookies', 'transport', 'Cookies can be set over HTTP only.');
@@ -146,7 +146,7 @@ function cookiesFor(input: { useCookies?: boolean | null }, { client }: Context)
   return client.cookies;
 }
 
-/** The session as the answer shows it, which whoever signed in reads: without its tokens when they are in cookies. */
+/** The session as the answer shows it, without its tokens if they are in cookies. The rest of the answer is read by whoever signed in. */
 function handOver(issued: Issued, cookies: Client['cookies'] | null, context: Context): Auth {
   const { me, session, accessTokenExpiresAt } = issued;
   context.viewer = { userId: me.id, sessionId: session.id, expiresAt: accessTokenExpiresAt };
@@ -214,7 +214,7 @@ mutation('refreshSession', {
     try {
       return { auth: handOver(await refreshing.refresh(cookies?.refreshToken ?? null, signInClient(context)), cookies, context) };
     } catch (error) {
-      // A browser cannot forget them by itself: its programs do not see them.
+      // Scripts do not see these cookies, so they could not remove them.
       if (hasCode(error, 'INVALID_TOKEN')) cookies?.clear();
       throw error;
     }
@@ -234,7 +234,7 @@ mutation('logout', {
     context.client.cookies?.clear();
     return { ids };
   },
-  // Scripts cannot remove the cookies of a session that is over. One whose token has expired goes on: it is refreshed first.
+  // Scripts cannot remove the cookies of a session that is over. If only the access token has expired, the session goes on, and is refreshed first.
   refused: ({ client, refusal }) => void (refusal === 'TOKEN_EXPIRED' || client.cookies?.clear()),
   payload: (t) => ({ endedSessionIds: t.idList({ description: endedSessionIds, resolve: ({ ids }) => toSessionIds(ids) }) }),
 });

@@ -1,6 +1,6 @@
 /**
- * Sessions that are there: listing them, ending them, and who a token stands for. A session is a row that ends once, with an event in the same transaction;
- * access tokens stand for it only as long as it lives.
+ * Sessions: listing them, ending them, and whom an access token stands for. A session is a row that ends once, with an event in the same transaction. Its
+ * access tokens are good only as long as it lives.
  */
 import type { Accounts } from '../accounts/accounts.ts';
 import type { Mail } from '../accounts/mail.ts';
@@ -59,7 +59,7 @@ export function createSessions({
     return (await findMany(viewer, [sessionId]))[0] ?? null;
   }
 
-  /** Live sessions of the viewer by id, in this order, with null for what is none of them. */
+  /** Live sessions of the viewer by id, in the order of the ids, with null for every id that is none of them. */
   async function findMany(viewer: Viewer, ids: readonly SessionId[]): Promise<(SessionRow | null)[]> {
     const rows = new Map((await select(`AND ${oneOfList(db.engine, '"id"')}`, viewer, [ids])).map((row) => [row.id, row]));
     return ids.map((id) => rows.get(id) ?? null);
@@ -73,7 +73,7 @@ export function createSessions({
 
   // ---------------------------------------------------------------- whose token
 
-  /** Who an access token stands for. It must be ours, not expired, and of a session that has not ended. Fails with UNAVAILABLE when that cannot be asked. */
+  /** Whom an access token stands for. It must be ours, not expired, and of a session that has not ended. Fails with UNAVAILABLE when the database cannot be asked. */
   async function authenticate(accessToken: string): Promise<{ viewer: Viewer } | { refusal: 'TOKEN_EXPIRED' | 'TOKEN_INVALID' }> {
     const claims = await tokens.parseAccess(accessToken);
     if (typeof claims === 'string') return { refusal: 'TOKEN_INVALID' };
@@ -85,14 +85,14 @@ export function createSessions({
     return { viewer: { userId: claims.userId, sessionId: claims.sessionId, expiresAt: claims.expiresAt } };
   }
 
-  /** Whether the session of somebody who was let in goes on. */
+  /** Whether the session of an authenticated viewer still goes on. */
   async function isLive({ sessionId }: Viewer): Promise<boolean> {
     return (await liveSessions.find(sessionId, clock().getTime(), 'lately')) !== null;
   }
 
   // ---------------------------------------------------------------- ending
 
-  /** Ends the viewer's session, or all of the account. Returns the ids of those that ended. */
+  /** Ends the viewer's session, or all sessions of the account. Returns the ids of those that ended. */
   async function logout(viewer: Viewer, everywhere: boolean): Promise<SessionId[]> {
     return ending((tx, append) => (everywhere ? endAll(tx, append, viewer.userId, 'LOGGED_OUT') : endSome(tx, append, viewer.userId, [viewer.sessionId], 'LOGGED_OUT')));
   }
@@ -112,7 +112,7 @@ export function createSessions({
     return ending((tx, append) => endAll(tx, append, viewer.userId, 'REVOKED', viewer.sessionId));
   }
 
-  /** Sets another password and, unless told to keep them, ends the other sessions; the account is told by mail. Fails with VALIDATION_FAILED, INVALID_CREDENTIALS, RATE_LIMITED or UNAVAILABLE. */
+  /** Sets another password, and ends the other sessions unless told to keep them. The account is told by mail. Fails with VALIDATION_FAILED, INVALID_CREDENTIALS, RATE_LIMITED or UNAVAILABLE. */
   async function changePassword(
     viewer: Viewer,
     input: { oldPassword: string; newPassword: string; newPasswordConfirmation?: string | null; keepOtherSessions?: boolean | null },
@@ -134,14 +134,14 @@ export function createSessions({
     return { me: { ...before, passwordHash }, endedIds };
   }
 
-  /** Their tokens fail on this node from here on, whenever the events come. */
+  /** Runs a job that ends sessions. After it, their tokens fail on this node, without waiting for the events. */
   async function ending(job: (tx: Tx, append: Append) => Promise<SessionId[]>): Promise<SessionId[]> {
     const ids = await write(job);
     for (const id of ids) liveSessions.forget(id);
     return ids;
   }
 
-  /** Ends every live session of an account, but for one to keep, inside a transaction of the caller. Returns their ids. */
+  /** Ends every live session of an account except `keepId`, inside the caller's transaction. Returns their ids. */
   async function endAll(tx: Tx, append: Append, userId: UserId, reason: EndReason, keepId?: SessionId): Promise<SessionId[]> {
     const rows = await tx.session.findMany({
       where: { userId, endedAt: null, expiresAt: { gt: clock() }, ...(keepId === undefined ? {} : { id: { not: keepId } }) },
@@ -156,7 +156,7 @@ export function createSessions({
     );
   }
 
-  /** Ends every session of an account that is deleted, and forgets where from and on what it was signed in. To be called after the commit: what it returns. */
+  /** Ends every session of an account that is being deleted, and deletes what is stored of them. What it returns must be called after the commit. */
   async function eraseAll(tx: Tx, append: Append, userId: UserId): Promise<() => void> {
     const live = await tx.session.findMany({ where: { userId, endedAt: null, expiresAt: { gt: clock() } }, select: { id: true } });
     for (const { id } of live) append({ type: 'session-ended', userId, sessionId: id, reason: 'ACCOUNT_DELETED' });
@@ -185,8 +185,8 @@ export function createSessions({
   }
 
   /**
-   * Forgets sessions that expired long ago, a bounded piece at a time so that writers are not held up. Until then their tokens are told from unknown ones,
-   * and their devices are renewed. Returns how many went.
+   * Deletes sessions that expired long ago, in bounded pieces so that writers are not held up. Until then, their tokens are recognised, and their devices
+   * are renewed. Returns how many were deleted.
    */
   async function sweep(): Promise<number> {
     const before = new Date(clock().getTime() - config.REFRESH_TOKEN_SECONDS * 1000);

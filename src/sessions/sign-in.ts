@@ -53,7 +53,7 @@ export function createSignIn({
   }
 
   /**
-   * Signs in by username or e-mail. On a device that is known the session goes on or is renewed. An unknown account costs the same time as a wrong
+   * Signs in by username or e-mail. On a known device, its session goes on or is renewed. An unknown account takes the same time as a wrong
    * password. Fails with INVALID_CREDENTIALS, VALIDATION_FAILED (device), RATE_LIMITED or UNAVAILABLE.
    */
   async function login(input: LoginInput, client: SignInClient): Promise<Issued> {
@@ -86,7 +86,7 @@ export function createSignIn({
     }
   }
 
-  /** The session of this device goes on, or a new one begins; beyond a hundred the oldest gives way. */
+  /** Goes on with the session of this device, or opens a new one. */
   async function open(tx: Tx, append: Append, userId: UserId, device: Device, client: SignInClient): Promise<Opened> {
     const now = clock();
     const secret = tokens.newSecret();
@@ -117,7 +117,7 @@ export function createSignIn({
   }
 }
 
-/** An empty id or name is none. */
+/** An empty id or name counts as none. */
 function parseDevice(problems: Problems, input: DeviceInput | null | undefined): Device {
   if (input?.id) checkLine(problems, ['device', 'id'], input.id, 128);
   if (input?.name) checkLine(problems, ['device', 'name'], input.name, 80);
