@@ -41,6 +41,7 @@ import { createPresence } from './presence/presence.ts';
 import { createTyping } from './presence/typing.ts';
 import { createIssuing } from './sessions/issue.ts';
 import { createKeys } from './sessions/keys.ts';
+import { createKnownDevices } from './sessions/known-devices.ts';
 import { createLiveSessions } from './sessions/live-sessions.ts';
 import { createRefreshing } from './sessions/refresh.ts';
 import { createSessions } from './sessions/sessions.ts';
@@ -87,8 +88,8 @@ export async function createApp(config: Config, log: Log) {
   const liveSessions = createLiveSessions({ db, tail, clock, log });
   const tokens = createTokens({ keys });
   const issuing = createIssuing({ tokens, config, clock });
-  const sessions = createSessions({ db, write, accounts, passwords, tokens, liveSessions, mail, config, clock });
-  const signIn = createSignIn({ write, accounts, passwords, tokens, sessions, issuing, limits, clock });
+  const sessions = createSessions({ db, write, accounts, passwords, tokens, liveSessions, limits, mail, config, clock });
+  const signIn = createSignIn({ write, accounts, passwords, tokens, sessions, devices: createKnownDevices({ keys }), issuing, limits, clock });
   const refreshing = createRefreshing({ db, writeBatch, accounts, tokens, issuing, liveSessions, limits, config, clock });
   const passwordReset = createPasswordReset({
     db,
@@ -108,7 +109,7 @@ export async function createApp(config: Config, log: Log) {
   const images = createImages({ blobs, decoding });
   const files = createFiles({ db, write, chats, blobs, images, links, clock, logger: log });
   const uploads = createUploads({ db, blobs, images, links, files, config, clock });
-  const rooms = createRooms({ db, write, locks, chats, accounts, operators, passwords, pictures: files.forRooms, clock });
+  const rooms = createRooms({ db, write, locks, chats, accounts, operators, passwords, limits, pictures: files.forRooms, clock });
   const membership = createMembership({ db, write, locks, chats, passwords, limits, clock });
   const messages = createMessages({ db, locks, write, writeBatch, chats, accounts, limits, keys, config, clock, files: files.forMessages, behind: announce });
   const receipts = createReceipts({ db, writeBatch, chats, logger: log, clock });

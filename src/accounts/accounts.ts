@@ -121,12 +121,12 @@ export function createAccounts({
   }
 
   /** Stores a checked account, and whatever `also` adds in the same transaction. Fails with ALREADY_TAKEN (field `username` or `email`) or UNAVAILABLE. */
-  async function create<T>(input: NewAccountInput, also: (tx: Tx, user: UserRow, append: Append) => Promise<T>): Promise<{ user: UserRow; also: T }> {
+  async function create<T>(input: NewAccountInput, address: string, also: (tx: Tx, user: UserRow, append: Append) => Promise<T>): Promise<{ user: UserRow; also: T }> {
     const { username, displayName } = input;
     const profile = { ...emptyProfile, ...usernameOf(username), ...displayNameOf(displayName ?? username), ...toColumns(input) };
     // Saves the cost of hashing. The unique indexes decide.
     await checkFree(profile);
-    const passwordHash = await passwords.hash(input.password);
+    const passwordHash = await passwords.hash(input.password, { address });
     return tellingTaken(profile, noUser, () =>
       write(async (tx, append) => {
         const user = await tx.user.create({ data: { ...profile, passwordHash, createdAt: clock() } });
@@ -157,12 +157,15 @@ export function createAccounts({
 
   // ---------------------------------------------------------------- passwords
 
-  /** The account, if this is its password. Throws INVALID_CREDENTIALS, RATE_LIMITED after too many wrong ones, or UNAVAILABLE. */
-  async function mustKnowPassword(userId: UserId, password: string): Promise<UserRow> {
+  /**
+   * The viewer's account, if this is its password. Wrong ones count for the viewer's session alone, so that nobody else's guesses can lock its owner out.
+   * Throws INVALID_CREDENTIALS, RATE_LIMITED after too many wrong ones, or UNAVAILABLE.
+   */
+  async function mustKnowPassword({ userId, sessionId, address }: Viewer, password: string): Promise<UserRow> {
     const user = await get({ id: userId });
-    await limits.take('LOGIN', userId);
-    if (!(await passwords.verify(user.passwordHash, password))) throw invalidCredentials('WRONG_PASSWORD');
-    await limits.giveBack('LOGIN', userId);
+    const guess = limits.guess(['LOGIN', { session: sessionId }]);
+    const right = await passwords.verify(user.passwordHash, password, { account: userId, address, alone: `session ${sessionId}` }, guess);
+    if (!right) throw invalidCredentials('WRONG_PASSWORD');
     return user;
   }
 
@@ -188,7 +191,7 @@ export function createAccounts({
     const newEmail = wanted.email !== undefined && wanted.email !== before.email;
     if (newEmail) {
       if (changes.currentPassword == null) throw invalidCredentials('WRONG_PASSWORD');
-      await mustKnowPassword(viewer.userId, changes.currentPassword);
+      await mustKnowPassword(viewer, changes.currentPassword);
     }
     return tellingTaken(wanted, viewer.userId, () =>
       write(async (tx, append) => {

@@ -69,13 +69,13 @@ export function createErasure({
    * have ended. The last messages of a large account may take a few moments longer. `erasedMessages` counts them. The name is free again, with nothing attached to it.
    * Fails with INVALID_CREDENTIALS, RATE_LIMITED after too many wrong passwords, UNAVAILABLE, or TOKEN_INVALID when the account was deleted meanwhile.
    */
-  async function deleteAccount({ userId }: Viewer, { password, mode }: { password: string; mode: ErasureMode }): Promise<{ receiptId: string; erasedMessages: number }> {
-    const { note, afterCommit } = await endAccount(userId, password, mode);
+  async function deleteAccount(viewer: Viewer, { password, mode }: { password: string; mode: ErasureMode }): Promise<{ receiptId: string; erasedMessages: number }> {
+    const { note, afterCommit } = await endAccount(viewer, password, mode);
     for (const job of afterCommit) job();
     let erasedMessages = 0;
     let rest: Promise<boolean>;
     try {
-      if (mode === 'ERASE') erasedMessages = await countMessages(userId);
+      if (mode === 'ERASE') erasedMessages = await countMessages(viewer.userId);
     } finally {
       rest = begin(note);
     }
@@ -86,9 +86,10 @@ export function createErasure({
     return { receiptId: note.receiptId, erasedMessages };
   }
 
-  async function endAccount(userId: UserId, password: string, mode: ErasureMode): Promise<{ note: Note; afterCommit: (() => void)[] }> {
+  async function endAccount(viewer: Viewer, password: string, mode: ErasureMode): Promise<{ note: Note; afterCommit: (() => void)[] }> {
+    const { userId } = viewer;
     for (;;) {
-      const account = await accounts.mustKnowPassword(userId, password).catch((error) => {
+      const account = await accounts.mustKnowPassword(viewer, password).catch((error) => {
         throw hasCode(error, 'NOT_FOUND') ? new AppError('TOKEN_INVALID') : error;
       });
       const ended = await write(async (tx, append) => {

@@ -12,7 +12,7 @@ import { forUpdate, toDate, toDateOrNull } from '../storage/sql.ts';
 import type { Letter, Mail } from './mail.ts';
 import { checkEmail, foldName } from './names.ts';
 import { checkPassword, type Passwords } from './passwords.ts';
-import type { LimitKey, RateLimits } from './rate-limits.ts';
+import type { RateLimits } from './rate-limits.ts';
 
 export type PasswordReset = ReturnType<typeof createPasswordReset>;
 
@@ -63,21 +63,23 @@ export function createPasswordReset({
 
   /**
    * Sets a new password with a code, which works only once, and ends all sessions. If the password is refused, the code stays good. Returns how many sessions
-   * were ended. Fails with INVALID_TOKEN, VALIDATION_FAILED, RATE_LIMITED (wrong codes count as wrong logins) or UNAVAILABLE.
+   * were ended. Fails with INVALID_TOKEN, VALIDATION_FAILED, RATE_LIMITED (wrong codes count for their address like wrong passwords) or UNAVAILABLE.
    */
   async function confirm(
     input: { token: string; newPassword: string; newPasswordConfirmation?: string | null },
     client: { ipAddress: string },
   ): Promise<{ endedSessions: number }> {
-    const address: LimitKey = { address: client.ipAddress };
-    await limits.take('LOGIN', address);
+    const guess = limits.guess(['LOGIN_WIDE', { address: client.ipAddress }]);
+    guess.check();
     const digest = digestOf(input.token.trim().slice(0, 100));
-    const { id, username } = await getAccountOf(digest);
-    await limits.giveBack('LOGIN', address);
+    const { id, username } = await getAccountOf(digest).catch((error) => {
+      guess.count();
+      throw error;
+    });
     const problems = createProblems();
     checkPassword(problems, 'newPassword', input.newPassword, username, input.newPasswordConfirmation);
     problems.check();
-    const passwordHash = await passwords.hash(input.newPassword);
+    const passwordHash = await passwords.hash(input.newPassword, { account: id, address: client.ipAddress });
     const endedIds = await write(async (tx, append) => {
       const now = clock();
       // The account comes first, as in a login, so that a session that is being opened with the old password is either seen below or not opened.

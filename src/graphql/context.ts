@@ -20,9 +20,11 @@ export type Client = {
     | {
         /** From the request. Null if it has none, or may not use it. */
         refreshToken: string | null;
+        /** By which a browser shows that it has signed in before. */
+        deviceToken: string | null;
         /** False for requests of unknown origins. */
         maySet: boolean;
-        set(session: { accessToken: string; refreshToken: string; refreshTokenExpiresAt: Date }): void;
+        set(session: { accessToken: string; refreshToken: string; refreshTokenExpiresAt: Date; deviceToken: string | null }): void;
         /** Does nothing for a request without session cookies. */
         clear(): void;
       }
@@ -62,11 +64,12 @@ export type Context = {
 };
 
 export function createContext(app: Domains, client: Client, who: { viewer: Viewer | null; refusal?: Context['refusal'] }): Context {
+  const viewer = who.viewer && { ...who.viewer, address: client.ipAddress };
   return {
     app,
     client,
-    viewer: who.viewer,
-    asker: who.viewer,
+    viewer,
+    asker: viewer,
     refusal: who.refusal ?? 'UNAUTHENTICATED',
     eventCursor: app.tail.cursor(),
     loaders: new Map(),

@@ -7,7 +7,7 @@ export type Issuing = ReturnType<typeof createIssuing>;
 export const sessionGrants = ['NEW', 'RENEWED', 'STILL_VALID'] as const;
 export type SessionGrant = (typeof sessionGrants)[number];
 /** Of the connection that somebody signs in on. */
-export type SignInClient = { ipAddress: string; userAgent: string | null };
+export type SignInClient = { ipAddress: string; userAgent: string | null; deviceToken?: string | null };
 /** A session that was just opened or refreshed, with the refresh token that is good now. */
 export type Opened = { session: SessionRow; grant: SessionGrant; refreshToken: string };
 export type Issued = {

@@ -7,7 +7,7 @@ import { TokenFailureEnum } from '../graphql/errors.ts';
 import { mutation } from '../graphql/mutation.ts';
 import { numberOf, type SessionId, toGlobalId } from '../ids.ts';
 import type { SessionRow } from '../storage/rows.ts';
-import type { SessionGrant as Grant, Issued } from './issue.ts';
+import type { SessionGrant as Grant, Issued, SignInClient } from './issue.ts';
 import type { TokenInfo as Info, Refreshing } from './refresh.ts';
 import type { Sessions } from './sessions.ts';
 import type { DeviceKind as Kind, SignIn } from './sign-in.ts';
@@ -77,7 +77,7 @@ builder.objectFields(Account, (t) => ({
 }));
 
 /** What somebody who signed in gets to see. The tokens are null if they were set as cookies. */
-type Auth = Omit<Issued, 'accessToken' | 'refreshToken'> & { accessToken: string | null; refreshToken: string | null };
+type Auth = Omit<Issued, 'accessToken' | 'refreshToken'> & { accessToken: string | null; refreshToken: string | null; deviceToken: string | null };
 
 export const AuthPayload = builder.objectRef<Auth>('AuthPayload').implement({
   description: 'Tokens issued by login, register or refreshSession.',
@@ -92,6 +92,11 @@ export const AuthPayload = builder.objectRef<Auth>('AuthPayload').implement({
     refreshToken: t.exposeString('refreshToken', {
       nullable: true,
       description: 'For `refreshSession`, once; keep it secret. Null when the session was set as HttpOnly cookies instead.',
+    }),
+    deviceToken: t.exposeString('deviceToken', {
+      nullable: true,
+      description: `Shows at the next login, as \`device.token\`, that this device has signed in to the account before, so that wrong guesses of others cannot lock its owner out.
+Keep it with the device, also after a logout. Null from \`refreshSession\`, and when the session was set as HttpOnly cookies: then it is in a cookie, too.`,
     }),
     refreshTokenExpiresAt: t.expose('refreshTokenExpiresAt', { type: 'DateTime', description: 'Until when the session can be refreshed.' }),
     grant: t.field({ type: SessionGrant, description: 'Whether the session is new on this device, was renewed, or was still valid.', resolve: (issued) => issued.grant }),
@@ -132,10 +137,15 @@ const DeviceInput = builder.inputType('DeviceInput', {
     id: t.string({ description: 'Stable per installation; the same device keeps its session. Up to 128 characters.' }),
     name: t.string({ description: 'Shown in the list of sessions; up to 80 characters.' }),
     kind: t.field({ type: DeviceKind, description: 'Kind of the device.' }),
+    token: t.string({ description: '`deviceToken` of an earlier sign-in of this account on this device.' }),
   }),
 });
 
-const signInClient = ({ client }: Context) => ({ ipAddress: client.ipAddress, userAgent: client.userAgent });
+const signInClient = ({ client: { ipAddress, userAgent, cookies } }: Context): SignInClient => ({
+  ipAddress,
+  userAgent,
+  deviceToken: (cookies?.maySet && cookies.deviceToken) || null,
+});
 const useCookies = 'Set the session as HttpOnly cookies instead of returning the refresh token.';
 
 /** Where the new session goes: into cookies, or (null) into the answer. Throws if cookies are wanted and cannot be set, before anything is done. */
@@ -147,12 +157,12 @@ function cookiesFor(input: { useCookies?: boolean | null }, { client }: Context)
 }
 
 /** The session as the answer shows it, without its tokens if they are in cookies. The rest of the answer is read by whoever signed in. */
-function handOver(issued: Issued, cookies: Client['cookies'] | null, context: Context): Auth {
-  const { me, session, accessTokenExpiresAt } = issued;
-  context.viewer = { userId: me.id, sessionId: session.id, expiresAt: accessTokenExpiresAt };
-  if (!cookies) return issued;
-  cookies.set(issued);
-  return { ...issued, accessToken: null, refreshToken: null };
+function handOver(issued: Issued & { deviceToken?: string | null }, cookies: Client['cookies'] | null, context: Context): Auth {
+  const { me, session, accessTokenExpiresAt, deviceToken = null } = issued;
+  context.viewer = { userId: me.id, sessionId: session.id, expiresAt: accessTokenExpiresAt, address: context.client.ipAddress };
+  if (!cookies) return { ...issued, deviceToken };
+  cookies.set({ ...issued, deviceToken });
+  return { ...issued, accessToken: null, refreshToken: null, deviceToken: null };
 }
 
 const endedSessionIds = 'The sessions that were ended; their access tokens fail from now on.';

@@ -6,6 +6,7 @@ import type { Accounts } from '../accounts/accounts.ts';
 import type { Mail } from '../accounts/mail.ts';
 import { voidResetCodes } from '../accounts/password-reset.ts';
 import { checkPassword, type Passwords } from '../accounts/passwords.ts';
+import type { RateLimits } from '../accounts/rate-limits.ts';
 import type { Config } from '../config.ts';
 import { createProblems, notFound } from '../errors.ts';
 import type { EndReason } from '../events/event.ts';
@@ -30,6 +31,7 @@ export function createSessions({
   passwords,
   tokens,
   liveSessions,
+  limits,
   mail,
   config,
   clock,
@@ -40,6 +42,7 @@ export function createSessions({
   passwords: Pick<Passwords, 'hash'>;
   tokens: Pick<Tokens, 'parseAccess'>;
   liveSessions: LiveSessions;
+  limits: Pick<RateLimits, 'take'>;
   mail: Pick<Mail, 'post' | 'wake'>;
   config: Pick<Config, 'REFRESH_TOKEN_SECONDS'>;
   clock: () => Date;
@@ -108,7 +111,7 @@ export function createSessions({
 
   /** Ends all sessions but the viewer's. A password that is given must be right: INVALID_CREDENTIALS, RATE_LIMITED. */
   async function revokeOthers(viewer: Viewer, password: string | null): Promise<SessionId[]> {
-    if (password !== null) await accounts.mustKnowPassword(viewer.userId, password);
+    if (password !== null) await accounts.mustKnowPassword(viewer, password);
     return ending((tx, append) => endAll(tx, append, viewer.userId, 'REVOKED', viewer.sessionId));
   }
 
@@ -121,8 +124,9 @@ export function createSessions({
     const problems = createProblems();
     checkPassword(problems, 'newPassword', input.newPassword, username, input.newPasswordConfirmation);
     problems.check();
-    const before = await accounts.mustKnowPassword(id, input.oldPassword);
-    const passwordHash = await passwords.hash(input.newPassword);
+    const before = await accounts.mustKnowPassword(viewer, input.oldPassword);
+    await limits.take('SET_PASSWORD', id);
+    const passwordHash = await passwords.hash(input.newPassword, { account: id, address: viewer.address });
     const endedIds = await ending(async (tx, append) => {
       const { count } = await tx.user.updateMany({ where: { id, passwordHash: before.passwordHash, deletedAt: null }, data: { passwordHash } });
       if (count === 0) throw accounts.invalidCredentials('WRONG_PASSWORD');

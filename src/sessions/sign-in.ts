@@ -1,22 +1,33 @@
 /** Signing in: registering, and logging in by username or e-mail. Each opens a session for the device, or goes on with the one it has. */
 import type { Accounts, NewAccountInput } from '../accounts/accounts.ts';
 import { checkLine, foldName } from '../accounts/names.ts';
+import type { Turn } from '../accounts/password-queue.ts';
 import type { Passwords } from '../accounts/passwords.ts';
-import type { LimitKey, RateLimits } from '../accounts/rate-limits.ts';
+import type { RateLimits } from '../accounts/rate-limits.ts';
 import { createProblems, type Problems } from '../errors.ts';
 import type { Append, Write } from '../events/write.ts';
 import type { UserId } from '../ids.ts';
 import type { Tx } from '../storage/database.ts';
 import { type Issued, type Issuing, type Opened, type SignInClient, seenNow } from './issue.ts';
+import type { KnownDevices } from './known-devices.ts';
 import type { Sessions } from './sessions.ts';
 import type { Tokens } from './tokens.ts';
 
 export type SignIn = ReturnType<typeof createSignIn>;
 export const deviceKinds = ['WEB', 'IOS', 'ANDROID', 'DESKTOP', 'BOT', 'OTHER'] as const;
 export type DeviceKind = (typeof deviceKinds)[number];
-export type DeviceInput = { id?: string | null; name?: string | null; kind?: DeviceKind | null };
+export type DeviceInput = {
+  id?: string | null;
+  name?: string | null;
+  kind?: DeviceKind | null;
+  /** From an earlier sign-in on this device. */
+  token?: string | null;
+};
 export type RegisterInput = NewAccountInput & { device?: DeviceInput | null };
 export type LoginInput = { login: string; password: string; device?: DeviceInput | null };
+
+/** With the token by which this device is known from now on. */
+export type SignedIn = Issued & { deviceToken: string | null };
 
 type Device = { id: string | null; name: string | null; kind: DeviceKind | null };
 
@@ -26,6 +37,7 @@ export function createSignIn({
   passwords,
   tokens,
   sessions,
+  devices,
   issuing: { issue, expiryOf },
   limits,
   clock,
@@ -35,6 +47,7 @@ export function createSignIn({
   passwords: Pick<Passwords, 'verify' | 'isOutdated' | 'hash'>;
   tokens: Pick<Tokens, 'newSecret' | 'digestOf' | 'toRefreshToken'>;
   sessions: Pick<Sessions, 'makeRoom'>;
+  devices: KnownDevices;
   issuing: Issuing;
   limits: RateLimits;
   clock: () => Date;
@@ -42,45 +55,44 @@ export function createSignIn({
   return { register, login };
 
   /** Makes an account and its first session. Fails with VALIDATION_FAILED, ALREADY_TAKEN, RATE_LIMITED or UNAVAILABLE. */
-  async function register(input: RegisterInput, client: SignInClient): Promise<Issued> {
+  async function register(input: RegisterInput, client: SignInClient): Promise<SignedIn> {
     const problems = createProblems();
     accounts.checkNew(problems, input);
     const device = parseDevice(problems, input.device);
     problems.check();
     await limits.take('REGISTER', { address: client.ipAddress });
-    const { user, also } = await accounts.create(input, (tx, created, append) => open(tx, append, created.id, device, client));
-    return issue(also, user);
+    const { user, also } = await accounts.create(input, client.ipAddress, (tx, created, append) => open(tx, append, created.id, device, client));
+    return { ...(await issue(also, user)), deviceToken: devices.newToken(user.id) };
   }
 
   /**
    * Signs in by username or e-mail. On a known device, its session goes on or is renewed. An unknown account takes the same time as a wrong
-   * password. Fails with INVALID_CREDENTIALS, VALIDATION_FAILED (device), RATE_LIMITED or UNAVAILABLE.
+   * password. Only wrong passwords count: for the name at this address, and far more generously for the name and for the address alone. A device that has signed in
+   * to the account before is counted by itself. Fails with INVALID_CREDENTIALS, VALIDATION_FAILED (device), RATE_LIMITED or UNAVAILABLE.
    */
-  async function login(input: LoginInput, client: SignInClient): Promise<Issued> {
+  async function login(input: LoginInput, client: SignInClient): Promise<SignedIn> {
     const problems = createProblems();
     const device = parseDevice(problems, input.device);
     problems.check();
     const name = input.login.trim().slice(0, 320);
-    const address: LimitKey = { address: client.ipAddress };
-    await limits.take('LOGIN', address);
     let account = await accounts.findByLogin(name);
-    const person: LimitKey = account ? account.id : { name: foldName(name) };
-    await limits.take('LOGIN', person);
+    // By what was typed, so that a name that nobody has is counted like any other.
+    const [typed, address] = [{ name: foldName(name) }, { address: client.ipAddress }];
+    const known = account && devices.nameOf(input.device?.token || client.deviceToken, account.id);
+    const guess = known ? limits.guess(['LOGIN', { device: known }]) : limits.guess(['LOGIN', { ...typed, ...address }], ['LOGIN_WIDE', typed], ['LOGIN_WIDE', address]);
+    const turn: Turn = { signIn: true, ...address, alone: known ? `device ${known}` : `${client.ipAddress} ${typed.name}` };
     for (;;) {
-      const right = await passwords.verify(account?.passwordHash ?? null, input.password);
+      const right = await passwords.verify(account?.passwordHash ?? null, input.password, turn, guess);
       if (!account) throw accounts.invalidCredentials('UNKNOWN_ACCOUNT');
       if (!right) throw accounts.invalidCredentials('WRONG_PASSWORD');
       const { id, passwordHash } = account;
-      const hash = passwords.isOutdated(passwordHash) ? await passwords.hash(input.password) : passwordHash;
+      const hash = passwords.isOutdated(passwordHash) ? await passwords.hash(input.password, turn) : passwordHash;
       const opened = await write(async (tx, append) => {
         // Also lets logins of one account take turns, so that one device gets one session.
         const { count } = await tx.user.updateMany({ where: { id, passwordHash, deletedAt: null }, data: { passwordHash: hash } });
         return count === 0 ? null : open(tx, append, id, device, client);
       });
-      if (opened) {
-        await limits.giveBack('LOGIN', address, person);
-        return issue(opened, account);
-      }
+      if (opened) return { ...(await issue(opened, account)), deviceToken: known ? ((input.device?.token || client.deviceToken) ?? null) : devices.newToken(id) };
       // The password was changed while it was checked.
       account = await accounts.findByLogin(name);
     }
