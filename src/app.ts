@@ -1,6 +1,7 @@
 /** The one place where the parts are put together: opens the storage, builds each domain on the ones before it, and closes them in turn. */
 import { join } from 'node:path';
 import { createAccounts } from './accounts/accounts.ts';
+import { createDirectory } from './accounts/directory.ts';
 import { createErasure } from './accounts/erasure.ts';
 import { createMail } from './accounts/mail.ts';
 import { createOperators } from './accounts/operators.ts';
@@ -38,9 +39,13 @@ import { createPushQueue } from './notifications/push-queue.ts';
 import { post } from './outgoing.ts';
 import { createPresence } from './presence/presence.ts';
 import { createTyping } from './presence/typing.ts';
+import { createIssuing } from './sessions/issue.ts';
 import { createKeys } from './sessions/keys.ts';
+import { createKnownDevices } from './sessions/known-devices.ts';
 import { createLiveSessions } from './sessions/live-sessions.ts';
+import { createRefreshing } from './sessions/refresh.ts';
 import { createSessions } from './sessions/sessions.ts';
+import { createSignIn } from './sessions/sign-in.ts';
 import { createTokens } from './sessions/tokens.ts';
 import { openDatabase } from './storage/database.ts';
 import { isDatabaseAway } from './storage/failures.ts';
@@ -80,7 +85,7 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
     config,
     clock,
     logger: log,
-    mayRead: async (userId, chatId) => can('read', await chats.standing(db.read, userId, { roomId: chatId })),
+    canRead: async (userId, chatId) => can('read', await chats.standing(db.read, userId, { roomId: chatId })),
     hydrate: (events) => messages.hydrate(events),
   });
   opened.defer(tail.close);
@@ -88,7 +93,8 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   const limits = createRateLimits({ config });
   const passwords = await createPasswords({ config });
   const onlineIds = async (): Promise<ReadonlySet<UserId>> => presence.onlineIds();
-  const accounts = createAccounts({ db, write, passwords, limits, config, clock, onlineIds });
+  const accounts = createAccounts({ db, write, passwords, limits, config, clock });
+  const directory = createDirectory({ db, write, accounts, clock, onlineIds });
   const mail = createMail({ db, config, clock, log });
   const keys = await createKeys({ db });
   const operators = createOperators({ db, digest: keys.digest, config, logger: log });
@@ -97,7 +103,11 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   const blobs = await openBlobs(join(config.DATA_DIR, 'files'), keys.digest('files of this installation'));
   const liveSessions = createLiveSessions({ db, tail, clock, log });
   opened.defer(liveSessions.close);
-  const sessions = createSessions({ db, write, accounts, passwords, tokens: createTokens({ keys }), liveSessions, limits, mail, config, clock });
+  const tokens = createTokens({ keys });
+  const issuing = createIssuing({ tokens, config, clock });
+  const sessions = createSessions({ db, write, accounts, passwords, tokens, liveSessions, limits, mail, config, clock });
+  const signIn = createSignIn({ write, accounts, passwords, tokens, sessions, devices: createKnownDevices({ keys }), issuing, limits, clock });
+  const refreshing = createRefreshing({ db, writeBatch, accounts, tokens, issuing, liveSessions, limits, config, clock });
   const passwordReset = createPasswordReset({
     db,
     write,
@@ -118,7 +128,7 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   const files = createFiles({ db, write, chats, blobs, images, links, clock, logger: log });
   opened.defer(files.close);
   const uploads = createUploads({ db, blobs, images, links, files, config, clock });
-  const rooms = createRooms({ db, write, locks, chats, accounts, operators, passwords, pictures: files.forRooms, clock });
+  const rooms = createRooms({ db, write, locks, chats, accounts, operators, passwords, limits, pictures: files.forRooms, clock });
   const membership = createMembership({ db, write, locks, chats, passwords, limits, clock });
   const messages = createMessages({ db, locks, write, writeBatch, chats, accounts, limits, keys, config, clock, files: files.forMessages, behind: announce });
   const receipts = createReceipts({ db, writeBatch, chats, logger: log, clock });
@@ -158,9 +168,12 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
     tail,
     limits,
     accounts,
+    directory,
     passwordReset,
     erasure,
     sessions,
+    signIn,
+    refreshing,
     isLive: sessions.isLive,
     chats,
     chatLists,

@@ -116,7 +116,7 @@ export const settings = {
   PASSWORD_RESET_SECONDS: whole(3600, 1, 7 * day, 'How long the code in a mail for a forgotten password is valid.'),
   ARGON2_MEMORY_KIB: whole(19_456, 8, 4_194_304, 'The memory that one password hash (argon2id) takes, in KiB. The default is the minimum that OWASP recommends.'),
   ARGON2_PASSES: whole(2, 2, 100, 'The number of passes of argon2id.'),
-  PASSWORD_QUEUE: whole(200, 1, 100_000, 'The number of passwords that may wait to be checked or hashed. For further ones the answer is UNAVAILABLE.'),
+  PASSWORD_QUEUE: whole(200, 1, 100_000, 'The number of passwords that may wait to be checked or hashed. When it is full, whoever has the most waiting is answered UNAVAILABLE.'),
 
   EVENT_RETENTION_SECONDS: whole(14 * day, 1, 3650 * day, 'How long the event log keeps an event, and so for how long a stream can be resumed from a cursor.'),
   HEARTBEAT_SECONDS: whole(25, 1, 3600, 'A stream that has had nothing to send for this long sends a `Heartbeat`.'),
@@ -176,7 +176,12 @@ export const settings = {
   UNUSED_UPLOAD_SECONDS: whole(day, 1, 365 * day, 'A completed upload that was put into no message and made no picture is removed after this time.'),
   FILE_URL_SECONDS: whole(900, 1, 7 * day, 'How long a link to a file or picture works at most.'),
 
-  LOGIN_LIMIT: whole(10, 1, 1_000_000, 'Wrong passwords in 15 minutes, for each account and, at login, for each client address.'),
+  LOGIN_LIMIT: whole(
+    10,
+    1,
+    1_000_000,
+    'Wrong passwords in 15 minutes for one name from one client address, and for one session. Ten times as many for a name from anywhere, and for an address whatever the name. Right ones are not counted.',
+  ),
   REGISTER_LIMIT: whole(30, 1, 1_000_000, 'Registrations per hour from one client address.'),
   RESET_LIMIT: whole(5, 1, 1_000_000, 'Requests per hour for a mail about a forgotten password, for each e-mail address (known or not) and for each client address.'),
   SEND_LIMIT: whole(20, 1, 1_000_000, 'Messages per second that one account may send on average.'),

@@ -33,7 +33,7 @@ export function createFollowers({
   config,
   clock,
   logger,
-  mayRead,
+  canRead,
   hydrate,
 }: {
   db: Database;
@@ -44,7 +44,7 @@ export function createFollowers({
   clock: () => Date;
   logger: Log;
   /** Whether a person may read a chat without being a member. */
-  mayRead: (userId: UserId, chatId: ChatId) => Promise<boolean>;
+  canRead: (userId: UserId, chatId: ChatId) => Promise<boolean>;
   /** Gives events the messages they announce, in one go. */
   hydrate: (events: LogEvent[]) => Promise<void>;
 }) {
@@ -305,7 +305,7 @@ export function createFollowers({
     const { recheck } = stream;
     stream.recheck = false;
     if (!recheck || chatId === undefined || stream.person.chats.has(chatId)) return true;
-    return insist(stream, () => mayRead(stream.options.userId, chatId));
+    return insist(stream, () => canRead(stream.options.userId, chatId));
   }
 
   /** The stream's one chat is lost: it ends without a last word. */
