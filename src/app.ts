@@ -57,10 +57,10 @@ export async function createApp(config: Config, log: Log) {
   const eventLog = createEventLog({ db, config, clock });
   const tail = await createTail({
     db,
-    log: eventLog,
+    eventLog,
     config,
     clock,
-    logger: log,
+    log,
     mayRead: async (userId, chatId) => can('read', await chats.standing(db.read, userId, { roomId: chatId })),
     hydrate: (events) => messages.hydrate(events),
   });
@@ -71,7 +71,7 @@ export async function createApp(config: Config, log: Log) {
   const accounts = createAccounts({ db, write, passwords, limits, config, clock, onlineIds });
   const mail = createMail({ db, config, clock, log });
   const keys = await createKeys({ db });
-  const operators = createOperators({ db, digest: keys.digest, config, logger: log });
+  const operators = createOperators({ db, digest: keys.digest, config, log });
   await operators.forgetUnnamed();
   accounts.onNameFreed.push(operators.retire);
   const blobs = await openBlobs(join(config.DATA_DIR, 'files'), keys.digest('files of this installation')).catch(async (error) => {
@@ -97,23 +97,23 @@ export async function createApp(config: Config, log: Log) {
   const links = createLinks({ key: keys.fileUrl, lifeSeconds: config.FILE_URL_SECONDS, clock });
   const decoding = createDecoding();
   const images = createImages({ blobs, decoding });
-  const files = createFiles({ db, write, chats, blobs, images, links, clock, logger: log });
+  const files = createFiles({ db, write, chats, blobs, images, links, clock, log });
   const uploads = createUploads({ db, blobs, images, links, files, config, clock });
   const rooms = createRooms({ db, write, locks, chats, accounts, operators, passwords, pictures: files.forRooms, clock });
   const membership = createMembership({ db, write, locks, chats, passwords, limits, clock });
-  const messages = createMessages({ db, locks, write, writeBatch, chats, accounts, limits, keys, config, clock, files: files.forMessages, behind: announce });
-  const receipts = createReceipts({ db, writeBatch, chats, logger: log, clock });
+  const messages = createMessages({ db, locks, write, writeBatch, chats, accounts, limits, keys, config, clock, files: files.forMessages, announce });
+  const receipts = createReceipts({ db, writeBatch, chats, log, clock });
   const inbox = createInbox({ db });
-  const presence = createPresence({ db, tail, config, clock, logger: log });
+  const presence = createPresence({ db, tail, config, clock, log });
   const notifications = createNotifications({ db, writeBatch, receipts, clock });
   const pushDevices = createPushDevices({ db, write, config, clock });
   const pushQueue = await createPushQueue({ db, writeBatch, eventLog, presence, clock });
-  const push = createPush({ queue: pushQueue, tail, keys, presence, post, config, clock, metrics, logger: log });
+  const push = createPush({ queue: pushQueue, tail, keys, presence, post, config, clock, metrics, log });
   const typing = createTyping({ tail, chats, config, clock });
   // A new account is a member of every room for everyone, in the transaction that makes it.
   accounts.onCreate.push(membership.welcome);
   const messageErasure = createMessageErasure({ db, writeBatch, messages, files: files.forMessages, clock });
-  const erasure = createErasure({ db, write, locks, accounts, mail, clock, logger: log, countMessages: messageErasure.count });
+  const erasure = createErasure({ db, write, locks, accounts, mail, clock, log, countMessages: messageErasure.count });
   // An account that is deleted takes with it what each domain has of it.
   erasure.parts.push(
     { atOnce: sessions.eraseAll },
@@ -124,7 +124,7 @@ export async function createApp(config: Config, log: Log) {
     { atOnce: pushDevices.eraseAll },
   );
   await mail.start({ 'password-reset': passwordReset.writeReset, 'password-changed': passwordReset.writeChanged });
-  const stopUpkeep = startUpkeep({ eventLog, tail, messages, receipts, files, sessions, passwordReset, erasure, notifications, pushDevices, push, logger: log });
+  const stopUpkeep = startUpkeep({ eventLog, tail, messages, receipts, files, sessions, passwordReset, erasure, notifications, pushDevices, push, log });
   const domains = {
     config,
     clock,

@@ -43,7 +43,7 @@ export function createErasure({
   accounts,
   mail,
   clock,
-  logger,
+  log,
   countMessages,
 }: {
   db: Database;
@@ -52,7 +52,7 @@ export function createErasure({
   accounts: Pick<Accounts, 'mustKnowPassword' | 'onNameFreed'>;
   mail: Pick<Mail, 'erase'>;
   clock: () => Date;
-  logger: Log;
+  log: Log;
   /** How many messages of a person are there to be erased. */
   countMessages: (userId: UserId) => Promise<number>;
 }) {
@@ -79,7 +79,7 @@ export function createErasure({
     } finally {
       rest = begin(note);
     }
-    logger.info({ receiptId: note.receiptId, mode, erasedMessages }, 'account deleted');
+    log.info({ receiptId: note.receiptId, mode, erasedMessages }, 'account deleted');
     const timeout = new AbortController();
     await Promise.race([rest, sleep(patienceMs, undefined, { signal: timeout.signal, ref: false }).catch(() => {})]);
     timeout.abort();
@@ -149,7 +149,7 @@ export function createErasure({
     const clearing = trying(notes, () => db.clearRemnants(() => !stopping));
     traces = Promise.all([traces, clearing]);
     const cleared = await clearing;
-    if (cleared) for (const { receiptId } of notes) logger.info({ receiptId }, 'nothing is left of a deleted account');
+    if (cleared) for (const { receiptId } of notes) log.info({ receiptId }, 'nothing is left of a deleted account');
     return cleared;
   }
 
@@ -157,7 +157,7 @@ export function createErasure({
     try {
       return await job();
     } catch (error) {
-      logger.warn({ err: error, receiptIds: notes.map(({ receiptId }) => receiptId) }, 'a deleted account is not cleared away yet; trying again later');
+      log.warn({ err: error, receiptIds: notes.map(({ receiptId }) => receiptId) }, 'a deleted account is not cleared away yet; trying again later');
       return false;
     }
   }

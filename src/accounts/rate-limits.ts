@@ -62,9 +62,9 @@ function networkOf(address: string): string {
   if (!address.includes(':')) return address;
   const [head = '', tail] = address.toLowerCase().split('%', 1).join('').split('::');
   const groups = head.split(':').filter(Boolean);
-  const behind = tail?.split(':').filter(Boolean) ?? [];
-  while (tail !== undefined && groups.length + behind.length < 8) groups.push('0');
-  return [...groups, ...behind]
+  const last = tail?.split(':').filter(Boolean) ?? [];
+  while (tail !== undefined && groups.length + last.length < 8) groups.push('0');
+  return [...groups, ...last]
     .slice(0, 4)
     .map((group) => group.replace(/^0+(?=.)/, ''))
     .join(':');

@@ -50,10 +50,10 @@ export function messageIdOf(event: EventOf<'message-added' | 'message-edited' | 
 }
 
 /** Whom an event is told. */
-export type Audience = 'chat' | 'person' | 'everyone' | 'nobody';
+export type Addressees = 'chat' | 'person' | 'everyone' | 'nobody';
 
 /** `ChatAdded` and `ChatRemoved` frame what somebody may see: they go to the person, membership or not. */
-export const audienceOf: Record<EventType, Audience> = {
+export const addresseesOf: Record<EventType, Addressees> = {
   'message-added': 'chat',
   'message-edited': 'chat',
   'message-deleted': 'chat',

@@ -15,22 +15,22 @@ const againMs = 500;
 
 export async function createNewest({
   db,
-  log,
+  eventLog,
   config,
-  logger,
+  log,
   accepted,
   skipped,
 }: {
   db: Database;
-  log: EventLog;
+  eventLog: EventLog;
   config: Pick<Config, 'NODE_POLL_MS'>;
-  logger: Log;
+  log: Log;
   /** Called for each event in order. Throws nothing. */
   accepted: (event: LogEvent) => void;
   /** Called when events were forgotten before this node had seen them. */
   skipped: () => void;
 }) {
-  const start = await log.head();
+  const start = await eventLog.head();
   const { logId } = start;
   let head = start.last;
   let pruned = start.pruned;
@@ -56,7 +56,7 @@ export async function createNewest({
     offer,
     look,
     readUpTo,
-    behind,
+    readAfter,
     outdate,
     outdatedSince,
     stop: (): void => {
@@ -84,23 +84,23 @@ export async function createNewest({
   /** Reads what the log has behind the head. Harmless at any time. */
   function look(): void {
     lookAgain = true;
-    reading ??= catchUp().finally(() => {
+    reading ??= readNew().finally(() => {
       reading = null;
     });
   }
 
-  async function catchUp(): Promise<void> {
+  async function readNew(): Promise<void> {
     while (lookAgain && !stopped) {
       lookAgain = false;
       try {
-        const events = await log.readAfter(head, logPage);
+        const events = await eventLog.readAfter(head, logPage);
         const fresh = events.filter((event) => event.number > head).map((event) => early.get(event.number) ?? event);
         if (fresh[0] && fresh[0].number > head + 1) skip(fresh[0].number - 1);
         if (fresh.length > 0) accept(fresh);
         for (const number of early.keys()) if (number <= head) early.delete(number);
         if (events.length === logPage) lookAgain = true;
       } catch (error) {
-        logger.warn({ err: error }, 'the event log cannot be read; trying again');
+        log.warn({ err: error }, 'the event log cannot be read; trying again');
         await new Promise((wake) => setTimeout(wake, againMs));
         lookAgain = true;
       }
@@ -110,7 +110,7 @@ export async function createNewest({
   /** Resolves when this node has seen the event with this number, at once when there is none. */
   async function readUpTo(number: number): Promise<void> {
     if (number <= head) return;
-    const { last } = await log.head();
+    const { last } = await eventLog.head();
     if (number > last) return;
     while (head < number && !stopped) {
       look();
@@ -120,7 +120,7 @@ export async function createNewest({
 
   /** This node was away from the database for longer than events are kept: what it remembers of who is where may be wrong. */
   function skip(number: number): void {
-    logger.error({ from: head, to: number }, 'events were forgotten before this server had seen them; all streams begin anew');
+    log.error({ from: head, to: number }, 'events were forgotten before this server had seen them; all streams begin anew');
     head = number;
     pruned = Math.max(pruned, number);
     recent = [];
@@ -138,8 +138,8 @@ export async function createNewest({
     if (recent.length > 2 * ringSize) recent = recent.slice(-ringSize);
   }
 
-  /** At most `count` of the events behind a position; null when that lies further back than what is in memory. */
-  function behind(position: number, count: number): LogEvent[] | null {
+  /** At most `count` of the events after a position; null when that lies further back than what is in memory. */
+  function readAfter(position: number, count: number): LogEvent[] | null {
     const from = position + 1 - (head - recent.length + 1);
     return from < 0 ? null : recent.slice(from, from + count);
   }

@@ -18,7 +18,7 @@ import { isWhole, type Page, type PageRequest } from '../storage/page.ts';
 import type { ChatRow, MessageRow } from '../storage/rows.ts';
 import { oneOfList } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
-import { type Behind, type Draft, type MessageFiles, type Sent, storeDrafts } from './send.ts';
+import { type Announce, type Draft, type MessageFiles, type Sent, storeDrafts } from './send.ts';
 import { messagePage, messagesAt, messagesByIds } from './store.ts';
 
 export type Messages = ReturnType<typeof createMessages>;
@@ -40,7 +40,7 @@ export function createMessages({
   keys,
   config,
   clock,
-  behind,
+  announce,
   files,
 }: {
   db: Database;
@@ -54,10 +54,10 @@ export function createMessages({
   config: Config;
   clock: () => Date;
   /** What is told right behind each message. */
-  behind: Behind;
+  announce: Announce;
   files: MessageFiles;
 }) {
-  const store = createGroup<Draft, Sent>(writeBatch, (sql, number, drafts) => storeDrafts(sql, number, drafts, clock, behind, files));
+  const store = createGroup<Draft, Sent>(writeBatch, (sql, number, drafts) => storeDrafts(sql, number, drafts, clock, announce, files));
   return { send, edit, remove, find, findMany, getMany, findAt, hydrate, page, sweepDeletedRooms };
 
   /**

@@ -132,6 +132,6 @@ async function mustBeAGap(ana: Person, ben: Person, room: { id: string }, after:
 
 /** What the server does by itself every minute. */
 async function forgetOldEvents({ app }: TestServer): Promise<void> {
-  const stop = startUpkeep({ ...app, eventLog: createEventLog(app), logger: app.log });
+  const stop = startUpkeep({ ...app, eventLog: createEventLog(app) });
   await stop();
 }
