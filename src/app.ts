@@ -8,9 +8,9 @@ import { createPasswordReset } from './accounts/password-reset.ts';
 import { createPasswords } from './accounts/passwords.ts';
 import { createRateLimits } from './accounts/rate-limits.ts';
 import { can } from './chats/access.ts';
-import { createChats } from './chats/chats.ts';
+import { createChats, standing } from './chats/chats.ts';
 import { createChatLists } from './chats/lists.ts';
-import { createMembership } from './chats/membership.ts';
+import { createMembership, createWelcome } from './chats/membership.ts';
 import { createRooms } from './chats/rooms.ts';
 import type { Config } from './config.ts';
 import { createEventLog } from './events/event-log.ts';
@@ -30,6 +30,7 @@ import { createMessageErasure } from './messages/erase.ts';
 import { createInbox } from './messages/inbox.ts';
 import { createMessages } from './messages/messages.ts';
 import { createReceipts } from './messages/receipts.ts';
+import { hydrate } from './messages/store.ts';
 import { createMetrics } from './metrics.ts';
 import { announce, createNotifications } from './notifications/notifications.ts';
 import { createPush } from './notifications/push.ts';
@@ -61,19 +62,20 @@ export async function createApp(config: Config, log: Log) {
     config,
     clock,
     log,
-    mayRead: async (userId, chatId) => can('read', await chats.standing(db.read, userId, { roomId: chatId })),
-    hydrate: (events) => messages.hydrate(events),
+    mayRead: async (userId, chatId) => can('read', await standing(db.read, userId, { roomId: chatId })),
+    hydrate: (events) => hydrate(db.sql, events),
   });
   const { write, writeBatch } = createWrite({ db, clock, offer: tail.offer, look: tail.look, metrics });
   const limits = createRateLimits({ config });
   const passwords = await createPasswords({ config });
+  const presence = createPresence({ db, tail, config, clock, log });
   const onlineIds = async (): Promise<ReadonlySet<UserId>> => presence.onlineIds();
-  const accounts = createAccounts({ db, write, passwords, limits, config, clock, onlineIds });
-  const mail = createMail({ db, config, clock, log });
   const keys = await createKeys({ db });
   const operators = createOperators({ db, digest: keys.digest, config, log });
   await operators.forgetUnnamed();
-  accounts.onNameFreed.push(operators.retire);
+  const onNameFreed = operators.retire;
+  const accounts = createAccounts({ db, write, passwords, limits, config, clock, onlineIds, onCreate: createWelcome({ locks, clock }), onNameFreed });
+  const mail = createMail({ db, config, clock, log });
   const blobs = await openBlobs(join(config.DATA_DIR, 'files'), keys.digest('files of this installation')).catch(async (error) => {
     tail.close();
     await db.close();
@@ -104,25 +106,22 @@ export async function createApp(config: Config, log: Log) {
   const messages = createMessages({ db, locks, write, writeBatch, chats, accounts, limits, keys, config, clock, files: files.forMessages, announce });
   const receipts = createReceipts({ db, writeBatch, chats, log, clock });
   const inbox = createInbox({ db });
-  const presence = createPresence({ db, tail, config, clock, log });
   const notifications = createNotifications({ db, writeBatch, receipts, clock });
   const pushDevices = createPushDevices({ db, write, config, clock });
   const pushQueue = await createPushQueue({ db, writeBatch, eventLog, presence, clock });
   const push = createPush({ queue: pushQueue, tail, keys, presence, post, config, clock, metrics, log });
   const typing = createTyping({ tail, chats, config, clock });
-  // A new account is a member of every room for everyone, in the transaction that makes it.
-  accounts.onCreate.push(membership.welcome);
   const messageErasure = createMessageErasure({ db, writeBatch, messages, files: files.forMessages, clock });
-  const erasure = createErasure({ db, write, locks, accounts, mail, clock, log, countMessages: messageErasure.count });
   // An account that is deleted takes with it what each domain has of it.
-  erasure.parts.push(
+  const parts = [
     { atOnce: sessions.eraseAll },
     { atOnce: membership.forgetBans, afterwards: membership.leaveAll },
     messageErasure,
     createFileErasure({ db, write, locks, files, uploads }),
     { atOnce: notifications.eraseAll },
     { atOnce: pushDevices.eraseAll },
-  );
+  ];
+  const erasure = createErasure({ db, write, locks, accounts, mail, clock, log, countMessages: messageErasure.count, onNameFreed, parts });
   await mail.start({ 'password-reset': passwordReset.writeReset, 'password-changed': passwordReset.writeChanged });
   const stopUpkeep = startUpkeep({ eventLog, tail, messages, receipts, files, sessions, passwordReset, erasure, notifications, pushDevices, push, log });
   const domains = {

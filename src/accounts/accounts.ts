@@ -20,7 +20,7 @@ export type UserRef = { id: UserId } | { username: string };
 /** Runs in the transaction that makes an account. */
 export type CreateHook = (tx: Tx, user: UserRow, append: Append) => Promise<void>;
 /** In the transaction that gives an account another name, or deletes it: the one it had is free. */
-type NameHook = (tx: Tx, usernameKey: string) => Promise<unknown>;
+export type NameHook = (tx: Tx, usernameKey: string) => Promise<unknown>;
 
 type Optional = { email?: string | null; displayName?: string | null; firstName?: string | null; lastName?: string | null; phone?: string | null; address?: string | null };
 export type NewAccountInput = Optional & { username: string; password: string; passwordConfirmation?: string | null };
@@ -46,6 +46,8 @@ export function createAccounts({
   config,
   clock,
   onlineIds,
+  onCreate,
+  onNameFreed,
 }: {
   db: Database;
   write: Write;
@@ -55,9 +57,9 @@ export function createAccounts({
   clock: () => Date;
   /** Who is online now, for the directory's filter. */
   onlineIds: () => Promise<ReadonlySet<UserId>>;
+  onCreate: CreateHook;
+  onNameFreed: NameHook;
 }) {
-  const onCreate: CreateHook[] = [];
-  const onNameFreed: NameHook[] = [];
   return {
     find,
     findByLogin,
@@ -74,8 +76,6 @@ export function createAccounts({
     contactsAmong,
     contacts,
     directory,
-    onCreate,
-    onNameFreed,
   };
 
   // ---------------------------------------------------------------- finding
@@ -145,7 +145,7 @@ export function createAccounts({
         const user = await tx.user.create({ data: { ...profile, passwordHash, createdAt: clock() } });
         // Whoever shows the directory learns of it.
         append({ type: 'user-updated', userId: user.id });
-        for (const hook of onCreate) await hook(tx, user, append);
+        await onCreate(tx, user, append);
         return { user, also: await also(tx, user, append) };
       }),
     );
@@ -218,7 +218,7 @@ export function createAccounts({
         // Deleted since the request began.
         if (!updated) throw new AppError('TOKEN_INVALID');
         if (newEmail) await voidResetCodes(tx, now.id, clock());
-        if (updated.usernameKey !== now.usernameKey) for (const hook of onNameFreed) await hook(tx, now.usernameKey);
+        if (updated.usernameKey !== now.usernameKey) await onNameFreed(tx, now.usernameKey);
         return updated;
       }),
     );

@@ -1,4 +1,5 @@
 /** The rows of messages, through prepared statements: this is the path every send, page and delivery takes. */
+import { type LogEvent, messageIdOf } from '../events/event.ts';
 import { type ChatId, type MessageId, toMessageId, type UserId } from '../ids.ts';
 import type { Pair } from '../storage/dialogs.ts';
 import { type ChatRow, type MemberRow, type MessageRow, toChatRow } from '../storage/rows.ts';
@@ -25,6 +26,16 @@ async function messages(sql: Sql, text: string, params: Parameters<Sql['all']>[1
 
 export const messagesByIds = (sql: Sql, ids: readonly MessageId[]): Promise<MessageRow[]> =>
   messages(sql, `SELECT ${messageColumns} FROM "Message" m WHERE ${oneOfList(sql.engine, 'm."id"', 'bigint')}`, [ids]);
+
+/** Gives events the messages they announce, as they are now, in one statement. */
+export async function hydrate(sql: Sql, events: readonly LogEvent[]): Promise<void> {
+  const bare = events.filter((event) => event.type === 'message-added' || event.type === 'notification-added').filter((event) => !event.message);
+  const rows = new Map((await messagesByIds(sql, bare.map(messageIdOf))).map((row) => [row.id, row]));
+  for (const event of bare) {
+    const row = rows.get(messageIdOf(event));
+    if (row) event.message = row;
+  }
+}
 
 /** At most `limit` messages of a chat with `after` < seq < `before`, ascending; from the far end when `backward`. */
 export async function messagePage(
