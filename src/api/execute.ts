@@ -159,9 +159,9 @@ export function createExecutor({ schema, config, log }: { schema: GraphQLSchema;
     /** An item waits for a database that is away, as the log does: handed out without what it is about, it would be lost. After a minute the stream ends instead, to be resumed before it. */
     async function runWhenAvailable(item: Delivery): Promise<ExecutionResult> {
       let result = await runItem(item);
-      for (const until = Date.now() + longestWaitMs; result.errors?.some(({ originalError }) => isDatabaseAway(originalError)); ) {
+      for (const until = performance.now() + longestWaitMs; result.errors?.some(({ originalError }) => isDatabaseAway(originalError)); ) {
         if (ended) return result;
-        if (Date.now() > until) throw new AppError('UNAVAILABLE');
+        if (performance.now() > until) throw new AppError('UNAVAILABLE');
         await sleep(500);
         result = await runItem({ ...item, context: freshContext(item.context, null), shareKey: null });
       }

@@ -16,6 +16,12 @@ export async function takeNumbers(sql: Sql, count: number): Promise<number> {
   return Number(head.last) - count + 1;
 }
 
+/** The number of the newest event, as this transaction sees it. Others may be written meanwhile: this one only says what was before. */
+export async function newestNumber(sql: Sql): Promise<number> {
+  const [head] = await sql.all<{ last: number }>('SELECT "last" FROM "EventHead" WHERE "id" = 1', []);
+  return Number(head?.last ?? 0);
+}
+
 /** Stores events under numbers taken before. */
 export async function insertEvents(sql: Sql, events: readonly LogEvent[]): Promise<void> {
   await sql.all(insertText(sql.engine), [events.map(toEventRow)]);

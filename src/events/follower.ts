@@ -86,7 +86,7 @@ export function createFollowers({
       // Everybody begins by reading the log, if only to find that there is nothing.
       phase: { name: 'reading', cursor: newest.head() },
       queue: [],
-      lastItemAt: Date.now(),
+      lastItemAt: performance.now(),
       wake: null,
       expiry: undefined,
       recheck: true,
@@ -119,13 +119,19 @@ export function createFollowers({
 
   function register(stream: Stream): void {
     audience.add(stream);
-    const { expiresAt, signal } = stream.options;
-    // setTimeout takes at most 2^31 - 1 ms; a token does not live that long without being asked for again.
-    stream.expiry = setTimeout(() => end(stream, 'TOKEN_EXPIRED'), Math.max(0, Math.min(expiresAt.getTime() - clock().getTime(), 2 ** 31 - 1)));
-    stream.expiry.unref();
+    const { signal } = stream.options;
+    endWithToken(stream);
     signal?.addEventListener('abort', stream.onAbort);
     if (signal?.aborted) stream.onAbort();
     if (stopped) end(stream, 'SERVER_SHUTDOWN');
+  }
+
+  /** When the clock says that the token has expired, also when it was set back meanwhile. */
+  function endWithToken(stream: Stream): void {
+    const leftMs = stream.options.expiresAt.getTime() - clock().getTime();
+    if (leftMs <= 0) return end(stream, 'TOKEN_EXPIRED');
+    // setTimeout takes at most 2^31 - 1 ms.
+    stream.expiry = setTimeout(() => endWithToken(stream), Math.min(leftMs, 2 ** 31 - 1)).unref();
   }
 
   function close(stream: Stream): void {
@@ -196,7 +202,7 @@ export function createFollowers({
           item.event = seen;
         }
         if (isClosed(stream)) return null;
-        stream.lastItemAt = Date.now();
+        stream.lastItemAt = performance.now();
         if (item.type === 'ended') close(stream);
         return item;
       }
@@ -258,10 +264,12 @@ export function createFollowers({
   }
 
   function beat(): void {
-    const silentSince = Date.now() - config.HEARTBEAT_SECONDS * 1000;
+    const [now, silentSince] = [clock(), performance.now() - config.HEARTBEAT_SECONDS * 1000];
     for (const stream of audience.all()) {
+      // The clock may have been set forward since the timer was: tokens are over when it says so, here as everywhere.
+      if (stream.options.expiresAt <= now) end(stream, 'TOKEN_EXPIRED');
       if (stream.lastItemAt > silentSince || stream.phase.name !== 'live' || stream.queue.length > 0) continue;
-      stream.lastItemAt = Date.now();
+      stream.lastItemAt = performance.now();
       put(stream, { type: 'heartbeat', cursor: newest.cursorOf(newest.head()), at: clock() });
     }
   }

@@ -88,7 +88,8 @@ export async function storeDrafts(sql: Sql, number: Numbering, drafts: readonly 
       const { to, attachmentIds, ...content } = draft;
       const message: MessageRow = { ...content, id: messageIdOf(event), chatId: chat.id, seq, createdAt: event.at, version: 1, editedAt: null, deletedAt: null };
       event.message = message;
-      chat.lastActivityAt = event.at;
+      // A clock that was set back must not take the chat back.
+      if (event.at > chat.lastActivityAt) chat.lastActivityAt = event.at;
       outcomes.set(draft, { result: { message, duplicate: false, chat } });
       return message;
     });
@@ -99,7 +100,7 @@ export async function storeDrafts(sql: Sql, number: Numbering, drafts: readonly 
       sql,
       accepted.flatMap(({ draft }, index) => draft.attachmentIds.map((id, position) => ({ id, messageId: (rows[index] as MessageRow).id, position }))),
     );
-    await advanceChats(sql, [...new Set(accepted.map(({ chat }) => chat))]);
+    await advanceChats(sql, [...new Set(accepted.map(({ chat }) => chat))], new Map(rows.map(({ id, chatId }) => [chatId, id])));
   }
   for (const draft of fresh) {
     if (outcomes.has(draft)) continue;

@@ -146,8 +146,9 @@ export async function bansAt(sql: Sql, places: readonly Place[]): Promise<Place[
   return sql.all(`SELECT b."chatId", b."userId" FROM ${table} JOIN "Ban" b ON b."chatId" = t."chatId" AND b."userId" = t."userId"`, [places]);
 }
 
-export async function advanceChats(sql: Sql, chats: readonly Pick<ChatRow, 'id' | 'lastSeq' | 'lastActivityAt'>[]): Promise<void> {
-  const rows = chats.map(({ id, lastSeq, lastActivityAt }) => ({ id, lastSeq, at: lastActivityAt }));
-  const table = tableOf(sql.engine, 't', { id: 'int', lastSeq: 'int', at: 'date' });
-  await sql.all(`UPDATE "Chat" SET "lastSeq" = t."lastSeq", "lastActivityAt" = t."at" FROM ${table} WHERE "Chat"."id" = t."id"`, [rows]);
+/** The chats as they are with these messages. */
+export async function advanceChats(sql: Sql, chats: readonly Pick<ChatRow, 'id' | 'lastSeq' | 'lastActivityAt'>[], newest: ReadonlyMap<ChatId, MessageId>): Promise<void> {
+  const rows = chats.map(({ id, lastSeq, lastActivityAt }) => ({ id, lastSeq, at: lastActivityAt, activity: newest.get(id) ?? 0 }));
+  const table = tableOf(sql.engine, 't', { id: 'int', lastSeq: 'int', at: 'date', activity: 'bigint' });
+  await sql.all(`UPDATE "Chat" SET "lastSeq" = t."lastSeq", "lastActivityAt" = t."at", "activity" = t."activity" FROM ${table} WHERE "Chat"."id" = t."id"`, [rows]);
 }

@@ -19,7 +19,7 @@ export type PresenceOf = { online: boolean; lastSeenAt: Date | null };
 /** Of somebody who is online. */
 type Attendance = {
   connections: number;
-  /** Activity without a connection counts until then. */
+  /** Activity without a connection counts until then, by the clock that nobody sets. */
   activeUntil: number;
   lastSeenAt: Date;
   /** Ends the activity, or the grace. */
@@ -73,7 +73,7 @@ export function createPresence({ db, tail, config, clock, log }: { db: Database;
   /** Somebody without a connection is there. Resolves to how long that counts, in milliseconds. */
   function reportActivity(userId: UserId): number {
     const person = appear(userId);
-    person.activeUntil = Date.now() + config.PRESENCE_ACTIVITY_SECONDS * 1000;
+    person.activeUntil = performance.now() + config.PRESENCE_ACTIVITY_SECONDS * 1000;
     person.lastSeenAt = clock();
     settle(userId, person);
     return config.PRESENCE_ACTIVITY_SECONDS * 1000;
@@ -114,7 +114,7 @@ export function createPresence({ db, tail, config, clock, log }: { db: Database;
     clearTimeout(person.timer);
     if (person.connections > 0 || online.get(userId) !== person) return;
     const graceMs = config.PRESENCE_GRACE_SECONDS * 1000;
-    person.timer = setTimeout(() => vanish(userId, person), Math.max(0, person.activeUntil - Date.now()) + graceMs);
+    person.timer = setTimeout(() => vanish(userId, person), Math.max(0, person.activeUntil - performance.now()) + graceMs);
     person.timer.unref();
   }
 
