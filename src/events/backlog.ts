@@ -79,7 +79,7 @@ export function createBacklog({
   /** Pruning overtook a reader. */
   function fallIntoGap(stream: Stream, phase: Reading): void {
     stream.queue.push({ type: 'gap', resumeFrom: newest.cursorOf(newest.head()), at: clock() });
-    if (phase.name === 'replaying') endReplay(stream, phase);
+    if (phase.name === 'replaying') endReplay(stream, { ...phase, until: newest.head() });
     stream.phase = { name: 'live' };
   }
 

@@ -35,7 +35,9 @@ export type NewEvent =
   | { type: 'notification-added'; chatId: ChatId; seq: number }
   /** These, or all up to one: up to this event itself when nothing is said. */
   | { type: 'notifications-read'; userId: UserId; messageIds?: readonly MessageId[]; upToId?: MessageId }
-  | { type: 'session-ended'; userId: UserId; sessionId: SessionId; reason: EndReason };
+  | { type: 'session-ended'; userId: UserId; sessionId: SessionId; reason: EndReason }
+  /** A server was started: the epoch of cursors from this event on. */
+  | { type: 'epoch-began'; name: string };
 
 export type EventType = NewEvent['type'];
 type Stored = { number: number; at: Date };
@@ -70,6 +72,7 @@ export const addresseesOf: Record<EventType, Addressees> = {
   'notification-added': 'chat',
   'notifications-read': 'person',
   'session-ended': 'nobody',
+  'epoch-began': 'nobody',
 };
 
 export const kindOf: Record<EventType, EventKind> = {
@@ -89,6 +92,7 @@ export const kindOf: Record<EventType, EventKind> = {
   'notification-added': 'NOTIFICATIONS',
   'notifications-read': 'NOTIFICATIONS',
   'session-ended': 'USERS',
+  'epoch-began': 'USERS',
 };
 
 type EventRow = { number: number | bigint; at: unknown; type: string; chatId: ChatId | null; userId: UserId | null; data: string | null };

@@ -75,9 +75,7 @@ export function createFollowers({
    * Opens a stream. Throws BAD_REQUEST for a cursor that never was one, NOT_FOUND for an `only` chat that the person may not read.
    */
   async function follow(options: FollowOptions): Promise<Follower> {
-    const after = options.after == null ? undefined : newest.positionOf(options.after);
-    // A cursor from another node may be ahead of what this one has seen.
-    if (typeof after === 'number') await newest.readUpTo(after);
+    const after = options.after == null ? undefined : await newest.positionOf(options.after);
     const stream: Stream = {
       options,
       person: audience.personOf(options.userId),

@@ -3,7 +3,8 @@ import type { Config } from '../config.ts';
 import type { MessageId } from '../ids.ts';
 import type { Log } from '../log.ts';
 import type { Database } from '../storage/database.ts';
-import { parseCursor, toCursor } from './cursor.ts';
+import { isDatabaseAway } from '../storage/failures.ts';
+import { epochAt, parseCursor, toCursor } from './cursor.ts';
 import { type LogEvent, messageIdOf } from './event.ts';
 import type { EventLog } from './event-log.ts';
 
@@ -12,6 +13,7 @@ export type Newest = Awaited<ReturnType<typeof createNewest>>;
 const logPage = 500;
 const ringSize = 2048;
 const againMs = 500;
+const epochAgainMs = 5_000;
 
 export async function createNewest({
   db,
@@ -30,8 +32,9 @@ export async function createNewest({
   /** Called when events were forgotten before this node had seen them. */
   skipped: () => void;
 }) {
+  await beginEpoch();
   const start = await eventLog.head();
-  const { logId } = start;
+  let epochs = await eventLog.epochs();
   let head = start.last;
   let pruned = start.pruned;
   /** The last one is `head`. */
@@ -52,10 +55,9 @@ export async function createNewest({
       pruned = Math.max(pruned, number);
     },
     cursorOf,
-    positionOf: (cursor: string): number | null => parseCursor(logId, cursor),
+    positionOf,
     offer,
     look,
-    readUpTo,
     readAfter,
     outdate,
     outdatedSince,
@@ -67,8 +69,29 @@ export async function createNewest({
 
   /** One event goes to many: its cursor is made once. */
   function cursorOf(number: number): string {
-    if (lastCursor.number !== number) lastCursor = { number, text: toCursor(logId, number) };
+    if (lastCursor.number !== number) lastCursor = { number, text: toCursor({ epoch: epochAt(epochs, number), number }) };
     return lastCursor.text;
+  }
+
+  /**
+   * The position a cursor names, null for one that is not of this log as it is now. One from another node may be ahead of what this one has seen, and is
+   * looked for. Throws BAD_REQUEST for what was never a cursor.
+   */
+  async function positionOf(cursor: string): Promise<number | null> {
+    const { epoch, number } = parseCursor(cursor);
+    await readUpTo(number);
+    return number <= head && epochAt(epochs, number) === epoch ? number : null;
+  }
+
+  /** A database that cannot take it yet, because it is full for instance, is asked again. */
+  async function beginEpoch(): Promise<void> {
+    try {
+      await eventLog.beginEpoch();
+    } catch (error) {
+      if (!isDatabaseAway(error)) throw error;
+      log.warn({ err: error }, 'cursors do not tell this start from the one before yet');
+      setTimeout(() => void beginEpoch().then(look), epochAgainMs).unref();
+    }
   }
 
   /** Committed events of this node. Those right behind the head are taken as they are; otherwise other nodes wrote in between and the log is read. */
@@ -95,7 +118,10 @@ export async function createNewest({
       try {
         const events = await eventLog.readAfter(head, logPage);
         const fresh = events.filter((event) => event.number > head).map((event) => early.get(event.number) ?? event);
-        if (fresh[0] && fresh[0].number > head + 1) skip(fresh[0].number - 1);
+        if (fresh[0] && fresh[0].number > head + 1) {
+          epochs = await eventLog.epochs();
+          skip(fresh[0].number - 1);
+        }
         if (fresh.length > 0) accept(fresh);
         for (const number of early.keys()) if (number <= head) early.delete(number);
         if (events.length === logPage) lookAgain = true;
@@ -131,6 +157,7 @@ export async function createNewest({
     for (const event of events) {
       if (event.number !== head + 1) throw new Error(`event ${event.number} came behind ${head}`);
       head = event.number;
+      if (event.type === 'epoch-began' && !epochs.some(({ from }) => from === event.number)) epochs.push({ name: event.name, from: event.number });
       recent.push(event);
       outdate(event, recent);
       accepted(event);

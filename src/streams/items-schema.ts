@@ -114,6 +114,7 @@ async function toDurable(event: LogEvent, durable: Durable, context: Context): P
     // Every stream makes of the first what it is to its person.
     case 'peer-updated':
     case 'session-ended':
+    case 'epoch-began':
       return null;
   }
 }
@@ -243,7 +244,7 @@ export const CaughtUp = builder.objectRef<ItemOf<'CaughtUp'>>('CaughtUp').implem
   }),
 });
 export const StreamGap = builder.objectRef<ItemOf<'StreamGap'>>('StreamGap').implement({
-  description: `The cursor is older than the kept log, or from another database: events are missing and cannot be replayed. Read again what
+  description: `The cursor is older than the kept log, from another database, or from what was lost when a backup was put back: events are missing and cannot be replayed. Read again what
 you show, then apply what follows; the stream goes on live from \`resumeFrom\`.`,
   fields: (t) => ({
     at: t.expose('at', { type: 'DateTime', description: 'When.' }),
