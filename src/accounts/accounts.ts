@@ -18,8 +18,8 @@ export type Accounts = ReturnType<typeof createAccounts>;
 export type UserRef = { id: UserId } | { username: string };
 /** Runs in the transaction that makes an account. */
 export type CreateHook = (tx: Tx, user: UserRow, append: Append) => Promise<void>;
-/** Runs in the transaction that renames or deletes an account, with the name that is free from then on. */
-type NameHook = (tx: Tx, usernameKey: string) => Promise<unknown>;
+/** In the transaction that gives an account another name, or deletes it: the one it had is free. */
+export type NameHook = (tx: Tx, usernameKey: string) => Promise<unknown>;
 
 type Optional = { email?: string | null; displayName?: string | null; firstName?: string | null; lastName?: string | null; phone?: string | null; address?: string | null };
 export type NewAccountInput = Optional & { username: string; password: string; passwordConfirmation?: string | null };
@@ -42,6 +42,8 @@ export function createAccounts({
   limits,
   config,
   clock,
+  onCreate,
+  onNameFreed,
 }: {
   db: Database;
   write: Write;
@@ -49,9 +51,9 @@ export function createAccounts({
   limits: RateLimits;
   config: Pick<Config, 'REVEAL_ACCOUNTS'>;
   clock: () => Date;
+  onCreate: CreateHook;
+  onNameFreed: NameHook;
 }) {
-  const onCreate: CreateHook[] = [];
-  const onNameFreed: NameHook[] = [];
   return {
     find,
     findByLogin,
@@ -63,8 +65,6 @@ export function createAccounts({
     mustKnowPassword,
     invalidCredentials,
     updateProfile,
-    onCreate,
-    onNameFreed,
   };
 
   // ---------------------------------------------------------------- finding
@@ -132,7 +132,7 @@ export function createAccounts({
         const user = await tx.user.create({ data: { ...profile, passwordHash, createdAt: clock() } });
         // For clients that show the directory.
         append({ type: 'user-updated', userId: user.id });
-        for (const hook of onCreate) await hook(tx, user, append);
+        await onCreate(tx, user, append);
         return { user, also: await also(tx, user, append) };
       }),
     );
@@ -208,7 +208,7 @@ export function createAccounts({
         // The account was deleted since the request began.
         if (!updated) throw new AppError('TOKEN_INVALID');
         if (newEmail) await voidResetCodes(tx, now.id, clock());
-        if (updated.usernameKey !== now.usernameKey) for (const hook of onNameFreed) await hook(tx, now.usernameKey);
+        if (updated.usernameKey !== now.usernameKey) await onNameFreed(tx, now.usernameKey);
         return updated;
       }),
     );

@@ -34,7 +34,7 @@ export function createFiles({
   images,
   links,
   clock,
-  logger,
+  log,
 }: {
   db: Database;
   write: Write;
@@ -43,7 +43,7 @@ export function createFiles({
   images: Images;
   links: Links;
   clock: () => Date;
-  logger: Log;
+  log: Log;
 }) {
   let clearing: Promise<void> | null = null;
   let clearAgain = false;
@@ -224,7 +224,7 @@ export function createFiles({
           await clearExpired();
         }
       } catch (error) {
-        logger.warn({ err: error }, 'files could not be cleared away; trying again later');
+        log.warn({ err: error }, 'files could not be cleared away; trying again later');
       } finally {
         clearing = null;
       }
