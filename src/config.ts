@@ -44,7 +44,7 @@ const httpUrl = (meaning: string): Setting<string> => ({
   meaning,
   parse: (value) => {
     if (value !== '' && !isPlainUrl(value)) throw new Error('must be an absolute http(s) URL without user, query or fragment');
-    return value.replace(/\/+$/, '');
+    return value.replace(/(?<!\/)\/+$/, '');
   },
 });
 
