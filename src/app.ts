@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { createAccounts } from './accounts/accounts.ts';
 import { createDirectory } from './accounts/directory.ts';
 import { createErasure } from './accounts/erasure.ts';
+import { foldAnew, foldedAccounts } from './accounts/folding.ts';
 import { createMail } from './accounts/mail.ts';
 import { createOperators } from './accounts/operators.ts';
 import { createPasswordReset } from './accounts/password-reset.ts';
@@ -12,7 +13,7 @@ import { can } from './chats/access.ts';
 import { createChats } from './chats/chats.ts';
 import { createChatLists } from './chats/lists.ts';
 import { createMembership } from './chats/membership.ts';
-import { createRooms } from './chats/rooms.ts';
+import { createRooms, foldedRooms } from './chats/rooms.ts';
 import type { Config } from './config.ts';
 import { createEventLog } from './events/event-log.ts';
 import { createTail } from './events/tail.ts';
@@ -58,6 +59,10 @@ export async function createApp(config: Config, log: Log) {
   const metrics = createMetrics();
   const db = await openDatabase(config, log, metrics.databaseError);
   if (db.engine === 'postgresql' && config.NODE_POLL_MS === 0) log.warn('NODE_POLL_MS is 0: this server does not hear of what other servers on the same database do');
+  await foldAnew({ db, log }, [foldedAccounts, foldedRooms]).catch(async (error) => {
+    await db.close();
+    throw error;
+  });
   const locks = createLocks(db.engine);
   const eventLog = createEventLog({ db, config, clock });
   const tail = await createTail({

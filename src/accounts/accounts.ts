@@ -9,7 +9,7 @@ import { Prisma } from '../storage/generated/sqlite/client.ts';
 import { toUserRow, type UserRow } from '../storage/rows.ts';
 import { oneOfList, type Sql } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
-import { checkEmail, checkLine, checkLines, checkUsername, foldName, isEmail, isUsername } from './names.ts';
+import { checkEmail, checkLine, checkLines, checkUsername, foldName, isEmail, isUsername, withoutInvisible } from './names.ts';
 import { voidResetCodes } from './password-reset.ts';
 import { checkPassword, type Passwords } from './passwords.ts';
 import type { RateLimits } from './rate-limits.ts';
@@ -217,7 +217,10 @@ export function createAccounts({
 
 const emptyProfile = { firstName: null, lastName: null, email: null, emailKey: null, phone: null, address: null };
 const usernameOf = (username: string) => ({ username, usernameKey: foldName(username) });
-const displayNameOf = (displayName: string) => ({ displayName, displayNameKey: foldName(displayName) });
+const displayNameOf = (given: string) => {
+  const displayName = withoutInvisible(given);
+  return { displayName, displayNameKey: foldName(displayName) };
+};
 
 const optionalFields = ['firstName', 'lastName', 'phone', 'address'] as const;
 
@@ -238,7 +241,7 @@ function toColumns(given: ProfileChanges): Partial<Profile> {
     ...(given.displayName == null ? {} : displayNameOf(given.displayName)),
     ...(given.email === undefined ? {} : { email: given.email, emailKey: given.email === null ? null : foldName(given.email) }),
   };
-  for (const field of optionalFields) if (given[field] !== undefined) columns[field] = given[field] || null;
+  for (const field of optionalFields) if (given[field] !== undefined) columns[field] = withoutInvisible(given[field] ?? '') || null;
   return columns;
 }
 
