@@ -78,9 +78,9 @@ export async function createApp(config: Config, log: Log) {
   const limits = createRateLimits({ config });
   const passwords = await createPasswords({ config });
   const onlineIds = async (): Promise<ReadonlySet<UserId>> => presence.onlineIds();
-  const accounts = createAccounts({ db, write, passwords, limits, config, clock });
-  const directory = createDirectory({ db, write, accounts, clock, onlineIds });
   const mail = createMail({ db, config, clock, log });
+  const accounts = createAccounts({ db, write, passwords, limits, mail, config, clock });
+  const directory = createDirectory({ db, write, accounts, clock, onlineIds });
   const keys = await createKeys({ db });
   const operators = createOperators({ db, digest: keys.digest, config, logger: log });
   await operators.forgetUnnamed();
@@ -138,7 +138,7 @@ export async function createApp(config: Config, log: Log) {
     { atOnce: notifications.eraseAll },
     { atOnce: pushDevices.eraseAll },
   );
-  await mail.start({ 'password-reset': passwordReset.writeReset, 'password-changed': passwordReset.writeChanged });
+  await mail.start({ 'password-reset': passwordReset.writeReset, 'password-changed': passwordReset.writeChanged, 'email-changed': passwordReset.writeEmailChanged });
   const stopUpkeep = startUpkeep({ eventLog, tail, messages, receipts, files, sessions, passwordReset, erasure, notifications, pushDevices, push, logger: log });
   const domains = {
     config,
