@@ -242,7 +242,12 @@ export const settings = {
     'Wrong passwords in 15 minutes for one name from one client address, and for one session. Ten times as many for a name from anywhere, and for an address whatever the name. Right ones are not counted.',
   ),
   REGISTER_LIMIT: whole(30, 1, 1_000_000, 'Registrations per hour from one client address.'),
-  RESET_LIMIT: whole(5, 1, 1_000_000, 'Requests per hour for a mail about a forgotten password, for each e-mail address (known or not) and for each client address.'),
+  RESET_LIMIT: whole(
+    5,
+    1,
+    1_000_000,
+    'Requests per hour for a mail about a forgotten password, for each e-mail address (known or not) and for each client address; and changes of its e-mail address for each account.',
+  ),
   SEND_LIMIT: whole(20, 1, 1_000_000, 'Messages per second that one account may send on average.'),
   SEND_BURST: whole(60, 1, 1_000_000, 'Messages that one account may send at once, before SEND_LIMIT slows it down.'),
   REQUEST_LIMIT: whole(100, 1, 1_000_000, 'Other requests per second of one account, averaged over ten seconds. Requests without an account are counted by their client address.'),
