@@ -85,7 +85,12 @@ export const settings = {
   PUBLIC_URL: httpUrl('The address at which people reach the server, e.g. `https://chat.example.org`. Links in mails are built from it. Default: `http://HOST:PORT`.'),
   DATA_DIR: text('./data', 'The folder in which the server keeps its files. A SQLite database is in it, too.'),
   DATABASE_URL: text('', '`file:NAME` for a SQLite file inside DATA_DIR, or `postgresql://…`. Default: `file:tertulia.db`.'),
-  NODE_POLL_MS: whole(500, 0, 60_000, 'On PostgreSQL: how often, in milliseconds, a server looks for what other servers have written to the same database. 0 turns this off.'),
+  NODE_POLL_MS: whole(
+    500,
+    0,
+    60_000,
+    'On PostgreSQL: how often, in milliseconds, a server looks for what other servers have written to the same database. 0 turns this off, for a server that is the only one.',
+  ),
   DATABASE_POOL: whole(10, 2, 200, 'The number of connections to PostgreSQL that one server may open.'),
   SQLITE_SYNCHRONOUS: oneOf(
     ['full', 'normal'] as const,
