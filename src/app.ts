@@ -1,6 +1,7 @@
 /** The one place where the parts are put together: opens the storage, builds each domain on the ones before it, and closes them in turn. */
 import { join } from 'node:path';
 import { createAccounts } from './accounts/accounts.ts';
+import { createDirectory } from './accounts/directory.ts';
 import { createErasure } from './accounts/erasure.ts';
 import { createMail } from './accounts/mail.ts';
 import { createOperators } from './accounts/operators.ts';
@@ -39,20 +40,43 @@ import { createPushQueue } from './notifications/push-queue.ts';
 import { post } from './outgoing.ts';
 import { createPresence } from './presence/presence.ts';
 import { createTyping } from './presence/typing.ts';
+import { createIssuing } from './sessions/issue.ts';
 import { createKeys } from './sessions/keys.ts';
+import { createKnownDevices } from './sessions/known-devices.ts';
 import { createLiveSessions } from './sessions/live-sessions.ts';
+import { createRefreshing } from './sessions/refresh.ts';
 import { createSessions } from './sessions/sessions.ts';
+import { createSignIn } from './sessions/sign-in.ts';
 import { createTokens } from './sessions/tokens.ts';
 import { openDatabase } from './storage/database.ts';
+import { isDatabaseAway } from './storage/failures.ts';
 import { createLocks } from './storage/locks.ts';
+import { DatabaseError } from './storage/migrate.ts';
+import { hideFolders } from './storage/private.ts';
 import { startUpkeep } from './upkeep.ts';
 
 export type App = Awaited<ReturnType<typeof createApp>>;
 
+/** Fails with DatabaseError, or with what went wrong; nothing stays open then. */
 export async function createApp(config: Config, log: Log) {
+  const opened = new AsyncDisposableStack();
+  try {
+    return await build(config, log, opened);
+  } catch (error) {
+    await opened.disposeAsync().catch((failed: unknown) => log.warn({ err: failed }, 'what a failed start had opened was not closed well'));
+    if (error instanceof DatabaseError || !isDatabaseAway(error)) throw error;
+    throw new DatabaseError(`The database cannot be used: ${(((error as Error).cause ?? error) as Error).message.trim()}`, { cause: error });
+  }
+}
+
+/** What is opened goes onto the stack at once: it is closed in reverse order, by a stop or because a later step fails. */
+async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   const clock = (): Date => new Date();
+  hideFolders(config, log);
   const metrics = createMetrics();
+  opened.defer(metrics.close);
   const db = await openDatabase(config, log, metrics.databaseError);
+  opened.defer(db.close);
   if (db.engine === 'postgresql' && config.NODE_POLL_MS === 0) log.warn('NODE_POLL_MS is 0: this server does not hear of what other servers on the same database do');
   const locks = createLocks(db.engine);
   const eventLog = createEventLog({ db, config, clock });
@@ -62,27 +86,31 @@ export async function createApp(config: Config, log: Log) {
     config,
     clock,
     log,
-    mayRead: async (userId, chatId) => can('read', await standing(db.read, userId, { roomId: chatId })),
+    canRead: async (userId, chatId) => can('read', await standing(db.read, userId, { roomId: chatId })),
     hydrate: (events) => hydrate(db.sql, events),
   });
+  opened.defer(tail.close);
   const { write, writeBatch } = createWrite({ db, clock, offer: tail.offer, look: tail.look, metrics });
   const limits = createRateLimits({ config });
   const passwords = await createPasswords({ config });
   const presence = createPresence({ db, tail, config, clock, log });
+  opened.defer(presence.close);
   const onlineIds = async (): Promise<ReadonlySet<UserId>> => presence.onlineIds();
   const keys = await createKeys({ db });
   const operators = createOperators({ db, digest: keys.digest, config, log });
   await operators.forgetUnnamed();
   const onNameFreed = operators.retire;
-  const accounts = createAccounts({ db, write, passwords, limits, config, clock, onlineIds, onCreate: createWelcome({ locks, clock }), onNameFreed });
+  const accounts = createAccounts({ db, write, passwords, limits, config, clock, onCreate: createWelcome({ locks, clock }), onNameFreed });
+  const directory = createDirectory({ db, write, accounts, clock, onlineIds });
   const mail = createMail({ db, config, clock, log });
-  const blobs = await openBlobs(join(config.DATA_DIR, 'files'), keys.digest('files of this installation')).catch(async (error) => {
-    tail.close();
-    await db.close();
-    throw error;
-  });
+  const blobs = await openBlobs(join(config.DATA_DIR, 'files'), keys.digest('files of this installation'));
   const liveSessions = createLiveSessions({ db, tail, clock, log });
-  const sessions = createSessions({ db, write, accounts, passwords, tokens: createTokens({ keys }), liveSessions, limits, mail, config, clock });
+  opened.defer(liveSessions.close);
+  const tokens = createTokens({ keys });
+  const issuing = createIssuing({ tokens, config, clock });
+  const sessions = createSessions({ db, write, accounts, passwords, tokens, liveSessions, limits, mail, config, clock });
+  const signIn = createSignIn({ write, accounts, passwords, tokens, sessions, devices: createKnownDevices({ keys }), issuing, limits, clock });
+  const refreshing = createRefreshing({ db, writeBatch, accounts, tokens, issuing, liveSessions, limits, config, clock });
   const passwordReset = createPasswordReset({
     db,
     write,
@@ -98,19 +126,26 @@ export async function createApp(config: Config, log: Log) {
   const chatLists = createChatLists({ db, onlineIds });
   const links = createLinks({ key: keys.fileUrl, lifeSeconds: config.FILE_URL_SECONDS, clock });
   const decoding = createDecoding();
+  opened.defer(decoding.close);
   const images = createImages({ blobs, decoding });
   const files = createFiles({ db, write, chats, blobs, images, links, clock, log });
+  opened.defer(files.close);
   const uploads = createUploads({ db, blobs, images, links, files, config, clock });
-  const rooms = createRooms({ db, write, locks, chats, accounts, operators, passwords, pictures: files.forRooms, clock });
+  const rooms = createRooms({ db, write, locks, chats, accounts, operators, passwords, limits, pictures: files.forRooms, clock });
   const membership = createMembership({ db, write, locks, chats, passwords, limits, clock });
   const messages = createMessages({ db, locks, write, writeBatch, chats, accounts, limits, keys, config, clock, files: files.forMessages, announce });
   const receipts = createReceipts({ db, writeBatch, chats, log, clock });
+  opened.defer(receipts.close);
   const inbox = createInbox({ db });
   const notifications = createNotifications({ db, writeBatch, receipts, clock });
   const pushDevices = createPushDevices({ db, write, config, clock });
   const pushQueue = await createPushQueue({ db, writeBatch, eventLog, presence, clock });
   const push = createPush({ queue: pushQueue, tail, keys, presence, post, config, clock, metrics, log });
+  /** What works by itself. They end side by side, each in its own time. */
+  const workers = [push.close, mail.close];
+  opened.defer(async () => void (await Promise.all(workers.map((end) => end()))));
   const typing = createTyping({ tail, chats, config, clock });
+  opened.defer(typing.close);
   const messageErasure = createMessageErasure({ db, writeBatch, messages, files: files.forMessages, clock });
   // An account that is deleted takes with it what each domain has of it.
   const parts = [
@@ -123,7 +158,7 @@ export async function createApp(config: Config, log: Log) {
   ];
   const erasure = createErasure({ db, write, locks, accounts, mail, clock, log, countMessages: messageErasure.count, onNameFreed, parts });
   await mail.start({ 'password-reset': passwordReset.writeReset, 'password-changed': passwordReset.writeChanged });
-  const stopUpkeep = startUpkeep({ eventLog, tail, messages, receipts, files, sessions, passwordReset, erasure, notifications, pushDevices, push, log });
+  workers.push(erasure.close, startUpkeep({ eventLog, tail, messages, receipts, files, sessions, passwordReset, erasure, notifications, pushDevices, push, log }));
   const domains = {
     config,
     clock,
@@ -131,9 +166,12 @@ export async function createApp(config: Config, log: Log) {
     tail,
     limits,
     accounts,
+    directory,
     passwordReset,
     erasure,
     sessions,
+    signIn,
+    refreshing,
     isLive: sessions.isLive,
     chats,
     chatLists,
@@ -161,19 +199,6 @@ export async function createApp(config: Config, log: Log) {
     push,
     /** A stop has begun: what only waits for its turn is refused now. */
     hurry: decoding.close,
-    close,
+    close: (): Promise<void> => opened.disposeAsync(),
   };
-
-  async function close(): Promise<void> {
-    await Promise.all([stopUpkeep(), erasure.close(), mail.close(), push.close()]);
-    typing.close();
-    await receipts.close();
-    await decoding.close();
-    await files.close();
-    await presence.close();
-    await liveSessions.close();
-    tail.close();
-    await db.close();
-    metrics.close();
-  }
 }

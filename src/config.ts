@@ -121,7 +121,7 @@ export const settings = {
   PASSWORD_RESET_SECONDS: whole(3600, 1, 7 * day, 'How long the code in a mail for a forgotten password is valid.'),
   ARGON2_MEMORY_KIB: whole(19_456, 8, 4_194_304, 'The memory that one password hash (argon2id) takes, in KiB. The default is the minimum that OWASP recommends.'),
   ARGON2_PASSES: whole(2, 2, 100, 'The number of passes of argon2id.'),
-  PASSWORD_QUEUE: whole(200, 1, 100_000, 'The number of passwords that may wait to be checked or hashed. For further ones the answer is UNAVAILABLE.'),
+  PASSWORD_QUEUE: whole(200, 1, 100_000, 'The number of passwords that may wait to be checked or hashed. When it is full, whoever has the most waiting is answered UNAVAILABLE.'),
 
   EVENT_RETENTION_SECONDS: whole(14 * day, 1, 3650 * day, 'How long the event log keeps an event, and so for how long a stream can be resumed from a cursor.'),
   HEARTBEAT_SECONDS: whole(25, 1, 3600, 'A stream that has had nothing to send for this long sends a `Heartbeat`.'),
@@ -142,6 +142,13 @@ export const settings = {
   MAX_SUBSCRIPTIONS_PER_SOCKET: whole(100, 1, 100_000, 'The number of subscriptions that may be open on one socket at a time.'),
   MAX_OPERATIONS_PER_SECOND: whole(50, 1, 1_000_000, 'The number of operations per second that one socket may send, averaged over ten seconds.'),
   MAX_SOCKETS_PER_ACCOUNT: whole(20, 1, 1_000_000, 'The number of sockets and SSE streams that one account may have open at a time.'),
+  MAX_ANONYMOUS_SOCKETS_PER_ADDRESS: whole(
+    500,
+    1,
+    1_000_000,
+    'The number of sockets that one client address may have open on which nobody has signed in. Sockets above MAX_SOCKETS_PER_ACCOUNT count here, too.',
+  ),
+  ANONYMOUS_SOCKET_SECONDS: whole(60, 1, day, 'Such a socket is closed when it has asked for nothing for this long.'),
   MAX_FRAME_BYTES: whole(65_536, 1024, 16_777_216, 'The largest WebSocket message that a client may send.'),
   MAX_BODY_BYTES: whole(1_048_576, 1024, 1_073_741_824, 'The largest body of a GraphQL request over HTTP.'),
   MAX_QUERY_TOKENS: whole(2_000, 100, 1_000_000, 'The longest GraphQL document, in tokens. With its fragments written out it may have no more fields than this.'),
@@ -158,6 +165,12 @@ export const settings = {
     100_000_000,
     'The weight of the heaviest query that is run. A query weighs as many fields as it could answer: what is in a list counts once for each item of its page.',
   ),
+  MAX_ANSWER_BYTES: whole(
+    8 * 1_048_576,
+    65_536,
+    1_073_741_824,
+    'The largest answer of an operation, and the largest item of a stream. What would be larger is answered with QUERY_TOO_COSTLY.',
+  ),
   MAX_MESSAGE_CHARS: whole(4_000, 1, 1_000_000, 'The longest text of a message, in code points.'),
 
   MAX_ATTACHMENT_BYTES: whole(25 * 1_048_576, 1, 2_147_483_647, 'The largest file that may be uploaded.'),
@@ -168,7 +181,12 @@ export const settings = {
   UNUSED_UPLOAD_SECONDS: whole(day, 1, 365 * day, 'A completed upload that was put into no message and made no picture is removed after this time.'),
   FILE_URL_SECONDS: whole(900, 1, 7 * day, 'How long a link to a file or picture works at most.'),
 
-  LOGIN_LIMIT: whole(10, 1, 1_000_000, 'Wrong passwords in 15 minutes, for each account and, at login, for each client address.'),
+  LOGIN_LIMIT: whole(
+    10,
+    1,
+    1_000_000,
+    'Wrong passwords in 15 minutes for one name from one client address, and for one session. Ten times as many for a name from anywhere, and for an address whatever the name. Right ones are not counted.',
+  ),
   REGISTER_LIMIT: whole(30, 1, 1_000_000, 'Registrations per hour from one client address.'),
   RESET_LIMIT: whole(5, 1, 1_000_000, 'Requests per hour for a mail about a forgotten password, for each e-mail address (known or not) and for each client address.'),
   SEND_LIMIT: whole(20, 1, 1_000_000, 'Messages per second that one account may send on average.'),

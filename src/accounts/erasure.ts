@@ -1,6 +1,6 @@
 /**
- * Deleting an account. One transaction ends it: a tombstone without a name stays, its sessions and everything that is only its own go. What others share with
- * it goes right afterwards, a bounded piece at a time so that nobody is held up; a stored note remembers it until nothing is left, over a crash, too.
+ * Deleting an account. One transaction turns it into a tombstone without a name, and deletes its sessions and everything that nobody else has a part in. What is
+ * shared with others is removed right afterwards, in bounded pieces so that nobody has to wait. A stored note keeps track of that until nothing is left, also across a crash.
  */
 import { randomUUID } from 'node:crypto';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
@@ -20,19 +20,19 @@ export const erasureModes = ['ANONYMIZE', 'ERASE'] as const;
 export type ErasureMode = (typeof erasureModes)[number];
 export type Erasure = ReturnType<typeof createErasure>;
 
-/** What one domain removes of a person. Both halves may run again when there is nothing left. */
+/** What one domain removes when an account is deleted. Both halves must be safe to run again. */
 export type ErasurePart = {
-  /** In the transaction that ends the account: what must be gone with it. What it returns runs after the commit. */
+  /** Runs in the transaction that ends the account. What it returns is called after the commit. */
   atOnce?: (tx: Tx, append: Append, userId: UserId) => Promise<(() => void) | undefined>;
-  /** Afterwards, in transactions of its own; each round is a bounded piece of the work. */
+  /** Runs afterwards, in transactions of its own. Each round is a bounded piece of the work. */
   afterwards?: (userId: UserId, mode: ErasureMode) => AsyncIterable<void>;
 };
 
 type Note = { userId: UserId; mode: string; receiptId: string; startedAt: Date };
 
-/** An answer waits so long for the rest to be gone, too. */
+/** How long the answer waits for the rest to be removed. */
 const patienceMs = 2_000;
-/** After this time everything is looked through once more: a request that had begun before may have left something behind. */
+/** After this time everything is checked once more, because a request that was already running may have left something behind. */
 const settledMs = 60_000;
 const listsAtOnce = 200;
 
@@ -70,17 +70,17 @@ export function createErasure({
   return { deleteAccount, finish, close };
 
   /**
-   * Ends the viewer's account for good. ANONYMIZE leaves its messages, ERASE nothing but their places. When this resolves the account is gone and its sessions
-   * have ended; of a large one the last messages may take moments longer. `erasedMessages` is how many there were. The name is free again and inherits nothing.
+   * Ends the viewer's account for good. ANONYMIZE leaves its messages, ERASE nothing but their places. When this resolves, the account is gone and its sessions
+   * have ended. The last messages of a large account may take a few moments longer. `erasedMessages` counts them. The name is free again, with nothing attached to it.
    * Fails with INVALID_CREDENTIALS, RATE_LIMITED after too many wrong passwords, UNAVAILABLE, or TOKEN_INVALID when the account was deleted meanwhile.
    */
-  async function deleteAccount({ userId }: Viewer, { password, mode }: { password: string; mode: ErasureMode }): Promise<{ receiptId: string; erasedMessages: number }> {
-    const { note, afterCommit } = await endAccount(userId, password, mode);
+  async function deleteAccount(viewer: Viewer, { password, mode }: { password: string; mode: ErasureMode }): Promise<{ receiptId: string; erasedMessages: number }> {
+    const { note, afterCommit } = await endAccount(viewer, password, mode);
     for (const job of afterCommit) job();
     let erasedMessages = 0;
     let rest: Promise<boolean>;
     try {
-      if (mode === 'ERASE') erasedMessages = await countMessages(userId);
+      if (mode === 'ERASE') erasedMessages = await countMessages(viewer.userId);
     } finally {
       rest = begin(note);
     }
@@ -91,13 +91,14 @@ export function createErasure({
     return { receiptId: note.receiptId, erasedMessages };
   }
 
-  async function endAccount(userId: UserId, password: string, mode: ErasureMode): Promise<{ note: Note; afterCommit: (() => void)[] }> {
+  async function endAccount(viewer: Viewer, password: string, mode: ErasureMode): Promise<{ note: Note; afterCommit: (() => void)[] }> {
+    const { userId } = viewer;
     for (;;) {
-      const account = await accounts.mustKnowPassword(userId, password).catch((error) => {
+      const account = await accounts.mustKnowPassword(viewer, password).catch((error) => {
         throw hasCode(error, 'NOT_FOUND') ? new AppError('TOKEN_INVALID') : error;
       });
       const ended = await write(async (tx, append) => {
-        // Before the account: a room that is being opened to all accounts has them all, or finds this one gone.
+        // Taken before the account is changed, so that a room that is being opened to everyone either includes this account or finds it gone.
         await locks.lockAccountsForJoining(tx);
         const note = { userId, mode, receiptId: randomUUID(), startedAt: clock() };
         const { count } = await tx.user.updateMany({ where: { id: userId, passwordHash: account.passwordHash, deletedAt: null }, data: tombstoneOf(userId, note.startedAt) });
@@ -129,7 +130,7 @@ export function createErasure({
     return (await remove(note)) && (await leaveNoTrace([note]));
   }
 
-  /** Once at a time for each account. */
+  /** For each account, one run at a time. */
   function remove(note: Note): Promise<boolean> {
     const known = running.get(note.userId);
     if (known) return known;
@@ -149,7 +150,7 @@ export function createErasure({
     return true;
   }
 
-  /** For many accounts at once: it goes through the whole database. */
+  /** Takes many accounts at once, because it goes through the whole database. */
   async function leaveNoTrace(notes: readonly Note[]): Promise<boolean> {
     const clearing = trying(notes, () => db.clearRemnants(() => !stopping));
     traces = Promise.all([traces, clearing]);
@@ -168,11 +169,11 @@ export function createErasure({
   }
 
   /**
-   * Goes on with what a crash or an error interrupted, and looks once more through what is settled by now. Returns for how many accounts that was the last time.
+   * Resumes what a crash or an error interrupted, and checks the settled accounts once more. Returns how many accounts are finished with that.
    */
   async function finish(): Promise<number> {
     const settled = clock().getTime() - settledMs;
-    // Another node may be at work on what is younger; on SQLite there is none.
+    // Another node may be working on younger ones. On SQLite there is no other node.
     const youngest = !resumed && db.engine === 'sqlite' ? Number.POSITIVE_INFINITY : settled;
     resumed = true;
     const removed: Note[] = [];
@@ -188,7 +189,7 @@ export function createErasure({
     return last.length;
   }
 
-  /** Stops behind the piece that is under way. What is left is gone on with after the next start. */
+  /** Stops after the current piece. The rest continues after the next start. */
   async function close(): Promise<void> {
     stopping = true;
     await Promise.all(running.values());
@@ -197,7 +198,7 @@ export function createErasure({
 
   // ---------------------------------------------------------------- what accounts themselves have
 
-  /** What nobody else has a part in. */
+  /** What belongs to this account alone. */
   async function removeOwn(tx: Tx, _append: Append, userId: UserId): Promise<undefined> {
     await tx.contact.deleteMany({ where: { ownerId: userId } });
     await tx.passwordReset.deleteMany({ where: { userId } });
@@ -219,7 +220,7 @@ export function createErasure({
   }
 }
 
-/** What stays of an account: its id, and when it was made. Nobody can register the name, as it holds a colon, and no password fits. */
+/** What is left of an account: its id and when it was made. The name holds a colon, so nobody can register it, and no password matches. */
 const tombstoneOf = (id: UserId, deletedAt: Date) => ({
   username: `deleted:${id}`,
   usernameKey: `deleted:${id}`,

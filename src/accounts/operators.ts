@@ -1,4 +1,4 @@
-/** The accounts that the setting OPERATORS names. The right does not go with a name: whoever takes one that an operator had does not have it. */
+/** The accounts named by the setting OPERATORS. The right is not tied to the name: somebody who takes over the name of a former operator does not get it. */
 import type { Config } from '../config.ts';
 import type { Log } from '../log.ts';
 import type { Database, Tx } from '../storage/database.ts';
@@ -16,7 +16,7 @@ export function createOperators({ db, digest, config, log }: { db: Database; dig
     return named.has(usernameKey) && (await db.read.formerOperator.findUnique({ where: { digest: digestOf(usernameKey) } })) === null;
   }
 
-  /** The account with this name is deleted, or has another one now. */
+  /** Called when the account with this name is deleted or renamed. */
   async function retire(tx: Tx, usernameKey: string): Promise<void> {
     if (!named.has(usernameKey)) return;
     const digest = digestOf(usernameKey);
@@ -24,7 +24,7 @@ export function createOperators({ db, digest, config, log }: { db: Database; dig
     log.warn('an operator gives up their name, by deleting the account or by another name: whoever takes it is no operator until OPERATORS names it anew');
   }
 
-  /** Names that were taken out of the setting can be put in again, for whoever has them then. Once, at the start. */
+  /** A name that was taken out of the setting may be put in again, for whoever has it then. Called once, at the start. */
   async function forgetUnnamed(): Promise<void> {
     const known = await db.read.formerOperator.findMany();
     const kept = new Set([...named].map(digestOf));

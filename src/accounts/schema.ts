@@ -8,12 +8,14 @@ import { noUser, numberOf, toGlobalId, type UserId } from '../ids.ts';
 import type { UserRow } from '../storage/rows.ts';
 import type { Viewer } from '../viewer.ts';
 import type { Accounts, UserRef } from './accounts.ts';
+import type { Directory } from './directory.ts';
 import type { Erasure, ErasureMode } from './erasure.ts';
 import type { PasswordReset } from './password-reset.ts';
 
 declare module '../graphql/context.ts' {
   interface Domains {
     accounts: Accounts;
+    directory: Directory;
     erasure: Erasure;
     passwordReset: PasswordReset;
   }
@@ -42,7 +44,7 @@ export function mustOwn(user: UserRow, context: Context): Viewer {
 
 const loadIsContact = (context: Context, ownerId: UserId, id: UserId): Promise<boolean | null> =>
   loader<UserId, boolean>(context, 'isContact', async (ids) => {
-    const known = await context.app.accounts.contactsAmong(ownerId, ids);
+    const known = await context.app.directory.contactsAmong(ownerId, ids);
     return ids.map((key) => known.has(key));
   }).load(id);
 
@@ -92,7 +94,7 @@ Account.implement({
       description: 'The people in the own list, by username.',
       args: { first: t.arg.int({ description: 'At most so many; up to 100.' }), after: t.arg.string({ description: 'Behind this cursor.' }) },
       complexity: pageComplexity,
-      resolve: async (user, args, context) => toConnection(await context.app.accounts.contacts(mustOwn(user, context), pageRequest(args))),
+      resolve: async (user, args, context) => toConnection(await context.app.directory.contacts(mustOwn(user, context), pageRequest(args))),
     }),
   }),
 });
@@ -150,7 +152,7 @@ builder.queryFields((t) => ({
       description: 'Directory of registered users, by username.',
       args: { filter: t.arg({ type: UserFilterInput, description: 'Only some of them.' }) },
       complexity: pageComplexity,
-      resolve: async (_root, args, context) => toConnection(await context.app.accounts.directory(mustBeSignedIn(context), args.filter ?? {}, pageRequest(args))),
+      resolve: async (_root, args, context) => toConnection(await context.app.directory.list(mustBeSignedIn(context), args.filter ?? {}, pageRequest(args))),
     },
     UserConnection,
     UserEdge,
@@ -180,7 +182,7 @@ mutation('addContacts', {
   errors: ['NOT_FOUND', 'VALIDATION_FAILED'],
   input: (t) => ({ users: t.field({ type: [UserRefInput], required: true, description: 'Whom; up to 100. When one of them does not exist, nobody is added.' }) }),
   resolve: async (viewer, input, context) => ({
-    added: await context.app.accounts.addContacts(
+    added: await context.app.directory.addContacts(
       viewer,
       input.users.map((ref) => parseUserRef(ref) ?? nobody),
     ),
@@ -194,7 +196,7 @@ mutation('removeContacts', {
   input: (t) => ({ userIds: t.idList({ required: true, description: 'Whom; up to 100.' }) }),
   resolve: async (viewer, input, context) => {
     const ids = [...new Set(input.userIds.map((id) => numberOf(id, 'User')))].filter((id) => id !== null);
-    await context.app.accounts.removeContacts(viewer, ids);
+    await context.app.directory.removeContacts(viewer, ids);
     return { removedIds: ids.map((id) => toGlobalId('User', id)) };
   },
   payload: (t) => ({ removedIds: t.idList({ description: 'Those named: none of them is in the list now.', resolve: ({ removedIds }) => removedIds }) }),

@@ -9,7 +9,7 @@ import { type Context, loader, mustBeSignedIn } from '../graphql/context.ts';
 import { maxPageSize } from '../graphql/pages.ts';
 import { type AttachmentId, type MessageId, type NumberOf, numberOf, parseGlobalId, type SessionId } from '../ids.ts';
 import { findNotification } from '../notifications/schema.ts';
-import type { AttachmentRow, ChatRow, MemberRow, MessageRow } from '../storage/rows.ts';
+import type { AttachmentRow, ChatRow, MemberRow, MessageRow, SessionRow } from '../storage/rows.ts';
 import type { Viewer } from '../viewer.ts';
 
 /** Chats by their refs, in a constant number of statements for all that are asked for together. */
@@ -30,9 +30,8 @@ const findMember = (context: Context, viewer: Viewer, id: string): Promise<Membe
 const findAttachment = (context: Context, viewer: Viewer, id: AttachmentId): Promise<AttachmentRow | null> =>
   loader<AttachmentId, AttachmentRow>(context, 'attachmentNodes', (ids) => context.app.files.findMany(viewer, ids)).load(id);
 
-async function findSession(context: Context, viewer: Viewer, id: SessionId) {
-  return (await context.app.sessions.list(viewer)).find((session) => session.id === id) ?? null;
-}
+const findSession = (context: Context, viewer: Viewer, id: SessionId): Promise<SessionRow | null> =>
+  loader<SessionId, SessionRow>(context, 'sessionNodes', (ids) => context.app.sessions.findMany(viewer, ids)).load(id);
 
 type Finder = (context: Context, viewer: Viewer, id: string) => Promise<object | null> | null;
 

@@ -14,7 +14,7 @@ import { holdAccounts, type Locks, mustHoldAccount } from '../storage/locks.ts';
 import type { ChatRow, MemberRow, UserRow } from '../storage/rows.ts';
 import type { Sql } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
-import { mayRemove, must, type Role } from './access.ts';
+import { canRemove, must, type Role } from './access.ts';
 import type { Chats, RoomRef } from './chats.ts';
 
 export type Membership = ReturnType<typeof createMembership>;
@@ -56,7 +56,7 @@ export function createMembership({
   locks: Locks;
   chats: Pick<Chats, 'standing' | 'findRoom'>;
   passwords: Pick<Passwords, 'verify'>;
-  limits: Pick<RateLimits, 'take' | 'giveBack'>;
+  limits: Pick<RateLimits, 'guess'>;
   clock: () => Date;
 }) {
   return { join, leave, add, remove, setRole, forgetBans, leaveAll };
@@ -70,7 +70,7 @@ export function createMembership({
     if (roomId === undefined) throw notFound('Room');
     const before = await chats.standing(db.read, viewer.userId, { roomId });
     const looked = must('join', before, 'Room');
-    if (!before.member && looked.passwordHash !== null) await checkPassword(looked.passwordHash);
+    if (!before.member && looked.passwordHash !== null) await mustKnowPassword(roomId, looked.passwordHash);
 
     return write(async (tx, append) => {
       await locks.lockChat(tx, roomId);
@@ -85,13 +85,12 @@ export function createMembership({
       return { room: joined.room, member: joined.members[0] as MemberRow, alreadyMember: false };
     });
 
-    async function checkPassword(hash: string): Promise<void> {
+    async function mustKnowPassword(roomId: ChatId, hash: string): Promise<void> {
       if (password === null) throw new AppError('WRONG_ROOM_PASSWORD');
-      // Capitals keep it apart from the login names that are counted in the same place.
-      const guesses = { name: `ROOM PASSWORDS OF ${viewer.userId}` };
-      await limits.take('LOGIN', guesses);
-      if (!(await passwords.verify(hash, password))) throw new AppError('WRONG_ROOM_PASSWORD');
-      await limits.giveBack('LOGIN', guesses);
+      const { userId, address } = viewer;
+      // Many accounts at one address are perhaps one person.
+      const guess = limits.guess(['LOGIN', { joining: userId }], ...(address ? [['ROOM_PASSWORD', { room: roomId, address }] as const] : []));
+      if (!(await passwords.verify(hash, password, { account: userId, address, alone: `joining ${userId}` }, guess))) throw new AppError('WRONG_ROOM_PASSWORD');
     }
   }
 
@@ -146,7 +145,7 @@ export function createMembership({
       const target = userId === null ? null : await tx.member.findUnique({ where: { chatId_userId: { chatId: roomId, userId } } });
       const account = target ?? (ban && userId !== null ? await tx.user.findFirst({ where: { id: userId, deletedAt: null } }) : null);
       if (userId === null || !account) throw notFound('User');
-      if (target && !mayRemove(standing.member?.role as Role, target.role as Role)) throw new AppError('FORBIDDEN', { forbiddenReason: 'ROLE_TOO_LOW' });
+      if (target && !canRemove(standing.member?.role as Role, target.role as Role)) throw new AppError('FORBIDDEN', { forbiddenReason: 'ROLE_TOO_LOW' });
       if (target) await mustKeepAnOwner(tx, target);
       if (ban) await tx.ban.upsert({ where: { chatId_userId: { chatId: roomId, userId } }, create: { chatId: roomId, userId, at: clock() }, update: {} });
       if (!target) return room;

@@ -29,7 +29,7 @@ export function createFollowers({
   config,
   clock,
   log,
-  mayRead,
+  canRead,
   hydrate,
 }: {
   db: Database;
@@ -40,12 +40,12 @@ export function createFollowers({
   clock: () => Date;
   log: Log;
   /** Whether a person may read a chat without being a member. */
-  mayRead: (userId: UserId, chatId: ChatId) => Promise<boolean>;
+  canRead: (userId: UserId, chatId: ChatId) => Promise<boolean>;
   /** Gives events the messages they announce, in one go. */
   hydrate: (events: LogEvent[]) => Promise<void>;
 }) {
   const patience = createPatience(log);
-  const sight = createSight({ db, audience, patience, mayRead });
+  const sight = createSight({ db, audience, patience, canRead });
   const backlog = createBacklog({ eventLog, newest, sight, clock, hydrate });
   let stopped = false;
   const toWake: (() => void)[] = [];

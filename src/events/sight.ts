@@ -14,13 +14,13 @@ export function createSight({
   db,
   audience,
   patience,
-  mayRead,
+  canRead,
 }: {
   db: Database;
   audience: Pick<Audience, 'addToRoom'>;
   patience: Patience;
   /** Whether a person may read a chat without being a member. */
-  mayRead: (userId: UserId, chatId: ChatId) => Promise<boolean>;
+  canRead: (userId: UserId, chatId: ChatId) => Promise<boolean>;
 }) {
   /** What a person's new name is to each of their dialogs. */
   const dialogsUpdated = new WeakMap<LogEvent, Map<ChatId, LogEvent>>();
@@ -60,7 +60,7 @@ export function createSight({
     const { recheck } = stream;
     stream.recheck = false;
     if (!recheck || chatId === undefined || stream.person.chats.has(chatId)) return true;
-    return patience.insist(stream, () => mayRead(stream.options.userId, chatId));
+    return patience.insist(stream, () => canRead(stream.options.userId, chatId));
   }
 
   // ---------------------------------------------------------------- dialogs of a filter

@@ -19,7 +19,7 @@ export async function createTail({
   config,
   clock,
   log,
-  mayRead,
+  canRead,
   hydrate,
 }: {
   db: Database;
@@ -27,12 +27,12 @@ export async function createTail({
   config: Config;
   clock: () => Date;
   log: Log;
-} & Pick<Parameters<typeof createFollowers>[0], 'mayRead' | 'hydrate'>) {
+} & Pick<Parameters<typeof createFollowers>[0], 'canRead' | 'hydrate'>) {
   const listeners = new Set<(event: LogEvent) => void>();
   const skipListeners = new Set<() => void>();
   const newest = await createNewest({ db, eventLog, config, log, accepted, skipped });
   const audience = createAudience({ db, lost: (stream) => followers.lose(stream) });
-  const followers = createFollowers({ db, eventLog, newest, audience, config, clock, log, mayRead, hydrate });
+  const followers = createFollowers({ db, eventLog, newest, audience, config, clock, log, canRead, hydrate });
   return {
     follow: followers.follow,
     tell: followers.tell,

@@ -158,7 +158,7 @@ export function createUploads({
       const row = await findRow(id);
       if (!row || row.uploaderId !== viewer.userId || row.state === 'REMOVED') throw notFound('Attachment');
       if (row.state === 'COMPLETE') return mustStillSee(viewer, row);
-      const head = row.state === 'UPLOADED' ? await blobs.get(row.blobKey, { start: 0, end: headBytes - 1 }) : null;
+      const head = row.state === 'UPLOADED' ? await blobs.find(row.blobKey, { start: 0, end: headBytes - 1 }) : null;
       if (!head) throw invalid('attachmentId', 'missing', 'The bytes are not here: PUT them to `uploadUrl` first, all of them.');
       const beginning = await bytesOf(head.bytes);
       const contentType = await typeOf(beginning, row.contentType);

@@ -22,7 +22,7 @@ export const builder = new SchemaBuilder<{
   complexity: { defaultComplexity: 1, defaultListMultiplier: 10 },
   relay: {
     cursorType: 'String',
-    // The page weighs its size already: its lists weigh no more than that.
+    // The connection weighs the size of its page already, so its lists add nothing.
     nodesOnConnection: { complexity: { field: 1, multiplier: 1 }, description: 'The same as the nodes of `edges`.' },
     edgesFieldOptions: { complexity: { field: 1, multiplier: 1 }, nullable: { list: false, items: false }, description: 'The items with their cursors, in the order of the list.' },
     nodeFieldOptions: { nullable: false, description: 'The item.' },

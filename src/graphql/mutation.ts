@@ -33,7 +33,7 @@ export function mutation<Fields extends InputFieldMap, Payload extends object, A
     resolve: (viewer: Asker<Anonymous>, input: InputShapeFromFields<Fields>, context: Context) => Promise<Payload>;
     payload: (t: PothosSchemaTypes.ObjectFieldBuilder<Types, Payload>) => FieldMap;
     payloadDescription?: string;
-    /** What is to be done all the same when nobody is signed in. */
+    /** Runs when nobody is signed in, before that is refused. */
     refused?: (context: Context) => void;
   },
 ): void {
@@ -59,13 +59,13 @@ export function mutation<Fields extends InputFieldMap, Payload extends object, A
       description: options.description,
       args: input ? { input: t.arg({ type: input, required: !options.optionalInput, description: 'What to do.' }) } : {},
       resolve: async (_root, args, context) => {
-        // The mutations of a document run one after the other: this one must not answer with what an earlier one read.
+        // The mutations of a document run one after the other, and this one must not answer with what an earlier one has read.
         context.loaders.clear();
         context.sharedLoaders.clear();
         context.viewer = context.asker;
         const viewer = options.anonymous ? context.viewer : await mustStillBeSignedIn(context, options.refused);
         try {
-          // Here, so that aliases, batches and sockets all count alike. Sending has a limit of its own.
+          // Counted here, so that aliases, batches and sockets count alike. Sending has a limit of its own.
           if (viewer && name !== 'sendMessage') await context.app.limits.take('REQUESTS', viewer.userId);
           return await options.resolve(viewer as Asker<Anonymous>, ((args as { input?: InputShapeFromFields<Fields> }).input ?? {}) as InputShapeFromFields<Fields>, context);
         } catch (error) {
@@ -80,7 +80,7 @@ export function mutation<Fields extends InputFieldMap, Payload extends object, A
   );
 }
 
-/** Also when an earlier mutation of the same document, or somebody else meanwhile, has ended the session. */
+/** Asks again, because an earlier mutation of the same document, or somebody else, may have ended the session. */
 async function mustStillBeSignedIn(context: Context, refused?: (context: Context) => void): Promise<Viewer> {
   if (!context.viewer) refused?.(context);
   const viewer = mustBeSignedIn(context);

@@ -57,7 +57,7 @@ export function createMessages({
   files: MessageFiles;
 }) {
   const store = createGroup<Draft, Sent>(writeBatch, (sql, number, drafts) => storeDrafts(sql, number, drafts, clock, announce, files));
-  return { send, edit, remove, find, findMany, getMany, findAt, page, sweepDeletedRooms };
+  return { send, edit, remove, find, findMany, findRows, findAt, page, sweepDeletedRooms };
 
   /**
    * Stores a message, with the files that go with it, and wakes everyone who can see the chat; a dialog opens by itself.
@@ -105,7 +105,7 @@ export function createMessages({
 
   async function targetOf(viewer: Viewer, to: MessageTarget): Promise<ChatRef> {
     if ('chat' in to) return to.chat;
-    const user = await accounts.mustFind(to.user);
+    const user = await accounts.get(to.user);
     return pairOf(viewer.userId, user.id);
   }
 
@@ -117,7 +117,7 @@ export function createMessages({
     const problems = createProblems();
     if (input.text !== '') checkText(problems, input.text);
     problems.check();
-    const { chatId } = await mustGet(input.messageId);
+    const { chatId } = await get(input.messageId);
     return write(async (tx, append) => {
       const { message } = await mustSee(tx, viewer, input.messageId, chatId);
       if (message.deletedAt) throw notFound('Message');
@@ -134,7 +134,7 @@ export function createMessages({
 
   /** Leaves a tombstone. Deleting twice is fine. Fails with NOT_FOUND, or FORBIDDEN for others than the author and the room's admins. */
   async function remove(viewer: Viewer, messageId: MessageId): Promise<MessageRow> {
-    const { chatId } = await mustGet(messageId);
+    const { chatId } = await get(messageId);
     const removed = await write(async (tx, append) => {
       const { message, standing } = await mustSee(tx, viewer, messageId, chatId);
       if (message.senderId !== viewer.userId) must('deleteOthersMessage', standing, 'Message');
@@ -148,7 +148,7 @@ export function createMessages({
     return removed;
   }
 
-  async function mustGet(id: MessageId): Promise<MessageRow> {
+  async function get(id: MessageId): Promise<MessageRow> {
     const [message] = await messagesByIds(db.sql, [id]);
     if (!message) throw notFound('Message');
     return message;
@@ -184,7 +184,7 @@ export function createMessages({
   }
 
   /** In the order of the ids, without asking who may see them: for whom that was decided before. */
-  async function getMany(ids: readonly MessageId[]): Promise<(MessageRow | null)[]> {
+  async function findRows(ids: readonly MessageId[]): Promise<(MessageRow | null)[]> {
     const rows = new Map((await messagesByIds(db.sql, ids)).map((row) => [row.id, row]));
     return ids.map((id) => rows.get(id) ?? null);
   }

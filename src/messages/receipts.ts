@@ -51,12 +51,12 @@ export function createReceipts({ db, writeBatch, chats, log, clock }: { db: Data
     if (upToSeq < 0 || upToSeq > chat.lastSeq) throw invalid('upToSeq', 'range', `The newest message has seq ${chat.lastSeq}.`);
     if (chat.id === 0) return chat;
     const move: Move = { chatId: chat.id, userId: viewer.userId, deliveredSeq: upToSeq, readSeq: status === 'READ' ? upToSeq : 0, tell: true };
-    await store(chat.memberCount > largeRoom ? { ...move, tell: mayTellNow(move) } : move);
+    await store(chat.memberCount > largeRoom ? { ...move, tell: canTellNow(move) } : move);
     return chat;
   }
 
   /** In large rooms a member's moves are told at most once a second: whoever must wait is told of with a later position. */
-  function mayTellNow(move: Move): boolean {
+  function canTellNow(move: Move): boolean {
     const key = placeKey(move);
     if (told.has(key)) {
       told.set(key, true);

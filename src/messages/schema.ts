@@ -312,7 +312,7 @@ classic store-and-forward inbox: nothing leaves it until \`markDelivered\` ackno
     resolve: async (_root, { filter, ...args }, context) => {
       const viewer = mustBeSignedIn(context);
       const ref = filter?.from ? parseUserRef(filter.from) : null;
-      const from = ref && (await context.app.accounts.mustFind(ref));
+      const from = ref && (await context.app.accounts.get(ref));
       if (filter?.from && !from) throw notFound('User');
       const wanted = {
         directOnly: filter?.directOnly ?? false,
@@ -385,7 +385,7 @@ message: the first one is returned with \`duplicate: true\`. The same id with ot
   }),
 });
 
-function mustParseMessage(id: string): MessageId {
+function parseMessageId(id: string): MessageId {
   const number = numberOf(id, 'Message');
   if (number === null) throw notFound('Message');
   return number;
@@ -400,7 +400,7 @@ mutation('editMessage', {
     expectedVersion: t.int({ description: 'When given, the edit fails with VERSION_MISMATCH if somebody edited in between.' }),
   }),
   resolve: async (viewer, input, context) => ({
-    message: await context.app.messages.edit(viewer, { messageId: mustParseMessage(input.messageId), text: input.text, expectedVersion: input.expectedVersion ?? null }),
+    message: await context.app.messages.edit(viewer, { messageId: parseMessageId(input.messageId), text: input.text, expectedVersion: input.expectedVersion ?? null }),
   }),
   payload: (t) => ({ message: t.field({ type: Message, description: 'As it is now.', resolve: ({ message }) => message }) }),
 });
@@ -409,7 +409,7 @@ mutation('deleteMessage', {
   description: 'By the author, or by an admin or owner of the room. The message keeps its id and seq as a tombstone.',
   errors: ['NOT_FOUND', 'FORBIDDEN'],
   input: (t) => ({ messageId: t.id({ required: true, description: 'Which message.' }) }),
-  resolve: async (viewer, input, context) => ({ message: await context.app.messages.remove(viewer, mustParseMessage(input.messageId)) }),
+  resolve: async (viewer, input, context) => ({ message: await context.app.messages.remove(viewer, parseMessageId(input.messageId)) }),
   payload: (t) => ({ message: t.field({ type: Message, description: 'The tombstone.', resolve: ({ message }) => message }) }),
 });
 

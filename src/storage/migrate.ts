@@ -20,7 +20,7 @@ export type MigrationTarget = {
   exec(script: string): Promise<void>;
 };
 
-const folder = new URL('../../prisma/migrations/', import.meta.url).pathname;
+const folder = join(import.meta.dirname, '../../prisma/migrations');
 
 /** Applies what is missing and returns the names of what was applied. Throws DatabaseError for a foreign, newer or half-migrated database. */
 export async function migrate(target: MigrationTarget): Promise<string[]> {

@@ -27,7 +27,7 @@ export async function keysetPage<Row, K extends Key>(
   const [start, end] = backward ? [before, after] : [after, before];
   const [nearest, furthest] = [rows[0], page.at(-1)];
   const hasMoreAhead = rows.length > size || (end !== null && (await exists(furthest ? list.keyOf(furthest) : start, backward)));
-  const hasMoreBehind = start !== null && (await exists(nearest ? list.keyOf(nearest) : null, !backward));
+  const hasMoreBehind = start !== null && (await exists(nearest ? list.keyOf(nearest) : end, !backward));
   return {
     edges: (backward ? page.reverse() : page).map((node) => ({ cursor: toCursor(list.keyOf(node)), node })),
     hasNextPage: backward ? hasMoreBehind : hasMoreAhead,

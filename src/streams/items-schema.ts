@@ -123,7 +123,7 @@ async function toDurable(event: LogEvent, durable: Durable, context: Context): P
 
 /** Read once for all who are delivered the event; its audience was decided before. */
 const loadMessage = (context: Context, id: MessageId): Promise<MessageRow | null> =>
-  sharedLoader<MessageId, MessageRow>(context, 'deliveredMessage', (ids) => context.app.messages.getMany(ids)).load(id);
+  sharedLoader<MessageId, MessageRow>(context, 'deliveredMessage', (ids) => context.app.messages.findRows(ids)).load(id);
 
 // ---------------------------------------------------------------- types
 
