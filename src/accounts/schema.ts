@@ -161,7 +161,7 @@ builder.queryFields((t) => ({
 
 mutation('updateProfile', {
   description: 'Changes the own profile.',
-  errors: ['VALIDATION_FAILED', 'ALREADY_TAKEN', 'INVALID_CREDENTIALS'],
+  errors: ['VALIDATION_FAILED', 'ALREADY_TAKEN', 'INVALID_CREDENTIALS', 'RATE_LIMITED'],
   inputDescription: 'Only the fields present are changed; null clears.',
   input: (t) => ({
     username: t.string({ description: 'Another username; cannot be cleared.' }),
