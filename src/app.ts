@@ -130,7 +130,7 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   const decoding = createDecoding();
   opened.defer(decoding.close);
   const images = createImages({ blobs, decoding });
-  const files = createFiles({ db, write, chats, blobs, images, links, clock, log });
+  const files = createFiles({ db, write, chats, blobs, images, links, limits, clock, log });
   opened.defer(files.close);
   const uploads = createUploads({ db, blobs, images, links, files, config, clock });
   const rooms = createRooms({ db, write, locks, chats, accounts, operators, passwords, limits, pictures: files.forRooms, clock });

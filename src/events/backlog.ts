@@ -86,6 +86,7 @@ export function createBacklog({
   /** Too slow for being handed things: reads the log from the last one taken instead. */
   function fallBehind(stream: Stream): void {
     const first = stream.queue.find((item) => item.type === 'event');
+    stream.missed ||= stream.queue.some((item) => item.type === 'ephemeral');
     stream.queue = stream.queue.filter((item) => item.type !== 'event' && item.type !== 'ephemeral');
     stream.phase = { name: 'reading', cursor: (first?.type === 'event' ? first.event.number : newest.head()) - 1 };
   }
