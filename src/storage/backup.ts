@@ -22,6 +22,9 @@ export async function backUp(config: Config, target: string): Promise<void> {
   try {
     const source = new Sqlite(file, { readonly: true });
     try {
+      // One view of the database until the end: otherwise each commit of the server would let the copy begin anew.
+      source.exec('BEGIN');
+      source.prepare('SELECT 1 FROM "EventHead"').get();
       await source.backup(part);
     } finally {
       source.close();
