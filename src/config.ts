@@ -138,7 +138,12 @@ export const settings = {
   ),
   DATA_DIR: folder('./data', 'The folder in which the server keeps its files. A SQLite database is in it, too.'),
   DATABASE_URL: databaseUrl('`file:NAME` for a SQLite file inside DATA_DIR, or `postgresql://user:password@host/database`.'),
-  NODE_POLL_MS: whole(500, 0, 60_000, 'On PostgreSQL: how often, in milliseconds, a server looks for what other servers have written to the same database. 0 turns this off.'),
+  NODE_POLL_MS: whole(
+    500,
+    0,
+    60_000,
+    'On PostgreSQL: how often, in milliseconds, a server looks for what other servers have written to the same database. 0 turns this off, for a server that is the only one.',
+  ),
   DATABASE_POOL: whole(10, 2, 200, 'The number of connections to PostgreSQL that one server may open.'),
   SQLITE_SYNCHRONOUS: oneOf(
     ['full', 'normal'] as const,
@@ -175,7 +180,7 @@ export const settings = {
   PASSWORD_RESET_SECONDS: whole(3600, 1, 7 * day, 'How long the code in a mail for a forgotten password is valid.'),
   ARGON2_MEMORY_KIB: whole(19_456, 8, 4_194_304, 'The memory that one password hash (argon2id) takes, in KiB. The default is the minimum that OWASP recommends.'),
   ARGON2_PASSES: whole(2, 2, 100, 'The number of passes of argon2id.'),
-  PASSWORD_QUEUE: whole(200, 1, 100_000, 'The number of passwords that may wait to be checked or hashed. For further ones the answer is UNAVAILABLE.'),
+  PASSWORD_QUEUE: whole(200, 1, 100_000, 'The number of passwords that may wait to be checked or hashed. When it is full, whoever has the most waiting is answered UNAVAILABLE.'),
 
   EVENT_RETENTION_SECONDS: whole(14 * day, 1, 3650 * day, 'How long the event log keeps an event, and so for how long a stream can be resumed from a cursor.'),
   HEARTBEAT_SECONDS: whole(25, 1, 3600, 'A stream that has had nothing to send for this long sends a `Heartbeat`.'),
@@ -235,11 +240,22 @@ export const settings = {
   UNUSED_UPLOAD_SECONDS: whole(day, 1, 365 * day, 'A completed upload that was put into no message and made no picture is removed after this time.'),
   FILE_URL_SECONDS: whole(900, 1, 7 * day, 'How long a link to a file or picture works at most.'),
 
-  LOGIN_LIMIT: whole(10, 1, 1_000_000, 'Wrong passwords in 15 minutes, for each account and, at login, for each client address.'),
+  LOGIN_LIMIT: whole(
+    10,
+    1,
+    1_000_000,
+    'Wrong passwords in 15 minutes for one name from one client address, and for one session. Ten times as many for a name from anywhere, and for an address whatever the name. Right ones are not counted.',
+  ),
   REGISTER_LIMIT: whole(30, 1, 1_000_000, 'Registrations per hour from one client address.'),
-  RESET_LIMIT: whole(5, 1, 1_000_000, 'Requests per hour for a mail about a forgotten password, for each e-mail address (known or not) and for each client address.'),
+  RESET_LIMIT: whole(
+    5,
+    1,
+    1_000_000,
+    'Requests per hour for a mail about a forgotten password, for each e-mail address (known or not) and for each client address; and changes of its e-mail address for each account.',
+  ),
   SEND_LIMIT: whole(20, 1, 1_000_000, 'Messages per second that one account may send on average.'),
   SEND_BURST: whole(60, 1, 1_000_000, 'Messages that one account may send at once, before SEND_LIMIT slows it down.'),
+  PROFILE_LIMIT: whole(10, 1, 1_000_000, 'Changes per minute that one account may make to its name and picture: everybody who is connected is told of each.'),
   REQUEST_LIMIT: whole(100, 1, 1_000_000, 'Other requests per second of one account, averaged over ten seconds. Requests without an account are counted by their client address.'),
 
   PUSH_CONTACT: contact('How push services can reach the operator: `mailto:…` or an https URL. Default: PUBLIC_URL when it is https, otherwise the address in MAIL_FROM.'),

@@ -14,7 +14,7 @@ import { holdAccounts, type Locks, mustHoldAccount } from '../storage/locks.ts';
 import type { ChatRow, MemberRow, UserRow } from '../storage/rows.ts';
 import type { Sql } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
-import { mayRemove, must, type Role } from './access.ts';
+import { canRemove, must, type Role } from './access.ts';
 import type { Chats, RoomRef } from './chats.ts';
 
 export type Membership = ReturnType<typeof createMembership>;
@@ -24,6 +24,23 @@ export type Skipped = { user: UserRow | null; error: AppError };
 
 /** Most people one mutation may name. */
 export const mostNamed = 1_000;
+
+/** Makes a new account a member of every room for everyone, in the transaction that creates it. */
+export function createWelcome({ locks, clock }: { locks: Locks; clock: () => Date }) {
+  return async function welcome(tx: Tx, user: Pick<UserRow, 'id'>, append: Append): Promise<void> {
+    await locks.lockAccountsForJoining(tx);
+    const where = { everyone: true, deletedAt: null };
+    const ids = (await tx.chat.findMany({ where, select: { id: true }, orderBy: { id: 'asc' } })).map(({ id }) => id);
+    if (ids.length === 0) return;
+    for (const id of ids) await locks.lockChat(tx, id);
+    // Again behind the locks: one of them may have changed its mind, and `lastSeq` is certain now.
+    const rooms = await tx.chat.findMany({ where: { ...where, id: { in: ids } }, orderBy: { id: 'asc' } });
+    const now = clock();
+    await tx.member.createMany({ data: rooms.map((room) => toMember(room, user.id, now)) });
+    await tx.chat.updateMany({ where: { id: { in: rooms.map(({ id }) => id) } }, data: { memberCount: { increment: 1 } } });
+    append(...rooms.flatMap(({ id }) => joinEvents(id, user.id)));
+  };
+}
 
 export function createMembership({
   db,
@@ -39,10 +56,10 @@ export function createMembership({
   locks: Locks;
   chats: Pick<Chats, 'standing' | 'findRoom'>;
   passwords: Pick<Passwords, 'verify'>;
-  limits: Pick<RateLimits, 'take' | 'giveBack'>;
+  limits: Pick<RateLimits, 'guess'>;
   clock: () => Date;
 }) {
-  return { join, leave, add, remove, setRole, welcome, forgetBans, leaveAll };
+  return { join, leave, add, remove, setRole, forgetBans, leaveAll };
 
   /**
    * Makes the viewer a member of a visible room; markers start at its newest message. Joining twice is fine and writes nothing.
@@ -53,7 +70,7 @@ export function createMembership({
     if (roomId === undefined) throw notFound('Room');
     const before = await chats.standing(db.read, viewer.userId, { roomId });
     const looked = must('join', before, 'Room');
-    if (!before.member && looked.passwordHash !== null) await checkPassword(looked.passwordHash);
+    if (!before.member && looked.passwordHash !== null) await mustKnowPassword(roomId, looked.passwordHash);
 
     return write(async (tx, append) => {
       await locks.lockChat(tx, roomId);
@@ -68,13 +85,12 @@ export function createMembership({
       return { room: joined.room, member: joined.members[0] as MemberRow, alreadyMember: false };
     });
 
-    async function checkPassword(hash: string): Promise<void> {
+    async function mustKnowPassword(roomId: ChatId, hash: string): Promise<void> {
       if (password === null) throw new AppError('WRONG_ROOM_PASSWORD');
-      // Capitals keep it apart from the login names that are counted in the same place.
-      const guesses = { name: `ROOM PASSWORDS OF ${viewer.userId}` };
-      await limits.take('LOGIN', guesses);
-      if (!(await passwords.verify(hash, password))) throw new AppError('WRONG_ROOM_PASSWORD');
-      await limits.giveBack('LOGIN', guesses);
+      const { userId, address } = viewer;
+      // Many accounts at one address are perhaps one person.
+      const guess = limits.guess(['LOGIN', { joining: userId }], ...(address ? [['ROOM_PASSWORD', { room: roomId, address }] as const] : []));
+      if (!(await passwords.verify(hash, password, { account: userId, address, alone: `joining ${userId}` }, guess))) throw new AppError('WRONG_ROOM_PASSWORD');
     }
   }
 
@@ -129,7 +145,7 @@ export function createMembership({
       const target = userId === null ? null : await tx.member.findUnique({ where: { chatId_userId: { chatId: roomId, userId } } });
       const account = target ?? (ban && userId !== null ? await tx.user.findFirst({ where: { id: userId, deletedAt: null } }) : null);
       if (userId === null || !account) throw notFound('User');
-      if (target && !mayRemove(standing.member?.role as Role, target.role as Role)) throw new AppError('FORBIDDEN', { forbiddenReason: 'ROLE_TOO_LOW' });
+      if (target && !canRemove(standing.member?.role as Role, target.role as Role)) throw new AppError('FORBIDDEN', { forbiddenReason: 'ROLE_TOO_LOW' });
       if (target) await mustKeepAnOwner(tx, target);
       if (ban) await tx.ban.upsert({ where: { chatId_userId: { chatId: roomId, userId } }, create: { chatId: roomId, userId, at: clock() }, update: {} });
       if (!target) return room;
@@ -151,21 +167,6 @@ export function createMembership({
       append({ type: 'member-updated', chatId: roomId, userId });
       return tx.member.update({ where: { chatId_userId: { chatId: roomId, userId } }, data: { role } });
     });
-  }
-
-  /** Makes a new account a member of every room for everyone, in the transaction that creates it. */
-  async function welcome(tx: Tx, user: Pick<UserRow, 'id'>, append: Append): Promise<void> {
-    await locks.lockAccountsForJoining(tx);
-    const where = { everyone: true, deletedAt: null };
-    const ids = (await tx.chat.findMany({ where, select: { id: true }, orderBy: { id: 'asc' } })).map(({ id }) => id);
-    if (ids.length === 0) return;
-    for (const id of ids) await locks.lockChat(tx, id);
-    // Again behind the locks: one of them may have changed its mind, and `lastSeq` is certain now.
-    const rooms = await tx.chat.findMany({ where: { ...where, id: { in: ids } }, orderBy: { id: 'asc' } });
-    const now = clock();
-    await tx.member.createMany({ data: rooms.map((room) => toMember(room, user.id, now)) });
-    await tx.chat.updateMany({ where: { id: { in: rooms.map(({ id }) => id) } }, data: { memberCount: { increment: 1 } } });
-    append(...rooms.flatMap(({ id }) => joinEvents(id, user.id)));
   }
 
   // ---------------------------------------------------------------- a deleted account

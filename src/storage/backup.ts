@@ -3,12 +3,11 @@ import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import type { Config } from '../config.ts';
-import { DatabaseError, newLogId } from './migrate.ts';
+import { DatabaseError } from './migrate.ts';
 import { makePrivateFile } from './private.ts';
 
 /**
- * Writes a backup that can be put in the database's place. The server goes on meanwhile; what is committed while the copy is made may or may not be in it,
- * a transaction is in it wholly or not at all. The copy's log gets another name, so that cursors from after the backup are answered with StreamGap.
+ * Writes a backup that can be put in the database's place. The server goes on meanwhile: the copy is of the moment when it begins.
  * Throws DatabaseError when there is nothing to copy, when the target exists, or when the copy is damaged.
  */
 export async function backUp(config: Config, target: string): Promise<void> {
@@ -37,11 +36,10 @@ export async function backUp(config: Config, target: string): Promise<void> {
   }
 }
 
-/** Makes one file of a copy, under a name of its own, and looks at all of it. */
+/** Makes one file of a copy, and looks at all of it. */
 function finish(file: string): void {
   const copy = new Sqlite(file);
   try {
-    copy.prepare('UPDATE "EventHead" SET "logId" = ?').run(newLogId());
     copy.pragma('journal_mode = DELETE');
     if (copy.pragma('integrity_check', { simple: true }) !== 'ok') throw new DatabaseError('The copy is damaged; the database itself may be, too.');
   } finally {
