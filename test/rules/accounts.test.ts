@@ -402,7 +402,11 @@ it('keeps a bounded number of rows however often somebody logs in and out, and c
   const { id: _id, ...old } = session;
   await db.transaction((tx) =>
     tx.session.createMany({
-      data: Array.from({ length: 200 }, (_, i) => ({ ...old, createdAt: new Date(i), ...(i % 2 ? { endedAt: new Date(), endReason: 'LOGGED_OUT' } : { expiresAt: new Date(Date.now() - 1_000) }) })),
+      data: Array.from({ length: 200 }, (_, i) => ({
+        ...old,
+        createdAt: new Date(i),
+        ...(i % 2 ? { endedAt: new Date(), endReason: 'LOGGED_OUT' } : { expiresAt: new Date(Date.now() - 1_000) }),
+      })),
     }),
   );
   const newest = await db.read.session.findFirstOrThrow({ orderBy: { id: 'desc' } });
