@@ -118,6 +118,23 @@ describe('wrong passwords', () => {
     ]);
   });
 
+  it('take the same statements and give the same answer for known and unknown names, in any form', async () => {
+    await using server = await startTestServer();
+    await change(at(server, '10.9.9.9'), 'register', { username: 'ada', email: 'ada@example.org', password });
+    const works = new Set<string>();
+    for (const login of ['ada', 'ADA ', 'ada@example.org', 'nobody', 'nobody@example.org']) {
+      const counts: number[] = [];
+      let answer = '';
+      for (let round = 0; round < 3; round++) {
+        const before = server.app.db.statements.count;
+        answer = await guess(at(server, '10.0.0.1'), login);
+        counts.push(server.app.db.statements.count - before);
+      }
+      works.add(`${answer}, ${Math.min(...counts)} statements`);
+    }
+    expect([...works]).toEqual([`${wrong}, 1 statements`]);
+  });
+
   it('of a room are counted for the account, and for the room at one address, whatever the accounts', async () => {
     await using server = await limited();
     const owner = await createPerson(server, {});
