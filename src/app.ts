@@ -4,6 +4,7 @@ import { createAccounts } from './accounts/accounts.ts';
 import { createDirectory } from './accounts/directory.ts';
 import { createErasure } from './accounts/erasure.ts';
 import { foldAnew, foldedAccounts } from './accounts/folding.ts';
+import { createNotices } from './accounts/letters.ts';
 import { createMail } from './accounts/mail.ts';
 import { createOperators } from './accounts/operators.ts';
 import { createPasswordReset } from './accounts/password-reset.ts';
@@ -138,7 +139,8 @@ export async function createApp(config: Config, log: Log) {
     { atOnce: notifications.eraseAll },
     { atOnce: pushDevices.eraseAll },
   );
-  await mail.start({ 'password-reset': passwordReset.writeReset, 'password-changed': passwordReset.writeChanged, 'email-changed': passwordReset.writeEmailChanged });
+  const notices = createNotices({ db, config });
+  await mail.start({ 'password-reset': passwordReset.writeReset, 'password-changed': notices.writePasswordChanged, 'email-changed': notices.writeEmailChanged });
   const stopUpkeep = startUpkeep({ eventLog, tail, messages, receipts, files, sessions, passwordReset, erasure, notifications, pushDevices, push, logger: log });
   const domains = {
     config,
