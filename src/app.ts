@@ -11,9 +11,9 @@ import { createPasswordReset } from './accounts/password-reset.ts';
 import { createPasswords } from './accounts/passwords.ts';
 import { createRateLimits } from './accounts/rate-limits.ts';
 import { can } from './chats/access.ts';
-import { createChats } from './chats/chats.ts';
+import { createChats, standing } from './chats/chats.ts';
 import { createChatLists } from './chats/lists.ts';
-import { createMembership } from './chats/membership.ts';
+import { createMembership, createWelcome } from './chats/membership.ts';
 import { createRooms, foldedRooms } from './chats/rooms.ts';
 import type { Config } from './config.ts';
 import { createEventLog } from './events/event-log.ts';
@@ -33,6 +33,7 @@ import { createMessageErasure } from './messages/erase.ts';
 import { createInbox } from './messages/inbox.ts';
 import { createMessages } from './messages/messages.ts';
 import { createReceipts } from './messages/receipts.ts';
+import { hydrate } from './messages/store.ts';
 import { createMetrics } from './metrics.ts';
 import { announce, createNotifications } from './notifications/notifications.ts';
 import { createPush } from './notifications/push.ts';
@@ -50,48 +51,64 @@ import { createSessions } from './sessions/sessions.ts';
 import { createSignIn } from './sessions/sign-in.ts';
 import { createTokens } from './sessions/tokens.ts';
 import { openDatabase } from './storage/database.ts';
+import { isDatabaseAway } from './storage/failures.ts';
 import { createLocks } from './storage/locks.ts';
+import { DatabaseError } from './storage/migrate.ts';
+import { hideFolders } from './storage/private.ts';
 import { startUpkeep } from './upkeep.ts';
 
 export type App = Awaited<ReturnType<typeof createApp>>;
 
+/** Fails with DatabaseError, or with what went wrong; nothing stays open then. */
 export async function createApp(config: Config, log: Log) {
+  const opened = new AsyncDisposableStack();
+  try {
+    return await build(config, log, opened);
+  } catch (error) {
+    await opened.disposeAsync().catch((failed: unknown) => log.warn({ err: failed }, 'what a failed start had opened was not closed well'));
+    if (error instanceof DatabaseError || !isDatabaseAway(error)) throw error;
+    throw new DatabaseError(`The database cannot be used: ${(((error as Error).cause ?? error) as Error).message.trim()}`, { cause: error });
+  }
+}
+
+/** What is opened goes onto the stack at once: it is closed in reverse order, by a stop or because a later step fails. */
+async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   const clock = (): Date => new Date();
+  hideFolders(config, log);
   const metrics = createMetrics();
+  opened.defer(metrics.close);
   const db = await openDatabase(config, log, metrics.databaseError);
+  opened.defer(db.close);
   if (db.engine === 'postgresql' && config.NODE_POLL_MS === 0) log.warn('NODE_POLL_MS is 0: this server does not hear of what other servers on the same database do');
-  await foldAnew({ db, log }, [foldedAccounts, foldedRooms]).catch(async (error) => {
-    await db.close();
-    throw error;
-  });
+  await foldAnew({ db, log }, [foldedAccounts, foldedRooms]);
   const locks = createLocks(db.engine);
   const eventLog = createEventLog({ db, config, clock });
   const tail = await createTail({
     db,
-    log: eventLog,
+    eventLog,
     config,
     clock,
-    logger: log,
-    canRead: async (userId, chatId) => can('read', await chats.standing(db.read, userId, { roomId: chatId })),
-    hydrate: (events) => messages.hydrate(events),
+    log,
+    canRead: async (userId, chatId) => can('read', await standing(db.read, userId, { roomId: chatId })),
+    hydrate: (events) => hydrate(db.sql, events),
   });
+  opened.defer(tail.close);
   const { write, writeBatch } = createWrite({ db, clock, offer: tail.offer, look: tail.look, metrics });
   const limits = createRateLimits({ config });
   const passwords = await createPasswords({ config });
+  const presence = createPresence({ db, tail, config, clock, log });
+  opened.defer(presence.close);
   const onlineIds = async (): Promise<ReadonlySet<UserId>> => presence.onlineIds();
-  const mail = createMail({ db, config, clock, log });
-  const accounts = createAccounts({ db, write, passwords, limits, mail, config, clock });
-  const directory = createDirectory({ db, write, accounts, clock, onlineIds });
   const keys = await createKeys({ db });
-  const operators = createOperators({ db, digest: keys.digest, config, logger: log });
+  const operators = createOperators({ db, digest: keys.digest, config, log });
   await operators.forgetUnnamed();
-  accounts.onNameFreed.push(operators.retire);
-  const blobs = await openBlobs(join(config.DATA_DIR, 'files'), keys.digest('files of this installation')).catch(async (error) => {
-    tail.close();
-    await db.close();
-    throw error;
-  });
+  const mail = createMail({ db, config, clock, log });
+  const onNameFreed = operators.retire;
+  const accounts = createAccounts({ db, write, passwords, limits, mail, config, clock, onCreate: createWelcome({ locks, clock }), onNameFreed });
+  const directory = createDirectory({ db, write, accounts, clock, onlineIds });
+  const blobs = await openBlobs(join(config.DATA_DIR, 'files'), keys.digest('files of this installation'));
   const liveSessions = createLiveSessions({ db, tail, clock, log });
+  opened.defer(liveSessions.close);
   const tokens = createTokens({ keys });
   const issuing = createIssuing({ tokens, config, clock });
   const sessions = createSessions({ db, write, accounts, passwords, tokens, liveSessions, limits, mail, config, clock });
@@ -112,36 +129,40 @@ export async function createApp(config: Config, log: Log) {
   const chatLists = createChatLists({ db, onlineIds });
   const links = createLinks({ key: keys.fileUrl, lifeSeconds: config.FILE_URL_SECONDS, clock });
   const decoding = createDecoding();
+  opened.defer(decoding.close);
   const images = createImages({ blobs, decoding });
-  const files = createFiles({ db, write, chats, blobs, images, links, clock, logger: log });
+  const files = createFiles({ db, write, chats, blobs, images, links, limits, clock, log });
+  opened.defer(files.close);
   const uploads = createUploads({ db, blobs, images, links, files, config, clock });
   const rooms = createRooms({ db, write, locks, chats, accounts, operators, passwords, limits, pictures: files.forRooms, clock });
   const membership = createMembership({ db, write, locks, chats, passwords, limits, clock });
-  const messages = createMessages({ db, locks, write, writeBatch, chats, accounts, limits, keys, config, clock, files: files.forMessages, behind: announce });
-  const receipts = createReceipts({ db, writeBatch, chats, logger: log, clock });
+  const messages = createMessages({ db, locks, write, writeBatch, chats, accounts, limits, keys, config, clock, files: files.forMessages, announce });
+  const receipts = createReceipts({ db, writeBatch, chats, log, clock });
+  opened.defer(receipts.close);
   const inbox = createInbox({ db });
-  const presence = createPresence({ db, tail, config, clock, logger: log });
   const notifications = createNotifications({ db, writeBatch, receipts, clock });
   const pushDevices = createPushDevices({ db, write, config, clock });
   const pushQueue = await createPushQueue({ db, writeBatch, eventLog, presence, clock });
-  const push = createPush({ queue: pushQueue, tail, keys, presence, post, config, clock, metrics, logger: log });
+  const push = createPush({ queue: pushQueue, tail, keys, presence, post, config, clock, metrics, log });
+  /** What works by itself. They end side by side, each in its own time. */
+  const workers = [push.close, mail.close];
+  opened.defer(async () => void (await Promise.all(workers.map((end) => end()))));
   const typing = createTyping({ tail, chats, config, clock });
-  // A new account is a member of every room for everyone, in the transaction that makes it.
-  accounts.onCreate.push(membership.welcome);
+  opened.defer(typing.close);
   const messageErasure = createMessageErasure({ db, writeBatch, messages, files: files.forMessages, clock });
-  const erasure = createErasure({ db, write, locks, accounts, mail, clock, logger: log, countMessages: messageErasure.count });
   // An account that is deleted takes with it what each domain has of it.
-  erasure.parts.push(
+  const parts = [
     { atOnce: sessions.eraseAll },
     { atOnce: membership.forgetBans, afterwards: membership.leaveAll },
     messageErasure,
     createFileErasure({ db, write, locks, files, uploads }),
     { atOnce: notifications.eraseAll },
     { atOnce: pushDevices.eraseAll },
-  );
+  ];
+  const erasure = createErasure({ db, write, locks, accounts, mail, clock, log, countMessages: messageErasure.count, onNameFreed, parts });
   const notices = createNotices({ db, config });
   await mail.start({ 'password-reset': passwordReset.writeReset, 'password-changed': notices.writePasswordChanged, 'email-changed': notices.writeEmailChanged });
-  const stopUpkeep = startUpkeep({ eventLog, tail, messages, receipts, files, sessions, passwordReset, erasure, notifications, pushDevices, push, logger: log });
+  workers.push(erasure.close, startUpkeep({ eventLog, tail, messages, receipts, files, sessions, passwordReset, erasure, notifications, pushDevices, push, log }));
   const domains = {
     config,
     clock,
@@ -182,19 +203,6 @@ export async function createApp(config: Config, log: Log) {
     push,
     /** A stop has begun: what only waits for its turn is refused now. */
     hurry: decoding.close,
-    close,
+    close: (): Promise<void> => opened.disposeAsync(),
   };
-
-  async function close(): Promise<void> {
-    await Promise.all([stopUpkeep(), erasure.close(), mail.close(), push.close()]);
-    typing.close();
-    await receipts.close();
-    await decoding.close();
-    await files.close();
-    await presence.close();
-    await liveSessions.close();
-    tail.close();
-    await db.close();
-    metrics.close();
-  }
 }

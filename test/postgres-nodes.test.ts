@@ -1,4 +1,4 @@
-/** Several nodes on one database: what the log promises holds across them. They are woken by hand here, as another part of the server will do. */
+/** Several nodes on one database: what the log promises holds across them. Most tests wake them by hand, every few milliseconds: nothing depends on what wakes them by itself, and nobody waits for it. */
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { createDatabase } from './kit/engine.ts';
@@ -65,6 +65,19 @@ describe('two nodes on one database', () => {
       await at(first, ada).request('mutation { logout { __typename } }');
       expect((await at(second, ada).request('{ eventCursor }')).errors[0].extensions.code).toBe('TOKEN_INVALID');
     }
+  });
+
+  it('call nobody offline who was lately seen on the other', async () => {
+    await using first = await startTestServer({ NODE_POLL_MS: '500', PRESENCE_GRACE_SECONDS: '0' });
+    await using second = await startTestServer({ NODE_POLL_MS: '500', DATABASE_URL: first.app.config.DATABASE_URL, PRESENCE_GRACE_SECONDS: '0' });
+    const [ada, bob, never] = [await first.person(), await second.person(), await second.person()];
+    const stateOn = async (node: TestServer, person: Person): Promise<Untyped> =>
+      (await at(node, bob).request('query ($id: ID!) { user(ref: { id: $id }) { presence { state online lastSeenAt } } }', { id: person.id })).data.user.presence;
+    const stream = await followOn(first, ada, newMessages, {});
+    await expect.poll(() => stateOn(first, ada)).toMatchObject({ state: 'ONLINE', online: true });
+    await expect.poll(() => stateOn(second, ada), { timeout: 5_000 }).toEqual({ state: 'UNKNOWN', online: null, lastSeenAt: expect.any(String) });
+    expect(await stateOn(second, never)).toEqual({ state: 'OFFLINE', online: false, lastSeenAt: null });
+    await stream.socket.close();
   });
 
   it('begin all streams anew when events were forgotten that they had not seen', async () => {

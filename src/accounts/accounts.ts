@@ -19,8 +19,8 @@ export type Accounts = ReturnType<typeof createAccounts>;
 export type UserRef = { id: UserId } | { username: string };
 /** Runs in the transaction that makes an account. */
 export type CreateHook = (tx: Tx, user: UserRow, append: Append) => Promise<void>;
-/** Runs in the transaction that renames or deletes an account, with the name that is free from then on. */
-type NameHook = (tx: Tx, usernameKey: string) => Promise<unknown>;
+/** In the transaction that gives an account another name, or deletes it: the one it had is free. */
+export type NameHook = (tx: Tx, usernameKey: string) => Promise<unknown>;
 
 type Optional = { email?: string | null; displayName?: string | null; firstName?: string | null; lastName?: string | null; phone?: string | null; address?: string | null };
 export type NewAccountInput = Optional & { username: string; password: string; passwordConfirmation?: string | null };
@@ -44,6 +44,8 @@ export function createAccounts({
   mail,
   config,
   clock,
+  onCreate,
+  onNameFreed,
 }: {
   db: Database;
   write: Write;
@@ -52,9 +54,9 @@ export function createAccounts({
   mail: Pick<Mail, 'post' | 'wake'>;
   config: Pick<Config, 'REVEAL_ACCOUNTS'>;
   clock: () => Date;
+  onCreate: CreateHook;
+  onNameFreed: NameHook;
 }) {
-  const onCreate: CreateHook[] = [];
-  const onNameFreed: NameHook[] = [];
   return {
     find,
     findByLogin,
@@ -66,8 +68,6 @@ export function createAccounts({
     mustKnowPassword,
     invalidCredentials,
     updateProfile,
-    onCreate,
-    onNameFreed,
   };
 
   // ---------------------------------------------------------------- finding
@@ -135,7 +135,7 @@ export function createAccounts({
         const user = await tx.user.create({ data: { ...profile, passwordHash, createdAt: clock() } });
         // For clients that show the directory.
         append({ type: 'user-updated', userId: user.id });
-        for (const hook of onCreate) await hook(tx, user, append);
+        await onCreate(tx, user, append);
         return { user, also: await also(tx, user, append) };
       }),
     );
@@ -192,6 +192,7 @@ export function createAccounts({
     problems.check();
     const wanted = toColumns(changes);
     const before = await get({ id: viewer.userId });
+    if (publicFields.some((field) => wanted[field] !== undefined && wanted[field] !== before[field])) await limits.take('PROFILE', viewer.userId);
     const newEmail = wanted.email !== undefined && wanted.email !== before.email;
     if (newEmail) {
       if (changes.currentPassword == null) throw invalidCredentials('WRONG_PASSWORD');
@@ -217,7 +218,7 @@ export function createAccounts({
           await voidResetCodes(tx, now.id, clock());
           if (now.email !== null) await mail.post(tx, 'email-changed', now.id, now.email);
         }
-        if (updated.usernameKey !== now.usernameKey) for (const hook of onNameFreed) await hook(tx, now.usernameKey);
+        if (updated.usernameKey !== now.usernameKey) await onNameFreed(tx, now.usernameKey);
         return updated;
       }),
     );

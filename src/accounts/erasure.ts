@@ -12,7 +12,7 @@ import type { Database, Tx } from '../storage/database.ts';
 import type { Locks } from '../storage/locks.ts';
 import { oneOfList } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
-import type { Accounts } from './accounts.ts';
+import type { Accounts, NameHook } from './accounts.ts';
 import type { Mail } from './mail.ts';
 import { foldName } from './names.ts';
 
@@ -43,26 +43,31 @@ export function createErasure({
   accounts,
   mail,
   clock,
-  logger,
+  log,
   countMessages,
+  onNameFreed,
+  parts: ofOthers,
 }: {
   db: Database;
   write: Write;
   locks: Locks;
-  accounts: Pick<Accounts, 'mustKnowPassword' | 'onNameFreed'>;
+  accounts: Pick<Accounts, 'mustKnowPassword'>;
   mail: Pick<Mail, 'erase'>;
   clock: () => Date;
-  logger: Log;
+  log: Log;
   /** How many messages of a person are there to be erased. */
   countMessages: (userId: UserId) => Promise<number>;
+  onNameFreed: NameHook;
+  /** What each domain has of a person. */
+  parts: readonly ErasurePart[];
 }) {
   /** In the order in which they run. */
-  const parts: ErasurePart[] = [{ atOnce: removeOwn, afterwards: leaveContactLists }];
+  const parts: ErasurePart[] = [{ atOnce: removeOwn, afterwards: leaveContactLists }, ...ofOthers];
   const running = new Map<UserId, Promise<boolean>>();
   let traces: Promise<unknown> = Promise.resolve();
   let stopping = false;
   let resumed = false;
-  return { parts, deleteAccount, finish, close };
+  return { deleteAccount, finish, close };
 
   /**
    * Ends the viewer's account for good. ANONYMIZE leaves its messages, ERASE nothing but their places. When this resolves, the account is gone and its sessions
@@ -79,7 +84,7 @@ export function createErasure({
     } finally {
       rest = begin(note);
     }
-    logger.info({ receiptId: note.receiptId, mode, erasedMessages }, 'account deleted');
+    log.info({ receiptId: note.receiptId, mode, erasedMessages }, 'account deleted');
     const timeout = new AbortController();
     await Promise.race([rest, sleep(patienceMs, undefined, { signal: timeout.signal, ref: false }).catch(() => {})]);
     timeout.abort();
@@ -102,7 +107,7 @@ export function createErasure({
         const afterCommit = await removeAtOnce(tx, append, userId);
         append({ type: 'user-updated', userId }, { type: 'peer-updated', userId });
         await tx.erasure.create({ data: note });
-        for (const hook of accounts.onNameFreed) await hook(tx, account.usernameKey);
+        await onNameFreed(tx, account.usernameKey);
         return { note, afterCommit };
       });
       if (ended) return ended;
@@ -150,7 +155,7 @@ export function createErasure({
     const clearing = trying(notes, () => db.clearRemnants(() => !stopping));
     traces = Promise.all([traces, clearing]);
     const cleared = await clearing;
-    if (cleared) for (const { receiptId } of notes) logger.info({ receiptId }, 'nothing is left of a deleted account');
+    if (cleared) for (const { receiptId } of notes) log.info({ receiptId }, 'nothing is left of a deleted account');
     return cleared;
   }
 
@@ -158,7 +163,7 @@ export function createErasure({
     try {
       return await job();
     } catch (error) {
-      logger.warn({ err: error, receiptIds: notes.map(({ receiptId }) => receiptId) }, 'a deleted account is not cleared away yet; trying again later');
+      log.warn({ err: error, receiptIds: notes.map(({ receiptId }) => receiptId) }, 'a deleted account is not cleared away yet; trying again later');
       return false;
     }
   }

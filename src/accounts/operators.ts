@@ -7,7 +7,7 @@ import { foldName } from './names.ts';
 
 export type Operators = ReturnType<typeof createOperators>;
 
-export function createOperators({ db, digest, config, logger }: { db: Database; digest: (text: string) => string; config: Pick<Config, 'OPERATORS'>; logger: Log }) {
+export function createOperators({ db, digest, config, log }: { db: Database; digest: (text: string) => string; config: Pick<Config, 'OPERATORS'>; log: Log }) {
   const named = new Set(config.OPERATORS.map(foldName));
   const digestOf = (usernameKey: string): string => digest(`operator ${usernameKey}`);
   return { areNamed: named.size > 0, isOperator, retire, forgetUnnamed };
@@ -21,7 +21,7 @@ export function createOperators({ db, digest, config, logger }: { db: Database; 
     if (!named.has(usernameKey)) return;
     const digest = digestOf(usernameKey);
     await tx.formerOperator.upsert({ where: { digest }, create: { digest }, update: {} });
-    logger.warn('an operator gives up their name, by deleting the account or by another name: whoever takes it is no operator until OPERATORS names it anew');
+    log.warn('an operator gives up their name, by deleting the account or by another name: whoever takes it is no operator until OPERATORS names it anew');
   }
 
   /** A name that was taken out of the setting may be put in again, for whoever has it then. Called once, at the start. */

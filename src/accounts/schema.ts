@@ -3,7 +3,7 @@ import { AppError } from '../errors.ts';
 import { builder, Node } from '../graphql/builder.ts';
 import { type Context, loader, mustBeSignedIn, sharedLoader } from '../graphql/context.ts';
 import { mutation } from '../graphql/mutation.ts';
-import { pageComplexity, pageRequest, searchComplexity, toConnection } from '../graphql/pages.ts';
+import { countOf, pageComplexity, pageRequest, searchComplexity, toConnection } from '../graphql/pages.ts';
 import { noUser, numberOf, toGlobalId, type UserId } from '../ids.ts';
 import type { UserRow } from '../storage/rows.ts';
 import type { Viewer } from '../viewer.ts';
@@ -72,17 +72,15 @@ User.implement({
   }),
 });
 
-export const UserEdge = builder.edgeObject({ name: 'UserEdge', type: User, description: 'A person and their place in the list.' } as never);
+export const UserEdge = builder.edgeObject({ name: 'UserEdge', type: User, description: 'A person and their place in the list.' });
 export const UserConnection = builder.connectionObject(
   {
     name: 'UserConnection',
     type: User,
     description: 'A page of people, by username.',
-    fields: (t: PothosSchemaTypes.ObjectFieldBuilder<(typeof builder)['$inferSchemaTypes'], { totalCount?: () => Promise<number> }>) => ({
-      totalCount: t.int({ nullable: true, complexity: 20, description: 'How many the whole list has.', resolve: (connection) => connection.totalCount?.() ?? null }),
-    }),
-  } as never,
-  UserEdge as never,
+    fields: (t) => ({ totalCount: t.int({ nullable: true, complexity: 20, description: 'How many the whole list has.', resolve: countOf }) }),
+  },
+  UserEdge,
 );
 
 Account.implement({
@@ -96,7 +94,7 @@ Account.implement({
       description: 'The people in the own list, by username.',
       args: { first: t.arg.int({ description: 'At most so many; up to 100.' }), after: t.arg.string({ description: 'Behind this cursor.' }) },
       complexity: pageComplexity,
-      resolve: async (user, args, context) => toConnection(await context.app.directory.contacts(mustOwn(user, context), pageRequest(args))) as never,
+      resolve: async (user, args, context) => toConnection(await context.app.directory.contacts(mustOwn(user, context), pageRequest(args))),
     }),
   }),
 });
@@ -154,10 +152,10 @@ builder.queryFields((t) => ({
       description: 'Directory of registered users, by username.',
       args: { filter: t.arg({ type: UserFilterInput, description: 'Only some of them.' }) },
       complexity: (args) => searchComplexity(args, Boolean(args.filter?.query)),
-      resolve: async (_root, args, context) => toConnection(await context.app.directory.list(mustBeSignedIn(context), args.filter ?? {}, pageRequest(args))) as never,
+      resolve: async (_root, args, context) => toConnection(await context.app.directory.list(mustBeSignedIn(context), args.filter ?? {}, pageRequest(args))),
     },
-    UserConnection as never,
-    UserEdge as never,
+    UserConnection,
+    UserEdge,
   ),
 }));
 

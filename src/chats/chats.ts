@@ -82,25 +82,7 @@ export function createChats({ db, accounts }: { db: Database; accounts: Pick<Acc
     });
   }
 
-  /**
-   * What is true of a person and a chat: ask access.ts with it. A dialog that is not open yet has both its people as members, when both accounts exist.
-   * In a transaction that changes something, lock the chat first.
-   */
-  async function standing(from: Tx, userId: UserId, ref: ChatRef): Promise<ChatStanding> {
-    const where = 'roomId' in ref ? { id: ref.roomId } : { lowUserId_highUserId: { lowUserId: ref.low, highUserId: ref.high } };
-    const found = await from.chat.findUnique({ where, include: { members: { where: { userId } }, bans: { where: { userId } } } });
-    if (found) {
-      const { members, bans, ...chat } = found;
-      // The id of a room that names a dialog's row names nothing.
-      return (chat.kind === 'ROOM') === 'roomId' in ref ? { chat, member: members[0] ?? null, banned: bans.length > 0 } : nobody;
-    }
-    if ('roomId' in ref || (userId !== ref.low && userId !== ref.high)) return nobody;
-    const people = await from.user.findMany({ where: { id: { in: [ref.low, ref.high] }, deletedAt: null } });
-    const [low, high] = [people.find(({ id }) => id === ref.low), people.find(({ id }) => id === ref.high)];
-    return low && high ? standingInVirtual(virtualDialog(low, high), userId) : nobody;
-  }
-
-  /** The same for many chats, in their order, outside a transaction. */
+  /** What is true of a person and many chats, in their order, outside a transaction. */
   async function standings(userId: UserId, refs: readonly ChatRef[]): Promise<ChatStanding[]> {
     const rooms = (await findRows(refs.flatMap((ref) => ('roomId' in ref ? [ref.roomId] : [])))).filter(({ kind }) => kind === 'ROOM');
     const pairs = refs.filter((ref) => 'low' in ref && (ref.low === userId || ref.high === userId)) as Pair[];
@@ -150,6 +132,24 @@ export function createChats({ db, accounts }: { db: Database; accounts: Pick<Acc
     const table = tableOf(db.engine, 't', { chatId: 'int', userId: 'int' });
     return (await db.sql.all<MemberRow>(`SELECT m.* FROM ${table} JOIN "Member" m ON m."chatId" = t."chatId" AND m."userId" = t."userId"`, [places])).map(toMemberRow);
   }
+}
+
+/**
+ * What is true of a person and a chat: ask access.ts with it. A dialog that is not open yet has both its people as members, when both accounts exist.
+ * In a transaction that changes something, lock the chat first.
+ */
+export async function standing(from: Tx, userId: UserId, ref: ChatRef): Promise<ChatStanding> {
+  const where = 'roomId' in ref ? { id: ref.roomId } : { lowUserId_highUserId: { lowUserId: ref.low, highUserId: ref.high } };
+  const found = await from.chat.findUnique({ where, include: { members: { where: { userId } }, bans: { where: { userId } } } });
+  if (found) {
+    const { members, bans, ...chat } = found;
+    // The id of a room that names a dialog's row names nothing.
+    return (chat.kind === 'ROOM') === 'roomId' in ref ? { chat, member: members[0] ?? null, banned: bans.length > 0 } : nobody;
+  }
+  if ('roomId' in ref || (userId !== ref.low && userId !== ref.high)) return nobody;
+  const people = await from.user.findMany({ where: { id: { in: [ref.low, ref.high] }, deletedAt: null } });
+  const [low, high] = [people.find(({ id }) => id === ref.low), people.find(({ id }) => id === ref.high)];
+  return low && high ? standingInVirtual(virtualDialog(low, high), userId) : nobody;
 }
 
 /** A dialog before its first message: a row with id 0 that is stored nowhere. Its times are the younger account's. */

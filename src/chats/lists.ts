@@ -3,7 +3,7 @@ import { foldName, hasForbiddenCharacters } from '../accounts/names.ts';
 import { AppError } from '../errors.ts';
 import type { ChatId, UserId } from '../ids.ts';
 import type { Database } from '../storage/database.ts';
-import { firstPage, isText, isTime, isWhole, keysetPage, type Page, type PageRequest } from '../storage/page.ts';
+import { firstPage, isPosition, isText, isTime, isWhole, keysetPage, type Page, type PageRequest } from '../storage/page.ts';
 import { type ChatRow, type MemberRow, toChatRow, toMemberRow } from '../storage/rows.ts';
 import { containsText, oneOfList, toDate, type Value } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
@@ -32,13 +32,13 @@ type Param = Value | readonly number[];
 type Piece = [text: string, ...params: Param[]];
 
 /** A chat that exists, by activity; or, behind all of these, an account with whom none exists, by name. */
-type ChatKey = ['chat', time: number, id: ChatId] | ['user', usernameKey: string];
+type ChatKey = ['active', activity: number, id: ChatId] | ['user', usernameKey: string];
 type RoomKey = [nameKey: string, id: ChatId];
 type MemberKey = [joinedAt: number, userId: UserId];
 type Bounds<K> = { after: K | null; before: K | null; backward: boolean; limit: number };
 
 const isChatKey = (key: unknown): key is ChatKey =>
-  Array.isArray(key) && ((key.length === 3 && key[0] === 'chat' && isTime(key[1]) && isWhole(key[2])) || (key.length === 2 && key[0] === 'user' && isText(key[1])));
+  Array.isArray(key) && ((key.length === 3 && key[0] === 'active' && isPosition(key[1]) && isWhole(key[2])) || (key.length === 2 && key[0] === 'user' && isText(key[1])));
 const isRoomKey = (key: unknown): key is RoomKey => Array.isArray(key) && key.length === 2 && isText(key[0]) && isWhole(key[1]);
 const isMemberKey = (key: unknown): key is MemberKey => Array.isArray(key) && key.length === 2 && isTime(key[0]) && isWhole(key[1]);
 
@@ -115,15 +115,15 @@ export function createChatLists({
     async function readReal({ after, before, backward, limit }: Bounds<ChatKey>): Promise<{ key: ChatKey; chat: ChatRow }[]> {
       if (after?.[0] === 'user') return [];
       const pieces = [...real];
-      if (after) pieces.push(['(c."lastActivityAt", c."id") < (?, ?)', new Date(after[1]), after[2]]);
-      if (before?.[0] === 'chat') pieces.push(['(c."lastActivityAt", c."id") > (?, ?)', new Date(before[1]), before[2]]);
-      const order = backward ? 'c."lastActivityAt", c."id"' : 'c."lastActivityAt" DESC, c."id" DESC';
-      const rows = await all<ChatRow>(`SELECT c.* ${fromReal}`, pieces, `ORDER BY ${order}`, limit);
-      return rows.map(toChatRow).map((chat) => ({ key: ['chat', chat.lastActivityAt.getTime(), chat.id], chat }));
+      if (after) pieces.push(['(c."activity", c."id") < (?, ?)', after[1], after[2]]);
+      if (before?.[0] === 'active') pieces.push(['(c."activity", c."id") > (?, ?)', before[1], before[2]]);
+      const order = backward ? 'c."activity", c."id"' : 'c."activity" DESC, c."id" DESC';
+      const rows = await all<ChatRow & { activity: number }>(`SELECT c.* ${fromReal}`, pieces, `ORDER BY ${order}`, limit);
+      return rows.map((row) => ({ key: ['active', Number(row.activity), row.id], chat: toChatRow(row) }));
     }
 
     async function readVirtual({ after, before, backward, limit }: Bounds<ChatKey>): Promise<{ key: ChatKey; chat: ChatRow }[]> {
-      if (before?.[0] === 'chat') return [];
+      if (before?.[0] === 'active') return [];
       const pieces = [...virtual];
       if (after?.[0] === 'user') pieces.push(['u."usernameKey" > ?', after[1]]);
       if (before) pieces.push(['u."usernameKey" < ?', before[1]]);

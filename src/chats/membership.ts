@@ -25,6 +25,23 @@ export type Skipped = { user: UserRow | null; error: AppError };
 /** Most people one mutation may name. */
 export const mostNamed = 1_000;
 
+/** Makes a new account a member of every room for everyone, in the transaction that creates it. */
+export function createWelcome({ locks, clock }: { locks: Locks; clock: () => Date }) {
+  return async function welcome(tx: Tx, user: Pick<UserRow, 'id'>, append: Append): Promise<void> {
+    await locks.lockAccountsForJoining(tx);
+    const where = { everyone: true, deletedAt: null };
+    const ids = (await tx.chat.findMany({ where, select: { id: true }, orderBy: { id: 'asc' } })).map(({ id }) => id);
+    if (ids.length === 0) return;
+    for (const id of ids) await locks.lockChat(tx, id);
+    // Again behind the locks: one of them may have changed its mind, and `lastSeq` is certain now.
+    const rooms = await tx.chat.findMany({ where: { ...where, id: { in: ids } }, orderBy: { id: 'asc' } });
+    const now = clock();
+    await tx.member.createMany({ data: rooms.map((room) => toMember(room, user.id, now)) });
+    await tx.chat.updateMany({ where: { id: { in: rooms.map(({ id }) => id) } }, data: { memberCount: { increment: 1 } } });
+    append(...rooms.flatMap(({ id }) => joinEvents(id, user.id)));
+  };
+}
+
 export function createMembership({
   db,
   write,
@@ -42,7 +59,7 @@ export function createMembership({
   limits: Pick<RateLimits, 'guess'>;
   clock: () => Date;
 }) {
-  return { join, leave, add, remove, setRole, welcome, forgetBans, leaveAll };
+  return { join, leave, add, remove, setRole, forgetBans, leaveAll };
 
   /**
    * Makes the viewer a member of a visible room; markers start at its newest message. Joining twice is fine and writes nothing.
@@ -150,21 +167,6 @@ export function createMembership({
       append({ type: 'member-updated', chatId: roomId, userId });
       return tx.member.update({ where: { chatId_userId: { chatId: roomId, userId } }, data: { role } });
     });
-  }
-
-  /** Makes a new account a member of every room for everyone, in the transaction that creates it. */
-  async function welcome(tx: Tx, user: Pick<UserRow, 'id'>, append: Append): Promise<void> {
-    await locks.lockAccountsForJoining(tx);
-    const where = { everyone: true, deletedAt: null };
-    const ids = (await tx.chat.findMany({ where, select: { id: true }, orderBy: { id: 'asc' } })).map(({ id }) => id);
-    if (ids.length === 0) return;
-    for (const id of ids) await locks.lockChat(tx, id);
-    // Again behind the locks: one of them may have changed its mind, and `lastSeq` is certain now.
-    const rooms = await tx.chat.findMany({ where: { ...where, id: { in: ids } }, orderBy: { id: 'asc' } });
-    const now = clock();
-    await tx.member.createMany({ data: rooms.map((room) => toMember(room, user.id, now)) });
-    await tx.chat.updateMany({ where: { id: { in: rooms.map(({ id }) => id) } }, data: { memberCount: { increment: 1 } } });
-    append(...rooms.flatMap(({ id }) => joinEvents(id, user.id)));
   }
 
   // ---------------------------------------------------------------- a deleted account

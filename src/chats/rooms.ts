@@ -6,6 +6,7 @@ import type { Operators } from '../accounts/operators.ts';
 import { checkRoomPassword, type Passwords } from '../accounts/passwords.ts';
 import type { RateLimits } from '../accounts/rate-limits.ts';
 import { AppError, createProblems, invalid, notFound, type Problems } from '../errors.ts';
+import { newestNumber } from '../events/event-log.ts';
 import type { Append, Write } from '../events/write.ts';
 import type { AttachmentId, ChatId, UserId } from '../ids.ts';
 import type { Database, Tx } from '../storage/database.ts';
@@ -145,6 +146,7 @@ export function createRooms({
           avatarId: avatarAttachmentId,
           createdAt: now,
           lastActivityAt: now,
+          activity: await newestNumber(sql),
           creatorId: viewer.userId,
           clientRequestId,
         },

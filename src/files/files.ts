@@ -2,6 +2,8 @@
  * Files in use: each belongs to one message or is one picture, and goes with it. A row of "Attachment" is there before its bytes (uploads.ts) and goes after
  * them: what is not in use has an end (`expiresAt`), and is swept when that has come.
  */
+
+import type { RateLimits } from '../accounts/rate-limits.ts';
 import { canHaveFile, type Standing } from '../chats/access.ts';
 import type { Chats } from '../chats/chats.ts';
 import { AppError, invalid, notFound } from '../errors.ts';
@@ -33,8 +35,9 @@ export function createFiles({
   blobs,
   images,
   links,
+  limits,
   clock,
-  logger,
+  log,
 }: {
   db: Database;
   write: Write;
@@ -42,8 +45,9 @@ export function createFiles({
   blobs: Blobs;
   images: Images;
   links: Links;
+  limits: Pick<RateLimits, 'take'>;
   clock: () => Date;
-  logger: Log;
+  log: Log;
 }) {
   let clearing: Promise<void> | null = null;
   let clearAgain = false;
@@ -179,8 +183,9 @@ export function createFiles({
     await sql.all(`UPDATE "Attachment" SET "state" = 'REMOVED', "expiresAt" = ? WHERE "id" = ? AND "messageId" IS NULL`, [clock(), id]);
   }
 
-  /** Shows a picture beside the viewer's name, or none. The same again changes nothing. Fails with NOT_FOUND (Attachment) or VALIDATION_FAILED. */
+  /** Shows a picture beside the viewer's name, or none. The same again changes nothing. Fails with NOT_FOUND (Attachment), VALIDATION_FAILED or RATE_LIMITED. */
   async function setProfilePicture(viewer: Viewer, id: AttachmentId | null): Promise<UserRow> {
+    await limits.take('PROFILE', viewer.userId);
     const changed = await write(async (tx, append) => {
       const sql = db.sqlIn(tx);
       // Before the upload, as everybody locks them.
@@ -224,7 +229,7 @@ export function createFiles({
           await clearExpired();
         }
       } catch (error) {
-        logger.warn({ err: error }, 'files could not be cleared away; trying again later');
+        log.warn({ err: error }, 'files could not be cleared away; trying again later');
       } finally {
         clearing = null;
       }

@@ -247,8 +247,7 @@ function toFileName(given: string): string | null {
 
 /** Without parameters, in lower case (RFC 9110, 8.3.1; the lengths are those of RFC 6838, 4.2). Null for what is none. */
 function toContentType(given: string): string | null {
-  const name = '[a-z0-9][a-z0-9!#$&^_.+-]{0,126}';
-  const [, type] = new RegExp(`^(${name}/${name})(?:\\s*;[\\x20-\\x7e]{0,200})?$`).exec(given.trim().toLowerCase()) ?? [];
+  const [, type] = /^([a-z0-9][a-z0-9!#$&^_.+-]{0,126}\/[a-z0-9][a-z0-9!#$&^_.+-]{0,126})(?:\s*;[\x20-\x7e]{0,200})?$/.exec(given.trim().toLowerCase()) ?? [];
   return type ?? null;
 }
 

@@ -1,5 +1,5 @@
 /** The shape of every mutation in schema.graphql: one input, one result union, errors as data. */
-import type { FieldMap, InputFieldMap, InputShapeFromFields } from '@pothos/core';
+import type { FieldMap, InputFieldMap, InputShapeFromFields, ObjectRef } from '@pothos/core';
 import { AppError, type ErrorCode } from '../errors.ts';
 import type { Viewer } from '../viewer.ts';
 import { builder } from './builder.ts';
@@ -8,6 +8,9 @@ import { errorTypeName, errorTypes, toErrorData } from './errors.ts';
 
 type Types = (typeof builder)['$inferSchemaTypes'];
 type InputBuilder = PothosSchemaTypes.InputFieldBuilder<Types, 'InputObject'>;
+
+/** Who asks a mutation that anybody may ask, or only who is signed in. */
+type Asker<Anonymous extends boolean> = Anonymous extends true ? Viewer | null : Viewer;
 
 const failures = new WeakSet<object>();
 
@@ -27,7 +30,7 @@ export function mutation<Fields extends InputFieldMap, Payload extends object, A
     optionalInput?: boolean;
     isOneOf?: boolean;
     anonymous?: Anonymous;
-    resolve: (viewer: Anonymous extends true ? Viewer | null : Viewer, input: InputShapeFromFields<Fields>, context: Context) => Promise<Payload>;
+    resolve: (viewer: Asker<Anonymous>, input: InputShapeFromFields<Fields>, context: Context) => Promise<Payload>;
     payload: (t: PothosSchemaTypes.ObjectFieldBuilder<Types, Payload>) => FieldMap;
     payloadDescription?: string;
     /** Runs when nobody is signed in, before that is refused. */
@@ -37,25 +40,24 @@ export function mutation<Fields extends InputFieldMap, Payload extends object, A
   const pascal = name.charAt(0).toUpperCase() + name.slice(1);
   const input = options.input
     ? builder.inputType(`${pascal}Input`, {
-        fields: options.input as never,
+        fields: options.input,
         description: options.inputDescription ?? `What \`${name}\` needs.`,
         ...(options.isOneOf ? { isOneOf: true } : {}),
-      } as never)
+      })
     : null;
-  const payload = builder
-    .objectRef<Payload>(`${pascal}Payload`)
-    .implement({ fields: options.payload as never, description: options.payloadDescription ?? `\`${name}\` was done.` });
+  const payload = builder.objectRef<Payload>(`${pascal}Payload`).implement({ fields: options.payload, description: options.payloadDescription ?? `\`${name}\` was done.` });
+  const answers: ObjectRef<Types, object>[] = [payload, ...options.errors.map((code) => errorTypes[code as keyof typeof errorTypes])];
   const result = builder.unionType(`${pascal}Result`, {
     description: `What \`${name}\` can answer.`,
-    types: [payload, ...options.errors.map((code) => errorTypes[code as keyof typeof errorTypes])] as never[],
-    resolveType: (value: object) => (failures.has(value) ? errorTypeName(value) : `${pascal}Payload`),
+    types: answers,
+    resolveType: (value) => (failures.has(value) ? errorTypeName(value) : `${pascal}Payload`),
   });
   builder.mutationField(name, (t) =>
     t.field({
-      type: result as never,
+      type: result,
       nullable: true,
       description: options.description,
-      args: input ? { input: t.arg({ type: input as never, required: !options.optionalInput, description: 'What to do.' }) } : {},
+      args: input ? { input: t.arg({ type: input, required: !options.optionalInput, description: 'What to do.' }) } : {},
       resolve: async (_root, args, context) => {
         // The mutations of a document run one after the other, and this one must not answer with what an earlier one has read.
         context.loaders.clear();
@@ -65,13 +67,13 @@ export function mutation<Fields extends InputFieldMap, Payload extends object, A
         try {
           // Counted here, so that aliases, batches and sockets count alike. Sending has a limit of its own.
           if (viewer && name !== 'sendMessage') await context.app.limits.take('REQUESTS', viewer.userId);
-          return (await options.resolve(viewer as never, ((args as { input?: unknown }).input ?? {}) as never, context)) as never;
+          return await options.resolve(viewer as Asker<Anonymous>, ((args as { input?: InputShapeFromFields<Fields> }).input ?? {}) as InputShapeFromFields<Fields>, context);
         } catch (error) {
           if (!(error instanceof AppError) || !options.errors.includes(error.code)) throw error;
           context.app.metrics.refused(error.code);
           const data = toErrorData(error, context.app.config);
           failures.add(data);
-          return data as never;
+          return data;
         }
       },
     }),

@@ -6,7 +6,6 @@ import { can, canSee, must } from '../chats/access.ts';
 import { type ChatRef, type Chats, refOf } from '../chats/chats.ts';
 import type { Config } from '../config.ts';
 import { AppError, createProblems, hasCode, invalid, notFound, type Problems } from '../errors.ts';
-import { type LogEvent, messageIdOf } from '../events/event.ts';
 import { createGroup } from '../events/group.ts';
 import type { Write, WriteBatch } from '../events/write.ts';
 import { type AttachmentId, type ChatId, type MessageId, toMessageId } from '../ids.ts';
@@ -18,7 +17,7 @@ import { isWhole, type Page, type PageRequest } from '../storage/page.ts';
 import type { ChatRow, MessageRow } from '../storage/rows.ts';
 import { oneOfList } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
-import { type Behind, type Draft, type MessageFiles, type Sent, storeDrafts } from './send.ts';
+import { type Announce, type Draft, type MessageFiles, type Sent, storeDrafts } from './send.ts';
 import { messagePage, messagesAt, messagesByIds } from './store.ts';
 
 export type Messages = ReturnType<typeof createMessages>;
@@ -40,7 +39,7 @@ export function createMessages({
   keys,
   config,
   clock,
-  behind,
+  announce,
   files,
 }: {
   db: Database;
@@ -54,11 +53,11 @@ export function createMessages({
   config: Config;
   clock: () => Date;
   /** What is told right behind each message. */
-  behind: Behind;
+  announce: Announce;
   files: MessageFiles;
 }) {
-  const store = createGroup<Draft, Sent>(writeBatch, (sql, number, drafts) => storeDrafts(sql, number, drafts, clock, behind, files));
-  return { send, edit, remove, find, findMany, findRows, findAt, hydrate, page, sweepDeletedRooms };
+  const store = createGroup<Draft, Sent>(writeBatch, (sql, number, drafts) => storeDrafts(sql, number, drafts, clock, announce, files));
+  return { send, edit, remove, find, findMany, findRows, findAt, page, sweepDeletedRooms };
 
   /**
    * Stores a message, with the files that go with it, and wakes everyone who can see the chat; a dialog opens by itself.
@@ -188,16 +187,6 @@ export function createMessages({
   async function findRows(ids: readonly MessageId[]): Promise<(MessageRow | null)[]> {
     const rows = new Map((await messagesByIds(db.sql, ids)).map((row) => [row.id, row]));
     return ids.map((id) => rows.get(id) ?? null);
-  }
-
-  /** Gives events the messages they announce, as they are now, in one statement. */
-  async function hydrate(events: LogEvent[]): Promise<void> {
-    const bare = events.filter((event) => event.type === 'message-added' || event.type === 'notification-added').filter((event) => !event.message);
-    const rows = new Map((await messagesByIds(db.sql, bare.map(messageIdOf))).map((row) => [row.id, row]));
-    for (const event of bare) {
-      const row = rows.get(messageIdOf(event));
-      if (row) event.message = row;
-    }
   }
 
   /** Messages by their places in chats that the caller knows to be readable. */

@@ -1,6 +1,6 @@
 /** Messages, receipts and the inbox as clients see them. */
 import type { ArgBuilder } from '@pothos/core';
-import { loadUser, parseUserRef, User, UserRefInput } from '../accounts/schema.ts';
+import { Account, loadUser, parseUserRef, User, UserRefInput } from '../accounts/schema.ts';
 import { can, canSee } from '../chats/access.ts';
 import { peerOf, virtualMember } from '../chats/chats.ts';
 import { Chat, Dialog, loadChat, loadMember, loadStanding, MemberConnection, MemberRole, parseChatRef, RoomRefInput, rememberChat, toRoomRef } from '../chats/schema.ts';
@@ -61,7 +61,7 @@ Message.implement({
   interfaces: [Node],
   fields: (t) => ({
     id: t.id({ description: 'Globally unique id.', resolve: (message) => toGlobalId('Message', message.id) }),
-    chat: t.field({ type: Chat, description: 'Where it was sent.', resolve: (message, _args, context) => chatOf(message, context) as never }),
+    chat: t.field({ type: Chat, description: 'Where it was sent.', resolve: (message, _args, context) => chatOf(message, context) }),
     seq: t.exposeInt('seq', { description: 'Position in the chat. Unique and gap-free per chat; deleted messages keep theirs.' }),
     sender: t.field({ type: User, description: 'A tombstone when the account was deleted.', resolve: (message, _args, context) => userOf(message.senderId, context) }),
     receiver: t.field({
@@ -101,7 +101,7 @@ Message.implement({
       complexity: pageComplexity,
       resolve: async (message, args, context) => {
         await mustRead(await chatOf(message, context), context);
-        return toConnection(await context.app.receipts.readers(message, pageRequest(args))) as never;
+        return toConnection(await context.app.receipts.readers(message, pageRequest(args)));
       },
     }),
     version: t.exposeInt('version', { description: '1 for the original, +1 for each edit.' }),
@@ -110,11 +110,8 @@ Message.implement({
   }),
 });
 
-export const MessageEdge = builder.edgeObject({ name: 'MessageEdge', type: Message, description: 'A message and its place in the list.' } as never);
-export const MessageConnection = builder.connectionObject(
-  { name: 'MessageConnection', type: Message, description: 'A page of messages, ascending by `seq`.' } as never,
-  MessageEdge as never,
-);
+export const MessageEdge = builder.edgeObject({ name: 'MessageEdge', type: Message, description: 'A message and its place in the list.' });
+export const MessageConnection = builder.connectionObject({ name: 'MessageConnection', type: Message, description: 'A page of messages, ascending by `seq`.' }, MessageEdge);
 
 // ---------------------------------------------------------------- a chat's messages
 
@@ -225,7 +222,7 @@ builder.interfaceFields(Chat, (t) => ({
     description: 'A page of the history, ascending by `seq`; the newest 50 when nothing is given. Null with FORBIDDEN when only members may read.',
     args: pageArguments(t.arg),
     complexity: pageComplexity,
-    resolve: (chat, args, context) => messagesOf(chat, args, context) as never,
+    resolve: (chat, args, context) => messagesOf(chat, args, context),
   }),
   messageAt: t.field({
     type: Message,
@@ -253,7 +250,7 @@ builder.objectFields(Dialog, (t) => ({
   }),
 }));
 
-builder.objectField('Account' as never, 'totalUnread', (t) =>
+builder.objectField(Account, 'totalUnread', (t) =>
   t.int({ description: 'Unread messages of all chats together.', resolve: (_account, _args, context) => context.app.receipts.totalUnread(mustBeSignedIn(context).userId) }),
 );
 
@@ -283,7 +280,7 @@ caller, null with FORBIDDEN when it is listed but only members may read it.`,
       const ref = toRoomRef(room);
       const found = ref && (await context.app.chats.findRoom(viewer, ref));
       if (!found) throw notFound('Room');
-      return messagesOf(found, args, context) as never;
+      return messagesOf(found, args, context);
     },
   }),
 }));
@@ -323,7 +320,7 @@ classic store-and-forward inbox: nothing leaves it until \`markDelivered\` ackno
         unreadOnly: filter?.unreadOnly ?? false,
         fromId: from?.id ?? null,
       };
-      return toConnection(await context.app.inbox.page(viewer, wanted, pageRequest(args))) as never;
+      return toConnection(await context.app.inbox.page(viewer, wanted, pageRequest(args)));
     },
   }),
 );
@@ -429,6 +426,6 @@ for (const [name, status, description] of [
       if (!ref) throw notFound('Chat');
       return { chat: await context.app.receipts.mark(viewer, ref, status, input.upToSeq) };
     },
-    payload: (t) => ({ chat: t.field({ type: Chat, description: 'Select `my`.', resolve: ({ chat }) => chat as never }) }),
+    payload: (t) => ({ chat: t.field({ type: Chat, description: 'Select `my`.', resolve: ({ chat }) => chat }) }),
   });
 }

@@ -41,11 +41,11 @@ export type MessageFiles = {
 /** What a message stands in: its place, and how many members the chat has besides its sender. */
 export type Placed = { chat: ChatRow; seq: number; others: number };
 /** What is told right behind a message, in the same transaction. */
-export type Behind = (placed: Placed) => NewEvent[];
+export type Announce = (placed: Placed) => NewEvent[];
 export type Sent = { message: MessageRow; duplicate: boolean; chat: ChatRow | null };
 
 /** Stores a batch of drafts: reads what they need once, decides each on its own, writes once. */
-export async function storeDrafts(sql: Sql, number: Numbering, drafts: readonly Draft[], clock: () => Date, behind: Behind, files: MessageFiles): Promise<Outcome<Sent>[]> {
+export async function storeDrafts(sql: Sql, number: Numbering, drafts: readonly Draft[], clock: () => Date, announce: Announce, files: MessageFiles): Promise<Outcome<Sent>[]> {
   const outcomes = new Map<Draft, Outcome<Sent>>();
   const earlier = await findEarlier(sql, drafts);
   const dialogs = await dialogIds(sql, drafts.map(({ to }) => to).filter(isPair));
@@ -81,14 +81,15 @@ export async function storeDrafts(sql: Sql, number: Numbering, drafts: readonly 
     const added: NewEvent[] = places.opened.flatMap(({ id, low, high }) =>
       [...new Set([low, high])].map((userId) => ({ type: 'chat-added' as const, chatId: id, userId, dialog: { low, high } })),
     );
-    const events = await number([...added, ...accepted.flatMap((placed) => [{ type: 'message-added' as const, chatId: placed.chat.id }, ...behind(placed)])]);
+    const events = await number([...added, ...accepted.flatMap((placed) => [{ type: 'message-added' as const, chatId: placed.chat.id }, ...announce(placed)])]);
     const ofMessages = events.filter((event) => event.type === 'message-added');
     const rows = accepted.map(({ draft, chat, seq }, index) => {
       const event = ofMessages[index] as EventOf<'message-added'>;
       const { to, attachmentIds, ...content } = draft;
       const message: MessageRow = { ...content, id: messageIdOf(event), chatId: chat.id, seq, createdAt: event.at, version: 1, editedAt: null, deletedAt: null };
       event.message = message;
-      chat.lastActivityAt = event.at;
+      // A clock that was set back must not take the chat back.
+      if (event.at > chat.lastActivityAt) chat.lastActivityAt = event.at;
       outcomes.set(draft, { result: { message, duplicate: false, chat } });
       return message;
     });
@@ -99,7 +100,7 @@ export async function storeDrafts(sql: Sql, number: Numbering, drafts: readonly 
       sql,
       accepted.flatMap(({ draft }, index) => draft.attachmentIds.map((id, position) => ({ id, messageId: (rows[index] as MessageRow).id, position }))),
     );
-    await advanceChats(sql, [...new Set(accepted.map(({ chat }) => chat))]);
+    await advanceChats(sql, [...new Set(accepted.map(({ chat }) => chat))], new Map(rows.map(({ id, chatId }) => [chatId, id])));
   }
   for (const draft of fresh) {
     if (outcomes.has(draft)) continue;

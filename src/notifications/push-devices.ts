@@ -129,7 +129,7 @@ async function liveDevices(sql: Sql, userId: UserId, now: Date): Promise<PushDev
   return rows.map(toPushDeviceRow);
 }
 
-const trimmed = (base64url: string): string => base64url.replace(/=+$/, '');
+const trimmed = (base64url: string): string => base64url.replace(/={1,2}$/, '');
 const decoded = (base64url: string): Buffer => (/^[A-Za-z0-9_-]{1,100}={0,2}$/.test(base64url) ? Buffer.from(base64url, 'base64url') : Buffer.alloc(0));
 const isSecret = (auth: string): boolean => decoded(auth).length === 16;
 

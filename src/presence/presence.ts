@@ -12,13 +12,16 @@ import type { Log } from '../log.ts';
 import { addTo, dropFrom, type MultiMap } from '../multimap.ts';
 import type { Database } from '../storage/database.ts';
 import { tableOf } from '../storage/sql.ts';
+import { createDoubt } from './doubt.ts';
 
 export type Presence = ReturnType<typeof createPresence>;
-export type PresenceOf = { online: boolean; lastSeenAt: Date | null };
+/** `online` is null where this server cannot tell. */
+export type PresenceOf = { online: boolean | null; lastSeenAt: Date | null };
 
-type Person = {
+/** Of somebody who is online. */
+type Attendance = {
   connections: number;
-  /** Activity without a connection counts until then. */
+  /** Activity without a connection counts until then, by the clock that nobody sets. */
   activeUntil: number;
   lastSeenAt: Date;
   /** Ends the activity, or the grace. */
@@ -38,8 +41,8 @@ const storeEveryMs = 60_000;
 const storeFirstMs = 1_000;
 const storedAtOnce = 1_000;
 
-export function createPresence({ db, tail, config, clock, logger }: { db: Database; tail: Tail; config: Config; clock: () => Date; logger: Log }) {
-  const online = new Map<UserId, Person>();
+export function createPresence({ db, tail, config, clock, log }: { db: Database; tail: Tail; config: Config; clock: () => Date; log: Log }) {
+  const online = new Map<UserId, Attendance>();
   /** Of those who went offline since the start: newer than what their row says until it is stored. */
   const seen = new Map<UserId, Date>();
   /** Who has come since the last storing. */
@@ -50,6 +53,13 @@ export function createPresence({ db, tail, config, clock, logger }: { db: Databa
   const closeWatchers: MultiMap<UserId, Watcher> = new Map();
   /** Watchers of the members of a room. */
   const roomWatchers: MultiMap<ChatId, Watcher> = new Map();
+  const doubt = createDoubt({
+    isAlone: db.engine === 'sqlite' || config.NODE_POLL_MS === 0,
+    graceMs: config.PRESENCE_GRACE_SECONDS * 1000,
+    seenWithinMs: storeEveryMs + 2 * storeFirstMs,
+    clock,
+    over: tellWatchers,
+  });
   const storing = setInterval(() => void storeLastSeen(), storeEveryMs);
   storing.unref();
   const stopListening = tail.onEvent(learn);
@@ -72,7 +82,7 @@ export function createPresence({ db, tail, config, clock, logger }: { db: Databa
   /** Somebody without a connection is there. Resolves to how long that counts, in milliseconds. */
   function reportActivity(userId: UserId): number {
     const person = appear(userId);
-    person.activeUntil = Date.now() + config.PRESENCE_ACTIVITY_SECONDS * 1000;
+    person.activeUntil = performance.now() + config.PRESENCE_ACTIVITY_SECONDS * 1000;
     person.lastSeenAt = clock();
     settle(userId, person);
     return config.PRESENCE_ACTIVITY_SECONDS * 1000;
@@ -81,7 +91,12 @@ export function createPresence({ db, tail, config, clock, logger }: { db: Databa
   /** Of a deleted account nothing is told. */
   function stateOf(user: { id: UserId; lastSeenAt: Date | null; deletedAt?: Date | null }): PresenceOf {
     if (user.deletedAt) return { online: false, lastSeenAt: null };
-    return online.has(user.id) ? { online: true, lastSeenAt: null } : { online: false, lastSeenAt: seen.get(user.id) ?? user.lastSeenAt };
+    if (online.has(user.id)) return { online: true, lastSeenAt: null };
+    const here = seen.get(user.id) ?? null;
+    const lastSeenAt = here && user.lastSeenAt && here < user.lastSeenAt ? user.lastSeenAt : (here ?? user.lastSeenAt);
+    const leftMs = doubt.leftMs(lastSeenAt);
+    if (leftMs > 0 && watchersOf.has(user.id)) doubt.note(user.id, leftMs);
+    return { online: leftMs > 0 ? null : false, lastSeenAt };
   }
 
   /** Whether something of the person is connected right now: no grace, no reported activity. */
@@ -93,34 +108,35 @@ export function createPresence({ db, tail, config, clock, logger }: { db: Databa
     return new Set(online.keys());
   }
 
-  function appear(userId: UserId): Person {
+  function appear(userId: UserId): Attendance {
     const known = online.get(userId);
     if (known) {
       clearTimeout(known.timer);
       return known;
     }
-    const person: Person = { connections: 0, activeUntil: 0, lastSeenAt: clock(), timer: undefined };
+    const person: Attendance = { connections: 0, activeUntil: 0, lastSeenAt: clock(), timer: undefined };
     online.set(userId, person);
     seen.delete(userId);
+    doubt.forget(userId);
     fresh.add(userId);
     storingSoon ??= setTimeout(() => void storeLastSeen(fresh), storeFirstMs).unref();
-    announce(userId);
+    tellWatchers(userId);
     return person;
   }
 
   /** Starts the countdown of somebody without a connection. */
-  function settle(userId: UserId, person: Person): void {
+  function settle(userId: UserId, person: Attendance): void {
     clearTimeout(person.timer);
     if (person.connections > 0 || online.get(userId) !== person) return;
     const graceMs = config.PRESENCE_GRACE_SECONDS * 1000;
-    person.timer = setTimeout(() => vanish(userId, person), Math.max(0, person.activeUntil - Date.now()) + graceMs);
+    person.timer = setTimeout(() => vanish(userId, person), Math.max(0, person.activeUntil - performance.now()) + graceMs);
     person.timer.unref();
   }
 
-  function vanish(userId: UserId, person: Person): void {
+  function vanish(userId: UserId, person: Attendance): void {
     online.delete(userId);
     seen.set(userId, person.lastSeenAt);
-    announce(userId);
+    tellWatchers(userId);
     if (seen.size > 1000) void storeLastSeen();
   }
 
@@ -128,10 +144,11 @@ export function createPresence({ db, tail, config, clock, logger }: { db: Databa
   function forget(userId: UserId): void {
     clearTimeout(online.get(userId)?.timer);
     seen.delete(userId);
-    if (online.delete(userId)) announce(userId);
+    doubt.forget(userId);
+    if (online.delete(userId)) tellWatchers(userId);
   }
 
-  function announce(userId: UserId): void {
+  function tellWatchers(userId: UserId): void {
     const ephemeral: Ephemeral = { type: 'presence-changed', userId, snapshot: false, at: clock() };
     for (const watcher of watchersOf.get(userId) ?? []) watcher.follower.push(ephemeral);
   }
@@ -153,7 +170,7 @@ export function createPresence({ db, tail, config, clock, logger }: { db: Databa
       }
       for (const [userId, at] of gone) if (seen.get(userId) === at) seen.delete(userId);
     } catch (error) {
-      logger.warn({ err: error }, 'last seen times were not stored');
+      log.warn({ err: error }, 'last seen times were not stored');
     }
   }
 
@@ -173,9 +190,8 @@ export function createPresence({ db, tail, config, clock, logger }: { db: Databa
     const { live, subjects } = await ('userIds' in scope
       ? watch(follower, null, true, async () => scope.userIds)
       : watch(follower, scope, true, 'closeTo' in scope ? () => closePeople(scope.closeTo) : scope.members));
-    const at = clock();
-    const first: FollowItem[] = [...subjects].map((userId) => ({ type: 'ephemeral', ephemeral: { type: 'presence-changed', userId, snapshot: true, at } }));
-    first.push({ type: 'caught-up', cursor: tail.cursor(), at });
+    const first = snapshotOf(subjects);
+    first.push({ type: 'caught-up', cursor: tail.cursor(), at: clock() });
     first.reverse();
     return {
       ...live,
@@ -184,6 +200,11 @@ export function createPresence({ db, tail, config, clock, logger }: { db: Databa
         return item ? { done: false, value: item } : live.next();
       },
     };
+  }
+
+  function snapshotOf(subjects: Iterable<UserId>): FollowItem[] {
+    const at = clock();
+    return Array.from(subjects, (userId) => ({ type: 'ephemeral', ephemeral: { type: 'presence-changed', userId, snapshot: true, at } }));
   }
 
   /** Watching begins before it is asked who there is: a change in between comes afterwards. */
@@ -202,17 +223,25 @@ export function createPresence({ db, tail, config, clock, logger }: { db: Databa
       if (source && 'closeTo' in source) dropFrom(closeWatchers, source.closeTo, watcher);
       else if (source) dropFrom(roomWatchers, source.roomId, watcher);
     };
+    let again: FollowItem[] = [];
     const live: Follower = {
       ...follower,
       [Symbol.asyncIterator]() {
         return this;
       },
       async next() {
-        const item = await follower.next();
-        if (item.done || item.value.type === 'ended') stop();
-        return item;
+        for (;;) {
+          const told = again.pop();
+          if (told) return { done: false, value: told };
+          const item = await follower.next();
+          if (item.done || item.value.type === 'ended') stop();
+          if (item.done || item.value.type !== 'missed') return item;
+          // What was left out of a stream that was too slow does not come again by itself.
+          again = snapshotOf(watcher.subjects);
+        }
       },
       return() {
+        again = [];
         stop();
         return follower.return();
       },
@@ -260,7 +289,7 @@ export function createPresence({ db, tail, config, clock, logger }: { db: Databa
             for (const subject of watcher.subjects) if (!close.has(subject)) dropSubject(watcher, subject);
           }
         },
-        (error) => logger.warn({ err: error }, 'a presence stream does not know of a new contact'),
+        (error) => log.warn({ err: error }, 'a presence stream does not know of a new contact'),
       );
     }
   }
@@ -288,6 +317,7 @@ export function createPresence({ db, tail, config, clock, logger }: { db: Databa
   async function close(): Promise<void> {
     clearInterval(storing);
     clearTimeout(storingSoon);
+    doubt.close();
     stopListening();
     for (const person of online.values()) clearTimeout(person.timer);
     await storeLastSeen();

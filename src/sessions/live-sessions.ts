@@ -7,6 +7,7 @@ import type { Database } from '../storage/database.ts';
 import { oneOfList, toDate } from '../storage/sql.ts';
 
 export type LiveSessions = ReturnType<typeof createLiveSessions>;
+/** `readAt` is by the clock that nobody sets. */
 type LiveSession = { userId: UserId; expiresAt: number; lastActiveAt: number; readAt: number };
 
 const activityStepMs = 60_000;
@@ -32,12 +33,12 @@ export function createLiveSessions({ db, tail, clock, log }: { db: Database; tai
     const known = live.get(sessionId);
     // A refresh may have moved the expiry, so only the row knows whether it has passed.
     const trustedMs = db.engine === 'sqlite' ? Number.POSITIVE_INFINITY : trusted === 'lately' ? latelyMs : 0;
-    if (known && known.expiresAt > now && now - known.readAt < trustedMs) return known;
+    if (known && known.expiresAt > now && performance.now() - known.readAt < trustedMs) return known;
     type Row = { userId: UserId; expiresAt: unknown; lastActiveAt: unknown; endedAt: unknown };
     const [row] = await db.sql.all<Row>('SELECT "userId", "expiresAt", "lastActiveAt", "endedAt" FROM "Session" WHERE "id" = ?', [sessionId]);
     if (!row || row.endedAt !== null || toDate(row.expiresAt).getTime() <= now || ended.has(sessionId)) return null;
     const lastActiveAt = Math.max(toDate(row.lastActiveAt).getTime(), known?.lastActiveAt ?? 0);
-    const session = { userId: row.userId, expiresAt: toDate(row.expiresAt).getTime(), lastActiveAt, readAt: now };
+    const session = { userId: row.userId, expiresAt: toDate(row.expiresAt).getTime(), lastActiveAt, readAt: performance.now() };
     live.set(sessionId, session);
     return session;
   }
@@ -50,7 +51,8 @@ export function createLiveSessions({ db, tail, clock, log }: { db: Database; tai
 
   /** Notes, at most once a minute, that a session is in use. All notes of one second share a statement. */
   function noteActivity(sessionId: SessionId, session: LiveSession, now: number): void {
-    if (now - session.lastActiveAt < activityStepMs) return;
+    // Also when the clock was set back since.
+    if (Math.abs(now - session.lastActiveAt) < activityStepMs) return;
     session.lastActiveAt = now;
     active.add(sessionId);
     activityTimer ??= setTimeout(() => void storeActivity(), activityDelayMs).unref();

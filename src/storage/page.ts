@@ -50,6 +50,8 @@ export const firstPage = <Row>(rows: readonly Row[], size: number, list: { keyOf
 
 /** Parts of a key as they come from a cursor: whatever a client sends there reaches the database. */
 export const isWhole = (value: unknown): value is number => Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 31;
+/** A number of the event log. */
+export const isPosition = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 export const isTime = (value: unknown): value is number => Number.isInteger(value) && (value as number) >= 0 && (value as number) < 253_402_300_800_000;
 export const isText = (value: unknown): value is string => typeof value === 'string' && value.length <= 3000 && value.isWellFormed() && !value.includes('\0');
 

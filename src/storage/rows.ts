@@ -5,7 +5,8 @@ import { toDate, toDateOrNull } from './sql.ts';
 
 export type UserRow = Prisma.UserGetPayload<object>;
 export type SessionRow = Prisma.SessionGetPayload<object>;
-export type ChatRow = Prisma.ChatGetPayload<object>;
+/** Without `activity`, which only orders lists. */
+export type ChatRow = Omit<Prisma.ChatGetPayload<object>, 'activity'>;
 export type MemberRow = Prisma.MemberGetPayload<object>;
 export type PushDeviceRow = Prisma.PushDeviceGetPayload<object>;
 export type MessageRow = Omit<Prisma.MessageGetPayload<object>, 'id'> & { id: MessageId };

@@ -17,7 +17,7 @@ const customHeader = 'apollo-require-preflight';
 /** Browsers keep no cookie for longer (RFC 6265bis, 5.5). */
 const longestSeconds = 400 * 86_400;
 
-export function createCookies({ config }: { config: Pick<Config, 'PUBLIC_URL' | 'ALLOWED_ORIGINS' | 'TRUST_PROXY'> }) {
+export function createCookies({ config }: { config: Pick<Config, 'PUBLIC_URL' | 'ALLOWED_ORIGINS' | 'TRUST_PROXY' | 'HOST'> }) {
   const secure = config.PUBLIC_URL.startsWith('https:');
   const prefix = secure ? '__Host-' : '';
   const names = { accessToken: `${prefix}tertulia-access`, refreshToken: `${prefix}tertulia-refresh`, deviceToken: `${prefix}tertulia-device` };

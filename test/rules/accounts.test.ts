@@ -465,3 +465,15 @@ it('the answer that signs somebody in is read by who signed in, whoever else ask
   const { errors } = await nobody(server).request(document, { login: ada.username });
   expect(errors?.[0]).toMatchObject({ path: ['updateProfile'], extensions: { code: 'UNAUTHENTICATED' } });
 });
+
+it('a name and a picture change so often in a minute and no more, as everybody is told of it; what changes nothing does not count', async () => {
+  await using server = await startTestServer({ RATE_LIMITS: 'on', PROFILE_LIMIT: '3' });
+  const [ada, bob] = (await server.people(2)) as [Person, Person];
+  for (const displayName of ['One', 'Two', 'Two', 'Two']) expect(await outcome(ada, 'updateProfile', { displayName })).toBe('done');
+  expect(await outcome(ada, 'updateProfile', { phone: '123' })).toBe('done');
+  expect(await outcome(ada, 'setProfilePicture', { attachmentId: null })).toBe('done');
+  expect(await outcome(ada, 'updateProfile', { displayName: 'Four' })).toMatch(/^RATE_LIMITED/);
+  expect(await outcome(ada, 'setProfilePicture', { attachmentId: null })).toMatch(/^RATE_LIMITED/);
+  expect((await ada.must('{ me { displayName } }')).me.displayName).toBe('Two');
+  expect(await outcome(bob, 'updateProfile', { displayName: 'Bob' })).toBe('done');
+});
