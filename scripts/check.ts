@@ -15,6 +15,7 @@ const lists: { name: string; command: string[] }[][] = [
   ],
   [
     { name: 'files import only from what stands below them', command: ['node', 'scripts/layers.ts'] },
+    { name: 'regular expressions take no longer than their text', command: ['node', 'scripts/patterns.ts'] },
     { name: 'lint and format', command: ['biome', 'check', '--error-on-warnings', '--colors=off', '.'] },
     { name: 'every model change has its migration', command: ['node', 'scripts/migrate-new.ts', '--check'] },
     { name: 'lock file installs anywhere', command: ['node', 'scripts/lock.ts', '--check'] },

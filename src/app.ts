@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { createAccounts } from './accounts/accounts.ts';
 import { createDirectory } from './accounts/directory.ts';
 import { createErasure } from './accounts/erasure.ts';
+import { foldAnew, foldedAccounts } from './accounts/folding.ts';
 import { createMail } from './accounts/mail.ts';
 import { createOperators } from './accounts/operators.ts';
 import { createPasswordReset } from './accounts/password-reset.ts';
@@ -12,7 +13,7 @@ import { can } from './chats/access.ts';
 import { createChats, standing } from './chats/chats.ts';
 import { createChatLists } from './chats/lists.ts';
 import { createMembership, createWelcome } from './chats/membership.ts';
-import { createRooms } from './chats/rooms.ts';
+import { createRooms, foldedRooms } from './chats/rooms.ts';
 import type { Config } from './config.ts';
 import { createEventLog } from './events/event-log.ts';
 import { createTail } from './events/tail.ts';
@@ -78,6 +79,7 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   const db = await openDatabase(config, log, metrics.databaseError);
   opened.defer(db.close);
   if (db.engine === 'postgresql' && config.NODE_POLL_MS === 0) log.warn('NODE_POLL_MS is 0: this server does not hear of what other servers on the same database do');
+  await foldAnew({ db, log }, [foldedAccounts, foldedRooms]);
   const locks = createLocks(db.engine);
   const eventLog = createEventLog({ db, config, clock });
   const tail = await createTail({
@@ -99,10 +101,10 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   const keys = await createKeys({ db });
   const operators = createOperators({ db, digest: keys.digest, config, log });
   await operators.forgetUnnamed();
-  const onNameFreed = operators.retire;
-  const accounts = createAccounts({ db, write, passwords, limits, config, clock, onCreate: createWelcome({ locks, clock }), onNameFreed });
-  const directory = createDirectory({ db, write, accounts, clock, onlineIds });
   const mail = createMail({ db, config, clock, log });
+  const onNameFreed = operators.retire;
+  const accounts = createAccounts({ db, write, passwords, limits, mail, config, clock, onCreate: createWelcome({ locks, clock }), onNameFreed });
+  const directory = createDirectory({ db, write, accounts, clock, onlineIds });
   const blobs = await openBlobs(join(config.DATA_DIR, 'files'), keys.digest('files of this installation'));
   const liveSessions = createLiveSessions({ db, tail, clock, log });
   opened.defer(liveSessions.close);
@@ -157,7 +159,7 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
     { atOnce: pushDevices.eraseAll },
   ];
   const erasure = createErasure({ db, write, locks, accounts, mail, clock, log, countMessages: messageErasure.count, onNameFreed, parts });
-  await mail.start({ 'password-reset': passwordReset.writeReset, 'password-changed': passwordReset.writeChanged });
+  await mail.start({ 'password-reset': passwordReset.writeReset, 'password-changed': passwordReset.writeChanged, 'email-changed': passwordReset.writeEmailChanged });
   workers.push(erasure.close, startUpkeep({ eventLog, tail, messages, receipts, files, sessions, passwordReset, erasure, notifications, pushDevices, push, log }));
   const domains = {
     config,

@@ -97,6 +97,10 @@ describe('connections', () => {
     const anonymous = [await of('192.0.2.1'), await of('192.0.2.1'), await of('192.0.2.1', { accessToken: person.token })];
     expect((await of('192.0.2.1')).refusal).toContain('429');
     expect((await of('192.0.2.2')).got[0]?.type).toBe('connection_ack');
+    // An IPv6 customer has a whole network of addresses.
+    for (const end of ['1', '2', 'ffff:1']) expect((await of(`2001:db8:1:2::${end}`)).got[0]?.type).toBe('connection_ack');
+    expect((await of('2001:db8:1:2:3::4')).refusal).toContain('429');
+    expect((await of('2001:db8:1:3::1')).got[0]?.type).toBe('connection_ack');
     // One that is asked something stays, and so do those of an account.
     const asking = setInterval(() => anonymous[0]?.subscribe(`${Math.random()}`, '{ __typename }'), 200);
     expect(await anonymous[1]?.whenClosed()).toMatchObject({ code: 1000 });

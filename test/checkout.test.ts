@@ -10,7 +10,7 @@ const root = join(import.meta.dirname, '..');
 /** What is made, and no part of what people check out. */
 const made = /^(node_modules|data|src\/storage\/generated|test\/generated|\.git|\.vitest|prisma\/\.generate-.*)$/;
 /** The parts of `npm run check` that are our own; the long form runs it as a whole. */
-const checks = ['schema.ts --check', 'codegen.ts', 'layers.ts', 'lock.ts --check', 'migrate-new.ts --check', 'docs.ts --check'];
+const checks = ['schema.ts --check', 'codegen.ts', 'layers.ts', 'patterns.ts', 'lock.ts --check', 'migrate-new.ts --check', 'docs.ts --check'];
 
 it.skipIf(process.env.TEST_ENGINE === 'postgresql')('installs, checks, starts and backs up in a folder with a space and an umlaut', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'tertulia-'));

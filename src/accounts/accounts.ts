@@ -9,7 +9,8 @@ import { Prisma } from '../storage/generated/sqlite/client.ts';
 import { toUserRow, type UserRow } from '../storage/rows.ts';
 import { oneOfList, type Sql } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
-import { checkEmail, checkLine, checkLines, checkUsername, foldName, isEmail, isUsername } from './names.ts';
+import type { Mail } from './mail.ts';
+import { checkEmail, checkLine, checkLines, checkUsername, foldName, isEmail, isUsername, withoutInvisible } from './names.ts';
 import { voidResetCodes } from './password-reset.ts';
 import { checkPassword, type Passwords } from './passwords.ts';
 import type { RateLimits } from './rate-limits.ts';
@@ -40,6 +41,7 @@ export function createAccounts({
   write,
   passwords,
   limits,
+  mail,
   config,
   clock,
   onCreate,
@@ -49,6 +51,7 @@ export function createAccounts({
   write: Write;
   passwords: Passwords;
   limits: RateLimits;
+  mail: Pick<Mail, 'post' | 'wake'>;
   config: Pick<Config, 'REVEAL_ACCOUNTS'>;
   clock: () => Date;
   onCreate: CreateHook;
@@ -179,6 +182,7 @@ export function createAccounts({
 
   /**
    * Changes the fields that are given. Another e-mail (or none) needs the current password: a stolen session alone must not capture the account.
+   * The address until then is told by mail.
    * Fails with VALIDATION_FAILED, ALREADY_TAKEN, INVALID_CREDENTIALS or RATE_LIMITED.
    */
   async function updateProfile(viewer: Viewer, changes: ProfileChanges): Promise<UserRow> {
@@ -193,8 +197,10 @@ export function createAccounts({
     if (newEmail) {
       if (changes.currentPassword == null) throw invalidCredentials('WRONG_PASSWORD');
       await mustKnowPassword(viewer, changes.currentPassword);
+      // It is told whether an address is taken, and somebody is sent a mail.
+      await limits.take('RESET', viewer.userId);
     }
-    return tellingTaken(wanted, viewer.userId, () =>
+    const updated = await tellingTaken(wanted, viewer.userId, () =>
       write(async (tx, append) => {
         const now = await tx.user.findUniqueOrThrow({ where: { id: viewer.userId } });
         if (newEmail && now.passwordHash !== before.passwordHash) throw invalidCredentials('WRONG_PASSWORD');
@@ -208,17 +214,25 @@ export function createAccounts({
         const [updated] = await tx.user.updateManyAndReturn({ where: { id: now.id, deletedAt: null }, data });
         // The account was deleted since the request began.
         if (!updated) throw new AppError('TOKEN_INVALID');
-        if (newEmail) await voidResetCodes(tx, now.id, clock());
+        if (newEmail) {
+          await voidResetCodes(tx, now.id, clock());
+          if (now.email !== null) await mail.post(tx, 'email-changed', now.id, now.email);
+        }
         if (updated.usernameKey !== now.usernameKey) await onNameFreed(tx, now.usernameKey);
         return updated;
       }),
     );
+    if (newEmail) mail.wake();
+    return updated;
   }
 }
 
 const emptyProfile = { firstName: null, lastName: null, email: null, emailKey: null, phone: null, address: null };
 const usernameOf = (username: string) => ({ username, usernameKey: foldName(username) });
-const displayNameOf = (displayName: string) => ({ displayName, displayNameKey: foldName(displayName) });
+const displayNameOf = (given: string) => {
+  const displayName = withoutInvisible(given);
+  return { displayName, displayNameKey: foldName(displayName) };
+};
 
 const optionalFields = ['firstName', 'lastName', 'phone', 'address'] as const;
 
@@ -239,7 +253,7 @@ function toColumns(given: ProfileChanges): Partial<Profile> {
     ...(given.displayName == null ? {} : displayNameOf(given.displayName)),
     ...(given.email === undefined ? {} : { email: given.email, emailKey: given.email === null ? null : foldName(given.email) }),
   };
-  for (const field of optionalFields) if (given[field] !== undefined) columns[field] = given[field] || null;
+  for (const field of optionalFields) if (given[field] !== undefined) columns[field] = withoutInvisible(given[field] ?? '') || null;
   return columns;
 }
 

@@ -1,6 +1,6 @@
 /**
  * The outbox: a mail waits in the database until a mail server has taken it, so that none is lost in a restart or while that server is down.
- * Its text is written when it is sent: until then, only its kind and its account are stored.
+ * Its text is written when it is sent: until then, only its kind and its account are stored, and an address that is no more the account's.
  */
 import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -13,12 +13,12 @@ import type { Database, Tx } from '../storage/database.ts';
 import { freeClaims, toDate } from '../storage/sql.ts';
 
 export type Mail = ReturnType<typeof createMail>;
-export type MailKind = 'password-reset' | 'password-changed';
+export type MailKind = 'password-reset' | 'password-changed' | 'email-changed';
 export type Letter = { to: string; subject: string; text: string; html: string };
-/** Writes a mail of one kind when it is about to be sent. Null when there is nothing to send any more. */
-export type Compose = (userId: UserId) => Promise<Letter | null>;
+/** Writes a mail of one kind when it is about to be sent, to the address stored with it, or else the account's. Null when there is nothing to send any more. */
+export type Compose = (userId: UserId, address: string | null) => Promise<Letter | null>;
 
-type Waiting = { id: number; kind: MailKind; userId: UserId | null; tries: number };
+type Waiting = { id: number; kind: MailKind; userId: UserId | null; address: string | null; tries: number };
 
 /** How many conversations with the mail server run at a time. */
 const width = 3;
@@ -58,10 +58,10 @@ export function createMail({
 
   // ---------------------------------------------------------------- posting
 
-  /** Puts a mail to an account into the outbox, in the caller's transaction. `wake` after its commit sends it at once. */
-  async function post(tx: Tx, kind: MailKind, userId: UserId): Promise<void> {
+  /** Puts a mail to an account into the outbox, in the caller's transaction. `address` is for a mail to one that the account has no more. `wake` after the commit sends it at once. */
+  async function post(tx: Tx, kind: MailKind, userId: UserId, address: string | null = null): Promise<void> {
     const now = clock();
-    await tx.mail.create({ data: { kind, userId, createdAt: now, nextTryAt: now } });
+    await tx.mail.create({ data: { kind, userId, address, createdAt: now, nextTryAt: now } });
   }
 
   /** Stores a mail to whoever has this (folded) e-mail. It does exactly the same work when nobody has it, so neither the answer nor its timing gives that away. Fails with UNAVAILABLE. */
@@ -129,7 +129,7 @@ export function createMail({
     const [mail] = await db.sqlTransaction((sql) =>
       sql.all<Waiting>(
         `UPDATE "Mail" SET "tries" = "tries" + 1, "nextTryAt" = ? WHERE "id" = (SELECT "id" FROM "Mail" WHERE "nextTryAt" <= ? ORDER BY "nextTryAt", "id" LIMIT 1 ${locked})
-        RETURNING "id", "kind", "userId", "tries"`,
+        RETURNING "id", "kind", "userId", "address", "tries"`,
         [new Date(now.getTime() + leaseMs), now],
       ),
     );
@@ -137,9 +137,9 @@ export function createMail({
   }
 
   async function deliver(mail: Waiting, compose: Record<MailKind, Compose>): Promise<void> {
-    const { id, kind, userId, tries } = mail;
+    const { id, kind, userId, address, tries } = mail;
     try {
-      const letter = userId === null || (await isOutdated(mail)) ? null : await compose[kind](userId);
+      const letter = userId === null || (await isOutdated(mail)) ? null : await compose[kind](userId, address);
       if (letter) await hand(letter, mail);
       await forget(id);
     } catch (error) {
@@ -156,8 +156,10 @@ export function createMail({
   }
 
   /** The same mail was asked for again later: only the last one is worth sending. */
-  async function isOutdated({ id, kind, userId }: Waiting): Promise<boolean> {
-    return (await db.sql.all('SELECT 1 FROM "Mail" WHERE "userId" = ? AND "kind" = ? AND "id" > ? LIMIT 1', [userId, kind, id])).length > 0;
+  async function isOutdated({ id, kind, userId, address }: Waiting): Promise<boolean> {
+    return (
+      (await db.sql.all('SELECT 1 FROM "Mail" WHERE "userId" = ? AND "kind" = ? AND "id" > ? AND "address" IS NOT DISTINCT FROM ? LIMIT 1', [userId, kind, id, address])).length > 0
+    );
   }
 
   async function forget(id: number): Promise<void> {

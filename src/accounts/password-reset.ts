@@ -46,7 +46,7 @@ export function createPasswordReset({
   forgetSession: (sessionId: SessionId) => void;
 }) {
   const place = new URL(publicUrlOf(config)).host;
-  return { request, confirm, sweep, writeReset, writeChanged };
+  return { request, confirm, sweep, writeReset, writeChanged, writeEmailChanged };
 
   /**
    * Mails a code to the account with this e-mail, if there is one. The work done before the answer is the same if there is none. Fails with
@@ -164,6 +164,22 @@ export function createPasswordReset({
         'If it was not you, somebody may have got into your account or your mails: set a new password at once with “forgotten password”, and look after this mailbox, too.',
       ],
     });
+  }
+
+  /** Tells the address that an account had until now: who took the account over must not be the only one to know. Of the new address it says nothing. */
+  async function writeEmailChanged(userId: UserId, address: string | null): Promise<Letter | null> {
+    const [person] = await db.sql.all<Addressee>('SELECT "username", "email" FROM "User" WHERE "id" = ? AND "deletedAt" IS NULL', [userId]);
+    if (!person) return null;
+    return letter(
+      { username: person.username, email: address },
+      {
+        subject: `Your e-mail address at ${place} was changed`,
+        paragraphs: [
+          `This was the e-mail address of your account at ${place}. A moment ago it was removed or replaced by another one, and mails about the account no longer come here. If you did that, all is well.`,
+          'If it was not you, somebody knows your password: sign in with your username, set another password, which ends all other sessions, and then your address again. If you cannot sign in any more, tell whoever runs the server.',
+        ],
+      },
+    );
   }
 }
 

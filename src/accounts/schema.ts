@@ -120,7 +120,7 @@ const nobody: UserRef = { id: noUser };
 const UserFilterInput = builder.inputType('UserFilterInput', {
   description: 'Which people. Everything given must fit.',
   fields: (t) => ({
-    query: t.string({ description: 'Part of the username or display name, in any case.' }),
+    query: t.string({ description: 'Part of the username or display name, in any case. `istanbul` finds `İstanbul`.' }),
     online: t.boolean({ description: 'Only who is online now, or (false) who is not.' }),
     contactsOnly: t.boolean({ defaultValue: false, description: "Only the caller's contacts." }),
   }),
@@ -165,10 +165,10 @@ mutation('updateProfile', {
   inputDescription: 'Only the fields present are changed; null clears.',
   input: (t) => ({
     username: t.string({ description: 'Another username; cannot be cleared.' }),
-    displayName: t.string({ description: 'The name to show, 1 to 80 characters; null: the username.' }),
+    displayName: t.string({ description: 'The name to show, 1 to 80 characters; null: the username. Invisible characters are taken out of it, as out of all names.' }),
     firstName: t.string({ description: 'First name.' }),
     lastName: t.string({ description: 'Last name.' }),
-    email: t.string({ description: 'E-mail address, unique. A change needs `currentPassword`.' }),
+    email: t.string({ description: 'E-mail address, unique. A change needs `currentPassword`, and is told to the address until then by mail.' }),
     phone: t.string({ description: 'Phone number.' }),
     address: t.string({ description: 'Postal address.' }),
     currentPassword: t.string({ description: 'Required when `email` changes: a stolen session alone must not capture the account.' }),

@@ -1,6 +1,7 @@
 /** Making, changing and deleting rooms, and the rules that their settings must keep. */
 import type { Accounts, UserRef } from '../accounts/accounts.ts';
-import { checkLine, checkLines, foldName } from '../accounts/names.ts';
+import type { FoldedTable } from '../accounts/folding.ts';
+import { checkLine, checkLines, foldName, withoutInvisible } from '../accounts/names.ts';
 import type { Operators } from '../accounts/operators.ts';
 import { checkRoomPassword, type Passwords } from '../accounts/passwords.ts';
 import type { RateLimits } from '../accounts/rate-limits.ts';
@@ -56,6 +57,8 @@ export type RoomChanges = { [Field in keyof RoomSettings]?: RoomSettings[Field] 
 /** What the rules look at. The password itself only when it is new. */
 type Checked = Omit<RoomSettings, 'password'> & { hasPassword: boolean };
 
+export const foldedRooms: FoldedTable = { name: 'Chat', keys: { nameKey: 'name', linkKey: 'link' }, unique: ['linkKey'] };
+
 const mostCapacity = 1_000_000;
 
 export function createRooms({
@@ -93,8 +96,8 @@ export function createRooms({
     const clientRequestId = parseRequestId(input.clientRequestId);
     const earlier = await findEarlier(db.read, viewer, clientRequestId);
     if (earlier) return { room: earlier, duplicate: true };
-    const { members, password, avatarAttachmentId = null, ...given } = { ...input, topic: input.topic || null, password: input.password ?? null };
-    const settings = { ...given, topic: given.topic, everyone: given.everyone ?? false, capacity: given.capacity ?? null, link: given.link ?? null };
+    const { members, password, avatarAttachmentId = null, ...given } = { ...input, ...cleaned(input), password: input.password ?? null };
+    const settings = { ...given, topic: given.topic ?? null, everyone: given.everyone ?? false, capacity: given.capacity ?? null, link: given.link ?? null };
     const problems = createProblems();
     checkFields(problems, { ...settings, password });
     checkRules(problems, { ...settings, hasPassword: password !== null }, []);
@@ -166,9 +169,7 @@ export function createRooms({
     for (const field of ['name', 'visibility', 'postPolicy', 'everyone'] as const) {
       if (changes[field] === null) problems.add(field, 'required', 'This cannot be empty.');
     }
-    const given = Object.fromEntries(
-      Object.entries({ ...others, topic: others.topic === '' ? null : others.topic }).filter(([, value]) => value !== undefined),
-    ) as Partial<RoomSettings>;
+    const given = Object.fromEntries(Object.entries({ ...others, ...cleaned(others) }).filter(([, value]) => value !== undefined)) as Partial<RoomSettings>;
     checkFields(problems, given);
     // Who may not is told so first, and nobody makes the server hash for a room that is not theirs.
     const before = must('updateRoom', await chats.standing(db.read, viewer.userId, { roomId }), 'Room');
@@ -252,6 +253,12 @@ const linkTaken = (): AppError => new AppError('ALREADY_TAKEN', { field: 'link' 
 async function checkLinkIsFree(tx: Tx, link: string | null): Promise<void> {
   if (link !== null && (await tx.chat.findUnique({ where: { linkKey: foldName(link) }, select: { id: true } }))) throw linkTaken();
 }
+
+/** The texts of a room as they are stored. An empty topic is none. */
+const cleaned = <Given extends { name?: string | null; topic?: string | null }>({ name, topic }: Given): Pick<Given, 'name' | 'topic'> => ({
+  name: name == null ? name : withoutInvisible(name),
+  topic: topic == null ? topic : withoutInvisible(topic) || null,
+});
 
 /** The same alphabet as a `clientMessageId`. */
 function parseRequestId(id: string | null | undefined): string | null {

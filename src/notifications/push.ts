@@ -235,6 +235,6 @@ function payloadOf({ kind, chatId, lowUserId, highUserId, messageId, name, text,
 function contactOf({ PUSH_CONTACT, PUBLIC_URL, MAIL_FROM }: Pick<Config, 'PUSH_CONTACT' | 'PUBLIC_URL' | 'MAIL_FROM'>): string {
   if (PUSH_CONTACT) return PUSH_CONTACT;
   if (PUBLIC_URL.startsWith('https://')) return PUBLIC_URL;
-  const address = /[^\s<>@]+@[^\s<>@]+/.exec(MAIL_FROM)?.[0];
-  return `mailto:${address ?? 'operator@tertulia.invalid'}`;
+  const address = MAIL_FROM.slice(MAIL_FROM.lastIndexOf('<') + 1).replace('>', '');
+  return `mailto:${address || 'operator@tertulia.invalid'}`;
 }

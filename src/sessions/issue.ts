@@ -1,4 +1,5 @@
 /** What somebody who signs in or refreshes is given: the session, its tokens, and how long they live. */
+import { withoutInvisible } from '../accounts/names.ts';
 import type { Config } from '../config.ts';
 import type { SessionRow, UserRow } from '../storage/rows.ts';
 import type { Tokens } from './tokens.ts';
@@ -49,10 +50,6 @@ export function createIssuing({
 /** What a session remembers of the client it was last seen with. */
 export const seenNow = ({ ipAddress, userAgent }: SignInClient, now: Date) => ({
   ipAddress,
-  userAgent:
-    userAgent
-      ?.replace(/[^\P{Cc}]/gu, '')
-      .toWellFormed()
-      .slice(0, 300) ?? null,
+  userAgent: userAgent && withoutInvisible(userAgent.replace(/\p{Cc}/gu, '').toWellFormed()).slice(0, 300),
   lastActiveAt: now,
 });

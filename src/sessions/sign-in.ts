@@ -1,6 +1,6 @@
 /** Signing in: registering, and logging in by username or e-mail. Each opens a session for the device, or goes on with the one it has. */
 import type { Accounts, NewAccountInput } from '../accounts/accounts.ts';
-import { checkLine, foldName } from '../accounts/names.ts';
+import { checkLine, foldName, withoutInvisible } from '../accounts/names.ts';
 import type { Turn } from '../accounts/password-queue.ts';
 import type { Passwords } from '../accounts/passwords.ts';
 import type { RateLimits } from '../accounts/rate-limits.ts';
@@ -133,5 +133,5 @@ export function createSignIn({
 function parseDevice(problems: Problems, input: DeviceInput | null | undefined): Device {
   if (input?.id) checkLine(problems, ['device', 'id'], input.id, 128);
   if (input?.name) checkLine(problems, ['device', 'name'], input.name, 80);
-  return { id: input?.id || null, name: input?.name || null, kind: input?.kind ?? null };
+  return { id: input?.id || null, name: withoutInvisible(input?.name ?? '') || null, kind: input?.kind ?? null };
 }
