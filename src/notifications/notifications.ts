@@ -96,7 +96,7 @@ export function createNotifications({ db, writeBatch, receipts, clock }: { db: D
       if (!row) return null;
       const times = [row.readAt, id <= Number(row.upToId ?? 0) ? row.allReadAt : null, (row.readSeq ?? 0) >= seq ? (row.chatReadAt ?? createdAt) : null];
       const known = times.flatMap((time) => (time === null ? [] : [toDate(time).getTime()]));
-      return known.length === 0 ? null : new Date(Math.min(...known));
+      return known.length === 0 ? null : new Date(known.reduce((first, time) => Math.min(first, time)));
     });
   }
 
