@@ -10,6 +10,11 @@ import type { checkSync as judge } from 'recheck';
 
 /** Not linear, or made at run time, and harmless. */
 const harmless: { file: string; begins: string; why: string }[] = [
+  {
+    file: 'src/accounts/names.ts',
+    begins: 'new RegExp(`(',
+    why: 'each part looks at one character, and one before and behind it, but for a flag, which is taken as a whole',
+  },
   { file: 'src/accounts/password-reset.ts', begins: '/(.{1,72})(?: +|$)/g', why: 'sees sentences of our own mails' },
   { file: 'src/storage/failures.ts', begins: 'new RegExp(`(?:^|["\\`])(?:', why: 'fixed codes, in which nothing repeats' },
   { file: 'src/storage/failures.ts', begins: 'new RegExp(patterns.map(', why: 'one of several, each of which is looked at where it is written' },

@@ -30,7 +30,8 @@ const seenOrNeeded = [
   '(?<=[\\p{Extended_Pictographic}\\p{Emoji_Modifier}\\ufe0f])\\u200d(?=\\p{Extended_Pictographic})',
   '(?<=\\p{Extended_Pictographic})[\\ufe0e\\ufe0f]',
   '(?<=[0-9#*])\\ufe0f(?=\\u20e3)',
-  '(?<=\\u{1f3f4}[\\u{e0020}-\\u{e007f}]*)[\\u{e0020}-\\u{e007f}]',
+  // As a whole: looking back from each of its characters would take the square of their number.
+  '\\u{1f3f4}[\\u{e0020}-\\u{e007f}]+',
 ].join('|');
 const invisibleInNames = new RegExp(`(${seenOrNeeded})|[\\p{Cf}\\p{Default_Ignorable_Code_Point}\\p{Zl}\\p{Zp}\\p{Noncharacter_Code_Point}]`, 'gu');
 
