@@ -286,7 +286,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     }
   }
   const read = config as Config;
-  problems.push(...contradictions(read));
+  for (const problem of contradictions(read)) problems.push(problem);
   if (problems.length > 0) throw new ConfigError(`The configuration does not work:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
   read.DATA_DIR = resolve(read.DATA_DIR);
   return read;

@@ -57,6 +57,7 @@ export function createRateLimits({ config }: { config: LimitSettings }) {
 
   /** Counts one for each key. Throws RATE_LIMITED, and counts nothing, when one of them has no share left. */
   async function take(name: LimitName, ...keys: LimitKey[]): Promise<void> {
+    // biome-ignore lint/plugin: whoever calls names an account, an address or both
     const { check, count } = guess(...keys.map((key): [LimitName, LimitKey] => [name, key]));
     check();
     count();

@@ -107,7 +107,7 @@ export function createChatLists({
       const parts = unopened ? [readReal, readVirtual] : [readReal];
       const rows: { key: ChatKey; chat: ChatRow }[] = [];
       for (const part of bounds.backward ? parts.reverse() : parts) {
-        if (rows.length < bounds.limit) rows.push(...(await part({ ...bounds, limit: bounds.limit - rows.length })));
+        if (rows.length < bounds.limit) for (const row of await part({ ...bounds, limit: bounds.limit - rows.length })) rows.push(row);
       }
       return rows;
     }

@@ -38,7 +38,7 @@ export function createWelcome({ locks, clock }: { locks: Locks; clock: () => Dat
     const now = clock();
     await tx.member.createMany({ data: rooms.map((room) => toMember(room, user.id, now)) });
     await tx.chat.updateMany({ where: { id: { in: rooms.map(({ id }) => id) } }, data: { memberCount: { increment: 1 } } });
-    append(...rooms.flatMap(({ id }) => joinEvents(id, user.id)));
+    append(rooms.flatMap(({ id }) => joinEvents(id, user.id)));
   };
 }
 
@@ -89,6 +89,7 @@ export function createMembership({
       if (password === null) throw new AppError('WRONG_ROOM_PASSWORD');
       const { userId, address } = viewer;
       // Many accounts at one address are perhaps one person.
+      // biome-ignore lint/plugin: at most one
       const guess = limits.guess(['LOGIN', { joining: userId }], ...(address ? [['ROOM_PASSWORD', { room: roomId, address }] as const] : []));
       if (!(await passwords.verify(hash, password, { account: userId, address, alone: `joining ${userId}` }, guess))) throw new AppError('WRONG_ROOM_PASSWORD');
     }
@@ -107,7 +108,7 @@ export function createMembership({
       }
       if (standing.member) await mustKeepAnOwner(tx, standing.member);
       await takeMember(tx, roomId, userId);
-      append(...leaveEvents(roomId, userId));
+      append(leaveEvents(roomId, userId));
     });
   }
 
@@ -203,7 +204,7 @@ export function createMembership({
     const others = members.filter(({ chat }) => !isOver(chat)).map(({ chatId }) => chatId);
     await tx.member.deleteMany({ where: { userId, chatId: { in: others } } });
     await tx.chat.updateMany({ where: { id: { in: others } }, data: { memberCount: { decrement: 1 } } });
-    append(...others.flatMap((chatId) => leaveEvents(chatId, userId)));
+    append(others.flatMap((chatId) => leaveEvents(chatId, userId)));
     return ids.length;
   }
 
@@ -310,7 +311,7 @@ async function addMembers(tx: Tx, append: Append, room: ChatRow, userIds: readon
   const members = userIds.map((userId) => toMember(room, userId, at));
   await tx.ban.deleteMany({ where: { chatId: room.id, userId: { in: [...userIds] } } });
   await tx.member.createMany({ data: members });
-  append(...userIds.flatMap((userId) => joinEvents(room.id, userId)));
+  append(userIds.flatMap((userId) => joinEvents(room.id, userId)));
   return { room: await tx.chat.update({ where: { id: room.id }, data: { memberCount: { increment: members.length } } }), members };
 }
 

@@ -154,7 +154,7 @@ export function createRooms({
       const fresh = { chatId: room.id, joinedAt: now, joinedSeq: 0, deliveredSeq: 0, readSeq: 0 };
       await tx.member.createMany({ data: memberIds.map((userId) => ({ ...fresh, userId, role: userId === viewer.userId ? 'OWNER' : 'MEMBER' })) });
       const joined = everyone ? await addEveryone(tx, room, now) : [];
-      append(...[...memberIds, ...joined].map((userId) => ({ type: 'chat-added' as const, chatId: room.id, userId })));
+      append([...memberIds, ...joined].map((userId) => ({ type: 'chat-added' as const, chatId: room.id, userId })));
       return { room: { ...room, memberCount: memberIds.length + joined.length }, duplicate: false };
     }
   }
@@ -205,7 +205,10 @@ export function createRooms({
       });
       const joined = given.everyone && !room.everyone ? await addEveryone(tx, changed, clock()) : [];
       if (joined.length > 0) changed = { ...changed, memberCount: changed.memberCount + joined.length };
-      append({ type: 'chat-updated', chatId: roomId }, ...joined.map((userId) => ({ type: 'chat-added' as const, chatId: roomId, userId })));
+      append(
+        { type: 'chat-updated', chatId: roomId },
+        joined.map((userId) => ({ type: 'chat-added' as const, chatId: roomId, userId })),
+      );
       return changed;
     };
     try {
@@ -225,7 +228,7 @@ export function createRooms({
       const room = must('deleteRoom', await chats.standing(tx, viewer.userId, { roomId }), 'Room');
       const members = await tx.member.findMany({ where: { chatId: roomId }, select: { userId: true }, orderBy: { userId: 'asc' } });
       await closeRoom(tx, append, room, clock());
-      append(...members.map(({ userId }) => ({ type: 'chat-removed' as const, chatId: roomId, userId, reason: 'ROOM_DELETED' as const })));
+      append(members.map(({ userId }) => ({ type: 'chat-removed' as const, chatId: roomId, userId, reason: 'ROOM_DELETED' as const })));
     });
   }
 

@@ -7,7 +7,6 @@ import type { Sight } from './sight.ts';
 import { isReading, pageSize, type Reading, reaches, type Stream, wants } from './stream.ts';
 
 export type Backlog = ReturnType<typeof createBacklog>;
-const logPage = 500;
 
 export function createBacklog({
   eventLog,
@@ -44,7 +43,7 @@ export function createBacklog({
     if (phase.cursor < newest.pruned()) return fallIntoGap(stream, phase);
     let page = newest.readAfter(phase.cursor, pageSize);
     if (page === null) {
-      page = await eventLog.readAfter(phase.cursor, logPage);
+      page = await eventLog.readAfter(phase.cursor, pageSize);
       // The engine answers in the same turn on SQLite: let the others have theirs.
       await nextTurn();
       if (stream.phase !== phase) return;

@@ -43,6 +43,6 @@ export function createFileErasure({
     const rooms = await tx.chat.findMany({ where: { avatarId: { in: pictures.map(({ id }) => id) } }, select: { id: true }, orderBy: { id: 'asc' } });
     for (const { id } of rooms) await locks.lockChat(tx, id);
     await files.removeOf(db.sqlIn(tx), userId, { rooms: true });
-    append(...rooms.map(({ id }) => ({ type: 'chat-updated' as const, chatId: id })));
+    append(rooms.map(({ id }) => ({ type: 'chat-updated' as const, chatId: id })));
   }
 }

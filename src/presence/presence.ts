@@ -12,6 +12,7 @@ import type { Log } from '../log.ts';
 import { addTo, dropFrom, type MultiMap } from '../multimap.ts';
 import type { Database } from '../storage/database.ts';
 import { tableOf } from '../storage/sql.ts';
+import { isTurnLong, yieldWhenLong } from '../turns.ts';
 import { createDoubt } from './doubt.ts';
 
 export type Presence = ReturnType<typeof createPresence>;
@@ -196,6 +197,7 @@ export function createPresence({ db, tail, config, clock, log }: { db: Database;
     return {
       ...live,
       async next() {
+        if (isTurnLong()) await yieldWhenLong();
         const item = first.pop();
         return item ? { done: false, value: item } : live.next();
       },
@@ -231,6 +233,7 @@ export function createPresence({ db, tail, config, clock, log }: { db: Database;
       },
       async next() {
         for (;;) {
+          if (again.length > 0 && isTurnLong()) await yieldWhenLong();
           const told = again.pop();
           if (told) return { done: false, value: told };
           const item = await follower.next();
