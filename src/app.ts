@@ -30,6 +30,7 @@ import { createMessageErasure } from './messages/erase.ts';
 import { createInbox } from './messages/inbox.ts';
 import { createMessages } from './messages/messages.ts';
 import { createReceipts } from './messages/receipts.ts';
+import { createSending } from './messages/send.ts';
 import { createMetrics } from './metrics.ts';
 import { announce, createNotifications } from './notifications/notifications.ts';
 import { createPush } from './notifications/push.ts';
@@ -61,7 +62,7 @@ export async function createApp(config: Config, log: Log) {
     config,
     clock,
     logger: log,
-    mayRead: async (userId, chatId) => can('read', await chats.standing(db.read, userId, { roomId: chatId })),
+    mayRead: async (userId, chatId) => can('read', await chats.findStanding({ userId }, { roomId: chatId })),
     hydrate: (events) => messages.hydrate(events),
   });
   const { write, writeBatch } = createWrite({ db, clock, offer: tail.offer, look: tail.look, metrics });
@@ -101,7 +102,8 @@ export async function createApp(config: Config, log: Log) {
   const uploads = createUploads({ db, blobs, images, links, files, config, clock });
   const rooms = createRooms({ db, write, locks, chats, accounts, operators, passwords, pictures: files.forRooms, clock });
   const membership = createMembership({ db, write, locks, chats, passwords, limits, clock });
-  const messages = createMessages({ db, locks, write, writeBatch, chats, accounts, limits, keys, config, clock, files: files.forMessages, behind: announce });
+  const sending = createSending({ db, writeBatch, chats, accounts, limits, keys, config, clock, files: files.forMessages, behind: announce });
+  const messages = createMessages({ db, writeBatch, chats, config, clock, files: files.forMessages });
   const receipts = createReceipts({ db, writeBatch, chats, logger: log, clock });
   const inbox = createInbox({ db });
   const presence = createPresence({ db, tail, config, clock, logger: log });
@@ -140,6 +142,7 @@ export async function createApp(config: Config, log: Log) {
     chatLists,
     rooms,
     membership,
+    sending,
     messages,
     receipts,
     inbox,

@@ -37,7 +37,7 @@ export function createMembership({
   db: Database;
   write: Write;
   locks: Locks;
-  chats: Pick<Chats, 'standing' | 'findRoom'>;
+  chats: Pick<Chats, 'standing' | 'findStanding' | 'findRoom'>;
   passwords: Pick<Passwords, 'verify'>;
   limits: Pick<RateLimits, 'take' | 'giveBack'>;
   clock: () => Date;
@@ -51,13 +51,13 @@ export function createMembership({
   async function join(viewer: Viewer, ref: RoomRef, password: string | null): Promise<{ room: ChatRow; member: MemberRow; alreadyMember: boolean }> {
     const roomId = (await chats.findRoom(viewer, ref))?.id;
     if (roomId === undefined) throw notFound('Room');
-    const before = await chats.standing(db.read, viewer.userId, { roomId });
+    const before = await chats.findStanding(viewer, { roomId });
     const looked = must('join', before, 'Room');
     if (!before.member && looked.passwordHash !== null) await checkPassword(looked.passwordHash);
 
     return write(async (tx, append) => {
       await locks.lockChat(tx, roomId);
-      const standing = await chats.standing(tx, viewer.userId, { roomId });
+      const standing = await chats.standing(db.sqlIn(tx), viewer.userId, { roomId });
       const room = must('join', standing, 'Room');
       if (standing.member) return { room, member: standing.member, alreadyMember: true };
       // Set or changed since it was checked: what was given is not it.
@@ -82,7 +82,7 @@ export function createMembership({
   async function leave({ userId }: Viewer, roomId: ChatId): Promise<void> {
     await write(async (tx, append) => {
       await locks.lockChat(tx, roomId);
-      const standing = await chats.standing(tx, userId, { roomId });
+      const standing = await chats.standing(db.sqlIn(tx), userId, { roomId });
       const room = must('leave', standing, 'Chat');
       if (room.memberCount === 1) {
         await closeRoom(tx, append, room, clock());
@@ -102,7 +102,7 @@ export function createMembership({
   async function add(viewer: Viewer, roomId: ChatId, refs: readonly (UserRef | null)[]): Promise<{ room: ChatRow; added: MemberRow[]; skipped: Skipped[] }> {
     return write(async (tx, append) => {
       await locks.lockChat(tx, roomId);
-      const room = must('addMembers', await chats.standing(tx, viewer.userId, { roomId }), 'Room');
+      const room = must('addMembers', await chats.standing(db.sqlIn(tx), viewer.userId, { roomId }), 'Room');
       if (refs.length > mostNamed) throw invalid('users', 'length', `At most ${mostNamed} people can be added at once.`);
       const found = await findUsers(tx, db.sqlIn(tx), refs);
       const users = [...new Map(found.flatMap((user) => (user ? [[user.id, user] as const] : []))).values()];
@@ -124,7 +124,7 @@ export function createMembership({
   async function remove(viewer: Viewer, roomId: ChatId, userId: UserId | null, ban: boolean): Promise<ChatRow> {
     return write(async (tx, append) => {
       await locks.lockChat(tx, roomId);
-      const standing = await chats.standing(tx, viewer.userId, { roomId });
+      const standing = await chats.standing(db.sqlIn(tx), viewer.userId, { roomId });
       const room = must('removeMember', standing, 'Room');
       const target = userId === null ? null : await tx.member.findUnique({ where: { chatId_userId: { chatId: roomId, userId } } });
       const account = target ?? (ban && userId !== null ? await tx.user.findFirst({ where: { id: userId, deletedAt: null } }) : null);
@@ -143,7 +143,7 @@ export function createMembership({
   async function setRole(viewer: Viewer, roomId: ChatId, userId: UserId | null, role: Role): Promise<MemberRow> {
     return write(async (tx, append) => {
       await locks.lockChat(tx, roomId);
-      must('setRole', await chats.standing(tx, viewer.userId, { roomId }), 'Room');
+      must('setRole', await chats.standing(db.sqlIn(tx), viewer.userId, { roomId }), 'Room');
       const target = userId === null ? null : await tx.member.findUnique({ where: { chatId_userId: { chatId: roomId, userId } } });
       if (userId === null || !target) throw notFound('User');
       if (target.role === role) return target;

@@ -70,7 +70,7 @@ export function createRooms({
   db: Database;
   write: Write;
   locks: Locks;
-  chats: Pick<Chats, 'standing'>;
+  chats: Pick<Chats, 'findStanding' | 'standing'>;
   accounts: Pick<Accounts, 'findMany'>;
   passwords: Pick<Passwords, 'hash'>;
   pictures: RoomPictures;
@@ -87,7 +87,7 @@ export function createRooms({
    */
   async function create(viewer: Viewer, input: NewRoom): Promise<{ room: ChatRow; duplicate: boolean }> {
     const clientRequestId = checkRequestId(input.clientRequestId);
-    const earlier = await findEarlier(db.read, viewer, clientRequestId);
+    const earlier = await findEarlier(db.sql, viewer, clientRequestId);
     if (earlier) return { room: earlier, duplicate: true };
     const { members, password, avatarAttachmentId = null, ...given } = { ...input, topic: input.topic || null, password: input.password ?? null };
     const settings = { ...given, topic: given.topic, everyone: given.everyone ?? false, capacity: given.capacity ?? null, link: given.link ?? null };
@@ -109,7 +109,7 @@ export function createRooms({
     }
 
     async function store(tx: Tx, append: Append): Promise<{ room: ChatRow; duplicate: boolean }> {
-      const first = await findEarlier(tx, viewer, clientRequestId);
+      const first = await findEarlier(db.sqlIn(tx), viewer, clientRequestId);
       if (first) return { room: first, duplicate: true };
       await checkLinkIsFree(tx, settings.link);
       if (settings.everyone) await locks.lockAccountsForReading(tx);
@@ -166,7 +166,7 @@ export function createRooms({
     ) as Partial<RoomSettings>;
     checkFields(problems, given);
     // Who may not is told so first, and nobody makes the server hash for a room that is not theirs.
-    const before = must('updateRoom', await chats.standing(db.read, viewer.userId, { roomId }), 'Room');
+    const before = must('updateRoom', await chats.findStanding(viewer, { roomId }), 'Room');
     problems.check();
     if (Object.keys(given).length === 0 && (avatarAttachmentId === undefined || avatarAttachmentId === before.avatarId)) return before;
     if (given.everyone && !before.everyone) await mustMayOpen(viewer, true);
@@ -176,7 +176,7 @@ export function createRooms({
     const store = async (tx: Tx, append: Append): Promise<ChatRow> => {
       if (given.everyone) await locks.lockAccountsForReading(tx);
       await locks.lockChat(tx, roomId);
-      const room = must('updateRoom', await chats.standing(tx, viewer.userId, { roomId }), 'Room');
+      const room = must('updateRoom', await chats.standing(db.sqlIn(tx), viewer.userId, { roomId }), 'Room');
       const hasPassword = (passwordHash === undefined ? room.passwordHash : passwordHash) !== null;
       const clashes = createProblems();
       checkRules(clashes, { ...(room as unknown as Omit<RoomSettings, 'password'>), ...settings, hasPassword }, Object.keys(given));
@@ -216,7 +216,7 @@ export function createRooms({
   async function remove(viewer: Viewer, roomId: ChatId): Promise<void> {
     await write(async (tx, append) => {
       await locks.lockChat(tx, roomId);
-      const room = must('deleteRoom', await chats.standing(tx, viewer.userId, { roomId }), 'Room');
+      const room = must('deleteRoom', await chats.standing(db.sqlIn(tx), viewer.userId, { roomId }), 'Room');
       const members = await tx.member.findMany({ where: { chatId: roomId }, select: { userId: true }, orderBy: { userId: 'asc' } });
       await closeRoom(tx, append, room, clock());
       append(...members.map(({ userId }) => ({ type: 'chat-removed' as const, chatId: roomId, userId, reason: 'ROOM_DELETED' as const })));
@@ -230,10 +230,10 @@ export function createRooms({
     if (!mayOpenToEveryone({ areNamed: operators.areNamed, isOperator })) throw new AppError('FORBIDDEN', { forbiddenReason: 'NOT_AN_OPERATOR' });
   }
 
-  async function findEarlier(from: Tx, viewer: Viewer, clientRequestId: string | null): Promise<ChatRow | null> {
+  async function findEarlier(sql: Sql, viewer: Viewer, clientRequestId: string | null): Promise<ChatRow | null> {
     if (clientRequestId === null) return null;
-    const earlier = await from.chat.findUnique({ where: { creatorId_clientRequestId: { creatorId: viewer.userId, clientRequestId } }, select: { id: true } });
-    return earlier && must('see', await chats.standing(from, viewer.userId, { roomId: earlier.id }), 'Room');
+    const [earlier] = await sql.all<{ id: ChatId }>('SELECT "id" FROM "Chat" WHERE "creatorId" = ? AND "clientRequestId" = ?', [viewer.userId, clientRequestId]);
+    return earlier ? must('see', await chats.standing(sql, viewer.userId, { roomId: earlier.id }), 'Room') : null;
   }
 }
 
