@@ -9,9 +9,12 @@ import { createPasswords } from './accounts/passwords.ts';
 import { createRateLimits } from './accounts/rate-limits.ts';
 import { can } from './chats/access.ts';
 import { createChats } from './chats/chats.ts';
+import { createChatErasure } from './chats/erasure.ts';
 import { createChatLists } from './chats/lists.ts';
+import { createMemberLists } from './chats/member-lists.ts';
 import { createMembership } from './chats/membership.ts';
 import { createRooms } from './chats/rooms.ts';
+import { createRoster } from './chats/roster.ts';
 import type { Config } from './config.ts';
 import { createEventLog } from './events/event-log.ts';
 import { createTail } from './events/tail.ts';
@@ -26,6 +29,7 @@ import { createUploads } from './files/uploads.ts';
 import type { Domains } from './graphql/context.ts';
 import type { UserId } from './ids.ts';
 import type { Log } from './log.ts';
+import { createDeletedRooms } from './messages/deleted-rooms.ts';
 import { createMessageErasure } from './messages/erase.ts';
 import { createInbox } from './messages/inbox.ts';
 import { createMessages } from './messages/messages.ts';
@@ -94,13 +98,15 @@ export async function createApp(config: Config, log: Log) {
     forgetSession: liveSessions.forget,
   });
   const chats = createChats({ db, accounts });
-  const chatLists = createChatLists({ db, onlineIds });
+  const chatLists = createChatLists({ db });
+  const memberLists = createMemberLists({ db, onlineIds });
   const links = createLinks({ key: keys.fileUrl, lifeSeconds: config.FILE_URL_SECONDS, clock });
   const decoding = createDecoding();
   const images = createImages({ blobs, decoding });
   const files = createFiles({ db, write, chats, blobs, images, links, clock, logger: log });
   const uploads = createUploads({ db, blobs, images, links, files, config, clock });
-  const rooms = createRooms({ db, write, locks, chats, accounts, operators, passwords, pictures: files.forRooms, clock });
+  const roster = createRoster({ db, writeBatch, locks, clock, logger: log });
+  const rooms = createRooms({ db, write, writeBatch, locks, roster, chats, accounts, operators, passwords, pictures: files.forRooms, clock });
   const membership = createMembership({ db, write, locks, chats, passwords, limits, clock });
   const sending = createSending({ db, writeBatch, chats, accounts, limits, keys, config, clock, files: files.forMessages, behind: announce });
   const messages = createMessages({ db, writeBatch, chats, config, clock, files: files.forMessages });
@@ -114,19 +120,20 @@ export async function createApp(config: Config, log: Log) {
   const typing = createTyping({ tail, chats, config, clock });
   // A new account is a member of every room for everyone, in the transaction that makes it.
   accounts.onCreate.push(membership.welcome);
-  const messageErasure = createMessageErasure({ db, writeBatch, messages, files: files.forMessages, clock });
+  const deletedRooms = createDeletedRooms({ db, roster, files: files.forMessages });
+  const messageErasure = createMessageErasure({ db, writeBatch, deletedRooms, files: files.forMessages, clock });
   const erasure = createErasure({ db, write, locks, accounts, mail, clock, logger: log, countMessages: messageErasure.count });
   // An account that is deleted takes with it what each domain has of it.
   erasure.parts.push(
     { atOnce: sessions.eraseAll },
-    { atOnce: membership.forgetBans, afterwards: membership.leaveAll },
+    createChatErasure({ writeBatch, clock }),
     messageErasure,
-    createFileErasure({ db, write, locks, files, uploads }),
+    createFileErasure({ db, writeBatch, files, uploads }),
     { atOnce: notifications.eraseAll },
     { atOnce: pushDevices.eraseAll },
   );
   await mail.start({ 'password-reset': passwordReset.writeReset, 'password-changed': passwordReset.writeChanged });
-  const stopUpkeep = startUpkeep({ eventLog, tail, messages, receipts, files, sessions, passwordReset, erasure, notifications, pushDevices, push, logger: log });
+  const stopUpkeep = startUpkeep({ eventLog, tail, roster, deletedRooms, receipts, files, sessions, passwordReset, erasure, notifications, pushDevices, push, logger: log });
   const domains = {
     config,
     clock,
@@ -140,6 +147,7 @@ export async function createApp(config: Config, log: Log) {
     isLive: sessions.isLive,
     chats,
     chatLists,
+    memberLists,
     rooms,
     membership,
     sending,
@@ -163,13 +171,16 @@ export async function createApp(config: Config, log: Log) {
     db,
     mail,
     push,
+    roster,
+    deletedRooms,
     /** A stop has begun: what only waits for its turn is refused now. */
     hurry: decoding.close,
     close,
   };
 
   async function close(): Promise<void> {
-    await Promise.all([stopUpkeep(), erasure.close(), mail.close(), push.close()]);
+    deletedRooms.close();
+    await Promise.all([stopUpkeep(), erasure.close(), roster.close(), mail.close(), push.close()]);
     typing.close();
     await receipts.close();
     await decoding.close();

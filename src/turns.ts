@@ -1,5 +1,5 @@
 /** Turns of the event loop: long work gives others theirs in between. On SQLite a database answers in the same turn, so an await alone lets nobody in. */
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 
 const longTurnMs = 8;
 const wokenAtOnce = 50;
@@ -45,5 +45,33 @@ export function createQueues<Key>() {
     } finally {
       if (last.get(key) === settled) last.delete(key);
     }
+  };
+}
+
+/** So long an answer waits for work that goes on by itself afterwards. */
+const patienceMs = 2_000;
+
+/** Work that may take longer than an answer should wait for it: one at a time of each name. A failure is told to `failed`, not to who waits. */
+export function createBackground<Name>(failed: (error: unknown, name: Name) => void) {
+  const running = new Map<Name, Promise<void>>();
+  let stopping = false;
+  return {
+    /** Resolves when the work is over, or when that takes too long. It is given whether it may go on; a stop waits for the piece that is under way. */
+    async run(name: Name, work: (mayGoOn: () => boolean) => Promise<void>): Promise<void> {
+      let job = running.get(name);
+      if (!job) {
+        job = work(() => !stopping)
+          .catch((error) => failed(error, name))
+          .finally(() => running.delete(name));
+        running.set(name, job);
+      }
+      const patience = new AbortController();
+      await Promise.race([job, sleep(patienceMs, undefined, { signal: patience.signal, ref: false }).catch(() => {})]);
+      patience.abort();
+    },
+    async close(): Promise<void> {
+      stopping = true;
+      await Promise.all(running.values());
+    },
   };
 }

@@ -3,7 +3,14 @@ import { builder } from '../graphql/builder.ts';
 import { mustBeSignedIn } from '../graphql/context.ts';
 import { countOf, pageComplexity, pageRequest, toConnection } from '../graphql/pages.ts';
 import { numberOf } from '../ids.ts';
+import type { ChatLists } from './lists.ts';
 import { Chat, ChatKind, Room, RoomVisibility } from './schema.ts';
+
+declare module '../graphql/context.ts' {
+  interface Domains {
+    chatLists: ChatLists;
+  }
+}
 
 const ChatFilterInput = builder.inputType('ChatFilterInput', {
   description: 'Which chats. All conditions that are given must hold.',

@@ -1,16 +1,16 @@
-/** Messages that are stored: reading, paging, editing and deleting them, and clearing away those of rooms that were deleted. How they are stored: send.ts. */
+/** Messages that are stored: reading, paging, editing and deleting them. How they come to be: send.ts. */
 import { can, must } from '../chats/access.ts';
 import { type ChatStanding, type Chats, refOf } from '../chats/chats.ts';
 import type { Config } from '../config.ts';
 import { AppError, createProblems, invalid, notFound } from '../errors.ts';
 import { type LogEvent, messageIdOf } from '../events/event.ts';
 import type { WriteBatch } from '../events/write.ts';
-import { type AttachmentId, type ChatId, type MessageId, toMessageId } from '../ids.ts';
+import type { ChatId, MessageId } from '../ids.ts';
 import type { Database } from '../storage/database.ts';
 import { lockChats } from '../storage/locks.ts';
 import { isWhole, type Page, type PageRequest } from '../storage/page.ts';
 import type { ChatRow, MessageRow } from '../storage/rows.ts';
-import { oneOfList, type Sql } from '../storage/sql.ts';
+import type { Sql } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
 import type { MessageFiles } from './send.ts';
 import { blank, changeText, messagePage, messagesAt, messagesByIds } from './store.ts';
@@ -34,7 +34,7 @@ export function createMessages({
   clock: () => Date;
   files: MessageFiles;
 }) {
-  return { edit, remove, find, findMany, getMany, findAt, hydrate, page, sweepDeletedRooms };
+  return { edit, remove, find, findMany, getMany, findAt, hydrate, page };
 
   /**
    * Without a text when the message has files. Fails with VALIDATION_FAILED, NOT_FOUND (also when it was deleted), FORBIDDEN for others than the author,
@@ -159,25 +159,6 @@ export function createMessages({
       hasPreviousPage: first > 1 && chat.lastSeq > 0,
       hasNextPage: last < chat.lastSeq,
     };
-  }
-
-  /** Removes the messages of rooms that were deleted, a bounded piece at a time, then the rooms. Returns how many messages went. */
-  async function sweepDeletedRooms(): Promise<number> {
-    for (let gone = 0; ; ) {
-      const count = await db.sqlTransaction(async (sql) => {
-        const [room] = await sql.all<{ id: ChatId; avatarId: AttachmentId | null }>('SELECT "id", "avatarId" FROM "Chat" WHERE "deletedAt" IS NOT NULL ORDER BY "id" LIMIT 1', []);
-        if (!room) return null;
-        const rows = await sql.all<{ id: MessageId }>('SELECT "id" FROM "Message" WHERE "chatId" = ? LIMIT 500', [room.id]);
-        const ids = rows.map((row) => toMessageId(row.id));
-        await files.release(sql, ids);
-        await sql.all(`DELETE FROM "Message" WHERE ${oneOfList(sql.engine, '"id"', 'bigint')}`, [ids]);
-        if (rows.length === 0 && room.avatarId !== null) await files.drop(sql, room.avatarId);
-        if (rows.length === 0) await sql.all('DELETE FROM "Chat" WHERE "id" = ?', [room.id]);
-        return rows.length;
-      });
-      if (count === null) return gone;
-      gone += count;
-    }
   }
 }
 

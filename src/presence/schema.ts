@@ -51,7 +51,7 @@ builder.objectField(Room, 'onlineCount', (t) =>
       // A room that the viewer lost has no members to see.
       room.memberCount === 0
         ? 0
-        : ((await sharedLoader<ChatId, number>(context, 'onlineCount', (ids) => context.app.chatLists.countMembers(ids, context.app.presence.onlineIds())).load(room.id)) ?? 0),
+        : ((await sharedLoader<ChatId, number>(context, 'onlineCount', (ids) => context.app.memberLists.countAmong(ids, context.app.presence.onlineIds())).load(room.id)) ?? 0),
   }),
 );
 
@@ -86,7 +86,7 @@ async function followScope(scope: typeof PresenceScopeInput.$inferInput, context
   const only = await onlyChat(context, scope.chatId ?? '', 'readers');
   const [chat] = only.chats as [ChatId | Pair];
   if (typeof chat !== 'number') return follow({ userIds: [...new Set([chat.low, chat.high])] }, only);
-  return follow({ roomId: chat, members: () => context.app.chatLists.memberIds(chat, largestScope) }, only);
+  return follow({ roomId: chat, members: () => context.app.memberLists.memberIds(chat, largestScope) }, only);
 }
 
 builder.subscriptionFields((t) => ({

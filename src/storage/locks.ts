@@ -11,16 +11,16 @@ export type Locks = ReturnType<typeof createLocks>;
 const membershipOfAll = 7_265_002;
 
 export function createLocks(engine: Engine) {
-  return { lockChat, lockAccountsForReading, lockAccountsForJoining };
+  return { lockChat, lockAccounts, lockAccountsForJoining };
 
   /** Holds a chat until the commit, so that its memberships and `lastSeq` stay as they are read after this. One in a transaction: for several, `lockChats`. */
   async function lockChat(tx: Tx, chatId: ChatId): Promise<void> {
     if (engine === 'postgresql') await tx.$queryRaw`SELECT "id" FROM "Chat" WHERE "id" = ${chatId} FOR NO KEY UPDATE`;
   }
 
-  /** No account is being created or deleted while this transaction makes all of them members of a room. Before `lockChat`. */
-  async function lockAccountsForReading(tx: Tx): Promise<void> {
-    if (engine === 'postgresql') await tx.$executeRaw`SELECT pg_advisory_xact_lock(${membershipOfAll})`;
+  /** No account is being created or deleted while this transaction makes many of them members of a room. Before the chat's lock. */
+  async function lockAccounts(sql: Sql): Promise<void> {
+    if (engine === 'postgresql') await sql.all('SELECT CAST(pg_advisory_xact_lock(?) AS text)', [membershipOfAll]);
   }
 
   /** No room is being opened to everyone while this transaction creates or deletes an account. Before `lockChat`. */
