@@ -1,5 +1,6 @@
 /**
- * How the tests run: those in test/, each file in a process of its own. Those that start servers run twice, on SQLite and on PostgreSQL.
+ * How the tests run: those in test/, each file in a process of its own. Those that start servers run twice, on SQLite and on PostgreSQL; those of HTTP once
+ * more with plugins that look at requests.
  * A limit of time is there to end what hangs, never to judge speed.
  */
 import { globSync, readFileSync } from 'node:fs';
@@ -23,6 +24,8 @@ export default defineConfig({
     hookTimeout: 60_000,
     projects: [
       { extends: true, test: { name: 'sqlite', include: [...ofServers, ...others] } },
+      // Every request through Yoga's HTTP layer, as plugins that look at requests have it.
+      { extends: true, test: { name: 'http-hooks', include: ['test/wire.test.ts', 'test/cookies.test.ts'], env: { TEST_HTTP_HOOKS: '1' } } },
       {
         extends: true,
         test: {

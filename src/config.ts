@@ -137,6 +137,13 @@ export const settings = {
   MAX_SUBSCRIPTIONS_PER_SOCKET: whole(100, 1, 100_000, 'The number of subscriptions that may be open on one socket at a time.'),
   MAX_OPERATIONS_PER_SECOND: whole(50, 1, 1_000_000, 'The number of operations per second that one socket may send, averaged over ten seconds.'),
   MAX_SOCKETS_PER_ACCOUNT: whole(20, 1, 1_000_000, 'The number of sockets and SSE streams that one account may have open at a time.'),
+  MAX_ANONYMOUS_SOCKETS_PER_ADDRESS: whole(
+    500,
+    1,
+    1_000_000,
+    'The number of sockets that one client address may have open on which nobody has signed in. Sockets above MAX_SOCKETS_PER_ACCOUNT count here, too.',
+  ),
+  ANONYMOUS_SOCKET_SECONDS: whole(60, 1, day, 'Such a socket is closed when it has asked for nothing for this long.'),
   MAX_FRAME_BYTES: whole(65_536, 1024, 16_777_216, 'The largest WebSocket message that a client may send.'),
   MAX_BODY_BYTES: whole(1_048_576, 1024, 1_073_741_824, 'The largest body of a GraphQL request over HTTP.'),
   MAX_QUERY_TOKENS: whole(2_000, 100, 1_000_000, 'The longest GraphQL document, in tokens. With its fragments written out it may have no more fields than this.'),
@@ -152,6 +159,12 @@ export const settings = {
     10,
     100_000_000,
     'The weight of the heaviest query that is run. A query weighs as many fields as it could answer: what is in a list counts once for each item of its page.',
+  ),
+  MAX_ANSWER_BYTES: whole(
+    8 * 1_048_576,
+    65_536,
+    1_073_741_824,
+    'The largest answer of an operation, and the largest item of a stream. What would be larger is answered with QUERY_TOO_COSTLY.',
   ),
   MAX_MESSAGE_CHARS: whole(4_000, 1, 1_000_000, 'The longest text of a message, in code points.'),
 

@@ -16,7 +16,7 @@ try {
   const config = readConfig(process.env);
   const log = createLog(config);
   if (process.env.REDIS_URL) log.warn('REDIS_URL is not used yet: servers on one PostgreSQL look for what the others wrote every NODE_POLL_MS');
-  const server = await startServer(config, log);
+  const server = await startServer(config, { log });
   const stop = (why: string, exitCode: number): void => {
     // From here on a second signal ends the process at once, which is what it does to a process without listeners.
     for (const signal of signals) process.removeAllListeners(signal);

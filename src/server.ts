@@ -2,11 +2,12 @@
 import { createServer, type Server as HttpServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createExecutor } from './api/execute.ts';
+import { type AnyPlugin, createPipeline } from './api/pipeline.ts';
 import { schema } from './api/schema.ts';
 import { createApp } from './app.ts';
 import { type Config, shownHost } from './config.ts';
 import { createLog, type Log } from './log.ts';
+import { answerAndClose } from './transport/answer.ts';
 import { createConnections } from './transport/connections.ts';
 import { createCookies } from './transport/cookies.ts';
 import { createHttp } from './transport/http.ts';
@@ -14,22 +15,32 @@ import { createSockets } from './transport/websocket.ts';
 
 /** Longest time that clients are given to take their last answers. */
 const flushMs = 1_000;
+/** A connection that has asked for nothing is closed after this time. */
+const unusedMs = 30_000;
 
 export type Server = Awaited<ReturnType<typeof startServer>>;
 
 /**
- * Starts listening. Fails with DatabaseError, or with the system's error when the address cannot be had; nothing stays open then.
+ * Starts listening. `plugins` are Yoga's and Envelop's: their hooks see every operation, over HTTP, as Server-Sent Events and over sockets. Fails with DatabaseError, or with the system's error when the address cannot be had; nothing stays open then.
  * `stop()` answers what is running (for SHUTDOWN_SECONDS at most), ends streams and sockets, and closes the database. It may be called again.
  */
-export async function startServer(config: Config, log: Log = createLog(config)) {
+export async function startServer(config: Config, { plugins = [], log = createLog(config) }: { plugins?: readonly AnyPlugin[]; log?: Log } = {}) {
   const app = await createApp(config, log);
-  const connections = createConnections({ tail: app.tail, maxPerAccount: config.MAX_SOCKETS_PER_ACCOUNT });
-  const executor = createExecutor({ schema, config, log });
+  const connections = createConnections({ tail: app.tail, config });
+  const pipeline = createPipeline({ app, schema, config, log, plugins, track: connections.track });
   const cookies = createCookies({ config });
-  const sockets = createSockets({ app, executor, connections, cookies, config, log });
-  const http = createHttp({ app, executor, connections, cookies, sockets, config, log });
+  const sockets = createSockets({ app, pipeline, connections, cookies, config, log });
+  const http = createHttp({ app, pipeline, connections, cookies, sockets, config, log });
   const listener = createServer(
-    { headersTimeout: 15_000, requestTimeout: 60_000 + 2 * config.UPLOAD_SECONDS * 1000, keepAliveTimeout: 65_000, noDelay: true },
+    {
+      headersTimeout: 15_000,
+      requestTimeout: 60_000 + 2 * config.UPLOAD_SECONDS * 1000,
+      connectionsCheckingInterval: 5_000,
+      keepAliveTimeout: 65_000,
+      noDelay: true,
+      // Other upgrades (such as `h2c`, which some clients always offer) may be ignored (RFC 9110, 7.8): the request is answered as it is.
+      shouldUpgradeCallback: ({ headers }) => headers.upgrade?.trim().toLowerCase() === 'websocket',
+    },
     (request, response) => {
       unused.delete(request.socket);
       void http.handle(request, response);
@@ -39,7 +50,11 @@ export async function startServer(config: Config, log: Log = createLog(config)) 
   const unused = new Set<Socket>();
   listener.on('connection', (socket: Socket) => {
     unused.add(socket);
-    socket.once('close', () => unused.delete(socket));
+    const patience = setTimeout(() => unused.has(socket) && socket.destroy(), unusedMs);
+    socket.once('close', () => {
+      clearTimeout(patience);
+      unused.delete(socket);
+    });
   });
   listener.on('upgrade', (request, socket, head) => {
     unused.delete(request.socket);
@@ -111,5 +126,5 @@ function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void
     ({ HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large', ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout' } as Record<string, string>)[error.code ?? ''] ??
     '400 Bad Request';
   if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
-  else socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+  else answerAndClose(socket, status);
 }

@@ -44,7 +44,7 @@ describe('the guide for clients', () => {
   });
 
   it('tells of every close code of the server', () => {
-    const source = read('src/transport/websocket.ts');
+    const source = read('src/transport/open-socket.ts');
     const codes = /const closeCodes = \{([^}]*)\}/.exec(source)?.[1]?.match(/\b[14]\d{3}\b/g) ?? [];
     expect(codes.length).toBeGreaterThan(3);
     const told = [...read('docs/clients.md').matchAll(/^\| ((?:\d{4}(?:, )?)+) \|/gm)].flatMap(([, list = '']) => list.split(', '));

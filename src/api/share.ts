@@ -2,17 +2,17 @@
  * One execution for everybody who is delivered the same event and whose answer does not depend on who asks. Decided by what the execution does, not by
  * what the document looks like: it runs with a viewer that notes being looked at, so that a forgotten mark costs speed, never privacy.
  */
-import { type ExecutionResult, type FormattedExecutionResult, Kind, type OperationDefinitionNode, visit } from 'graphql';
+import { Kind, type OperationDefinitionNode, visit } from 'graphql';
 import type { Context, Delivery } from '../graphql/context.ts';
-import type { Operation } from './execute.ts';
+import type { Operation, Result, ShownResult } from './operation.ts';
 
-type Execute = (operation: Operation, context: Context, item: unknown) => ExecutionResult | Promise<ExecutionResult>;
+type Execute = (operation: Operation, context: Context, item: unknown) => Result | Promise<Result>;
 /** What is known of an operation: the variables that its items are resolved with. */
 type Known = { id: number; variables: string[] };
 
-const texts = new WeakMap<FormattedExecutionResult, string>();
+const texts = new WeakMap<ShownResult, string>();
 /** A result as JSON, made once however many are sent it. */
-export function toJson(result: FormattedExecutionResult): string {
+export function toJson(result: ShownResult): string {
   let text = texts.get(result);
   if (text === undefined) texts.set(result, (text = JSON.stringify(result)));
   return text;
@@ -23,12 +23,12 @@ export function createSharing(execute: Execute) {
   let lastId = 0;
 
   /** The result of an item, from another subscriber's execution where that is everybody's. */
-  return async function executeShared(operation: Operation, { item, context, shareKey }: Delivery): Promise<ExecutionResult> {
+  return async function executeShared(operation: Operation, { item, context, shareKey }: Delivery): Promise<Result> {
     const known = knownOf(operation);
     if (shareKey === null) return execute(operation, context, item);
     const variables = known.variables.length === 0 ? '' : JSON.stringify(known.variables.map((name) => operation.variables[name]));
     const key = `result ${known.id} ${shareKey} ${variables}`;
-    const running = context.sharedLoaders.get(key) as Promise<ExecutionResult | null> | undefined;
+    const running = context.sharedLoaders.get(key) as Promise<Result | null> | undefined;
     if (running) return (await running) ?? execute(operation, context, item);
 
     let asked = false;

@@ -204,7 +204,7 @@ export function toFormattedError(error: unknown, log: Log, requestId?: string): 
   if (cause instanceof AppError) return { message: cause.message, ...where, extensions: { code: cause.code, ...cause.details } };
   if (cause === null) {
     const code = typeof graphqlError?.extensions.code === 'string' ? graphqlError.extensions.code : 'BAD_REQUEST';
-    return { message: withoutValues(graphqlError?.message ?? sentences.BAD_REQUEST), ...where, extensions: { code } };
+    return { message: graphqlError ? withoutValues(graphqlError) : sentences.BAD_REQUEST, ...where, extensions: { code } };
   }
   if (isUnavailable(cause)) {
     log.warn({ err: cause, requestId }, 'the database is not available');
@@ -221,12 +221,65 @@ function rootCause(error: GraphQLError): unknown {
   return cause instanceof GraphQLError ? null : cause;
 }
 
-/** graphql-js quotes what a client sent, which may be a password that slipped into a wrong field. */
-function withoutValues(message: string): string {
-  const cut = message.replace(/got invalid value .*? at "/s, 'got an invalid value at "').replace(/got invalid value [\s\S]*?; /, 'got an invalid value: ');
-  return cut
-    .replace(/Value "[\s\S]*?" does not exist in/, 'This value does not exist in')
-    .replace(/(cannot represent[^:]*value): [\s\S]*$/, '$1')
-    .replace(/(Expected value of type "[^"]*"), found [\s\S]*$/, '$1')
-    .slice(0, 300);
+const longestSentence = 300;
+
+/**
+ * The sentence of an error that graphql-js made, without what it quotes of the client: that may be a password that slipped into a wrong field, and a megabyte
+ * long. Only ever cut at a place that the library's own words mark, before the quote or behind it, so no pattern runs over what a client wrote.
+ */
+function withoutValues(error: GraphQLError): string {
+  const { message, originalError } = error;
+  // `Variable "$a" got invalid value <quote> at "a.b"; <sentence of another error>`
+  const [variable, quoted] = cutAt(message, ' got invalid value ');
+  if (quoted !== null && originalError instanceof GraphQLError && message.endsWith(originalError.message)) {
+    const end = message.length - originalError.message.length - '; '.length;
+    const at = message.lastIndexOf(' at "', end);
+    const path = message.slice(at, end);
+    return `${variable} got an invalid value${/^ at "[\w.[\]]{1,200}"$/.test(path.slice(0, longestSentence)) ? path : ''}: ${withoutValues(originalError)}`.slice(
+      0,
+      longestSentence,
+    );
+  }
+  return unquoted(message).slice(0, longestSentence);
+}
+
+function unquoted(message: string): string {
+  if (message.startsWith('Syntax Error: ')) return withoutToken(message);
+  for (const [start, words, instead] of quotesBefore) {
+    const at = message.startsWith(start) ? message.lastIndexOf(words) : -1;
+    if (at >= 0) return `${instead}${message.slice(at)}`;
+  }
+  // The first of them is the library's: what comes later may stand in the quote.
+  const [first] = quotesBehind.filter(([words]) => message.includes(words)).sort(([one], [other]) => message.indexOf(one) - message.indexOf(other));
+  return first ? `${cutAt(message, first[0])[0]}${first.join('')}` : message;
+}
+
+/** What graphql-js says right before it quotes, and how the sentence ends instead. */
+const quotesBehind: [words: string, follow: string][] = [
+  [', found ', 'another.'],
+  [' value: ', 'this one.'],
+  [' got invalid value ', 'here.'],
+  [' has invalid value ', 'here.'],
+];
+/** How a sentence begins with a quote, what it says right behind it, and how it begins instead. */
+const quotesBefore: [start: string, words: string, instead: string][] = [
+  ['Value "', ' does not exist in ', 'This value'],
+  ['Field "', ' is not defined by type ', 'A field of this name'],
+];
+
+/** The parser says what kind of token it did not want, and quotes it: values are left out. */
+function withoutToken(message: string): string {
+  const at = message.indexOf(valueWord(message, ', found ') ?? valueWord(message, 'Unexpected ') ?? '\n');
+  return at < 0 ? message : `${message.slice(0, message.indexOf(' "', at))}.`;
+}
+
+function valueWord(message: string, before: string): string | null {
+  const [, behind] = cutAt(message.slice(0, longestSentence), before);
+  const kind = ['String', 'BlockString', 'Int', 'Float'].find((word) => behind?.startsWith(`${word} "`));
+  return kind ? `${before}${kind} "` : null;
+}
+
+function cutAt(text: string, words: string): [before: string, behind: string | null] {
+  const at = text.indexOf(words);
+  return at < 0 ? [text, null] : [text.slice(0, at), text.slice(at + words.length)];
 }

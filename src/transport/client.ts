@@ -1,23 +1,20 @@
 /** What a connection tells about who is at its other end: address, origin, credentials, request id. */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import { isIP } from 'node:net';
+import type { Who } from '../api/pipeline.ts';
 import type { App } from '../app.ts';
 import type { Config } from '../config.ts';
-import type { Client, Context } from '../graphql/context.ts';
-import type { Viewer } from '../viewer.ts';
+import type { Client } from '../graphql/context.ts';
 
-/** Who asks, or why there is nobody. */
-export type Who = { viewer: Viewer | null; refusal?: Context['refusal'] };
-
-/** The socket's address; behind a trusted proxy, the last one it added to `X-Forwarded-For`. */
+/** The socket's address; behind a trusted proxy, the last one it added to `X-Forwarded-For`. Some proxies add the port, too. */
 export function clientOf(request: IncomingMessage, config: Pick<Config, 'TRUST_PROXY' | 'PUBLIC_URL'>): Client {
   const forwarded = config.TRUST_PROXY
-    ? String(request.headers['x-forwarded-for'] ?? '')
+    ? (String(request.headers['x-forwarded-for'] ?? '')
         .split(',')
-        .at(-1)
-        ?.trim()
+        .at(-1) as string)
     : '';
-  const address = forwarded && /^[0-9a-fA-F.:]{2,45}$/.test(forwarded) ? forwarded : (request.socket.remoteAddress ?? '');
+  const address = addressIn(forwarded) ?? request.socket.remoteAddress ?? '';
   const given = request.headers['x-request-id'];
   return {
     ipAddress: address.replace(/^::ffff:/, ''),
@@ -25,6 +22,14 @@ export function clientOf(request: IncomingMessage, config: Pick<Config, 'TRUST_P
     requestId: typeof given === 'string' && /^[\w.:-]{1,64}$/.test(given) ? given : randomUUID(),
     baseUrl: config.PUBLIC_URL || `http://${hostOf(request)}`,
   };
+}
+
+/** The address in what a proxy says: `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1`, `[2001:db8::1]` or `[2001:db8::1]:4711`; null for anything else. */
+function addressIn(text: string): string | null {
+  const bare = text.trim();
+  const [, bracketed] = /^\[([^\]]*)\](?::\d{1,5})?$/.exec(bare) ?? [];
+  const [, beforePort] = /^([^:]*):\d{1,5}$/.exec(bare) ?? [];
+  return [bare, bracketed, beforePort].find((candidate) => candidate !== undefined && isIP(candidate) !== 0) ?? null;
 }
 
 /** The host a client says it reached, or the address it did reach. Only for answers to this client: it can say what it likes. */
@@ -42,10 +47,15 @@ export async function authenticate(app: Pick<App, 'sessions'>, authorization: st
   return 'viewer' in checked ? checked : { viewer: null, refusal: checked.refusal };
 }
 
-/** Whether pages of this origin are the server's own or were allowed by ALLOWED_ORIGINS. */
-export function isKnownOrigin(origin: string, request: IncomingMessage, config: Pick<Config, 'PUBLIC_URL' | 'ALLOWED_ORIGINS' | 'TRUST_PROXY'>): boolean {
+/**
+ * Whether pages of this origin are the server's own or were allowed by ALLOWED_ORIGINS. Without PUBLIC_URL the server knows itself by addresses, `localhost` and
+ * HOST alone: any other name may be a page's that has had it lead here (DNS rebinding).
+ */
+export function isKnownOrigin(origin: string, request: IncomingMessage, config: Pick<Config, 'PUBLIC_URL' | 'ALLOWED_ORIGINS' | 'TRUST_PROXY' | 'HOST'>): boolean {
   if (config.ALLOWED_ORIGINS.includes(origin)) return true;
   if (config.PUBLIC_URL) return origin === new URL(config.PUBLIC_URL).origin;
   const { host } = request.headers;
-  return host !== undefined && (origin === `http://${host}` || (config.TRUST_PROXY && origin === `https://${host}`));
+  if (host === undefined || (origin !== `http://${host}` && !(config.TRUST_PROXY && origin === `https://${host}`)) || !URL.canParse(origin)) return false;
+  const name = new URL(origin).hostname.replace(/^\[|\]$/g, '');
+  return isIP(name) !== 0 || name === 'localhost' || name.endsWith('.localhost') || name === config.HOST.toLowerCase();
 }

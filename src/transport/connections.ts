@@ -1,4 +1,5 @@
 /** What is open on this node: how many connections each account has, which sessions have just ended, and which requests are still being answered. */
+import type { Config } from '../config.ts';
 import type { EndReason } from '../events/event.ts';
 import type { Tail } from '../events/tail.ts';
 import type { SessionId, UserId } from '../ids.ts';
@@ -7,8 +8,15 @@ export type Connections = ReturnType<typeof createConnections>;
 
 const rememberedEnds = 1_000;
 
-export function createConnections({ tail, maxPerAccount }: { tail: Pick<Tail, 'onEvent'>; maxPerAccount: number }) {
-  const perAccount = new Map<UserId, number>();
+export function createConnections({
+  tail,
+  config,
+}: {
+  tail: Pick<Tail, 'onEvent'>;
+  config: Pick<Config, 'MAX_SOCKETS_PER_ACCOUNT' | 'MAX_ANONYMOUS_SOCKETS_PER_ADDRESS' | 'RATE_LIMITS'>;
+}) {
+  const accounts = createPlaces<UserId>(config.MAX_SOCKETS_PER_ACCOUNT);
+  const addresses = createPlaces<string>(config.RATE_LIMITS ? config.MAX_ANONYMOUS_SOCKETS_PER_ADDRESS : Number.POSITIVE_INFINITY);
   const ended = new Map<SessionId, EndReason>();
   const bySession = new Map<SessionId, Set<(reason: EndReason) => void>>();
   let running = 0;
@@ -22,16 +30,9 @@ export function createConnections({ tail, maxPerAccount }: { tail: Pick<Tail, 'o
 
   return {
     /** Takes one of the account's places and returns how to give it back; null when all are taken. Sockets and SSE streams share them. */
-    takePlace(userId: UserId): (() => void) | null {
-      const taken = perAccount.get(userId) ?? 0;
-      if (taken >= maxPerAccount) return null;
-      perAccount.set(userId, taken + 1);
-      return once(() => {
-        const left = (perAccount.get(userId) ?? 1) - 1;
-        if (left > 0) perAccount.set(userId, left);
-        else perAccount.delete(userId);
-      });
-    },
+    takePlace: accounts.take,
+    /** The same for a socket on which nobody has signed in yet, by the client's address. */
+    takeAnonymousPlace: addresses.take,
 
     /** Calls back when the session ends, also when that happened while its token was being checked. Returns how to stop. */
     onSessionEnd(sessionId: SessionId, tell: (reason: EndReason) => void): () => void {
@@ -68,6 +69,22 @@ export function createConnections({ tail, maxPerAccount }: { tail: Pick<Tail, 'o
     },
     close(): void {
       stopListening();
+    },
+  };
+}
+
+function createPlaces<Key>(most: number) {
+  const taken = new Map<Key, number>();
+  return {
+    take(key: Key): (() => void) | null {
+      const before = taken.get(key) ?? 0;
+      if (before >= most) return null;
+      taken.set(key, before + 1);
+      return once(() => {
+        const left = (taken.get(key) ?? 1) - 1;
+        if (left > 0) taken.set(key, left);
+        else taken.delete(key);
+      });
     },
   };
 }

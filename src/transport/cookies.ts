@@ -14,7 +14,7 @@ export type SessionCookies = { accessToken: string | null; refreshToken: string 
 /** A page of another origin can send this only after a preflight, which is answered for known origins alone. */
 const customHeader = 'apollo-require-preflight';
 
-export function createCookies({ config }: { config: Pick<Config, 'PUBLIC_URL' | 'ALLOWED_ORIGINS' | 'TRUST_PROXY'> }) {
+export function createCookies({ config }: { config: Pick<Config, 'PUBLIC_URL' | 'ALLOWED_ORIGINS' | 'TRUST_PROXY' | 'HOST'> }) {
   const secure = config.PUBLIC_URL.startsWith('https:');
   const prefix = secure ? '__Host-' : '';
   const names = { accessToken: `${prefix}tertulia-access`, refreshToken: `${prefix}tertulia-refresh` };

@@ -19,26 +19,30 @@ export function createOutlets(config: Pick<Config, 'SLOW_CONSUMER_BYTES' | 'SLOW
     /** Since when nothing of what is unsent was taken. */
     let stuckSince: number | null = null;
     let waiting: (() => void)[] = [];
-    return { send, room, release, isStuck };
+    return { send, hasRoom, room, release, isStuck };
 
     function send(text: string): void {
       if (socket.readyState !== socket.OPEN) return;
-      stuckSince ??= Date.now();
+      stuckSince ??= performance.now();
       // What was written in this turn, the reader has not been asked to take yet.
       const unsent = gathered.has(connection) ? 0 : socket.bufferedAmount;
       gather(connection);
       socket.send(text, () => {
-        stuckSince = socket.bufferedAmount > 0 ? Date.now() : null;
-        if (socket.bufferedAmount < lowWaterBytes) release();
+        stuckSince = socket.bufferedAmount > 0 ? performance.now() : null;
+        if (hasRoom()) release();
       });
       if (unsent > config.SLOW_CONSUMER_BYTES) overflow();
       // A slow reader takes a small piece in time, and so shows that it takes anything.
       else if (connection.writableLength > pieceBytes && gathered.delete(connection)) connection.uncork();
     }
 
-    /** Resolves when the socket takes more; undefined when it does now. */
-    function room(): Promise<void> | undefined {
-      return socket.bufferedAmount < lowWaterBytes ? undefined : new Promise((wake) => waiting.push(wake));
+    function hasRoom(): boolean {
+      return socket.bufferedAmount < lowWaterBytes;
+    }
+
+    /** Resolves when there may be room again. */
+    function room(): Promise<void> {
+      return new Promise((wake) => waiting.push(wake));
     }
 
     /** Lets go on who waits for room, whether there is any or not. */
@@ -50,7 +54,7 @@ export function createOutlets(config: Pick<Config, 'SLOW_CONSUMER_BYTES' | 'SLOW
 
     /** Whether the reader has taken nothing for too long. */
     function isStuck(): boolean {
-      return stuckSince !== null && stuckSince < Date.now() - config.SLOW_CONSUMER_SECONDS * 1000;
+      return stuckSince !== null && stuckSince < performance.now() - config.SLOW_CONSUMER_SECONDS * 1000;
     }
   }
 

@@ -8,10 +8,10 @@ export type ServerProcess = Awaited<ReturnType<typeof startProcess>>;
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 
-/** Runs `node src/main.ts` until it is ready or has ended. Give DATA_DIR; a process that still runs at the end of its scope is killed. */
-export async function startProcess(overrides: Overrides & Record<string, string>) {
+/** Runs `node src/main.ts`, or the one of another checkout, until it is ready or has ended. Give DATA_DIR; a process that still runs at the end of its scope is killed. */
+export async function startProcess(overrides: Overrides & Record<string, string>, program = main) {
   const settings = { ...testSettings, LOG_LEVEL: 'info', ...(overrides.DATA_DIR ? { DATABASE_URL: await databaseUrl(overrides.DATA_DIR) } : {}), ...overrides };
-  const child = spawn(process.execPath, [main], { env: { PATH: process.env.PATH, ...settings }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [program], { env: { PATH: process.env.PATH, ...settings }, stdio: ['ignore', 'pipe', 'pipe'] });
   const output = { out: '', error: '' };
   let url = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (output.error += text));

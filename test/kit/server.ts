@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { AnyPlugin } from '../../src/api/pipeline.ts';
 import { type Config, readConfig } from '../../src/config.ts';
 import { type Server, startServer } from '../../src/server.ts';
 import { databaseUrl, freeDatabase } from './engine.ts';
@@ -34,11 +35,14 @@ export async function temporaryFolder() {
   };
 }
 
-export async function startTestServer(overrides: Overrides = {}) {
+/** So that the same tests run with requests that pass Yoga’s HTTP layer by, and with none. */
+const defaultPlugins: AnyPlugin[] = process.env.TEST_HTTP_HOOKS ? [{ onRequest() {} }] : [];
+
+export async function startTestServer(overrides: Overrides = {}, plugins: readonly AnyPlugin[] = defaultPlugins) {
   const folder = await temporaryFolder();
   const start = async (more: Overrides = {}): Promise<Server> => {
     const DATA_DIR = overrides.DATA_DIR ?? folder.path;
-    return startServer(readConfig({ ...testSettings, DATA_DIR, DATABASE_URL: await databaseUrl(DATA_DIR), ...overrides, ...more }));
+    return startServer(readConfig({ ...testSettings, DATA_DIR, DATABASE_URL: await databaseUrl(DATA_DIR), ...overrides, ...more }), { plugins });
   };
   const people: Person[] = [];
   let server: Server;

@@ -1,0 +1,19 @@
+/** What passes through the pipeline: a checked operation on its way in, results and streams of them on their way out. */
+import type { DocumentNode, ExecutionResult, FormattedExecutionResult, OperationDefinitionNode } from 'graphql';
+
+/** A checked operation. */
+export type Operation = {
+  document: DocumentNode;
+  node: OperationDefinitionNode;
+  name: string | null;
+  kind: 'query' | 'mutation' | 'subscription';
+  variables: Record<string, unknown>;
+  weight: number;
+};
+/** As it was executed: its errors hold what was thrown. */
+export type Result = ExecutionResult;
+/** As clients may see it. */
+export type ShownResult = FormattedExecutionResult;
+/** `return()` answers at once, also while a `next()` is waiting, and ends the source. */
+export type ResultStream = AsyncIterableIterator<Result> & { return(): Promise<IteratorResult<Result>> };
+export const isStream = (value: object): value is ResultStream => Symbol.asyncIterator in value;

@@ -1,0 +1,224 @@
+/**
+ * The way of every operation, whatever brought it: one Yoga instance, through whose hooks it is read, checked, run and answered. An operator's plugins
+ * stand between our first and our last, so that what one refuses over HTTP is refused on a socket, too.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { useAPQ as automaticPersistedQueries } from '@graphql-yoga/plugin-apq';
+import { type DocumentNode, GraphQLError, type GraphQLSchema, specifiedRules } from 'graphql';
+import { createYoga, type FetchAPI, type GraphQLParams, getInstrumented, type Instrumentation, type Plugin, type YogaInitialContext, type YogaServerInstance } from 'graphql-yoga';
+import { LRUCache } from 'lru-cache';
+import type { App } from '../app.ts';
+import type { Config } from '../config.ts';
+import { type Client, type Context, createContext } from '../graphql/context.ts';
+import { toFormattedError } from '../graphql/errors.ts';
+import type { Log } from '../log.ts';
+import type { Viewer } from '../viewer.ts';
+import { createDocuments, maxErrors } from './documents.ts';
+import { asResult, createExecutor } from './execute.ts';
+import type { Operation, Result, ResultStream, ShownResult } from './operation.ts';
+
+export type Pipeline = ReturnType<typeof createPipeline>;
+/** A plugin of Yoga or Envelop. What each hook finds of us: `req`, and of HTTP `res`, in the server context; in the context of an operation `own.viewer`, who asks. */
+export type OperatorPlugin = Plugin<Contexts, ServerContext>;
+/** Plugins that packages bring know nothing of us. */
+export type AnyPlugin = OperatorPlugin | Plugin<Contexts>;
+
+/** Who asks, or why there is nobody. */
+export type Who = { viewer: Viewer | null; refusal?: Context['refusal'] };
+
+/** One operation on its way, as its transport knows it. */
+export type Exchange = {
+  client: Client;
+  /** Says who asks, before anything is read. Throws when the operation may not come in at all. */
+  identify(): Who | Promise<Who>;
+  /** Says whether a stream may begin: throws when it may not, and returns what is to be done when it is over. */
+  admit(operation: Operation, viewer: Viewer | null): () => void;
+  who: Who;
+  /** What was sent, before plugins may change it. */
+  params: GraphQLParams | null;
+  /** What is asked for, once that is known. */
+  operation: Operation | null;
+  /** Whether it was begun: before, nothing has happened. */
+  began: boolean;
+  /** What Yoga's HTTP layer needs to be told: how a request is read, and how it is answered. */
+  http?: { read(parse: () => unknown): Promise<GraphQLParams>; respond(result: Result | ResultStream): Response };
+};
+export type ServerContext = { req: IncomingMessage; res?: ServerResponse; exchange: Exchange };
+type Contexts = { own: Context };
+type Args = { document: DocumentNode; operationName?: string | null; variableValues?: Record<string, unknown> | null; contextValue: ServerContext & Contexts };
+
+/** What is behind the adapter that `createYoga` returns. */
+type Inside = {
+  getResultForParams: YogaServerInstance<ServerContext, Contexts>['getResultForParams'];
+  fetchAPI: FetchAPI;
+  /** With those that plugins brought with them. */
+  plugins: OperatorPlugin[];
+  instrumentation?: Instrumentation<object>;
+};
+
+/** So many characters of documents are kept for clients that send their hashes. */
+const persistedCharacters = 2_000_000;
+
+export function createPipeline({
+  app,
+  schema,
+  config,
+  log,
+  plugins,
+  track,
+}: {
+  app: App;
+  schema: GraphQLSchema;
+  config: Config;
+  log: Log;
+  plugins: readonly AnyPlugin[];
+  /** Keeps the server from ending while the job runs. */
+  track: <T>(job: () => Promise<T>) => Promise<T>;
+}) {
+  const documents = createDocuments({ schema, config });
+  const executor = createExecutor({ schema, hideSuggestions: documents.hideSuggestions, maxAnswerBytes: config.MAX_ANSWER_BYTES });
+
+  let inside: unknown;
+  const first: OperatorPlugin = {
+    onYogaInit({ yoga }) {
+      inside = yoga;
+    },
+    onRequestParse({ serverContext, requestParser, setRequestParser }) {
+      const { http } = serverContext.exchange;
+      if (http) setRequestParser((request) => http.read(() => requestParser?.(request)));
+    },
+    async onParams({ params, context }) {
+      const { exchange } = context as unknown as ServerContext;
+      exchange.params = params;
+      exchange.who = await exchange.identify();
+      const { viewer } = exchange.who;
+      if (config.RATE_LIMITS) await app.limits.take('REQUESTS', viewer ? viewer.userId : { address: exchange.client.ipAddress });
+    },
+    onParse: ({ setParseFn }) => setParseFn((source: string | { body: string }) => documents.read(typeof source === 'string' ? source : source.body)),
+    // Yoga itself puts graphql's own rules first, which are among ours; behind them come those of plugins.
+    onValidate: ({ setValidationFn }) => setValidationFn((_schema, document, rules = []) => documents.check(document, rules.slice(specifiedRules.length))),
+    onExecute: ({ setExecuteFn }) => setExecuteFn(run as never),
+    onSubscribe: ({ setSubscribeFn }) => setSubscribeFn(subscribe as never),
+    onResultProcess({ serverContext, setResultProcessor }) {
+      const { http } = serverContext.exchange;
+      if (http) setResultProcessor((result) => http.respond(result as Result | ResultStream), 'application/json');
+    },
+  };
+  const last: OperatorPlugin = {
+    onParams: ({ params, setParams }) => setParams(checked(params)),
+    onParse:
+      () =>
+      ({ result, context }) => {
+        if (!(result instanceof Error)) documents.choose(result, (context as unknown as YogaInitialContext).params.operationName);
+      },
+  };
+  const yoga = createYoga<ServerContext, Contexts>({
+    schema,
+    plugins: [first, ...plugins, persistedQueries(), last],
+    context: ({ exchange }: ServerContext) => ({ own: createContext(app.domains, exchange.client, exchange.who) }),
+    // Ours, or nobody's: see docs/decisions/yoga.md.
+    cors: false,
+    graphiql: false,
+    landingPage: false,
+    // An address that no request can have.
+    healthCheckEndpoint: '\n',
+    multipart: false,
+    batching: false,
+    maxRequestBodySize: false,
+    parserAndValidationCache: false,
+    maskedErrors: false,
+    logging: false,
+  });
+  // Once: each look at it makes a bound function.
+  const { handleNodeRequestAndResponse } = yoga;
+  const { getResultForParams, fetchAPI, plugins: all, instrumentation } = inside as unknown as Inside;
+  return {
+    schema,
+    /** Whether a plugin wants to see requests and responses: then none passes Yoga's HTTP layer by. Also of those that plugins brought with them. */
+    hasHttpHooks: all.slice(all.indexOf(first) + 1, all.indexOf(last)).some(looksAtHttp),
+    /** The whole of HTTP. Throws for a request that has no address. */
+    handle: async (req: IncomingMessage, res: ServerResponse, exchange: Exchange): Promise<Response> => handleNodeRequestAndResponse(req, res, { req, res, exchange }),
+    getResult,
+    toShown,
+    fetchAPI,
+  };
+
+  /** One operation without the HTTP layer: every hook runs that is not about requests and responses. Never throws. */
+  async function getResult(params: GraphQLParams, context: ServerContext, request: Request): Promise<Result | ResultStream> {
+    try {
+      const traced = instrumentation?.operation ? getInstrumented({ context, request }).asyncFn(instrumentation.operation, getResultForParams) : getResultForParams;
+      return (await traced({ params, request }, context as never)) as Result | ResultStream;
+    } catch (error) {
+      return asResult(error);
+    }
+  }
+
+  async function run(args: Args): Promise<Result> {
+    try {
+      const operation = toOperation(args);
+      args.contextValue.exchange.began = true;
+      return await track(() => executor.run(operation, args.contextValue.own));
+    } catch (error) {
+      return asResult(error);
+    }
+  }
+
+  async function subscribe(args: Args): Promise<ResultStream | Result> {
+    try {
+      const operation = toOperation(args);
+      const { exchange, own } = args.contextValue;
+      const over = exchange.admit(operation, own.viewer);
+      exchange.began = true;
+      return await executor.subscribe(operation, own, over);
+    } catch (error) {
+      return asResult(error);
+    }
+  }
+
+  function toOperation({ document, operationName, variableValues, contextValue }: Args): Operation {
+    const operation = documents.mustBeAffordable(documents.choose(document, operationName), variableValues ?? {});
+    contextValue.exchange.operation = operation;
+    return operation;
+  }
+
+  /** A result as clients may see it: errors with nothing but their sentence, code and details. The same object where there is none. */
+  function toShown(result: Result, requestId?: string): ShownResult {
+    if (!result.errors) return result;
+    return { ...result, errors: result.errors.slice(0, maxErrors).map((error) => toFormattedError(asError(error), log, requestId)) };
+  }
+}
+
+/** Automatic persisted queries as Apollo's and urql's links speak them. Stands back where another plugin has found the document. */
+function persistedQueries(): OperatorPlugin {
+  const store = new LRUCache<string, string>({ max: 10_000, maxSize: persistedCharacters, sizeCalculation: (text) => text.length + 64 });
+  const { onParams } = automaticPersistedQueries({
+    store: { get: (hash) => store.get(hash), set: (hash, text) => store.set(hash, text) },
+    responseConfig: { forceStatusCodeOk: true },
+  });
+  return {
+    onParams(payload) {
+      const { exchange } = payload.context as unknown as ServerContext;
+      return payload.params.query === exchange.params?.query ? onParams?.(payload as never) : undefined;
+    },
+  };
+}
+
+/** The four parameters there are. Throws BAD_REQUEST for what none of them may be; what else a client sends is passed over. */
+function checked({ query, variables, operationName, extensions }: { [Name in keyof GraphQLParams]: unknown }): GraphQLParams {
+  const refused = (what: string): GraphQLError => new GraphQLError(`The parameter ${what}.`, { extensions: { code: 'BAD_REQUEST', http: { status: 400 } } });
+  if (query == null) throw refused('`query` is missing');
+  if (typeof query !== 'string') throw refused('`query` is not text');
+  if (variables != null && !isObject(variables)) throw refused('`variables` is not an object');
+  if (operationName != null && typeof operationName !== 'string') throw refused('`operationName` is not text');
+  if (extensions != null && !isObject(extensions)) throw refused('`extensions` is not an object');
+  return { query, ...(variables ? { variables } : {}), ...(operationName ? { operationName } : {}), ...(extensions ? { extensions } : {}) };
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Errors that a plugin made by hand are errors, too. */
+const asError = (error: GraphQLError): GraphQLError =>
+  error instanceof Error ? error : new GraphQLError(String((error as GraphQLError).message), { extensions: (error as GraphQLError).extensions });
+
+const looksAtHttp = ({ onRequest, onResponse, onRequestParse, onResultProcess, instrumentation }: OperatorPlugin): boolean =>
+  Boolean(onRequest || onResponse || onRequestParse || onResultProcess || instrumentation?.request || instrumentation?.requestParse || instrumentation?.resultProcess);
