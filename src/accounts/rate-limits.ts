@@ -29,12 +29,16 @@ export function createRateLimits({
     SEND: limiter({ keyPrefix: 'send', points: burst, duration: burst / config.SEND_LIMIT }),
     REQUESTS: limiter({ keyPrefix: 'requests', points: config.REQUEST_LIMIT * 10, duration: 10 }),
   };
-  return { take, giveBack };
+  return { take, takeMany, giveBack };
 
   /** Counts one for each key. Throws RATE_LIMITED with the time to wait when one of them has no share left. */
   async function take(scope: LimitName, ...keys: LimitKey[]): Promise<void> {
+    await consume(scope, keys, 1);
+  }
+
+  async function consume(scope: LimitName, keys: readonly LimitKey[], count: number): Promise<void> {
     if (!config.RATE_LIMITS) return;
-    const results = await Promise.allSettled(keys.map((key) => limiters[scope].consume(toText(key))));
+    const results = await Promise.allSettled(keys.map((key) => limiters[scope].consume(toText(key), count)));
     let retryAfterMs = 0;
     for (const result of results) {
       if (result.status === 'fulfilled') continue;
@@ -42,6 +46,11 @@ export function createRateLimits({
       retryAfterMs = Math.max(retryAfterMs, Math.ceil(result.reason.msBeforeNext), 1);
     }
     if (retryAfterMs > 0) throw new AppError('RATE_LIMITED', { retryAfterMs, scope: scope === 'RESET' ? 'REQUESTS' : scope });
+  }
+
+  /** Counts many at once for one key, at most half of a whole share: the largest thing that is allowed can be done, but not often. */
+  async function takeMany(scope: LimitName, count: number, key: LimitKey): Promise<void> {
+    await consume(scope, [key], Math.max(1, Math.min(count, Math.floor(limiters[scope].points / 2))));
   }
 
   /** Takes back what `take` counted: right passwords do not use up the share of wrong ones. */

@@ -67,12 +67,14 @@ mutation('addMembers', {
     roomId: t.id({ required: true, description: 'Which room.' }),
     users: t.field({ type: [UserRefInput], required: true, description: 'Whom to add, up to 1,000.' }),
   }),
+  names: ({ users }) => users.length,
+  answers: ({ users }) => users.length,
   resolve: (viewer, input, context) => context.app.membership.add(viewer, mustBeRoomId(input.roomId), input.users.map(parseUserRef)),
   payloadDescription: 'Everybody named is in `added`, in `skipped`, or was a member before.',
   payload: (t) => ({
     room: t.field({ type: Room, description: 'The room with its new members.', resolve: ({ room }) => room }),
-    added: t.field({ type: [Member], description: 'Who is a member now and was not before.', resolve: ({ added }) => added }),
-    skipped: t.field({ type: [SkippedMember], description: 'Who could not be added.', resolve: ({ skipped }) => skipped }),
+    added: t.field({ type: [Member], complexity: { field: 1, multiplier: 1 }, description: 'Who is a member now and was not before.', resolve: ({ added }) => added }),
+    skipped: t.field({ type: [SkippedMember], complexity: { field: 1, multiplier: 1 }, description: 'Who could not be added.', resolve: ({ skipped }) => skipped }),
   }),
 });
 

@@ -246,7 +246,7 @@ export const Room = builder.objectRef<ChatRow>('Room').implement({
   description: 'A chat of many members, with settings of its own.',
   fields: (t) => ({
     id: t.id(chatId),
-    topic: t.exposeString('topic', { nullable: true, description: 'What it is about.' }),
+    topic: t.exposeString('topic', { nullable: true, complexity: 2, description: 'What it is about.' }),
     link: t.exposeString('link', { nullable: true, description: 'Short public name or external link of the room; no two rooms have the same, whatever the case.' }),
     visibility: t.field({ type: RoomVisibility, description: 'Who knows that it exists.', resolve: (room) => room.visibility as 'PUBLIC' }),
     postPolicy: t.field({ type: PostPolicy, description: 'Who may write in it.', resolve: (room) => room.postPolicy as 'MEMBERS' }),

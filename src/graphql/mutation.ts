@@ -1,6 +1,7 @@
 /** The shape of every mutation in schema.graphql: one input, one result union, errors as data. */
 import type { FieldMap, InputFieldMap, InputShapeFromFields } from '@pothos/core';
 import { AppError, type ErrorCode } from '../errors.ts';
+import { onBehalfOf } from '../turns.ts';
 import type { Viewer } from '../viewer.ts';
 import { builder } from './builder.ts';
 import { type Context, mustBeSignedIn } from './context.ts';
@@ -10,6 +11,9 @@ type Types = (typeof builder)['$inferSchemaTypes'];
 type InputBuilder = PothosSchemaTypes.InputFieldBuilder<Types, 'InputObject'>;
 
 const failures = new WeakSet<object>();
+/** So many people that are named count as one request. */
+const namesAsOne = 10;
+const inputOf = (args: object): never => ((args as { input?: unknown }).input ?? {}) as never;
 
 /**
  * Declares XInput, XPayload, XResult and the nullable root field x. An AppError whose code is in `errors` is answered as data, any other goes to the
@@ -27,6 +31,10 @@ export function mutation<Fields extends InputFieldMap, Payload extends object, A
     optionalInput?: boolean;
     isOneOf?: boolean;
     anonymous?: Anonymous;
+    /** How many people the input names. The mutation weighs so much, and counts as more than one request. */
+    names?: (input: InputShapeFromFields<Fields>) => number;
+    /** How many items the lists of the answer can have. Each of these lists is declared to weigh one itself. */
+    answers?: (input: InputShapeFromFields<Fields>) => number;
     resolve: (viewer: Anonymous extends true ? Viewer | null : Viewer, input: InputShapeFromFields<Fields>, context: Context) => Promise<Payload>;
     payload: (t: PothosSchemaTypes.ObjectFieldBuilder<Types, Payload>) => FieldMap;
     payloadDescription?: string;
@@ -56,6 +64,9 @@ export function mutation<Fields extends InputFieldMap, Payload extends object, A
       nullable: true,
       description: options.description,
       args: input ? { input: t.arg({ type: input as never, required: !options.optionalInput, description: 'What to do.' }) } : {},
+      ...(options.names || options.answers
+        ? { complexity: (args: object) => ({ field: 1 + (options.names?.(inputOf(args)) ?? 0), multiplier: Math.max(1, options.answers?.(inputOf(args)) ?? 1) }) }
+        : {}),
       resolve: async (_root, args, context) => {
         // The mutations of a document run one after the other: this one must not answer with what an earlier one read.
         context.loaders.clear();
@@ -64,8 +75,8 @@ export function mutation<Fields extends InputFieldMap, Payload extends object, A
         const viewer = options.anonymous ? context.viewer : await mustStillBeSignedIn(context, options.refused);
         try {
           // Here, so that aliases, batches and sockets all count alike. Sending has a limit of its own.
-          if (viewer && name !== 'sendMessage') await context.app.limits.take('REQUESTS', viewer.userId);
-          return (await options.resolve(viewer as never, ((args as { input?: unknown }).input ?? {}) as never, context)) as never;
+          if (viewer && name !== 'sendMessage') await context.app.limits.takeMany('REQUESTS', 1 + Math.floor((options.names?.(inputOf(args)) ?? 0) / namesAsOne), viewer.userId);
+          return (await onBehalfOf(viewer?.userId ?? null, () => options.resolve(viewer as never, inputOf(args), context))) as never;
         } catch (error) {
           if (!(error instanceof AppError) || !options.errors.includes(error.code)) throw error;
           context.app.metrics.refused(error.code);

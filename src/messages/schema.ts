@@ -55,7 +55,8 @@ Message.implement({
         return userOf(message.senderId === lowUserId ? highUserId : lowUserId, context);
       },
     }),
-    text: t.exposeString('text', { nullable: true, description: 'Null when deleted, or when the message is only attachments.' }),
+    // The longest text there is in an answer: a page of them is a large one.
+    text: t.exposeString('text', { nullable: true, complexity: 5, description: 'Null when deleted, or when the message is only attachments.' }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'Server time. Order by `seq`, not by this.' }),
     clientSentAt: t.expose('clientSentAt', { type: 'DateTime', nullable: true, description: "The sender's own clock, if it sent one. For display only." }),
     clientMessageId: t.exposeString('clientMessageId', {
