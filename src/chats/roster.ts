@@ -10,12 +10,12 @@ import type { Database } from '../storage/database.ts';
 import { type Locks, lockChats } from '../storage/locks.ts';
 import type { ChatRow, MemberRow } from '../storage/rows.ts';
 import { oneOfList, type Sql, tableOf } from '../storage/sql.ts';
-import { createBackground } from '../turns.ts';
+import { createBackground, yieldWhenLong } from '../turns.ts';
 
 export type Roster = ReturnType<typeof createRoster>;
 
 /** Members that one transaction adds or removes, where there may be any number of them. */
-export const pieceSize = 500;
+export const pieceSize = 250;
 
 export function createRoster({ db, writeBatch, locks, clock, logger }: { db: Database; writeBatch: WriteBatch; locks: Locks; clock: () => Date; logger: Log }) {
   const background = createBackground<string>((error, job) => logger.warn({ err: error, job }, 'a room is not done with yet; trying again later'));
@@ -153,7 +153,10 @@ export async function insertMembers(sql: Sql, members: readonly Omit<MemberRow, 
     .map((name) => `"${name}"`)
     .join(', ');
   const rows = members.map(({ chatId, userId, role, joinedAt, joinedSeq, deliveredSeq, readSeq }) => ({ chatId, userId, role, joinedAt, joinedSeq, deliveredSeq, readSeq }));
-  await sql.all(`INSERT INTO "Member" (${names}) SELECT ${names} FROM ${tableOf(sql.engine, 't', columns)}`, [rows]);
+  for (let at = 0; at < rows.length; at += pieceSize) {
+    await sql.all(`INSERT INTO "Member" (${names}) SELECT ${names} FROM ${tableOf(sql.engine, 't', columns)}`, [rows.slice(at, at + pieceSize)]);
+    await yieldWhenLong();
+  }
 }
 
 async function countMembers(sql: Sql, roomIds: readonly ChatId[], more: number): Promise<void> {
