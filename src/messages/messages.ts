@@ -37,8 +37,8 @@ export function createMessages({
   return { edit, remove, find, findMany, getMany, findAt, hydrate, page };
 
   /**
-   * Without a text when the message has files. Fails with VALIDATION_FAILED, NOT_FOUND (also when it was deleted), FORBIDDEN for others than the author,
-   * CONFLICT for another version.
+   * Without a text when the message has files. Fails with VALIDATION_FAILED, NOT_FOUND (also when it was deleted), FORBIDDEN for others than the author and for
+   * an author who may not post there any more, CONFLICT for another version.
    */
   async function edit(viewer: Viewer, input: { messageId: MessageId; text: string; expectedVersion: number | null }): Promise<MessageRow> {
     const problems = createProblems();
@@ -46,9 +46,10 @@ export function createMessages({
     problems.check();
     const { id, chatId } = await mustGet(input.messageId);
     return writeBatch(async (sql, number) => {
-      const { message } = await mustSee(sql, viewer, id, chatId);
+      const { message, standing } = await mustSee(sql, viewer, id, chatId);
       if (message.deletedAt) throw notFound('Message');
       if (message.senderId !== viewer.userId) throw new AppError('FORBIDDEN', { forbiddenReason: 'NOT_THE_AUTHOR' }, 'Only who wrote a message may edit it.');
+      must('editOwnMessage', standing, 'Message');
       if (input.expectedVersion !== null && input.expectedVersion !== message.version) {
         throw new AppError('CONFLICT', { conflictReason: 'VERSION_MISMATCH' }, `The message is at version ${message.version} by now.`);
       }
@@ -59,7 +60,7 @@ export function createMessages({
     });
   }
 
-  /** Leaves a tombstone. Deleting twice is fine. Fails with NOT_FOUND, or FORBIDDEN for others than the author and the room's admins. */
+  /** Leaves a tombstone. Deleting twice is fine. Fails with NOT_FOUND, or FORBIDDEN for others than the author, who always may, and the room's admins. */
   async function remove(viewer: Viewer, messageId: MessageId): Promise<MessageRow> {
     const { id, chatId } = await mustGet(messageId);
     const removed = await writeBatch(async (sql, number) => {

@@ -256,7 +256,7 @@ function mustParseMessage(id: string): MessageId {
 }
 
 mutation('editMessage', {
-  description: 'Replaces the text of an own message. Unread counts do not change.',
+  description: 'Replaces the text of an own message, as long as the caller may post there. Unread counts do not change.',
   errors: ['VALIDATION_FAILED', 'NOT_FOUND', 'FORBIDDEN', 'CONFLICT'],
   input: (t) => ({
     messageId: t.id({ required: true, description: 'Which message.' }),
@@ -270,7 +270,7 @@ mutation('editMessage', {
 });
 
 mutation('deleteMessage', {
-  description: 'By the author, or by an admin or owner of the room. The message keeps its id and seq as a tombstone.',
+  description: 'By the author, always, or by an admin or owner of the room. The message keeps its id and seq as a tombstone.',
   errors: ['NOT_FOUND', 'FORBIDDEN'],
   input: (t) => ({ messageId: t.id({ required: true, description: 'Which message.' }) }),
   resolve: async (viewer, input, context) => ({ message: await context.app.messages.remove(viewer, mustParseMessage(input.messageId)) }),

@@ -143,7 +143,7 @@ export function createSending({
 const contentOf = ({ text, attachmentIds }: Pick<SendMessage, 'text' | 'attachmentIds'>): string => [text ?? '', ...attachmentIds].join('\0');
 
 /** A room as it was for somebody who lost it after this message: what was set or happened later is left out. */
-export const asLost = (room: ChatRow, { seq, createdAt }: MessageRow): ChatRow => ({
+const asLost = (room: ChatRow, { seq, createdAt }: MessageRow): ChatRow => ({
   ...room,
   name: '',
   topic: null,
