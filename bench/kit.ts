@@ -1,6 +1,5 @@
 /** What the benches share: a server in a process of its own, an HTTP driver that costs little, and a table of medians. */
 import http from 'node:http';
-import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { startProcess } from '../test/kit/process.ts';
 import { temporaryFolder } from '../test/kit/server.ts';
@@ -12,7 +11,7 @@ type Answer = any;
 /** The program as people run it, without rate limits and without a log; that of another checkout where one is given. */
 export async function startBenchServer(settings: Record<string, string> = {}, checkout?: string) {
   const folder = await temporaryFolder();
-  const server = await startProcess({ DATA_DIR: folder.path, LOG_LEVEL: 'warn', ...settings }, checkout && join(checkout, 'src/main.ts'));
+  const server = await startProcess({ DATA_DIR: folder.path, LOG_LEVEL: 'warn', ...settings }, { checkout });
   return {
     url: server.url,
     pid: server.pid,

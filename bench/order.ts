@@ -146,7 +146,7 @@ async function openNode(way: Way) {
         };
       });
       await insertMessages(sql, messages);
-      await advanceChats(sql, [...rows.values()]);
+      await advanceChats(sql, [...rows.values()], new Map(messages.map(({ id, chatId }) => [chatId, id])));
       await insertEvents(
         sql,
         batch.map(({ chatId }, index) => ({ type: 'message-added', chatId, number: numbers[index] as number, at })),

@@ -1,22 +1,24 @@
 /** `npm run check`: everything about the project that needs no running server. One line for each part, and what a failing part said below its line. */
 import { spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { delimiter, join } from 'node:path';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
+const root = join(import.meta.dirname, '..');
+const programs = join(root, 'node_modules/.bin');
 
-/** Parts of one list run one after the other (types need the documents, documents the schema); the lists run side by side. */
+/** Parts of one list run one after the other (types need the documents, documents the schema, and what people read may speak of what is generated); the lists run side by side. */
 const lists: { name: string; command: string[] }[][] = [
   [
     { name: 'schema.graphql is what the code says', command: ['node', 'scripts/schema.ts', '--check'] },
     { name: 'documents fit schema.graphql', command: ['node', 'scripts/codegen.ts'] },
     { name: 'types', command: ['tsc', '--noEmit'] },
+    { name: 'documents for people agree with the code', command: ['node', 'scripts/docs.ts', '--check'] },
   ],
   [
     { name: 'files import only from what stands below them', command: ['node', 'scripts/layers.ts'] },
+    { name: 'regular expressions take no longer than their text', command: ['node', 'scripts/patterns.ts'] },
     { name: 'lint and format', command: ['biome', 'check', '--error-on-warnings', '--colors=off', '.'] },
     { name: 'every model change has its migration', command: ['node', 'scripts/migrate-new.ts', '--check'] },
     { name: 'lock file installs anywhere', command: ['node', 'scripts/lock.ts', '--check'] },
-    { name: 'documents for people agree with the code', command: ['node', 'scripts/docs.ts', '--check'] },
   ],
 ];
 
@@ -41,10 +43,10 @@ process.exitCode = failed === 0 ? 0 : 1;
 
 function run([program = '', ...args]: string[]): Promise<{ status: number | null; output: string }> {
   return new Promise((resolve) => {
-    const child = spawn(`${root}node_modules/.bin/${program}`, args, {
+    const child = spawn(join(programs, program), args, {
       cwd: root,
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, PATH: `${root}node_modules/.bin:${process.env.PATH}` },
+      env: { ...process.env, PATH: `${programs}${delimiter}${process.env.PATH}` },
     });
     let output = '';
     for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (output += text));

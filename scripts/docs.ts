@@ -3,7 +3,8 @@
  * docs/decisions/ says of each dependency why it is there and lists every note, whether each promise has the tests that it names, and whether
  * links lead somewhere and files that are spoken of are there.
  */
-import { globSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { settings } from '../src/config.ts';
 import { type ErrorCode, sentences } from '../src/errors.ts';
 import { httpStatusOf } from '../src/graphql/errors.ts';
@@ -25,7 +26,7 @@ for (const file of globSync('*.md', { cwd: path('docs/decisions') })) {
 
 for (const file of ['README.md', 'CONTRIBUTING.md', ...globSync('docs/**/*.md', { cwd: path('.') })]) {
   for (const [, target = ''] of read(file).matchAll(/\]\((?!https?:|#|mailto:)([^)#\s]+)/g)) {
-    if (globSync(new URL(target, path(file)).pathname).length === 0) problems.push(`${file} links to ${target}, which is not there`);
+    if (!existsSync(join(dirname(path(file)), target))) problems.push(`${file} links to ${target}, which is not there`);
   }
   for (const [, target = ''] of read(file).matchAll(/`((?:src|test|scripts|docs|bench|prisma|examples)\/[^`\s]*)`/g)) {
     if (globSync(target, { cwd: path('.') }).length === 0) problems.push(`${file} speaks of ${target}, which is not there`);
@@ -51,8 +52,8 @@ for (const file of globSync('{src,test,scripts,bench,examples,docs}/**/*.{ts,md}
 for (const problem of problems) console.error(problem);
 process.exitCode = problems.length > 0 ? 1 : 0;
 
-function path(file: string): URL {
-  return new URL(`../${file}`, import.meta.url);
+function path(file: string): string {
+  return join(import.meta.dirname, '..', file);
 }
 function read(file: string): string {
   return readFileSync(path(file), 'utf8');

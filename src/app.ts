@@ -1,19 +1,21 @@
 /** The one place where the parts are put together: opens the storage, builds each domain on the ones before it, and closes them in turn. */
 import { join } from 'node:path';
 import { createAccounts } from './accounts/accounts.ts';
+import { createDirectory } from './accounts/directory.ts';
 import { createErasure } from './accounts/erasure.ts';
+import { foldAnew, foldedAccounts } from './accounts/folding.ts';
 import { createMail } from './accounts/mail.ts';
 import { createOperators } from './accounts/operators.ts';
 import { createPasswordReset } from './accounts/password-reset.ts';
 import { createPasswords } from './accounts/passwords.ts';
 import { createRateLimits } from './accounts/rate-limits.ts';
 import { can } from './chats/access.ts';
-import { createChats } from './chats/chats.ts';
+import { createChats, standing } from './chats/chats.ts';
 import { createChatErasure } from './chats/erasure.ts';
 import { createChatLists } from './chats/lists.ts';
 import { createMemberLists } from './chats/member-lists.ts';
-import { createMembership } from './chats/membership.ts';
-import { createRooms } from './chats/rooms.ts';
+import { createMembership, createWelcome } from './chats/membership.ts';
+import { createRooms, foldedRooms } from './chats/rooms.ts';
 import { createRoster } from './chats/roster.ts';
 import type { Config } from './config.ts';
 import { createEventLog } from './events/event-log.ts';
@@ -35,6 +37,7 @@ import { createInbox } from './messages/inbox.ts';
 import { createMessages } from './messages/messages.ts';
 import { createReceipts } from './messages/receipts.ts';
 import { createSending } from './messages/send.ts';
+import { hydrate } from './messages/store.ts';
 import { createMetrics } from './metrics.ts';
 import { announce, createNotifications } from './notifications/notifications.ts';
 import { createPush } from './notifications/push.ts';
@@ -43,49 +46,78 @@ import { createPushQueue } from './notifications/push-queue.ts';
 import { post } from './outgoing.ts';
 import { createPresence } from './presence/presence.ts';
 import { createTyping } from './presence/typing.ts';
+import { createIssuing } from './sessions/issue.ts';
 import { createKeys } from './sessions/keys.ts';
+import { createKnownDevices } from './sessions/known-devices.ts';
 import { createLiveSessions } from './sessions/live-sessions.ts';
+import { createRefreshing } from './sessions/refresh.ts';
 import { createSessions } from './sessions/sessions.ts';
+import { createSignIn } from './sessions/sign-in.ts';
 import { createTokens } from './sessions/tokens.ts';
 import { openDatabase } from './storage/database.ts';
+import { isDatabaseAway } from './storage/failures.ts';
 import { createLocks } from './storage/locks.ts';
+import { DatabaseError } from './storage/migrate.ts';
+import { hideFolders } from './storage/private.ts';
 import { startUpkeep } from './upkeep.ts';
 
 export type App = Awaited<ReturnType<typeof createApp>>;
 
+/** Fails with DatabaseError, or with what went wrong; nothing stays open then. */
 export async function createApp(config: Config, log: Log) {
+  const opened = new AsyncDisposableStack();
+  try {
+    return await build(config, log, opened);
+  } catch (error) {
+    await opened.disposeAsync().catch((failed: unknown) => log.warn({ err: failed }, 'what a failed start had opened was not closed well'));
+    if (error instanceof DatabaseError || !isDatabaseAway(error)) throw error;
+    throw new DatabaseError(`The database cannot be used: ${(((error as Error).cause ?? error) as Error).message.trim()}`, { cause: error });
+  }
+}
+
+/** What is opened goes onto the stack at once: it is closed in reverse order, by a stop or because a later step fails. */
+async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   const clock = (): Date => new Date();
+  hideFolders(config, log);
   const metrics = createMetrics();
+  opened.defer(metrics.close);
   const db = await openDatabase(config, log, metrics.databaseError);
+  opened.defer(db.close);
   if (db.engine === 'postgresql' && config.NODE_POLL_MS === 0) log.warn('NODE_POLL_MS is 0: this server does not hear of what other servers on the same database do');
+  await foldAnew({ db, log }, [foldedAccounts, foldedRooms]);
   const locks = createLocks(db.engine);
   const eventLog = createEventLog({ db, config, clock });
   const tail = await createTail({
     db,
-    log: eventLog,
+    eventLog,
     config,
     clock,
-    logger: log,
-    mayRead: async (userId, chatId) => can('read', await chats.findStanding({ userId }, { roomId: chatId })),
-    hydrate: (events) => messages.hydrate(events),
+    log,
+    canRead: async (userId, chatId) => can('read', await standing(db.sql, userId, { roomId: chatId })),
+    hydrate: (events) => hydrate(db.sql, events),
   });
+  opened.defer(tail.close);
   const { write, writeBatch } = createWrite({ db, clock, offer: tail.offer, look: tail.look, metrics });
   const limits = createRateLimits({ config });
   const passwords = await createPasswords({ config });
+  const presence = createPresence({ db, tail, config, clock, log });
+  opened.defer(presence.close);
   const onlineIds = async (): Promise<ReadonlySet<UserId>> => presence.onlineIds();
-  const accounts = createAccounts({ db, write, passwords, limits, config, clock, onlineIds });
-  const mail = createMail({ db, config, clock, log });
   const keys = await createKeys({ db });
-  const operators = createOperators({ db, digest: keys.digest, config, logger: log });
+  const operators = createOperators({ db, digest: keys.digest, config, log });
   await operators.forgetUnnamed();
-  accounts.onNameFreed.push(operators.retire);
-  const blobs = await openBlobs(join(config.DATA_DIR, 'files'), keys.digest('files of this installation')).catch(async (error) => {
-    tail.close();
-    await db.close();
-    throw error;
-  });
+  const mail = createMail({ db, config, clock, log });
+  const onNameFreed = operators.retire;
+  const accounts = createAccounts({ db, write, passwords, limits, mail, config, clock, onCreate: createWelcome({ db, locks, clock }), onNameFreed });
+  const directory = createDirectory({ db, write, accounts, clock, onlineIds });
+  const blobs = await openBlobs(join(config.DATA_DIR, 'files'), keys.digest('files of this installation'));
   const liveSessions = createLiveSessions({ db, tail, clock, log });
-  const sessions = createSessions({ db, write, accounts, passwords, tokens: createTokens({ keys }), liveSessions, limits, mail, config, clock });
+  opened.defer(liveSessions.close);
+  const tokens = createTokens({ keys });
+  const issuing = createIssuing({ tokens, config, clock });
+  const sessions = createSessions({ db, write, accounts, passwords, tokens, liveSessions, limits, mail, config, clock });
+  const signIn = createSignIn({ write, accounts, passwords, tokens, sessions, devices: createKnownDevices({ keys }), issuing, limits, clock });
+  const refreshing = createRefreshing({ db, writeBatch, accounts, tokens, issuing, liveSessions, limits, config, clock });
   const passwordReset = createPasswordReset({
     db,
     write,
@@ -102,38 +134,43 @@ export async function createApp(config: Config, log: Log) {
   const memberLists = createMemberLists({ db, onlineIds });
   const links = createLinks({ key: keys.fileUrl, lifeSeconds: config.FILE_URL_SECONDS, clock });
   const decoding = createDecoding();
+  opened.defer(decoding.close);
   const images = createImages({ blobs, decoding });
-  const files = createFiles({ db, write, chats, blobs, images, links, clock, logger: log });
+  const files = createFiles({ db, write, chats, blobs, images, links, clock, log });
+  opened.defer(files.close);
   const uploads = createUploads({ db, blobs, images, links, files, config, clock });
-  const roster = createRoster({ db, writeBatch, locks, clock, logger: log });
-  const rooms = createRooms({ db, write, writeBatch, locks, roster, chats, accounts, operators, passwords, pictures: files.forRooms, clock });
+  const roster = createRoster({ db, writeBatch, locks, clock, log });
+  const rooms = createRooms({ db, write, writeBatch, locks, roster, chats, accounts, operators, passwords, limits, pictures: files.forRooms, clock });
   const membership = createMembership({ db, write, locks, chats, passwords, limits, clock });
-  const sending = createSending({ db, writeBatch, chats, accounts, limits, keys, config, clock, files: files.forMessages, behind: announce });
+  const sending = createSending({ db, writeBatch, chats, accounts, limits, keys, config, clock, files: files.forMessages, announce });
   const messages = createMessages({ db, writeBatch, chats, config, clock, files: files.forMessages });
-  const receipts = createReceipts({ db, writeBatch, chats, logger: log, clock });
+  const deletedRooms = createDeletedRooms({ db, roster, files: files.forMessages });
+  const receipts = createReceipts({ db, writeBatch, chats, log, clock });
+  opened.defer(receipts.close);
   const inbox = createInbox({ db });
-  const presence = createPresence({ db, tail, config, clock, logger: log });
   const notifications = createNotifications({ db, writeBatch, receipts, clock });
   const pushDevices = createPushDevices({ db, write, config, clock });
   const pushQueue = await createPushQueue({ db, writeBatch, eventLog, presence, clock });
-  const push = createPush({ queue: pushQueue, tail, keys, presence, post, config, clock, metrics, logger: log });
+  const push = createPush({ queue: pushQueue, tail, keys, presence, post, config, clock, metrics, log });
+  /** What works by itself. They end side by side, each in its own time. */
+  const workers = [push.close, mail.close, roster.close];
+  opened.defer(deletedRooms.close);
+  opened.defer(async () => void (await Promise.all(workers.map((end) => end()))));
   const typing = createTyping({ tail, chats, config, clock });
-  // A new account is a member of every room for everyone, in the transaction that makes it.
-  accounts.onCreate.push(membership.welcome);
-  const deletedRooms = createDeletedRooms({ db, roster, files: files.forMessages });
+  opened.defer(typing.close);
   const messageErasure = createMessageErasure({ db, writeBatch, deletedRooms, files: files.forMessages, clock });
-  const erasure = createErasure({ db, write, locks, accounts, mail, clock, logger: log, countMessages: messageErasure.count });
   // An account that is deleted takes with it what each domain has of it.
-  erasure.parts.push(
+  const parts = [
     { atOnce: sessions.eraseAll },
     createChatErasure({ writeBatch, clock }),
     messageErasure,
     createFileErasure({ db, writeBatch, files, uploads }),
     { atOnce: notifications.eraseAll },
     { atOnce: pushDevices.eraseAll },
-  );
-  await mail.start({ 'password-reset': passwordReset.writeReset, 'password-changed': passwordReset.writeChanged });
-  const stopUpkeep = startUpkeep({ eventLog, tail, roster, deletedRooms, receipts, files, sessions, passwordReset, erasure, notifications, pushDevices, push, logger: log });
+  ];
+  const erasure = createErasure({ db, write, locks, accounts, mail, clock, log, countMessages: messageErasure.count, onNameFreed, parts });
+  await mail.start({ 'password-reset': passwordReset.writeReset, 'password-changed': passwordReset.writeChanged, 'email-changed': passwordReset.writeEmailChanged });
+  workers.push(erasure.close, startUpkeep({ eventLog, tail, roster, deletedRooms, receipts, files, sessions, passwordReset, erasure, notifications, pushDevices, push, log }));
   const domains = {
     config,
     clock,
@@ -141,9 +178,12 @@ export async function createApp(config: Config, log: Log) {
     tail,
     limits,
     accounts,
+    directory,
     passwordReset,
     erasure,
     sessions,
+    signIn,
+    refreshing,
     isLive: sessions.isLive,
     chats,
     chatLists,
@@ -175,20 +215,6 @@ export async function createApp(config: Config, log: Log) {
     deletedRooms,
     /** A stop has begun: what only waits for its turn is refused now. */
     hurry: decoding.close,
-    close,
+    close: (): Promise<void> => opened.disposeAsync(),
   };
-
-  async function close(): Promise<void> {
-    deletedRooms.close();
-    await Promise.all([stopUpkeep(), erasure.close(), roster.close(), mail.close(), push.close()]);
-    typing.close();
-    await receipts.close();
-    await decoding.close();
-    await files.close();
-    await presence.close();
-    await liveSessions.close();
-    tail.close();
-    await db.close();
-    metrics.close();
-  }
 }

@@ -1,14 +1,14 @@
 /** Reads the environment into one Config. Every setting has its name, default and meaning here and nowhere else; docs/settings.md is written from `settings`. */
+import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 
 type Setting<T> = { default: string; meaning: string; parse: (text: string) => T };
 
-const text = (fallback: string, meaning: string): Setting<string> => ({ default: fallback, meaning, parse: (value) => value });
 const oneOf = <T extends string>(values: readonly T[], fallback: T, meaning: string): Setting<T> => ({
   default: fallback,
   meaning,
   parse: (value) => {
-    if (!values.includes(value as T)) throw new Error(`must be one of ${values.join(', ')}`);
+    if (!values.includes(value as T)) throw new Error(`must be one of ${values.join(', ')}, not ${JSON.stringify(value)}`);
     return value as T;
   },
 });
@@ -18,7 +18,7 @@ const onOff = (fallback: 'on' | 'off', meaning: string): Setting<boolean> => ({
   parse: (value) => {
     if (['on', '1', 'true', 'yes'].includes(value.toLowerCase())) return true;
     if (['off', '0', 'false', 'no'].includes(value.toLowerCase())) return false;
-    throw new Error('must be on or off');
+    throw new Error(`must be on or off, not ${JSON.stringify(value)}`);
   },
 });
 const whole = (fallback: number, min: number, max: number, meaning: string): Setting<number> => ({
@@ -26,34 +26,85 @@ const whole = (fallback: number, min: number, max: number, meaning: string): Set
   meaning,
   parse: (value) => {
     const number = Number(value);
-    if (!/^\d+$/.test(value) || number < min || number > max) throw new Error(`must be a whole number from ${min} to ${max}`);
+    if (!/^\d+$/.test(value) || number < min || number > max) throw new Error(`must be a whole number from ${min} to ${max}, not ${JSON.stringify(value)}`);
     return number;
   },
 });
-const list = (meaning: string): Setting<string[]> => ({
-  default: '',
-  meaning,
-  parse: (value) =>
-    value
-      .split(',')
-      .map((part) => part.trim())
-      .filter(Boolean),
-});
-const httpUrl = (meaning: string): Setting<string> => ({
+/** Things separated by commas. `parseOne` gives null for what is none. */
+const list = (what: string, parseOne: (text: string) => string | null, meaning: string): Setting<string[]> => ({
   default: '',
   meaning,
   parse: (value) => {
-    if (value !== '' && !isPlainUrl(value)) throw new Error('must be an absolute http(s) URL without user, query or fragment');
-    return value.replace(/\/+$/, '');
+    const parts = value
+      .split(',')
+      .map((part) => part.trim())
+      .filter(Boolean);
+    const wrong = parts.filter((part) => parseOne(part) === null);
+    if (wrong.length > 0) throw new Error(`holds ${wrong.map((part) => JSON.stringify(part)).join(' and ')}, which is not ${what}`);
+    return parts.map((part) => parseOne(part) as string);
+  },
+});
+const folder = (fallback: string, meaning: string): Setting<string> => ({
+  default: fallback,
+  meaning,
+  parse: (value) => {
+    if (/^~(\/|$)/.test(value)) throw new Error('begins with ~, which only a shell understands: write the whole path');
+    return value;
+  },
+});
+const listenAddress = (fallback: string, meaning: string): Setting<string> => ({
+  default: fallback,
+  meaning,
+  parse: (value) => {
+    const address = /^\[(.*)\]$/.exec(value)?.[1] ?? value;
+    // What looks like an address and is none would be looked for as a name.
+    if (isIP(address) || (/^[a-z0-9_](?:[a-z0-9_.-]{0,252}[a-z0-9_])?$/i.test(address) && !/^[\d.]+$/.test(address))) return address;
+    throw new Error(`must be an address of this machine such as 127.0.0.1, 0.0.0.0, :: or localhost, without http:// and port, not ${JSON.stringify(value)}`);
+  },
+});
+const publicUrl = (meaning: string): Setting<string> => ({
+  default: '',
+  meaning,
+  parse: (value) => {
+    if (value === '') return '';
+    const problem = 'must be an absolute http(s) URL without user, query or fragment, such as https://chat.example.org';
+    if (!/^https?:\/\/[^/?#*]+(?:\/[^?#]*)?$/i.test(value) || !URL.canParse(value)) throw new Error(problem);
+    const { username, password, pathname, origin } = new URL(value);
+    if (username + password !== '') throw new Error(problem);
+    // Cookies, pages and links of one host belong together: another program on it could use the sessions of this one.
+    if (/[^/]/.test(pathname)) throw new Error('must not have a path: the server needs a host name of its own, such as https://chat.example.org');
+    return origin;
+  },
+});
+const databaseUrl = (meaning: string): Setting<string> => ({
+  default: 'file:tertulia.db',
+  meaning,
+  parse: (value) => {
+    if (/^file:/.test(value)) {
+      if (!/^file:[^?#]+$/.test(value)) throw new Error('must be file: and the name of a file in DATA_DIR, without parameters');
+      return value;
+    }
+    if (!/^postgres(ql)?:\/\//.test(value)) throw new Error('must begin with file: or postgresql://');
+    // Without a host where `host` among the parameters names the folder of a socket.
+    const url = value.replace(/^(postgres(?:ql)?:\/\/[^/?#]*@)(?=\/)/, '$1socket');
+    if (!URL.canParse(url)) throw new Error('is not a URL: special characters of the user and password must be percent-encoded');
+    const { host, searchParams, hash } = new URL(url);
+    if (hash !== '') throw new Error('holds #, which must be percent-encoded');
+    if (host === '' && !searchParams.has('host')) throw new Error('must name a host: postgresql://user:password@host/database');
+    return value;
   },
 });
 
+/** Nodemailer's, as far as they can be said in a URL: what it does not know it would ignore, and send without the protection that was asked for. */
+const smtpParameters = /^(requireTLS|ignoreTLS|name|authMethod|localAddress|tls\.(rejectUnauthorized|servername|minVersion|maxVersion|ciphers|ca))$/;
 const smtpUrl = (meaning: string): Setting<string> => ({
   default: '',
   meaning,
   parse: (value) => {
     if (value !== '' && !/^smtps?:\/\/[^/?#]*[^/?#@:]/.test(value)) throw new Error('must begin with smtp:// or smtps:// and name a mail server');
-    if (value !== '' && !URL.canParse(value)) throw new Error('is not a URL: special characters of the password must be percent-encoded');
+    if (value !== '' && !URL.canParse(value)) throw new Error('is not a URL: the port must be one, and special characters of the password must be percent-encoded');
+    const unknown = value === '' ? [] : [...new URL(value).searchParams.keys()].filter((name) => !smtpParameters.test(name));
+    if (unknown.length > 0) throw new Error(`has the parameter ${unknown.join(', ')}, which is unknown (upper and lower case matter)`);
     return value;
   },
 });
@@ -80,11 +131,13 @@ const day = 86_400;
 
 /** Every environment variable the server reads. */
 export const settings = {
-  HOST: text('127.0.0.1', 'The address to listen on. `0.0.0.0` listens on every address of the machine.'),
+  HOST: listenAddress('127.0.0.1', 'The address to listen on. `0.0.0.0` listens on every address of the machine.'),
   PORT: whole(4000, 0, 65_535, 'The port to listen on. 0 takes any free port.'),
-  PUBLIC_URL: httpUrl('The address at which people reach the server, e.g. `https://chat.example.org`. Links in mails are built from it. Default: `http://HOST:PORT`.'),
-  DATA_DIR: text('./data', 'The folder in which the server keeps its files. A SQLite database is in it, too.'),
-  DATABASE_URL: text('', '`file:NAME` for a SQLite file inside DATA_DIR, or `postgresql://…`. Default: `file:tertulia.db`.'),
+  PUBLIC_URL: publicUrl(
+    'The address at which people reach the server, e.g. `https://chat.example.org`, without a path. Links in mails are built from it. Default: `http://HOST:PORT`.',
+  ),
+  DATA_DIR: folder('./data', 'The folder in which the server keeps its files. A SQLite database is in it, too.'),
+  DATABASE_URL: databaseUrl('`file:NAME` for a SQLite file inside DATA_DIR, or `postgresql://user:password@host/database`.'),
   NODE_POLL_MS: whole(500, 0, 60_000, 'On PostgreSQL: how often, in milliseconds, a server looks for what other servers have written to the same database. 0 turns this off.'),
   DATABASE_POOL: whole(10, 2, 200, 'The number of connections to PostgreSQL that one server may open.'),
   SQLITE_SYNCHRONOUS: oneOf(
@@ -98,12 +151,18 @@ export const settings = {
   ),
   MAIL_FROM: mailAddress('The sender of mails. Default: `Tertulia <no-reply@HOST>`, with the host of PUBLIC_URL.'),
   ALLOWED_ORIGINS: list(
+    'an origin such as https://example.org',
+    originOf,
     'Origins, separated by commas, whose pages (or apps, such as `capacitor://localhost`) may use cookies, sockets and CORS. The server’s own origin always may.',
   ),
   TRUST_PROXY: onOff('off', 'Take the client’s address from the last entry of `X-Forwarded-For`. Turn it on only behind a proxy that sets this header.'),
   GRAPHIQL: onOff('on', 'Serve the GraphiQL page at `/graphql`.'),
   INTROSPECTION: onOff('on', 'Let clients query the schema, and suggest names in error messages.'),
-  OPERATORS: list('Usernames, separated by commas. Only these accounts may make a room for everyone. When it is empty, anybody may.'),
+  OPERATORS: list(
+    'a username',
+    (name) => (/^[A-Za-z0-9][A-Za-z0-9_.-]{2,31}$/.test(name) ? name : null),
+    'Usernames, separated by commas. Only these accounts may make a room for everyone. When it is empty, anybody may.',
+  ),
   RATE_LIMITS: onOff('on', 'Turn it off to have no rate limits at all, in tests and benchmarks.'),
   LOG_LEVEL: oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const, 'info', 'Log messages of this level and above, by pino’s names, or `silent`.'),
   TEAPOT: onOff('off', 'For a name that is taken, let `httpStatus` say 418 (RFC 2324) instead of 409.'),
@@ -116,7 +175,7 @@ export const settings = {
   PASSWORD_RESET_SECONDS: whole(3600, 1, 7 * day, 'How long the code in a mail for a forgotten password is valid.'),
   ARGON2_MEMORY_KIB: whole(19_456, 8, 4_194_304, 'The memory that one password hash (argon2id) takes, in KiB. The default is the minimum that OWASP recommends.'),
   ARGON2_PASSES: whole(2, 2, 100, 'The number of passes of argon2id.'),
-  PASSWORD_QUEUE: whole(200, 1, 100_000, 'The number of passwords that may wait to be checked or hashed. For further ones the answer is UNAVAILABLE.'),
+  PASSWORD_QUEUE: whole(200, 1, 100_000, 'The number of passwords that may wait to be checked or hashed. When it is full, whoever has the most waiting is answered UNAVAILABLE.'),
 
   EVENT_RETENTION_SECONDS: whole(14 * day, 1, 3650 * day, 'How long the event log keeps an event, and so for how long a stream can be resumed from a cursor.'),
   HEARTBEAT_SECONDS: whole(25, 1, 3600, 'A stream that has had nothing to send for this long sends a `Heartbeat`.'),
@@ -176,9 +235,19 @@ export const settings = {
   UNUSED_UPLOAD_SECONDS: whole(day, 1, 365 * day, 'A completed upload that was put into no message and made no picture is removed after this time.'),
   FILE_URL_SECONDS: whole(900, 1, 7 * day, 'How long a link to a file or picture works at most.'),
 
-  LOGIN_LIMIT: whole(10, 1, 1_000_000, 'Wrong passwords in 15 minutes, for each account and, at login, for each client address.'),
+  LOGIN_LIMIT: whole(
+    10,
+    1,
+    1_000_000,
+    'Wrong passwords in 15 minutes for one name from one client address, and for one session. Ten times as many for a name from anywhere, and for an address whatever the name. Right ones are not counted.',
+  ),
   REGISTER_LIMIT: whole(30, 1, 1_000_000, 'Registrations per hour from one client address.'),
-  RESET_LIMIT: whole(5, 1, 1_000_000, 'Requests per hour for a mail about a forgotten password, for each e-mail address (known or not) and for each client address.'),
+  RESET_LIMIT: whole(
+    5,
+    1,
+    1_000_000,
+    'Requests per hour for a mail about a forgotten password, for each e-mail address (known or not) and for each client address; and changes of its e-mail address for each account.',
+  ),
   SEND_LIMIT: whole(20, 1, 1_000_000, 'Messages per second that one account may send on average.'),
   SEND_BURST: whole(60, 1, 1_000_000, 'Messages that one account may send at once, before SEND_LIMIT slows it down.'),
   REQUEST_LIMIT: whole(100, 1, 1_000_000, 'Other requests per second of one account, averaged over ten seconds. Requests without an account are counted by their client address.'),
@@ -214,19 +283,13 @@ export function readConfig(env: Record<string, string | undefined>): Config {
   problems.push(...contradictions(read));
   if (problems.length > 0) throw new ConfigError(`The configuration does not work:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
   read.DATA_DIR = resolve(read.DATA_DIR);
-  read.DATABASE_URL ||= 'file:tertulia.db';
-  read.ALLOWED_ORIGINS = read.ALLOWED_ORIGINS.map((origin) => originOf(origin) as string);
   return read;
 }
 
 /** A setting that could not be read is undefined here, and contradicts nothing. */
 function contradictions(config: Config): string[] {
   const problems: string[] = [];
-  if (config.DATABASE_URL && !/^(file:.|postgres(ql)?:\/\/)/.test(config.DATABASE_URL)) problems.push('DATABASE_URL must begin with file: or postgresql://');
-  for (const origin of config.ALLOWED_ORIGINS) {
-    if (originOf(origin) === null) problems.push(`ALLOWED_ORIGINS holds ${JSON.stringify(origin)}, which is not an origin such as https://example.org`);
-  }
-  if (config.SMTP_URL && !config.PUBLIC_URL) problems.push('SMTP_URL needs PUBLIC_URL: the links in mails are built from it');
+  if (config.SMTP_URL && config.PUBLIC_URL === '') problems.push('SMTP_URL needs PUBLIC_URL: the links in mails are built from it');
   if (config.ACCESS_TOKEN_SECONDS > config.SESSION_SECONDS) problems.push('ACCESS_TOKEN_SECONDS must not be longer than SESSION_SECONDS');
   if (config.TYPING_REPEAT_SECONDS >= config.TYPING_SECONDS) problems.push('TYPING_REPEAT_SECONDS must be shorter than TYPING_SECONDS');
   return problems;
@@ -247,10 +310,4 @@ function originOf(value: string): string | null {
   const [, origin = ''] = /^([a-z][a-z0-9+.-]*:\/\/[^/?#@*\s]+)\/?$/i.exec(value) ?? [];
   if (!/^https?:/i.test(origin)) return origin.toLowerCase() || null;
   return URL.canParse(origin) ? new URL(origin).origin : null;
-}
-
-function isPlainUrl(value: string): boolean {
-  if (!/^https?:\/\/[^/]/i.test(value) || !URL.canParse(value)) return false;
-  const { username, password, search, hash } = new URL(value);
-  return username + password + search + hash === '';
 }

@@ -6,7 +6,13 @@ import { join } from 'node:path';
 process.env.NODE_ENV = 'production';
 // The next start need not compile again what this one did. Where the folder cannot be written, every start does.
 enableCompileCache(join(import.meta.dirname, '../node_modules/.cache/node'));
+// What the server makes is for its own user alone.
+process.umask(0o077);
 const signals = ['SIGTERM', 'SIGINT'] as const;
+/** Ctrl-C reaches every process of a terminal, and npm passes it on once more: what comes so soon is the same wish. */
+const sameWishMs = 500;
+/** How long the last lines of the log may take. */
+const lastWordsMs = 1_000;
 const { ConfigError, readConfig } = await import('./config.ts');
 const { createLog } = await import('./log.ts');
 const { startServer } = await import('./server.ts');
@@ -15,28 +21,31 @@ const { DatabaseError } = await import('./storage/migrate.ts');
 try {
   const config = readConfig(process.env);
   const log = createLog(config);
-  if (process.env.REDIS_URL) log.warn('REDIS_URL is not used yet: servers on one PostgreSQL look for what the others wrote every NODE_POLL_MS');
   const server = await startServer(config, { log });
-  const stop = (why: string, exitCode: number): void => {
-    // From here on a second signal ends the process at once, which is what it does to a process without listeners.
-    for (const signal of signals) process.removeAllListeners(signal);
+  let stopping = false;
+  const stop = (why: string): void => {
+    if (stopping) return;
+    stopping = true;
     log.info({ why }, 'asked to stop');
-    server.stop().then(
-      () => {
-        process.exitCode ??= exitCode;
-      },
-      (error: unknown) => {
+    // Then a second signal ends the process at once, which is what it does to a process without listeners.
+    setTimeout(() => {
+      for (const signal of signals) process.removeAllListeners(signal);
+    }, sameWishMs).unref();
+    server
+      .stop()
+      .catch((error: unknown) => {
         log.fatal({ err: error }, 'the server did not stop well');
         process.exitCode = 1;
-      },
-    );
+      })
+      // The process ends by itself, unless a database that hangs, or a reader of the log that does not read, holds on to it.
+      .finally(() => setTimeout(() => process.exit(), lastWordsMs).unref());
   };
-  for (const signal of signals) process.once(signal, () => stop(signal, 0));
+  for (const signal of signals) process.on(signal, () => stop(signal));
   for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
     process.on(event, (error: unknown) => {
       log.fatal({ err: error }, event);
       process.exitCode = 1;
-      stop(event, 1);
+      stop(event);
     });
   }
   const ready = `Tertulia is ready at ${server.url}/graphql`;

@@ -1,11 +1,17 @@
 /** What an operator watches, as Prometheus text. One registry for each server: two can live in one process. */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { LRUCache } from 'lru-cache';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
 export type Metrics = ReturnType<typeof createMetrics>;
 
 /** Clients choose the names of their operations: only so many are told apart. */
 const mostNames = 100;
+const longestName = 64;
+/** Of those that are not: so many are watched, to see whether more people come to use them. */
+const mostWatched = 5_000;
+/** Whoever ran a name is counted up to this number. */
+const mostUsers = 50;
 
 export function createMetrics() {
   const registers = [new Registry()];
@@ -13,7 +19,6 @@ export function createMetrics() {
   collectDefaultMetrics({ register: registry, prefix: 'tertulia_' });
   const loopDelay = monitorEventLoopDelay({ resolution: 10 });
   loopDelay.enable();
-  const names = new Set<string>();
 
   const requests = new Counter({ name: 'tertulia_http_requests_total', help: 'HTTP requests answered.', labelNames: ['status'], registers });
   const operations = new Counter({
@@ -21,6 +26,9 @@ export function createMetrics() {
     help: 'GraphQL operations by name and outcome.',
     labelNames: ['transport', 'kind', 'name', 'outcome'],
     registers,
+  });
+  const names = createNames(async (name) => {
+    for (const { labels } of (await operations.get()).values) if (labels.name === name) operations.remove(labels);
   });
   const durations = new Histogram({
     name: 'tertulia_operation_seconds',
@@ -72,9 +80,23 @@ export function createMetrics() {
   return {
     /** An HTTP request was answered. */
     request: (status: number): void => requests.inc({ status: String(status) }),
-    /** An operation is over. `outcome` is `ok` or an error code. */
-    operation({ transport, kind, name, outcome, seconds }: { transport: 'http' | 'websocket' | 'sse'; kind: string; name: string | null; outcome: string; seconds: number }): void {
-      operations.inc({ transport, kind, name: known(name), outcome });
+    /** An operation is over. `by` is the account or the address it came from, `outcome` is `ok` or an error code. */
+    operation({
+      transport,
+      kind,
+      name,
+      by,
+      outcome,
+      seconds,
+    }: {
+      transport: 'http' | 'websocket' | 'sse';
+      kind: string;
+      name: string | null;
+      by: string;
+      outcome: string;
+      seconds: number;
+    }): void {
+      operations.inc({ transport, kind, name: name === null ? '' : names.shown(name, by), outcome });
       if (kind !== 'subscription') durations.observe({ kind }, seconds);
       if (outcome !== 'ok') refused.inc({ code: outcome });
     },
@@ -102,11 +124,40 @@ export function createMetrics() {
     },
     close: (): void => void loopDelay.disable(),
   };
+}
 
-  function known(name: string | null): string {
-    if (name === null) return '';
-    if (!names.has(name) && names.size >= mostNames) return 'other';
-    names.add(name);
+/**
+ * Which names are told apart: the first ones, until others are used by more people (accounts, or addresses of those who have none). So nobody alone can fill the
+ * table, and the names of the apps that people use stay in it, or come back into it. `forget` is called with a name that has lost its place.
+ */
+function createNames(forget: (name: string) => unknown) {
+  const places = new Map<string, Set<string>>();
+  const watched = new LRUCache<string, Set<string>>({ max: mostWatched });
+  return { shown };
+
+  function shown(given: string, by: string): string {
+    // A copy: a part of a document would keep all of it in memory.
+    const name = Buffer.from(given.slice(0, longestName)).toString();
+    const users = places.get(name) ?? watched.get(name) ?? new Set();
+    if (users.size < mostUsers) users.add(by);
+    if (places.has(name)) return name;
+    if (places.size >= mostNames && !makePlace(users.size)) {
+      watched.set(name, users);
+      return 'other';
+    }
+    watched.delete(name);
+    places.set(name, users);
     return name;
+  }
+
+  /** False when no name has fewer users. */
+  function makePlace(count: number): boolean {
+    if (count < 2) return false;
+    let [weakest, least] = ['', count];
+    for (const [name, { size }] of places) if (size < least) [weakest, least] = [name, size];
+    if (least === count) return false;
+    places.delete(weakest);
+    forget(weakest);
+    return true;
   }
 }

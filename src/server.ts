@@ -4,7 +4,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type AnyPlugin, createPipeline } from './api/pipeline.ts';
 import { schema } from './api/schema.ts';
-import { createApp } from './app.ts';
+import { type App, createApp } from './app.ts';
 import { type Config, shownHost } from './config.ts';
 import { createLog, type Log } from './log.ts';
 import { answerAndClose } from './transport/answer.ts';
@@ -26,6 +26,15 @@ export type Server = Awaited<ReturnType<typeof startServer>>;
  */
 export async function startServer(config: Config, { plugins = [], log = createLog(config) }: { plugins?: readonly AnyPlugin[]; log?: Log } = {}) {
   const app = await createApp(config, log);
+  try {
+    return await serve(app, config, plugins, log);
+  } catch (error) {
+    await app.close().catch((failed: unknown) => log.warn({ err: failed }, 'what a failed start had opened was not closed well'));
+    throw error;
+  }
+}
+
+async function serve(app: App, config: Config, plugins: readonly AnyPlugin[], log: Log) {
   const connections = createConnections({ tail: app.tail, config });
   const pipeline = createPipeline({ app, schema, config, log, plugins, track: connections.track });
   const cookies = createCookies({ config });
@@ -68,7 +77,6 @@ export async function startServer(config: Config, { plugins = [], log = createLo
   } catch (error) {
     await sockets.stop(0);
     connections.close();
-    await app.close();
     throw error;
   }
   const { port } = listener.address() as AddressInfo;

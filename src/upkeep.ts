@@ -30,7 +30,7 @@ export function startUpkeep({
   notifications,
   pushDevices,
   push,
-  logger,
+  log,
 }: {
   eventLog: EventLog;
   tail: Tail;
@@ -44,7 +44,7 @@ export function startUpkeep({
   notifications: Pick<Notifications, 'sweep'>;
   pushDevices: Pick<PushDevices, 'sweep'>;
   push: Pick<Push, 'sweep'>;
-  logger: Log;
+  log: Log;
 }): () => Promise<void> {
   let stopped = false;
   let running = round();
@@ -76,9 +76,9 @@ export function startUpkeep({
       if (stopped) return;
       try {
         const gone = await run();
-        if (gone > 0) logger.info({ what, gone }, 'cleared away');
+        if (gone > 0) log.info({ what, gone }, 'cleared away');
       } catch (error) {
-        logger.warn({ err: error, what }, 'could not be cleared away; trying again later');
+        log.warn({ err: error, what }, 'could not be cleared away; trying again later');
       }
     }
   }

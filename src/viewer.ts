@@ -6,4 +6,6 @@ export type Viewer = {
   sessionId: SessionId;
   /** The access token's end. */
   expiresAt: Date;
+  /** Where the request came from, if there was one. */
+  address?: string;
 };

@@ -21,23 +21,26 @@ const me = '{ me { username firstName } }';
 
 type Sent = { status: number; body: Answer<Untyped> | null; cookies: string[] };
 
-/** A browser as far as cookies go: keeps what it is given, sends it back, and says where its requests come from. */
+/** A browser as far as cookies go: keeps what it is given, sends it back, and says where its requests come from. The cookie that stays when a session ends is apart. */
 function createBrowser(server: { url: string }, origin: string | null = server.url) {
   const jar = new Map<string, string>();
+  const device = new Map<string, string>();
   const browser = {
     jar,
+    device,
     get cookie() {
-      return [...jar].map(([name, value]) => `${name}=${value}`).join('; ');
+      return [...jar, ...device].map(([name, value]) => `${name}=${value.split(';', 1)}`).join('; ');
     },
     /** Answers of pages at the browser's origin; `headers` of null are left out. */
     async send(query: string, variables: Untyped = {}, headers: Record<string, string | null> = {}, init: RequestInit = {}): Promise<Sent> {
-      const all = { 'content-type': 'application/json', origin, ...(jar.size > 0 ? { cookie: browser.cookie } : {}), ...headers };
+      const all = { 'content-type': 'application/json', origin, ...(jar.size + device.size > 0 ? { cookie: browser.cookie } : {}), ...headers };
       const given = Object.fromEntries(Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== null));
       const response = await fetch(`${server.url}/graphql`, { method: 'POST', body: JSON.stringify({ query, variables }), ...init, headers: given });
-      const cookies = response.headers.getSetCookie();
-      for (const text of cookies) {
+      const [cookies = [], devices = []] = [false, true].map((wanted) => response.headers.getSetCookie().filter((text) => /^(__Host-)?tertulia-device=/.test(text) === wanted));
+      for (const text of [...cookies, ...devices]) {
         const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(text) ?? [];
-        if (/Max-Age=0(;|$)/.test(text)) jar.delete(name);
+        if (devices.includes(text)) device.set(name, text.slice(name.length + 1));
+        else if (/Max-Age=0(;|$)/.test(text)) jar.delete(name);
         else jar.set(name, value);
       }
       const text = await response.text();
@@ -79,6 +82,27 @@ it('sets the session as HttpOnly cookies that only the server reads, and shows n
   const tokens = await createBrowser(server).send(login, { input: { login: 'ada', password } });
   expect(tokens.cookies).toEqual([]);
   expect(tokens.body?.data?.login.auth).toMatchObject({ accessToken: expect.any(String), refreshToken: expect.any(String) });
+});
+
+it('remembers a browser that has signed in, in a cookie that outlives the session and is of no use for anything else', async () => {
+  await using server = await startTestServer({ RATE_LIMITS: 'on', LOGIN_LIMIT: '2' });
+  const browser = await signedIn(server);
+  expect([...browser.device.entries()]).toEqual([['tertulia-device', expect.stringMatching(/^[\w-]{43}; Max-Age=34560000; Path=\/; HttpOnly; SameSite=Lax$/)]]);
+  const [made] = browser.device.values();
+  await browser.must(logout);
+  expect(browser.jar.size).toBe(0);
+  expect((await browser.send(me)).body).toEqual({ data: { me: null } });
+  const stranger = createBrowser(server);
+  const tries: Untyped[] = [];
+  for (let i = 0; i < 3; i++) tries.push(await stranger.must(login, { input: { login: 'ada', password: `guess ${i}` } }));
+  expect(tries.map(({ __typename }) => __typename)).toEqual(['InvalidCredentialsError', 'InvalidCredentialsError', 'RateLimitedError']);
+  expect((await browser.must(login, { input: { login: 'ada', password, useCookies: true } })).__typename).toBe('LoginPayload');
+  // The same device, and no new one with each login.
+  expect([...browser.device.values()]).toEqual([made]);
+  // Of another account's name it proves nothing.
+  await createPerson(server, { username: 'grace', password });
+  for (let i = 0; i < 2; i++) await stranger.must(login, { input: { login: 'grace', password: `guess ${i}` } });
+  expect((await browser.must(login, { input: { login: 'grace', password } })).__typename).toBe('RateLimitedError');
 });
 
 it('ties the cookies to an https host where PUBLIC_URL is one', async () => {

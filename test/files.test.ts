@@ -633,9 +633,9 @@ describe('a link', () => {
   });
 
   it('names the public address of the server, or the one that the client reached', async () => {
-    await using server = await startTestServer({ PUBLIC_URL: 'https://chat.example.org/base' });
+    await using server = await startTestServer({ PUBLIC_URL: 'https://chat.example.org' });
     const [ada] = some(await server.people(1));
-    expect((await slotFor(ada, { bytes: text('x') })).uploadUrl).toMatch(/^https:\/\/chat\.example\.org\/base\/files\/\d+\/upload\?/);
+    expect((await slotFor(ada, { bytes: text('x') })).uploadUrl).toMatch(/^https:\/\/chat\.example\.org\/files\/\d+\/upload\?/);
     await server.restart({ PUBLIC_URL: '' });
     expect((await slotFor(ada, { bytes: text('x') })).uploadUrl).toMatch(new RegExp(`^${server.url}/files/\\d+/upload\\?`));
   });

@@ -16,7 +16,7 @@ void (({ chats, messages, accounts, db }: App, user: UserRow, chat: ChatRow, mem
   // @ts-expect-error a message's id for a user's
   void accounts.findMany([message.id]);
   // @ts-expect-error a place in a chat for a message's id
-  void messages.getMany([message.seq]);
+  void messages.findRows([message.seq]);
   // @ts-expect-error the person and the chat changed over
   void chats.findMembers([{ chatId: member.userId, userId: member.chatId }]);
   // @ts-expect-error of two ids

@@ -211,6 +211,46 @@ it('tells by mail that the password was changed, and sends nothing to who has no
   expect((await mailServer.mail()).headers).toMatchObject({ to: 'ada@example.org', subject: 'Your password for chat.example.org was changed' });
 });
 
+it('tells the address that an account had until now that it is another one, also when mails have to wait, and forgets it with the account', async () => {
+  const port = await freePort();
+  await using server = await startTestServer({ SMTP_URL: `smtp://127.0.0.1:${port}`, PUBLIC_URL });
+  const ada = await server.person();
+  const move = (email: string | null): Promise<string> => outcome(ada, 'updateProfile', { email, currentPassword: ada.password });
+  expect(await move('first@example.org')).toBe('done');
+  expect(await server.app.db.read.mail.count()).toBe(0);
+  expect(await move('second@example.org')).toBe('done');
+  expect(await outcome(ada, 'updateProfile', { email: 'third@example.org', currentPassword: 'not the password' })).toBe('INVALID_CREDENTIALS UNSPECIFIED');
+  expect(await move(null)).toBe('done');
+  expect(await outcome(ada, 'updateProfile', { displayName: 'Ada' })).toBe('done');
+  {
+    await using mailServer = await startMailServer({ port });
+    for (const to of ['first@example.org', 'second@example.org']) {
+      const mail = await mailServer.mail((each) => each.to[0] === to);
+      expect(mail.headers).toMatchObject({ to, subject: 'Your e-mail address at chat.example.org was changed' });
+      for (const text of [mail.text, mail.html]) expect(text).toContain(ada.username);
+      expect(mail.text + mail.html).not.toMatch(/second@|third@/);
+    }
+    await expect.poll(() => server.app.db.read.mail.count()).toBe(0);
+    expect(mailServer.mails).toHaveLength(2);
+  }
+  expect(await move('fourth@example.org')).toBe('done');
+  expect(await move('fifth@example.org')).toBe('done');
+  expect(await server.app.db.read.mail.count()).toBe(1);
+  expect(await outcome(ada, 'deleteAccount', { password: ada.password })).toBe('done');
+  expect(await server.app.db.read.mail.count()).toBe(0);
+});
+
+it('tells an account so often an hour whether an address is taken, and no more', async () => {
+  await using server = await startTestServer({ RATE_LIMITS: 'on', RESET_LIMIT: '3' });
+  await register(server, 'known');
+  const ada = await server.person();
+  const answers: string[] = [];
+  for (const email of ['known@example.org', 'a@example.org', 'known@example.org', 'known@example.org', 'b@example.org'])
+    answers.push(await outcome(ada, 'updateProfile', { email, currentPassword: ada.password }));
+  expect(answers).toEqual(['ALREADY_TAKEN email', 'done', 'ALREADY_TAKEN email', 'RATE_LIMITED', 'RATE_LIMITED']);
+  expect(await outcome(ada, 'updateProfile', { displayName: 'Ada' })).toBe('done');
+});
+
 it.skipIf(engine === 'sqlite')('sends every mail once, whichever of several nodes takes it', async () => {
   await using mailServer = await startMailServer();
   await using folder = await temporaryFolder();

@@ -1,5 +1,6 @@
 /** What operators watch. */
 import { expect, it } from 'vitest';
+import { openRawSocket } from './kit/raw-socket.ts';
 import { startTestServer } from './kit/server.ts';
 
 it('counts what happens as Prometheus text, and tells apart only so many names that clients choose', async () => {
@@ -31,6 +32,29 @@ it('counts what happens as Prometheus text, and tells apart only so many names t
   expect(value('tertulia_http_requests_total{status="200"}')).toBeGreaterThan(150);
   expect(new Set(text.match(/name="Name\d+"/g)).size).toBeLessThan(100);
   expect(value('tertulia_operations_total{transport="http",kind="query",name="other",outcome="ok"}')).toBeGreaterThan(50);
+});
+
+it('goes on telling apart the names of the apps that people use while a stranger makes up others', async () => {
+  await using server = await startTestServer({ MAX_OPERATIONS_PER_SECOND: '1000000' });
+  const people = await server.people(3);
+  using stranger = await openRawSocket(server, { init: true });
+  let made = 0;
+  const flood = async (): Promise<void> => {
+    for (let index = 0; index < 1000; index++) stranger.subscribe(String(made), `query Made${made++} { __typename }`);
+    await expect.poll(() => stranger.got.filter(({ type }) => type === 'complete').length).toBe(made);
+  };
+  const namesIn = async (): Promise<Set<string>> => new Set((await (await fetch(`${server.url}/metrics`)).text()).match(/(?<=^tertulia_operations_total\{.*name=")\w+/gm));
+  await flood();
+  for (const person of people) for (const name of ['Timeline', 'Inbox', 'Send']) await person.request(`query ${name} { __typename }`);
+  const wanted = ['Inbox', 'Send', 'Timeline', 'other'];
+  expect(await namesIn()).toEqual(new Set([...(await namesIn()), ...wanted]));
+  await flood();
+  for (let index = 0; index < 300; index++) await people[0]?.request(`query Made${made++} { __typename }`);
+  for (const person of people) await person.request(`query ${'Long'.repeat(1000)} { __typename }`);
+  const names = await namesIn();
+  expect(names).toEqual(new Set([...names, ...wanted]));
+  expect(names.size).toBeLessThanOrEqual(101);
+  expect(Math.max(...[...names].map((name) => name.length))).toBe(64);
 });
 
 it('counts what the database could not do', async () => {

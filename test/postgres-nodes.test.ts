@@ -1,4 +1,4 @@
-/** Several nodes on one database: what the log promises holds across them. They are woken by hand here, as another part of the server will do. */
+/** Several nodes on one database: what the log promises holds across them. Most tests wake them by hand, every few milliseconds: nothing depends on what wakes them by itself, and nobody waits for it. */
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { createDatabase } from './kit/engine.ts';

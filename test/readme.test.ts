@@ -69,7 +69,7 @@ describe('README.md', () => {
   });
 
   it('tells close codes that are the server’s own', () => {
-    const source = readFileSync(new URL('../src/transport/websocket.ts', import.meta.url), 'utf8');
+    const source = readFileSync(new URL('../src/transport/open-socket.ts', import.meta.url), 'utf8');
     const codes = /const closeCodes = \{([^}]*)\}/.exec(source)?.[1]?.match(/\b[14]\d{3}\b/g) ?? [];
     expect(codes.length).toBeGreaterThan(3);
     for (const code of codes) expect(readme).toMatch(new RegExp(`^\\| ${code} \\|`, 'm'));

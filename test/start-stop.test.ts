@@ -19,7 +19,7 @@ describe('the program', () => {
     await using folder = await temporaryFolder();
     await using program = await startProcess({ DATA_DIR: folder.path, PORT: 'http', HEARTBEAT_SECONDS: '0', DATABASE_URL: 'mysql://user:hunter2@x/y' });
     expect((await program.ended()).code).toBe(1);
-    expect(program.output.error).toMatch(/PORT[\s\S]*HEARTBEAT_SECONDS[\s\S]*DATABASE_URL/);
+    expect(program.output.error).toMatch(/PORT[\s\S]*DATABASE_URL[\s\S]*HEARTBEAT_SECONDS/);
     expect(program.output.error).not.toMatch(/hunter2|\n\s+at /);
   });
 
@@ -72,17 +72,71 @@ describe('the program', () => {
     expect(program.output.error).toBe('');
   });
 
+  it.runIf(engine === 'sqlite').each([
+    ['SIGTERM, which a service manager sends to npm alone', 'kill', 'SIGTERM'],
+    ['Ctrl-C, which reaches npm and the server', 'killGroup', 'SIGINT'],
+  ] as const)('started by npm, answers what is running and ends with 0 on %s', async (_, kill, signal) => {
+    await using folder = await temporaryFolder();
+    await using npm = await startProcess({ DATA_DIR: folder.path, ...slowHashes }, { command: ['npm', 'start'] });
+    const running = request({ url: npm.url }, register, { name: 'ada' });
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    npm[kill](signal);
+    expect((await running).data?.register.__typename).toBe('RegisterPayload');
+    expect(await npm.ended()).toEqual({ code: 0, signal: null });
+    expect(npm.output.out).toContain('"stopped"');
+    expect(npm.killGroup(0), 'something of it still runs').toBe(false);
+  });
+
   it('ends at once on a second signal', async () => {
     await using folder = await temporaryFolder();
-    await using program = await startProcess({ DATA_DIR: folder.path, ...slowHashes });
+    await using program = await startProcess({ DATA_DIR: folder.path, ...slowHashes, ARGON2_PASSES: '40' });
     const running = request({ url: program.url }, register, { name: 'ada' }).catch(() => null);
     await expect.poll(() => program.output.out).toContain('ready');
     await new Promise((resolve) => setTimeout(resolve, 150));
     program.kill('SIGINT');
     await expect.poll(() => program.output.out).toContain('asked to stop');
+    await new Promise((resolve) => setTimeout(resolve, 600));
     program.kill('SIGTERM');
     expect((await program.ended()).signal).toBe('SIGTERM');
     expect(await running).toBeNull();
+  });
+
+  it.runIf(engine === 'sqlite')('goes on answering when nobody reads its log, tells then how much of it is lost, and lives on without a reader', async () => {
+    await using folder = await temporaryFolder();
+    await using program = await startProcess({ DATA_DIR: folder.path, MAX_OPERATIONS_PER_SECOND: '1000000' });
+    using socket = await openRawSocket(program, { init: true });
+    const completed = (): number => socket.got.filter((message) => message.type === 'complete').length;
+    const query = `query ${'Q'.repeat(64)} { __typename }`;
+    const ask = async (count: number): Promise<void> => {
+      const wanted = completed() + count;
+      for (let index = 0; index < count; index++) socket.subscribe(String(wanted + index), query);
+      await expect.poll(completed, { timeout: 10_000 }).toBe(wanted);
+    };
+    program.child.stdout.pause();
+    for (let wave = 0; wave < 12; wave++) await ask(500);
+    expect((await fetch(`${program.url}/ready`)).status).toBe(200);
+    program.child.stdout.resume();
+    const asked = completed();
+    await expect.poll(() => program.output.out.split('\n').length).toBeGreaterThan(1000);
+    await ask(1);
+    await expect.poll(() => program.output.out).toMatch(/"lost":\d+/);
+    const told = (): number => program.output.out.split('"operation over socket"').length - 1;
+    const lost = [...program.output.out.matchAll(/"lost":(\d+)/g)].reduce((sum, match) => sum + Number(match[1]), 0);
+    await expect.poll(told).toBe(asked + 1 - lost);
+    program.child.stdout.destroy();
+    await ask(10);
+    program.kill('SIGTERM');
+    expect(await program.ended()).toEqual({ code: 0, signal: null });
+  });
+
+  it.runIf(engine === 'sqlite')('ends in time, with 0, when nobody reads its log', async () => {
+    await using folder = await temporaryFolder();
+    await using program = await startProcess({ DATA_DIR: folder.path });
+    program.child.stdout.pause();
+    for (let wave = 0; wave < 20; wave++) await Promise.all(Array.from({ length: 100 }, () => request(program, '{ __typename }')));
+    const exited = once(program.child, 'exit');
+    program.kill('SIGTERM');
+    expect((await exited)[0]).toBe(0);
   });
 
   it('has everything it acknowledged after kill -9', async () => {

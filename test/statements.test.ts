@@ -49,6 +49,13 @@ it('takes so many statements for a page, a send, and a list, however many rows t
             '{ chats(first: 20) { nodes { id name lastSeq lastActivityAt lastMessage { id text sender { displayName } } my { readSeq unreadCount role } ... on Dialog { peer { username presence { online } } } } } }',
           ),
     },
+    'the own sessions, and one of them by its id': {
+      expected: 4,
+      run:
+        ({ viewer }) =>
+        () =>
+          viewer.must('query ($id: ID!) { me { account { sessions { id current } currentSession { id } } } nodes(ids: [$id]) { id } }', { id: viewer.sessionId }),
+    },
     'a page of messages with senders and status': {
       expected: 6,
       run:

@@ -1,6 +1,6 @@
 /**
- * Deleting an account. One transaction ends it: a tombstone without a name stays, its sessions and everything that is only its own go. What others share with
- * it goes right afterwards, a bounded piece at a time so that nobody is held up; a stored note remembers it until nothing is left, over a crash, too.
+ * Deleting an account. One transaction turns it into a tombstone without a name, and deletes its sessions and everything that nobody else has a part in. What is
+ * shared with others is removed right afterwards, in bounded pieces so that nobody has to wait. A stored note keeps track of that until nothing is left, also across a crash.
  */
 import { randomUUID } from 'node:crypto';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
@@ -12,7 +12,7 @@ import type { Database, Tx } from '../storage/database.ts';
 import type { Locks } from '../storage/locks.ts';
 import { oneOfList } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
-import type { Accounts } from './accounts.ts';
+import type { Accounts, NameHook } from './accounts.ts';
 import type { Mail } from './mail.ts';
 import { foldName } from './names.ts';
 
@@ -20,19 +20,19 @@ export const erasureModes = ['ANONYMIZE', 'ERASE'] as const;
 export type ErasureMode = (typeof erasureModes)[number];
 export type Erasure = ReturnType<typeof createErasure>;
 
-/** What one domain removes of a person. Both halves may run again when there is nothing left. */
+/** What one domain removes when an account is deleted. Both halves must be safe to run again. */
 export type ErasurePart = {
-  /** In the transaction that ends the account: what must be gone with it. What it returns runs after the commit. */
+  /** Runs in the transaction that ends the account. What it returns is called after the commit. */
   atOnce?: (tx: Tx, append: Append, userId: UserId) => Promise<(() => void) | undefined>;
-  /** Afterwards, in transactions of its own; each round is a bounded piece of the work. */
+  /** Runs afterwards, in transactions of its own. Each round is a bounded piece of the work. */
   afterwards?: (userId: UserId, mode: ErasureMode) => AsyncIterable<void>;
 };
 
 type Note = { userId: UserId; mode: string; receiptId: string; startedAt: Date };
 
-/** An answer waits so long for the rest to be gone, too. */
+/** How long the answer waits for the rest to be removed. */
 const patienceMs = 2_000;
-/** After this time everything is looked through once more: a request that had begun before may have left something behind. */
+/** After this time everything is checked once more, because a request that was already running may have left something behind. */
 const settledMs = 60_000;
 const listsAtOnce = 200;
 
@@ -43,56 +43,62 @@ export function createErasure({
   accounts,
   mail,
   clock,
-  logger,
+  log,
   countMessages,
+  onNameFreed,
+  parts: ofOthers,
 }: {
   db: Database;
   write: Write;
   locks: Locks;
-  accounts: Pick<Accounts, 'mustKnowPassword' | 'onNameFreed'>;
+  accounts: Pick<Accounts, 'mustKnowPassword'>;
   mail: Pick<Mail, 'erase'>;
   clock: () => Date;
-  logger: Log;
+  log: Log;
   /** How many messages of a person are there to be erased. */
   countMessages: (userId: UserId) => Promise<number>;
+  onNameFreed: NameHook;
+  /** What each domain has of a person. */
+  parts: readonly ErasurePart[];
 }) {
   /** In the order in which they run. */
-  const parts: ErasurePart[] = [{ atOnce: removeOwn, afterwards: leaveContactLists }];
+  const parts: ErasurePart[] = [{ atOnce: removeOwn, afterwards: leaveContactLists }, ...ofOthers];
   const running = new Map<UserId, Promise<boolean>>();
   let traces: Promise<unknown> = Promise.resolve();
   let stopping = false;
   let resumed = false;
-  return { parts, deleteAccount, finish, close };
+  return { deleteAccount, finish, close };
 
   /**
-   * Ends the viewer's account for good. ANONYMIZE leaves its messages, ERASE nothing but their places. When this resolves the account is gone and its sessions
-   * have ended; of a large one the last messages may take moments longer. `erasedMessages` is how many there were. The name is free again and inherits nothing.
+   * Ends the viewer's account for good. ANONYMIZE leaves its messages, ERASE nothing but their places. When this resolves, the account is gone and its sessions
+   * have ended. The last messages of a large account may take a few moments longer. `erasedMessages` counts them. The name is free again, with nothing attached to it.
    * Fails with INVALID_CREDENTIALS, RATE_LIMITED after too many wrong passwords, UNAVAILABLE, or TOKEN_INVALID when the account was deleted meanwhile.
    */
-  async function deleteAccount({ userId }: Viewer, { password, mode }: { password: string; mode: ErasureMode }): Promise<{ receiptId: string; erasedMessages: number }> {
-    const { note, afterCommit } = await endAccount(userId, password, mode);
+  async function deleteAccount(viewer: Viewer, { password, mode }: { password: string; mode: ErasureMode }): Promise<{ receiptId: string; erasedMessages: number }> {
+    const { note, afterCommit } = await endAccount(viewer, password, mode);
     for (const job of afterCommit) job();
     let erasedMessages = 0;
     let rest: Promise<boolean>;
     try {
-      if (mode === 'ERASE') erasedMessages = await countMessages(userId);
+      if (mode === 'ERASE') erasedMessages = await countMessages(viewer.userId);
     } finally {
       rest = begin(note);
     }
-    logger.info({ receiptId: note.receiptId, mode, erasedMessages }, 'account deleted');
+    log.info({ receiptId: note.receiptId, mode, erasedMessages }, 'account deleted');
     const timeout = new AbortController();
     await Promise.race([rest, sleep(patienceMs, undefined, { signal: timeout.signal, ref: false }).catch(() => {})]);
     timeout.abort();
     return { receiptId: note.receiptId, erasedMessages };
   }
 
-  async function endAccount(userId: UserId, password: string, mode: ErasureMode): Promise<{ note: Note; afterCommit: (() => void)[] }> {
+  async function endAccount(viewer: Viewer, password: string, mode: ErasureMode): Promise<{ note: Note; afterCommit: (() => void)[] }> {
+    const { userId } = viewer;
     for (;;) {
-      const account = await accounts.mustKnowPassword(userId, password).catch((error) => {
+      const account = await accounts.mustKnowPassword(viewer, password).catch((error) => {
         throw hasCode(error, 'NOT_FOUND') ? new AppError('TOKEN_INVALID') : error;
       });
       const ended = await write(async (tx, append) => {
-        // Before the account: a room that is being opened to all accounts has them all, or finds this one gone.
+        // Taken before the account is changed, so that a room that is being opened to everyone either includes this account or finds it gone.
         await locks.lockAccountsForJoining(tx);
         const note = { userId, mode, receiptId: randomUUID(), startedAt: clock() };
         const { count } = await tx.user.updateMany({ where: { id: userId, passwordHash: account.passwordHash, deletedAt: null }, data: tombstoneOf(userId, note.startedAt) });
@@ -101,7 +107,7 @@ export function createErasure({
         const afterCommit = await removeAtOnce(tx, append, userId);
         append({ type: 'user-updated', userId }, { type: 'peer-updated', userId });
         await tx.erasure.create({ data: note });
-        for (const hook of accounts.onNameFreed) await hook(tx, account.usernameKey);
+        await onNameFreed(tx, account.usernameKey);
         return { note, afterCommit };
       });
       if (ended) return ended;
@@ -124,7 +130,7 @@ export function createErasure({
     return (await remove(note)) && (await leaveNoTrace([note]));
   }
 
-  /** Once at a time for each account. */
+  /** For each account, one run at a time. */
   function remove(note: Note): Promise<boolean> {
     const known = running.get(note.userId);
     if (known) return known;
@@ -144,12 +150,12 @@ export function createErasure({
     return true;
   }
 
-  /** For many accounts at once: it goes through the whole database. */
+  /** Takes many accounts at once, because it goes through the whole database. */
   async function leaveNoTrace(notes: readonly Note[]): Promise<boolean> {
     const clearing = trying(notes, () => db.clearRemnants(() => !stopping));
     traces = Promise.all([traces, clearing]);
     const cleared = await clearing;
-    if (cleared) for (const { receiptId } of notes) logger.info({ receiptId }, 'nothing is left of a deleted account');
+    if (cleared) for (const { receiptId } of notes) log.info({ receiptId }, 'nothing is left of a deleted account');
     return cleared;
   }
 
@@ -157,17 +163,17 @@ export function createErasure({
     try {
       return await job();
     } catch (error) {
-      logger.warn({ err: error, receiptIds: notes.map(({ receiptId }) => receiptId) }, 'a deleted account is not cleared away yet; trying again later');
+      log.warn({ err: error, receiptIds: notes.map(({ receiptId }) => receiptId) }, 'a deleted account is not cleared away yet; trying again later');
       return false;
     }
   }
 
   /**
-   * Goes on with what a crash or an error interrupted, and looks once more through what is settled by now. Returns for how many accounts that was the last time.
+   * Resumes what a crash or an error interrupted, and checks the settled accounts once more. Returns how many accounts are finished with that.
    */
   async function finish(): Promise<number> {
     const settled = clock().getTime() - settledMs;
-    // Another node may be at work on what is younger; on SQLite there is none.
+    // Another node may be working on younger ones. On SQLite there is no other node.
     const youngest = !resumed && db.engine === 'sqlite' ? Number.POSITIVE_INFINITY : settled;
     resumed = true;
     const removed: Note[] = [];
@@ -183,7 +189,7 @@ export function createErasure({
     return last.length;
   }
 
-  /** Stops behind the piece that is under way. What is left is gone on with after the next start. */
+  /** Stops after the current piece. The rest continues after the next start. */
   async function close(): Promise<void> {
     stopping = true;
     await Promise.all(running.values());
@@ -192,7 +198,7 @@ export function createErasure({
 
   // ---------------------------------------------------------------- what accounts themselves have
 
-  /** What nobody else has a part in. */
+  /** What belongs to this account alone. */
   async function removeOwn(tx: Tx, _append: Append, userId: UserId): Promise<undefined> {
     await tx.contact.deleteMany({ where: { ownerId: userId } });
     await tx.passwordReset.deleteMany({ where: { userId } });
@@ -214,7 +220,7 @@ export function createErasure({
   }
 }
 
-/** What stays of an account: its id, and when it was made. Nobody can register the name, as it holds a colon, and no password fits. */
+/** What is left of an account: its id and when it was made. The name holds a colon, so nobody can register it, and no password matches. */
 const tombstoneOf = (id: UserId, deletedAt: Date) => ({
   username: `deleted:${id}`,
   usernameKey: `deleted:${id}`,

@@ -1,6 +1,6 @@
 /**
- * The outbox: a mail waits in the database until a mail server has taken it, so that none is lost while that server is down or over a restart.
- * It is written when it is sent: what waits is only its kind and whose it is.
+ * The outbox: a mail waits in the database until a mail server has taken it, so that none is lost in a restart or while that server is down.
+ * Its text is written when it is sent: until then, only its kind and its account are stored, and an address that is no more the account's.
  */
 import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -13,27 +13,27 @@ import type { Database, Tx } from '../storage/database.ts';
 import { freeClaims, toDate } from '../storage/sql.ts';
 
 export type Mail = ReturnType<typeof createMail>;
-export type MailKind = 'password-reset' | 'password-changed';
+export type MailKind = 'password-reset' | 'password-changed' | 'email-changed';
 export type Letter = { to: string; subject: string; text: string; html: string };
-/** Writes a mail of one kind to an account when it is its turn. Null: there is nothing to send any more. */
-export type Compose = (userId: UserId) => Promise<Letter | null>;
+/** Writes a mail of one kind when it is about to be sent, to the address stored with it, or else the account's. Null when there is nothing to send any more. */
+export type Compose = (userId: UserId, address: string | null) => Promise<Letter | null>;
 
-type Waiting = { id: number; kind: MailKind; userId: UserId | null; tries: number };
+type Waiting = { id: number; kind: MailKind; userId: UserId | null; address: string | null; tries: number };
 
-/** Conversations with the mail server at a time. */
+/** How many conversations with the mail server run at a time. */
 const width = 3;
-/** Of a try that the process did not survive: after this time another may begin. Longer than a conversation may take. */
+/** If the process dies during a try, the next one begins after this time. It is longer than any conversation may take. */
 const leaseMs = 120_000;
 const conversationMs = 60_000;
 const firstPauseMs = 1_000;
 const longestPauseMs = 15 * 60_000;
-/** With the pauses above, more than five hours. */
+/** Together with the pauses, this is more than five hours. */
 const mostTries = 30;
-/** On several nodes, one may have left mails behind. */
+/** Another node may have left mails behind. */
 const lookAgainMs = 30_000;
-/** A mail that anybody can ask for begins about so much later. */
+/** Roughly how long a mail that anybody can ask for is held back. */
 const quietMs = 300;
-/** Longest time that a stop waits for the mail server's word. */
+/** How long a stop waits for the mail server to answer. */
 const lastWordsMs = 500;
 
 export function createMail({
@@ -58,13 +58,13 @@ export function createMail({
 
   // ---------------------------------------------------------------- posting
 
-  /** Puts a mail to an account into the outbox, in the caller's transaction. `wake` after its commit sends it at once. */
-  async function post(tx: Tx, kind: MailKind, userId: UserId): Promise<void> {
+  /** Puts a mail to an account into the outbox, in the caller's transaction. `address` is for a mail to one that the account has no more. `wake` after the commit sends it at once. */
+  async function post(tx: Tx, kind: MailKind, userId: UserId, address: string | null = null): Promise<void> {
     const now = clock();
-    await tx.mail.create({ data: { kind, userId, createdAt: now, nextTryAt: now } });
+    await tx.mail.create({ data: { kind, userId, address, createdAt: now, nextTryAt: now } });
   }
 
-  /** Stores a mail to whoever has this (folded) e-mail, and does exactly the same when nobody has it: neither answer nor time tell. Fails with UNAVAILABLE. */
+  /** Stores a mail to whoever has this (folded) e-mail. It does exactly the same work when nobody has it, so neither the answer nor its timing gives that away. Fails with UNAVAILABLE. */
   async function postByEmail(kind: MailKind, emailKey: string): Promise<void> {
     const now = clock();
     await db.sqlTransaction((sql) =>
@@ -75,13 +75,13 @@ export function createMail({
         now,
       ]),
     );
-    // At a time that tells nothing: what a known address gives to do would slow down whatever is asked next.
+    // At a random time: sending right away would slow down the next request, and so show that the address is known.
     setTimeout(wake, quietMs * (0.2 + Math.random())).unref();
   }
 
   // ---------------------------------------------------------------- sending
 
-  /** Begins to send what waits and what will come. */
+  /** Starts sending. */
   async function start(given: Record<MailKind, Compose>): Promise<void> {
     composers = given;
     await freeClaims(db, 'Mail', leaseMs, clock());
@@ -116,7 +116,7 @@ export function createMail({
     }
   }
 
-  /** The mail that has been due for the longest, now this lane's; or null, and when to look again is arranged. */
+  /** Takes the mail that has been due for the longest. Null when none is due, and then a later look is scheduled. */
   async function claim(): Promise<Waiting | null> {
     const [next] = await db.sql.all<{ nextTryAt: unknown }>('SELECT "nextTryAt" FROM "Mail" ORDER BY "nextTryAt" LIMIT 1', []);
     const now = clock();
@@ -129,7 +129,7 @@ export function createMail({
     const [mail] = await db.sqlTransaction((sql) =>
       sql.all<Waiting>(
         `UPDATE "Mail" SET "tries" = "tries" + 1, "nextTryAt" = ? WHERE "id" = (SELECT "id" FROM "Mail" WHERE "nextTryAt" <= ? ORDER BY "nextTryAt", "id" LIMIT 1 ${locked})
-        RETURNING "id", "kind", "userId", "tries"`,
+        RETURNING "id", "kind", "userId", "address", "tries"`,
         [new Date(now.getTime() + leaseMs), now],
       ),
     );
@@ -137,9 +137,9 @@ export function createMail({
   }
 
   async function deliver(mail: Waiting, compose: Record<MailKind, Compose>): Promise<void> {
-    const { id, kind, userId, tries } = mail;
+    const { id, kind, userId, address, tries } = mail;
     try {
-      const letter = userId === null || (await isOutdated(mail)) ? null : await compose[kind](userId);
+      const letter = userId === null || (await isOutdated(mail)) ? null : await compose[kind](userId, address);
       if (letter) await hand(letter, mail);
       await forget(id);
     } catch (error) {
@@ -155,9 +155,11 @@ export function createMail({
     }
   }
 
-  /** The same was asked for again: only the last one is worth sending. */
-  async function isOutdated({ id, kind, userId }: Waiting): Promise<boolean> {
-    return (await db.sql.all('SELECT 1 FROM "Mail" WHERE "userId" = ? AND "kind" = ? AND "id" > ? LIMIT 1', [userId, kind, id])).length > 0;
+  /** The same mail was asked for again later: only the last one is worth sending. */
+  async function isOutdated({ id, kind, userId, address }: Waiting): Promise<boolean> {
+    return (
+      (await db.sql.all('SELECT 1 FROM "Mail" WHERE "userId" = ? AND "kind" = ? AND "id" > ? AND "address" IS NOT DISTINCT FROM ? LIMIT 1', [userId, kind, id, address])).length > 0
+    );
   }
 
   async function forget(id: number): Promise<void> {
@@ -192,7 +194,7 @@ export function createMail({
     };
   }
 
-  /** RFC 3834 asks machines to say that they are none to answer to. */
+  /** Machines must say that nobody reads their replies (RFC 3834). */
   function envelope({ to, subject, text, html }: Letter) {
     return { from, to: { name: '', address: to }, subject, text, html, headers: { 'Auto-Submitted': 'auto-generated', 'X-Auto-Response-Suppress': 'All' } };
   }
@@ -201,13 +203,13 @@ export function createMail({
 
   /** Deletes the files of mails to an account. Its rows go with a DELETE in the caller's transaction. */
   async function erase(userId: UserId): Promise<void> {
-    // One that is just being written has read the account before it was blanked.
+    // A mail that is being written right now has read the account before it was blanked.
     if (!config.SMTP_URL) await Promise.all(lanes);
     const names = await readdir(folder).catch(() => []);
     await Promise.all(names.filter((name) => name.includes(`-user${userId}-`)).map((name) => rm(join(folder, name), { force: true })));
   }
 
-  /** Stops sending. What is on its way is given a moment and otherwise cut off, to be sent again after the next start. */
+  /** Stops sending. Mails on their way get a moment to finish. Otherwise they are cut off, and sent after the next start. */
   async function close(): Promise<void> {
     composers = null;
     clearTimeout(timer);
@@ -219,7 +221,7 @@ export function createMail({
   }
 }
 
-/** What may be logged of a failed try: replies of mail servers repeat addresses. */
+/** What may be logged about a failed try. Replies of mail servers are not logged, because they repeat addresses. */
 function reasonOf(error: unknown): { code: string; command?: string; responseCode?: number } {
   const { code, originalCode = code, command, responseCode, name } = error as Record<'code' | 'originalCode' | 'command' | 'responseCode' | 'name', unknown>;
   return {
@@ -229,7 +231,7 @@ function reasonOf(error: unknown): { code: string; command?: string; responseCod
   };
 }
 
-/** The server refused this recipient or this message for good (RFC 5321, 4.2.1). A refused login or sender is for the operator to repair, and the mail waits. */
+/** The server refused this recipient or this message for good (RFC 5321, 4.2.1). A refused login or sender is for the operator to fix, and the mail waits for that. */
 function isFinal(error: unknown): boolean {
   const { command, responseCode } = error as { command?: unknown; responseCode?: unknown };
   return typeof responseCode === 'number' && responseCode >= 500 && (command === 'RCPT TO' || command === 'DATA');

@@ -1,4 +1,4 @@
-/** The accounts that the setting OPERATORS names. The right does not go with a name: whoever takes one that an operator had does not have it. */
+/** The accounts named by the setting OPERATORS. The right is not tied to the name: somebody who takes over the name of a former operator does not get it. */
 import type { Config } from '../config.ts';
 import type { Log } from '../log.ts';
 import type { Database, Tx } from '../storage/database.ts';
@@ -7,7 +7,7 @@ import { foldName } from './names.ts';
 
 export type Operators = ReturnType<typeof createOperators>;
 
-export function createOperators({ db, digest, config, logger }: { db: Database; digest: (text: string) => string; config: Pick<Config, 'OPERATORS'>; logger: Log }) {
+export function createOperators({ db, digest, config, log }: { db: Database; digest: (text: string) => string; config: Pick<Config, 'OPERATORS'>; log: Log }) {
   const named = new Set(config.OPERATORS.map(foldName));
   const digestOf = (usernameKey: string): string => digest(`operator ${usernameKey}`);
   return { areNamed: named.size > 0, isOperator, retire, forgetUnnamed };
@@ -16,15 +16,15 @@ export function createOperators({ db, digest, config, logger }: { db: Database; 
     return named.has(usernameKey) && (await db.read.formerOperator.findUnique({ where: { digest: digestOf(usernameKey) } })) === null;
   }
 
-  /** The account with this name is deleted, or has another one now. */
+  /** Called when the account with this name is deleted or renamed. */
   async function retire(tx: Tx, usernameKey: string): Promise<void> {
     if (!named.has(usernameKey)) return;
     const digest = digestOf(usernameKey);
     await tx.formerOperator.upsert({ where: { digest }, create: { digest }, update: {} });
-    logger.warn('an operator gives up their name, by deleting the account or by another name: whoever takes it is no operator until OPERATORS names it anew');
+    log.warn('an operator gives up their name, by deleting the account or by another name: whoever takes it is no operator until OPERATORS names it anew');
   }
 
-  /** Names that were taken out of the setting can be put in again, for whoever has them then. Once, at the start. */
+  /** A name that was taken out of the setting may be put in again, for whoever has it then. Called once, at the start. */
   async function forgetUnnamed(): Promise<void> {
     const known = await db.read.formerOperator.findMany();
     const kept = new Set([...named].map(digestOf));

@@ -1,6 +1,6 @@
 /**
- * A forgotten password: a one-time code by mail, and a new password for it (after OWASP's Forgot Password Cheat Sheet). Who has an account shows neither
- * in an answer nor in its time, and the code itself is nowhere but in the mail.
+ * A forgotten password: a one-time code by mail, and a new password for it (after OWASP's Forgot Password Cheat Sheet). Neither an answer nor its
+ * timing tells whether somebody has an account, and the code itself is nowhere but in the mail.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { type Config, publicUrlOf } from '../config.ts';
@@ -12,13 +12,13 @@ import { forUpdate, toDate, toDateOrNull } from '../storage/sql.ts';
 import type { Letter, Mail } from './mail.ts';
 import { checkEmail, foldName } from './names.ts';
 import { checkPassword, type Passwords } from './passwords.ts';
-import type { LimitKey, RateLimits } from './rate-limits.ts';
+import type { RateLimits } from './rate-limits.ts';
 
 export type PasswordReset = ReturnType<typeof createPasswordReset>;
 
 /** 256 bits, of which OWASP asks for 128. */
 const codeBytes = 32;
-/** For so long an old code is told from one that never was. */
+/** For how long an old code is still recognised as such. */
 const rememberedMs = 24 * 60 * 60_000;
 const sweptAtOnce = 500;
 
@@ -40,16 +40,16 @@ export function createPasswordReset({
   mail: Pick<Mail, 'post' | 'postByEmail' | 'wake'>;
   config: Pick<Config, 'PUBLIC_URL' | 'HOST' | 'PORT' | 'PASSWORD_RESET_SECONDS'>;
   clock: () => Date;
-  /** Ends all sessions of an account because its password changed, inside the transaction; answers their ids. */
+  /** Ends all sessions of an account because its password changed, inside the transaction. Returns their ids. */
   endSessions: (tx: Tx, append: Append, userId: UserId) => Promise<SessionId[]>;
-  /** After the commit: tokens of this session fail at once. */
+  /** Called after the commit: from then on, tokens of this session fail. */
   forgetSession: (sessionId: SessionId) => void;
 }) {
   const place = new URL(publicUrlOf(config)).host;
-  return { request, confirm, sweep, writeReset, writeChanged };
+  return { request, confirm, sweep, writeReset, writeChanged, writeEmailChanged };
 
   /**
-   * Has a code mailed to the account with this e-mail, if there is one; the work done before the answer is the same if there is none. Fails with
+   * Mails a code to the account with this e-mail, if there is one. The work done before the answer is the same if there is none. Fails with
    * VALIDATION_FAILED, RATE_LIMITED (per e-mail, known or not, and per client address) or UNAVAILABLE.
    */
   async function request(email: string, client: { ipAddress: string }): Promise<void> {
@@ -62,25 +62,27 @@ export function createPasswordReset({
   }
 
   /**
-   * Sets a new password for a code, which is used up by it, and ends all sessions. A refused password leaves the code good. Returns how many sessions
-   * were ended. Fails with INVALID_TOKEN, VALIDATION_FAILED, RATE_LIMITED (wrong codes count as wrong logins) or UNAVAILABLE.
+   * Sets a new password with a code, which works only once, and ends all sessions. If the password is refused, the code stays good. Returns how many sessions
+   * were ended. Fails with INVALID_TOKEN, VALIDATION_FAILED, RATE_LIMITED (wrong codes count for their address like wrong passwords) or UNAVAILABLE.
    */
   async function confirm(
     input: { token: string; newPassword: string; newPasswordConfirmation?: string | null },
     client: { ipAddress: string },
   ): Promise<{ endedSessions: number }> {
-    const address: LimitKey = { address: client.ipAddress };
-    await limits.take('LOGIN', address);
+    const guess = limits.guess(['LOGIN_WIDE', { address: client.ipAddress }]);
+    guess.check();
     const digest = digestOf(input.token.trim().slice(0, 100));
-    const { id, username } = await mustFindAccount(digest);
-    await limits.giveBack('LOGIN', address);
+    const { id, username } = await getAccountOf(digest).catch((error) => {
+      guess.count();
+      throw error;
+    });
     const problems = createProblems();
     checkPassword(problems, 'newPassword', input.newPassword, username, input.newPasswordConfirmation);
     problems.check();
-    const passwordHash = await passwords.hash(input.newPassword);
+    const passwordHash = await passwords.hash(input.newPassword, { account: id, address: client.ipAddress });
     const endedIds = await write(async (tx, append) => {
       const now = clock();
-      // The account first, as a login does: a session that is just being opened with the old password is seen below, or is not opened.
+      // The account comes first, as in a login, so that a session that is being opened with the old password is either seen below or not opened.
       const changed = await tx.user.updateMany({ where: { id, deletedAt: null }, data: { passwordHash } });
       const used = await tx.passwordReset.updateMany({ where: { digest, usedAt: null, expiresAt: { gt: now } }, data: { usedAt: now } });
       // Another try was faster, or its time ran out while the password was hashed.
@@ -96,7 +98,7 @@ export function createPasswordReset({
   }
 
   /** Whose code this is, when it can be used. */
-  async function mustFindAccount(digest: string): Promise<{ id: UserId; username: string }> {
+  async function getAccountOf(digest: string): Promise<{ id: UserId; username: string }> {
     type Row = { id: UserId; username: string; usedAt: unknown; expiresAt: unknown };
     const [row] = await db.sql.all<Row>(
       'SELECT u."id", u."username", r."usedAt", r."expiresAt" FROM "PasswordReset" r JOIN "User" u ON u."id" = r."userId" WHERE r."digest" = ? AND u."deletedAt" IS NULL',
@@ -162,6 +164,22 @@ export function createPasswordReset({
         'If it was not you, somebody may have got into your account or your mails: set a new password at once with “forgotten password”, and look after this mailbox, too.',
       ],
     });
+  }
+
+  /** Tells the address that an account had until now: who took the account over must not be the only one to know. Of the new address it says nothing. */
+  async function writeEmailChanged(userId: UserId, address: string | null): Promise<Letter | null> {
+    const [person] = await db.sql.all<Addressee>('SELECT "username", "email" FROM "User" WHERE "id" = ? AND "deletedAt" IS NULL', [userId]);
+    if (!person) return null;
+    return letter(
+      { username: person.username, email: address },
+      {
+        subject: `Your e-mail address at ${place} was changed`,
+        paragraphs: [
+          `This was the e-mail address of your account at ${place}. A moment ago it was removed or replaced by another one, and mails about the account no longer come here. If you did that, all is well.`,
+          'If it was not you, somebody knows your password: sign in with your username, set another password, which ends all other sessions, and then your address again. If you cannot sign in any more, tell whoever runs the server.',
+        ],
+      },
+    );
   }
 }
 

@@ -3,9 +3,11 @@ import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import argon2 from 'argon2';
 import type { Config } from '../config.ts';
-import { AppError, type Problems } from '../errors.ts';
+import type { Problems } from '../errors.ts';
 import { isCommonPassword } from './common-passwords.ts';
 import { codePoints, foldName } from './names.ts';
+import { createPasswordQueue, type Turn } from './password-queue.ts';
+import type { Guess } from './rate-limits.ts';
 
 export type Passwords = Awaited<ReturnType<typeof createPasswords>>;
 
@@ -16,23 +18,33 @@ const longestInput = 4 * most;
 export async function createPasswords({ config }: { config: Pick<Config, 'ARGON2_MEMORY_KIB' | 'ARGON2_PASSES' | 'PASSWORD_QUEUE'> }) {
   const cost = { memoryCost: config.ARGON2_MEMORY_KIB, timeCost: config.ARGON2_PASSES, parallelism: 1 };
   // argon2 works on libuv's four threads: one is left to files and name look-ups.
-  const lane = createLane(Math.max(1, Math.min(availableParallelism(), 3)), config.PASSWORD_QUEUE);
+  const queue = createPasswordQueue(Math.max(1, Math.min(availableParallelism(), 3)), config.PASSWORD_QUEUE);
   const nobodysHash = await argon2.hash(randomBytes(32), { ...cost, type: argon2.argon2id });
   return { hash, verify, isOutdated };
 
   /** The hash to store. NFC, never trimmed. Fails with UNAVAILABLE when too many are waiting. */
-  async function hash(password: string): Promise<string> {
-    return lane(() => argon2.hash(password.normalize('NFC'), { ...cost, type: argon2.argon2id }));
+  async function hash(password: string, turn: Turn): Promise<string> {
+    return queue.run(turn, () => argon2.hash(password.normalize('NFC'), { ...cost, type: argon2.argon2id }));
   }
 
-  /** Whether this is the password. Null (no such account) takes as long as a wrong one. Fails with UNAVAILABLE when too many are waiting. */
-  async function verify(stored: string | null, password: string): Promise<boolean> {
+  /**
+   * Whether this is the password. Null (no such account) takes as long as a wrong one. A wrong one is counted by `guess`, and nothing else is.
+   * Fails with RATE_LIMITED after too many wrong ones, and with UNAVAILABLE when too many are waiting.
+   */
+  async function verify(stored: string | null, password: string, turn: Turn, guess: Guess): Promise<boolean> {
     const possible = password.length <= longestInput;
-    const matches = await lane(() => argon2.verify(stored || nobodysHash, possible ? password.normalize('NFC') : ''));
-    return matches && possible && Boolean(stored);
+    guess.check();
+    return queue.run(turn, async () => {
+      // Others may have guessed wrong while this one waited.
+      guess.check();
+      const matches = await argon2.verify(stored || nobodysHash, possible ? password.normalize('NFC') : '');
+      const right = matches && possible && Boolean(stored);
+      if (!right) guess.count();
+      return right;
+    });
   }
 
-  /** The hash was made at another cost than the settings ask for now. */
+  /** Whether the hash was made at another cost than the settings ask for. */
   function isOutdated(stored: string): boolean {
     return argon2.needsRehash(stored, cost);
   }
@@ -57,22 +69,3 @@ export function checkRoomPassword(problems: Problems, path: string, password: st
 }
 
 const lengthOf = (password: string): number => (password.length <= longestInput ? codePoints(password.normalize('NFC')) : Number.POSITIVE_INFINITY);
-
-/** Runs at most `width` jobs at a time; at most `depth` wait, in the order they came. */
-function createLane(width: number, depth: number) {
-  let running = 0;
-  const waiting: (() => void)[] = [];
-  return async <T>(job: () => Promise<T>): Promise<T> => {
-    if (running < width) running++;
-    else if (waiting.length >= depth) throw new AppError('UNAVAILABLE');
-    // Whoever ends hands its place on, so `running` stays as it is.
-    else await new Promise<void>((go) => waiting.push(go));
-    try {
-      return await job();
-    } finally {
-      const next = waiting.shift();
-      if (next) next();
-      else running--;
-    }
-  };
-}

@@ -1,80 +1,134 @@
-/** How often people may do what costs or could be abused: logins, registrations, messages, requests. */
-import { type IRateLimiterOptions, type RateLimiterAbstract, RateLimiterMemory } from 'rate-limiter-flexible';
+/** How often people may do what is expensive or could be abused: wrong passwords, registrations, messages, requests. Each server counts for itself. */
 import type { Config } from '../config.ts';
 import { AppError, type RateLimitScope } from '../errors.ts';
-import type { UserId } from '../ids.ts';
+import type { ChatId, SessionId, UserId } from '../ids.ts';
 
-/** Whose share is used up: an account, a client's address, or a login name that belongs to no account. */
-export type LimitKey = UserId | { address: string } | { name: string };
-/** What is counted by itself: also what clients are told of under another name. */
-export type LimitName = RateLimitScope | 'RESET';
+/** Whose share is used up. */
+export type LimitKey =
+  | UserId
+  | { address: string }
+  /** A text that somebody typed, whether or not anything has this name. */
+  | { name: string }
+  | { name: string; address: string }
+  | { session: SessionId }
+  /** A device that has signed in before. */
+  | { device: string }
+  /** Somebody who tries the passwords of rooms. */
+  | { joining: UserId }
+  | { room: ChatId; address: string };
+export type LimitName = keyof ReturnType<typeof limitsOf>;
 export type RateLimits = ReturnType<typeof createRateLimits>;
+/** A password that is about to be tried. */
+export type Guess = {
+  /** Throws RATE_LIMITED when there were too many wrong ones. Counts nothing. */
+  check(): void;
+  /** It was wrong. */
+  count(): void;
+};
 
 type LimitSettings = Pick<Config, 'RATE_LIMITS' | 'LOGIN_LIMIT' | 'REGISTER_LIMIT' | 'RESET_LIMIT' | 'SEND_LIMIT' | 'SEND_BURST' | 'REQUEST_LIMIT'>;
+type Limit = { scope: RateLimitScope; most: number; seconds: number };
 
-/** `limiter` makes the store of one limit; without it, this process counts alone. */
-export function createRateLimits({
-  config,
-  limiter = (options) => new RateLimiterMemory(options),
-}: {
-  config: LimitSettings;
-  limiter?: (options: IRateLimiterOptions) => RateLimiterAbstract;
-}) {
+const quarterOfAnHour = 15 * 60;
+
+function limitsOf(config: LimitSettings) {
   const burst = Math.max(config.SEND_BURST, config.SEND_LIMIT);
-  const limiters: Record<LimitName, RateLimiterAbstract> = {
-    LOGIN: limiter({ keyPrefix: 'login', points: config.LOGIN_LIMIT, duration: 15 * 60 }),
-    REGISTER: limiter({ keyPrefix: 'register', points: config.REGISTER_LIMIT, duration: 60 * 60 }),
-    RESET: limiter({ keyPrefix: 'reset', points: config.RESET_LIMIT, duration: 60 * 60 }),
-    // So many at once, and over the time in which that many are allowed no more.
-    SEND: limiter({ keyPrefix: 'send', points: burst, duration: burst / config.SEND_LIMIT }),
-    REQUESTS: limiter({ keyPrefix: 'requests', points: config.REQUEST_LIMIT * 10, duration: 10 }),
-  };
-  return { take, takeMany, giveBack };
+  return {
+    LOGIN: { scope: 'LOGIN', most: config.LOGIN_LIMIT, seconds: quarterOfAnHour },
+    /** For a name from anywhere, and for an address whatever the name: many people may share one. */
+    LOGIN_WIDE: { scope: 'LOGIN', most: config.LOGIN_LIMIT * 10, seconds: quarterOfAnHour },
+    /** For a room from one address, however many accounts try it there. */
+    ROOM_PASSWORD: { scope: 'LOGIN', most: config.LOGIN_LIMIT * 2, seconds: quarterOfAnHour },
+    /** Passwords that one account sets, of its own and of rooms. */
+    SET_PASSWORD: { scope: 'REQUESTS', most: 60, seconds: 10 * 60 },
+    REGISTER: { scope: 'REGISTER', most: config.REGISTER_LIMIT, seconds: 60 * 60 },
+    RESET: { scope: 'REQUESTS', most: config.RESET_LIMIT, seconds: 60 * 60 },
+    // As many at once, and then no more until their time at the average rate is over.
+    SEND: { scope: 'SEND', most: burst, seconds: burst / config.SEND_LIMIT },
+    REQUESTS: { scope: 'REQUESTS', most: config.REQUEST_LIMIT * 10, seconds: 10 },
+  } satisfies Record<string, Limit>;
+}
 
-  /** Counts one for each key. Throws RATE_LIMITED with the time to wait when one of them has no share left. */
-  async function take(scope: LimitName, ...keys: LimitKey[]): Promise<void> {
-    await consume(scope, keys, 1);
-  }
+export function createRateLimits({ config }: { config: LimitSettings }) {
+  const limits = limitsOf(config);
+  const counters = Object.fromEntries(Object.entries(limits).map(([name, limit]) => [name, createCounter(limit)])) as Record<LimitName, ReturnType<typeof createCounter>>;
+  return { take, takeMany, guess };
 
-  async function consume(scope: LimitName, keys: readonly LimitKey[], count: number): Promise<void> {
-    if (!config.RATE_LIMITS) return;
-    const results = await Promise.allSettled(keys.map((key) => limiters[scope].consume(toText(key), count)));
-    let retryAfterMs = 0;
-    for (const result of results) {
-      if (result.status === 'fulfilled') continue;
-      if (result.reason instanceof Error) throw result.reason;
-      retryAfterMs = Math.max(retryAfterMs, Math.ceil(result.reason.msBeforeNext), 1);
-    }
-    if (retryAfterMs > 0) throw new AppError('RATE_LIMITED', { retryAfterMs, scope: scope === 'RESET' ? 'REQUESTS' : scope });
+  /** Counts one for each key. Throws RATE_LIMITED, and counts nothing, when one of them has no share left. */
+  async function take(name: LimitName, ...keys: LimitKey[]): Promise<void> {
+    const { check, count } = guess(...keys.map((key): [LimitName, LimitKey] => [name, key]));
+    check();
+    count();
   }
 
   /** Counts many at once for one key, at most half of a whole share: the largest thing that is allowed can be done, but not often. */
-  async function takeMany(scope: LimitName, count: number, key: LimitKey): Promise<void> {
-    await consume(scope, [key], Math.max(1, Math.min(count, Math.floor(limiters[scope].points / 2))));
+  async function takeMany(name: LimitName, count: number, key: LimitKey): Promise<void> {
+    const atOnce = Math.max(1, Math.min(count, Math.floor(limits[name].most / 2)));
+    if (!config.RATE_LIMITS) return;
+    counters[name].check(toText(key), atOnce);
+    counters[name].count(toText(key), atOnce);
   }
 
-  /** Takes back what `take` counted: right passwords do not use up the share of wrong ones. */
-  async function giveBack(scope: LimitName, ...keys: LimitKey[]): Promise<void> {
-    if (config.RATE_LIMITS) await Promise.all(keys.map((key) => limiters[scope].reward(toText(key))));
+  /** A password that somebody tries: only a wrong one uses anything up, and it counts for each of these. */
+  function guess(...shares: readonly (readonly [LimitName, LimitKey])[]): Guess {
+    const named = config.RATE_LIMITS ? shares.map(([name, key]) => ({ counter: counters[name], key: toText(key) })) : [];
+    return {
+      check: () => {
+        for (const { counter, key } of named) counter.check(key);
+      },
+      count: () => {
+        for (const { counter, key } of named) counter.count(key);
+      },
+    };
   }
 }
+
+/** Counts by key, from the first one on for so many seconds. Goes by elapsed time, which nobody can set back. */
+function createCounter({ scope, most, seconds }: Limit) {
+  const lengthMs = seconds * 1000;
+  /** In the order in which they end. */
+  const windows = new Map<string, { count: number; endsAt: number }>();
+  return { check, count };
+
+  function check(key: string, more = 1): void {
+    const window = windows.get(key);
+    const leftMs = window ? Math.ceil(window.endsAt - performance.now()) : 0;
+    if (window && window.count + more > most && leftMs > 0) throw new AppError('RATE_LIMITED', { retryAfterMs: leftMs, scope });
+  }
+
+  function count(key: string, more = 1): void {
+    const now = performance.now();
+    for (const [each, { endsAt }] of windows) {
+      if (endsAt > now) break;
+      windows.delete(each);
+    }
+    const window = windows.get(key);
+    if (window) window.count += more;
+    else windows.set(key, { count: more, endsAt: now + lengthMs });
+  }
+}
+
+const longestName = 320;
 
 function toText(key: LimitKey): string {
-  if (typeof key === 'number') return `account:${key}`;
-  return 'name' in key ? `name:${key.name.slice(0, 320)}` : `address:${networkOf(key.address)}`;
+  if (typeof key === 'number') return String(key);
+  return Object.entries(key)
+    .map(([kind, value]) => `${kind} ${kind === 'address' ? networkOf(value) : String(value).slice(0, longestName)}`)
+    .join(' ');
 }
 
-/** An IPv6 customer holds a /64: counting single addresses would count nothing. */
-function networkOf(address: string): string {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);
-  if (mapped) return mapped[1] as string;
-  if (!address.includes(':')) return address;
-  const [head = '', tail] = address.toLowerCase().split('%', 1).join('').split('::');
+/** What belongs to one customer: an IPv4 address, or the /64 of an IPv6 address. */
+export function networkOf(address: string): string {
+  const [plain = ''] = address.split('%');
+  if (!plain.includes(':')) return plain;
+  // As RFC 5952 writes it, with hexadecimal digits only.
+  const written = URL.canParse(`http://[${plain}]`) ? new URL(`http://[${plain}]`).hostname.slice(1, -1) : plain;
+  const [head = '', tail] = written.split('::');
   const groups = head.split(':').filter(Boolean);
   const behind = tail?.split(':').filter(Boolean) ?? [];
   while (tail !== undefined && groups.length + behind.length < 8) groups.push('0');
-  return [...groups, ...behind]
-    .slice(0, 4)
-    .map((group) => group.replace(/^0+(?=.)/, ''))
-    .join(':');
+  const all = [...groups, ...behind];
+  const [high = 0, low = 0] = all.slice(-2).map((group) => Number.parseInt(group, 16));
+  if (/^(0:){5}ffff:/.test(all.join(':'))) return [high >> 8, high & 255, low >> 8, low & 255].join('.');
+  return all.slice(0, 4).join(':');
 }

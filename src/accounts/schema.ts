@@ -3,17 +3,19 @@ import { AppError } from '../errors.ts';
 import { builder, Node } from '../graphql/builder.ts';
 import { type Context, loader, mustBeSignedIn, sharedLoader } from '../graphql/context.ts';
 import { mutation } from '../graphql/mutation.ts';
-import { pageComplexity, pageRequest, toConnection } from '../graphql/pages.ts';
+import { countOf, pageComplexity, pageRequest, toConnection } from '../graphql/pages.ts';
 import { noUser, numberOf, toGlobalId, type UserId } from '../ids.ts';
 import type { UserRow } from '../storage/rows.ts';
 import type { Viewer } from '../viewer.ts';
 import type { Accounts, UserRef } from './accounts.ts';
+import type { Directory } from './directory.ts';
 import type { Erasure, ErasureMode } from './erasure.ts';
 import type { PasswordReset } from './password-reset.ts';
 
 declare module '../graphql/context.ts' {
   interface Domains {
     accounts: Accounts;
+    directory: Directory;
     erasure: Erasure;
     passwordReset: PasswordReset;
   }
@@ -42,7 +44,7 @@ export function mustOwn(user: UserRow, context: Context): Viewer {
 
 const loadIsContact = (context: Context, ownerId: UserId, id: UserId): Promise<boolean | null> =>
   loader<UserId, boolean>(context, 'isContact', async (ids) => {
-    const known = await context.app.accounts.contactsAmong(ownerId, ids);
+    const known = await context.app.directory.contactsAmong(ownerId, ids);
     return ids.map((key) => known.has(key));
   }).load(id);
 
@@ -70,17 +72,15 @@ User.implement({
   }),
 });
 
-export const UserEdge = builder.edgeObject({ name: 'UserEdge', type: User, description: 'A person and their place in the list.' } as never);
+export const UserEdge = builder.edgeObject({ name: 'UserEdge', type: User, description: 'A person and their place in the list.' });
 export const UserConnection = builder.connectionObject(
   {
     name: 'UserConnection',
     type: User,
     description: 'A page of people, by username.',
-    fields: (t: PothosSchemaTypes.ObjectFieldBuilder<(typeof builder)['$inferSchemaTypes'], { totalCount?: () => Promise<number> }>) => ({
-      totalCount: t.int({ nullable: true, description: 'How many the whole list has.', resolve: (connection) => connection.totalCount?.() ?? null }),
-    }),
-  } as never,
-  UserEdge as never,
+    fields: (t) => ({ totalCount: t.int({ nullable: true, description: 'How many the whole list has.', resolve: countOf }) }),
+  },
+  UserEdge,
 );
 
 Account.implement({
@@ -94,7 +94,7 @@ Account.implement({
       description: 'The people in the own list, by username.',
       args: { first: t.arg.int({ description: 'At most so many; up to 100.' }), after: t.arg.string({ description: 'Behind this cursor.' }) },
       complexity: pageComplexity,
-      resolve: async (user, args, context) => toConnection(await context.app.accounts.contacts(mustOwn(user, context), pageRequest(args))) as never,
+      resolve: async (user, args, context) => toConnection(await context.app.directory.contacts(mustOwn(user, context), pageRequest(args))),
     }),
   }),
 });
@@ -120,7 +120,7 @@ const nobody: UserRef = { id: noUser };
 const UserFilterInput = builder.inputType('UserFilterInput', {
   description: 'Which people. Everything given must fit.',
   fields: (t) => ({
-    query: t.string({ description: 'Part of the username or display name, in any case.' }),
+    query: t.string({ description: 'Part of the username or display name, in any case. `istanbul` finds `İstanbul`.' }),
     online: t.boolean({ description: 'Only who is online now, or (false) who is not.' }),
     contactsOnly: t.boolean({ defaultValue: false, description: "Only the caller's contacts." }),
   }),
@@ -152,23 +152,23 @@ builder.queryFields((t) => ({
       description: 'Directory of registered users, by username.',
       args: { filter: t.arg({ type: UserFilterInput, description: 'Only some of them.' }) },
       complexity: pageComplexity,
-      resolve: async (_root, args, context) => toConnection(await context.app.accounts.directory(mustBeSignedIn(context), args.filter ?? {}, pageRequest(args))) as never,
+      resolve: async (_root, args, context) => toConnection(await context.app.directory.list(mustBeSignedIn(context), args.filter ?? {}, pageRequest(args))),
     },
-    UserConnection as never,
-    UserEdge as never,
+    UserConnection,
+    UserEdge,
   ),
 }));
 
 mutation('updateProfile', {
   description: 'Changes the own profile.',
-  errors: ['VALIDATION_FAILED', 'ALREADY_TAKEN', 'INVALID_CREDENTIALS'],
+  errors: ['VALIDATION_FAILED', 'ALREADY_TAKEN', 'INVALID_CREDENTIALS', 'RATE_LIMITED'],
   inputDescription: 'Only the fields present are changed; null clears.',
   input: (t) => ({
     username: t.string({ description: 'Another username; cannot be cleared.' }),
-    displayName: t.string({ description: 'The name to show, 1 to 80 characters; null: the username.' }),
+    displayName: t.string({ description: 'The name to show, 1 to 80 characters; null: the username. Invisible characters are taken out of it, as out of all names.' }),
     firstName: t.string({ description: 'First name.' }),
     lastName: t.string({ description: 'Last name.' }),
-    email: t.string({ description: 'E-mail address, unique. A change needs `currentPassword`.' }),
+    email: t.string({ description: 'E-mail address, unique. A change needs `currentPassword`, and is told to the address until then by mail.' }),
     phone: t.string({ description: 'Phone number.' }),
     address: t.string({ description: 'Postal address.' }),
     currentPassword: t.string({ description: 'Required when `email` changes: a stolen session alone must not capture the account.' }),
@@ -184,7 +184,7 @@ mutation('addContacts', {
   names: ({ users }) => users.length,
   answers: ({ users }) => users.length,
   resolve: async (viewer, input, context) => ({
-    added: await context.app.accounts.addContacts(
+    added: await context.app.directory.addContacts(
       viewer,
       input.users.map((ref) => parseUserRef(ref) ?? nobody),
     ),
@@ -200,7 +200,7 @@ mutation('removeContacts', {
   input: (t) => ({ userIds: t.idList({ required: true, description: 'Whom; up to 100.' }) }),
   resolve: async (viewer, input, context) => {
     const ids = [...new Set(input.userIds.map((id) => numberOf(id, 'User')))].filter((id) => id !== null);
-    await context.app.accounts.removeContacts(viewer, ids);
+    await context.app.directory.removeContacts(viewer, ids);
     return { removedIds: ids.map((id) => toGlobalId('User', id)) };
   },
   payload: (t) => ({ removedIds: t.idList({ description: 'Those named: none of them is in the list now.', resolve: ({ removedIds }) => removedIds }) }),

@@ -9,7 +9,7 @@ import { type Context, loader, mustBeSignedIn } from '../graphql/context.ts';
 import { maxPageSize } from '../graphql/pages.ts';
 import { type AttachmentId, type MessageId, type NumberOf, numberOf, parseGlobalId, type SessionId } from '../ids.ts';
 import { findNotification } from '../notifications/schema.ts';
-import type { AttachmentRow, ChatRow, MemberRow, MessageRow } from '../storage/rows.ts';
+import type { AttachmentRow, ChatRow, MemberRow, MessageRow, SessionRow } from '../storage/rows.ts';
 import type { Viewer } from '../viewer.ts';
 
 /** Chats by their refs, in a constant number of statements for all that are asked for together. */
@@ -30,9 +30,8 @@ const findMember = (context: Context, viewer: Viewer, id: string): Promise<Membe
 const findAttachment = (context: Context, viewer: Viewer, id: AttachmentId): Promise<AttachmentRow | null> =>
   loader<AttachmentId, AttachmentRow>(context, 'attachmentNodes', (ids) => context.app.files.findMany(viewer, ids)).load(id);
 
-async function findSession(context: Context, viewer: Viewer, id: SessionId) {
-  return (await context.app.sessions.list(viewer)).find((session) => session.id === id) ?? null;
-}
+const findSession = (context: Context, viewer: Viewer, id: SessionId): Promise<SessionRow | null> =>
+  loader<SessionId, SessionRow>(context, 'sessionNodes', (ids) => context.app.sessions.findMany(viewer, ids)).load(id);
 
 type Finder = (context: Context, viewer: Viewer, id: string) => Promise<object | null> | null;
 
@@ -68,6 +67,7 @@ async function findNode(context: Context, viewer: Viewer, id: string): Promise<o
   if (!found) return null;
   // Rows are shared by loaders: the brand goes on a copy.
   const node = { ...found };
+  // Every type that has a finder is in the schema; its name is enough, where Pothos asks for a type it knows at compile time.
   brandWithType(node, type as never);
   return node;
 }
@@ -78,7 +78,7 @@ builder.queryFields((t) => ({
     nullable: true,
     description: 'Anything by its id. Null for what is absent or hidden.',
     args: { id: t.arg.id({ required: true, description: 'Its id.' }) },
-    resolve: (_root, { id }, context) => findNode(context, mustBeSignedIn(context), id) as never,
+    resolve: (_root, { id }, context) => findNode(context, mustBeSignedIn(context), id),
   }),
   nodes: t.field({
     type: [Node],
@@ -89,7 +89,7 @@ builder.queryFields((t) => ({
     resolve: (_root, { ids }, context) => {
       const viewer = mustBeSignedIn(context);
       if (ids.length > maxPageSize) throw new AppError('BAD_REQUEST', undefined, `At most ${maxPageSize} ids at once.`);
-      return Promise.all(ids.map((id) => findNode(context, viewer, id))) as never;
+      return Promise.all(ids.map((id) => findNode(context, viewer, id)));
     },
   }),
 }));

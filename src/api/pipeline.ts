@@ -44,7 +44,9 @@ export type Exchange = {
   /** What Yoga's HTTP layer needs to be told: how a request is read, and how it is answered. */
   http?: { read(parse: () => unknown): Promise<GraphQLParams>; respond(result: Result | ResultStream): Response };
 };
-export type ServerContext = { req: IncomingMessage; res?: ServerResponse; exchange: Exchange };
+/** What is left of an HTTP request for as long as its socket lives. */
+export type RequestHead = Pick<IncomingMessage, 'method' | 'url' | 'headers' | 'socket'>;
+export type ServerContext = { req: RequestHead; res?: ServerResponse; exchange: Exchange };
 type Contexts = { own: Context };
 type Args = { document: DocumentNode; operationName?: string | null; variableValues?: Record<string, unknown> | null; contextValue: ServerContext & Contexts };
 

@@ -57,10 +57,10 @@ export function must(action: Action, standing: Standing, typeName: 'Chat' | 'Roo
 }
 
 /** Admins manage members, owners everybody: nobody removes or bans somebody of at least their own role, but owners may remove owners. */
-export const mayRemove = (actor: Role, target: Role): boolean => actor === 'OWNER' || rank[actor] > rank[target];
+export const canRemove = (actor: Role, target: Role): boolean => actor === 'OWNER' || rank[actor] > rank[target];
 
 /** Where the operator named accounts, only these may make every account a member of a room. */
-export const mayOpenToEveryone = ({ areNamed, isOperator }: { areNamed: boolean; isOperator: boolean }): boolean => !areNamed || isOperator;
+export const canOpenToEveryone = ({ areNamed, isOperator }: { areNamed: boolean; isOperator: boolean }): boolean => !areNamed || isOperator;
 
 /** A file, as the person stands to it: whether they uploaded it, in which chat's message it is, and whose picture it is. */
 export type FileUse = { own: boolean; message: Standing | null; pictureOf: 'person' | Standing | null };
@@ -69,7 +69,7 @@ export type FileUse = { own: boolean; message: Standing | null; pictureOf: 'pers
  * Whether the person may have a file, `whole` or only as a picture. In a message it is for those who may read that, before for who uploaded it. A picture of
  * somebody is for all, one of a room for who can see it; the file itself may tell more, such as where it was taken: that is for who uploaded it.
  */
-export function mayHaveFile({ own, message, pictureOf }: FileUse, whole: boolean): boolean {
+export function canHaveFile({ own, message, pictureOf }: FileUse, whole: boolean): boolean {
   if (message) return can('read', message);
   if (own) return true;
   return !whole && pictureOf !== null && (pictureOf === 'person' || canSee(pictureOf));

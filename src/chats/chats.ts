@@ -6,7 +6,7 @@ import type { Database } from '../storage/database.ts';
 import { dialogsOf, type Pair, pairKey, pairOf } from '../storage/dialogs.ts';
 import { isText } from '../storage/page.ts';
 import { type ChatRow, type MemberRow, toChatRow, toMemberRow, type UserRow } from '../storage/rows.ts';
-import { oneOfList, type Sql, tableOf } from '../storage/sql.ts';
+import { oneOfList, type Sql, tableOf, toDate } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
 import { can, canSee } from './access.ts';
 
@@ -26,7 +26,7 @@ export type AnyMember = MemberRow & { dialog?: Pair };
 const nobody: ChatStanding = { chat: null, member: null, banned: false };
 
 export function createChats({ db, accounts }: { db: Database; accounts: Pick<Accounts, 'findMany'> }) {
-  return { dialog, find, findMany, findRoom, findMemberships, findStanding, standing, places, placesOf, findRows, findMembers };
+  return { dialog, find, findMany, findRoom, findMemberships, findStanding, places, placesOf, findRows, findMembers };
 
   /** The conversation of the viewer with somebody, who may be the viewer. Writes nothing: before the first message it is virtual. */
   async function dialog(viewer: Viewer, peer: UserRow): Promise<ChatRow> {
@@ -84,45 +84,6 @@ export function createChats({ db, accounts }: { db: Database; accounts: Pick<Acc
     });
   }
 
-  /**
-   * What is true of a person and a chat: ask access.ts with it. A dialog that is not open yet has both its people as members, when both accounts exist.
-   * In a transaction that changes something, lock the chat first.
-   */
-  async function standing(sql: Sql, userId: UserId, ref: ChatRef): Promise<ChatStanding> {
-    return (await standings(sql, userId, [ref]))[0] as ChatStanding;
-  }
-
-  /** The same for many chats, in their order. */
-  async function standings(sql: Sql, userId: UserId, refs: readonly ChatRef[]): Promise<ChatStanding[]> {
-    // The id of a room that names a dialog's row names nothing.
-    const rooms = (
-      await rowsOf(
-        sql,
-        refs.flatMap((ref) => ('roomId' in ref ? [ref.roomId] : [])),
-      )
-    ).filter(({ kind }) => kind === 'ROOM');
-    const pairs = refs.filter((ref) => 'low' in ref && (ref.low === userId || ref.high === userId)) as Pair[];
-    const dialogs = await findDialogs(sql, pairs);
-    const chats = new Map([...rooms, ...dialogs].map((chat) => [keyOf(refOf(chat)), chat]));
-    const missing = pairs.filter((pair) => !chats.has(keyOf(pair)));
-    const people = new Map(
-      (await accounts.findMany([...new Set(missing.flatMap(({ low, high }) => [low, high]))])).filter(({ deletedAt }) => deletedAt === null).map((user) => [user.id, user]),
-    );
-    const ids = [...new Set([...chats.values()].map(({ id }) => id))];
-    const found = await placesIn(
-      sql,
-      ids.map((chatId) => ({ chatId, userId })),
-    );
-    const placeIn = new Map(ids.map((id, index) => [id, found[index] as Place]));
-    return refs.map((ref) => {
-      const chat = chats.get(keyOf(ref));
-      if (chat) return { chat, ...(placeIn.get(chat.id) as Place) };
-      if (!('low' in ref) || (userId !== ref.low && userId !== ref.high)) return nobody;
-      const [low, high] = [people.get(ref.low), people.get(ref.high)];
-      return low && high ? standingInVirtual(virtualDialog(low, high), userId) : nobody;
-    });
-  }
-
   /** The other half of a standing, of one person in many stored chats at once, in their order. */
   function places(userId: UserId, chatIds: readonly ChatId[]): Promise<Place[]> {
     return placesOf(chatIds.map((chatId) => ({ chatId, userId })));
@@ -131,18 +92,6 @@ export function createChats({ db, accounts }: { db: Database; accounts: Pick<Acc
   /** The same for any people and chats. */
   function placesOf(asked: readonly { chatId: ChatId; userId: UserId }[]): Promise<Place[]> {
     return placesIn(db.sql, asked);
-  }
-
-  async function placesIn(sql: Sql, asked: readonly { chatId: ChatId; userId: UserId }[]): Promise<Place[]> {
-    const members = new Map((await membersOf(sql, asked)).map((member) => [placeKey(member), member]));
-    const others = asked.filter((place) => !members.has(placeKey(place)));
-    const table = tableOf(sql.engine, 't', { chatId: 'int', userId: 'int' });
-    const bans = await sql.all<{ chatId: ChatId; userId: UserId }>(
-      `SELECT b."chatId", b."userId" FROM ${table} JOIN "Ban" b ON b."chatId" = t."chatId" AND b."userId" = t."userId"`,
-      [others],
-    );
-    const banned = new Set(bans.map(placeKey));
-    return asked.map((place) => ({ member: members.get(placeKey(place)) ?? null, banned: banned.has(placeKey(place)) }));
   }
 
   /** Chats by id, without asking who may see them: for what the viewer was shown before. Deleted rooms are left out. */
@@ -154,6 +103,65 @@ export function createChats({ db, accounts }: { db: Database; accounts: Pick<Acc
   function findMembers(asked: readonly { chatId: ChatId; userId: UserId }[]): Promise<MemberRow[]> {
     return membersOf(db.sql, asked);
   }
+}
+
+/**
+ * What is true of a person and a chat: ask access.ts with it. A dialog that is not open yet has both its people as members, when both accounts exist.
+ * In a transaction that changes something, lock the chat first.
+ */
+export async function standing(sql: Sql, userId: UserId, ref: ChatRef): Promise<ChatStanding> {
+  return (await standings(sql, userId, [ref]))[0] as ChatStanding;
+}
+
+/** The same for many chats, in their order. */
+async function standings(sql: Sql, userId: UserId, refs: readonly ChatRef[]): Promise<ChatStanding[]> {
+  // The id of a room that names a dialog's row names nothing.
+  const rooms = (
+    await rowsOf(
+      sql,
+      refs.flatMap((ref) => ('roomId' in ref ? [ref.roomId] : [])),
+    )
+  ).filter(({ kind }) => kind === 'ROOM');
+  const pairs = refs.filter((ref) => 'low' in ref && (ref.low === userId || ref.high === userId)) as Pair[];
+  const dialogs = await findDialogs(sql, pairs);
+  const chats = new Map([...rooms, ...dialogs].map((chat) => [keyOf(refOf(chat)), chat]));
+  const people = await agesOf(
+    sql,
+    pairs.filter((pair) => !chats.has(keyOf(pair))).flatMap(({ low, high }) => [low, high]),
+  );
+  const ids = [...new Set([...chats.values()].map(({ id }) => id))];
+  const found = await placesIn(
+    sql,
+    ids.map((chatId) => ({ chatId, userId })),
+  );
+  const placeIn = new Map(ids.map((id, index) => [id, found[index] as Place]));
+  return refs.map((ref) => {
+    const chat = chats.get(keyOf(ref));
+    if (chat) return { chat, ...(placeIn.get(chat.id) as Place) };
+    if (!('low' in ref) || (userId !== ref.low && userId !== ref.high)) return nobody;
+    const [low, high] = [people.get(ref.low), people.get(ref.high)];
+    return low && high ? standingInVirtual(virtualDialog(low, high), userId) : nobody;
+  });
+}
+
+/** Accounts that are not deleted. */
+async function agesOf(sql: Sql, ids: readonly UserId[]): Promise<Map<UserId, Pick<UserRow, 'id' | 'createdAt'>>> {
+  const rows = await sql.all<{ id: UserId; createdAt: unknown }>(`SELECT "id", "createdAt" FROM "User" WHERE ${oneOfList(sql.engine, '"id"')} AND "deletedAt" IS NULL`, [
+    [...new Set(ids)],
+  ]);
+  return new Map(rows.map(({ id, createdAt }) => [id, { id, createdAt: toDate(createdAt) }]));
+}
+
+async function placesIn(sql: Sql, asked: readonly { chatId: ChatId; userId: UserId }[]): Promise<Place[]> {
+  const members = new Map((await membersOf(sql, asked)).map((member) => [placeKey(member), member]));
+  const others = asked.filter((place) => !members.has(placeKey(place)));
+  const table = tableOf(sql.engine, 't', { chatId: 'int', userId: 'int' });
+  const bans = await sql.all<{ chatId: ChatId; userId: UserId }>(
+    `SELECT b."chatId", b."userId" FROM ${table} JOIN "Ban" b ON b."chatId" = t."chatId" AND b."userId" = t."userId"`,
+    [others],
+  );
+  const banned = new Set(bans.map(placeKey));
+  return asked.map((place) => ({ member: members.get(placeKey(place)) ?? null, banned: banned.has(placeKey(place)) }));
 }
 
 async function rowsOf(sql: Sql, ids: readonly ChatId[]): Promise<ChatRow[]> {

@@ -7,7 +7,7 @@ import { AppError } from '../errors.ts';
 import type { ChatId, UserId } from '../ids.ts';
 import { type Condition, countByStretches, countWhere, type FindEdge, type Stretch, selectWhere, statementOf, walk } from '../storage/conditions.ts';
 import type { Database } from '../storage/database.ts';
-import { type Bounds, isText, isTime, isWhole, keysetPage, type Page, type PageRequest } from '../storage/page.ts';
+import { type Bounds, isPosition, isText, isWhole, keysetPage, type Page, type PageRequest } from '../storage/page.ts';
 import { type ChatRow, toChatRow } from '../storage/rows.ts';
 import { containsText, oneOfList, toDate } from '../storage/sql.ts';
 import { yieldWhenLong } from '../turns.ts';
@@ -27,12 +27,12 @@ export type ChatFilter = {
 export type RoomFilter = { nameContains?: string | null; visibility?: 'PUBLIC' | 'PRIVATE' | null; joined?: boolean | null; joinable?: boolean | null };
 
 /** A chat that exists, by activity; or, behind all of these, an account with whom none exists, by name. */
-type ChatKey = ['chat', time: number, id: ChatId] | ['user', usernameKey: string];
+type ChatKey = ['active', activity: number, id: ChatId] | ['user', usernameKey: string];
 type ChatEntry = { key: ChatKey; chat: ChatRow };
 type RoomKey = [nameKey: string, id: ChatId];
 
 const isChatKey = (key: unknown): key is ChatKey =>
-  Array.isArray(key) && ((key.length === 3 && key[0] === 'chat' && isTime(key[1]) && isWhole(key[2])) || (key.length === 2 && key[0] === 'user' && isText(key[1])));
+  Array.isArray(key) && ((key.length === 3 && key[0] === 'active' && isPosition(key[1]) && isWhole(key[2])) || (key.length === 2 && key[0] === 'user' && isText(key[1])));
 const isRoomKey = (key: unknown): key is RoomKey => Array.isArray(key) && key.length === 2 && isText(key[0]) && isWhole(key[1]);
 
 const longestSearch = 200;
@@ -101,13 +101,13 @@ export function createChatLists({ db }: { db: Database }) {
       async read({ after, before, backward, limit }) {
         if (after?.[0] === 'user') return [];
         const conditions = [...own];
-        if (after) conditions.push(['(c."lastActivityAt", c."id") < (?, ?)', new Date(after[1]), after[2]]);
-        if (before?.[0] === 'chat') conditions.push(['(c."lastActivityAt", c."id") > (?, ?)', new Date(before[1]), before[2]]);
-        const order = backward ? 'c."lastActivityAt", c."id"' : 'c."lastActivityAt" DESC, c."id" DESC';
+        if (after) conditions.push(['(c."activity", c."id") < (?, ?)', after[1], after[2]]);
+        if (before?.[0] === 'active') conditions.push(['(c."activity", c."id") > (?, ?)', before[1], before[2]]);
+        const order = backward ? 'c."activity", c."id"' : 'c."activity" DESC, c."id" DESC';
         let rows: ChatEntry[] = [];
         for await (const piece of pieces(conditions)) {
-          const found = (await selectWhere<ChatRow>(db.sql, `SELECT c.* ${from}`, piece, `ORDER BY ${order} LIMIT ?`, limit)).map(toChatRow);
-          const entries = found.map((chat): ChatEntry => ({ key: ['chat', chat.lastActivityAt.getTime(), chat.id], chat }));
+          const found = await selectWhere<ChatRow & { activity: number }>(db.sql, `SELECT c.* ${from}`, piece, `ORDER BY ${order} LIMIT ?`, limit);
+          const entries = found.map((row): ChatEntry => ({ key: ['active', Number(row.activity), row.id], chat: toChatRow(row) }));
           rows = rows.length === 0 ? entries : [...rows, ...entries].sort((a, b) => (backward ? 1 : -1) * inActivityOrder(a, b)).slice(0, limit);
         }
         return rows;
@@ -166,7 +166,7 @@ export function createChatLists({ db }: { db: Database }) {
     };
     return {
       async read({ after, before, backward, limit }) {
-        if (before?.[0] === 'chat') return [];
+        if (before?.[0] === 'active') return [];
         const bounds = { after: after?.[0] === 'user' ? nameOf(after) : null, before: before ? nameOf(before) : null, backward, limit };
         return walk<ChatEntry, NameKey>(bounds, findEdge, async (stretch) => {
           const rows = await selectWhere<{ id: UserId; usernameKey: string; createdAt: unknown; myCreatedAt: unknown }>(
@@ -250,7 +250,7 @@ export function createChatLists({ db }: { db: Database }) {
 /** One behind the other, these make a list. */
 type Part = { read(bounds: Bounds<ChatKey>): Promise<ChatEntry[]>; count(): Promise<number> };
 
-const inActivityOrder = ({ chat: a }: ChatEntry, { chat: b }: ChatEntry): number => a.lastActivityAt.getTime() - b.lastActivityAt.getTime() || a.id - b.id;
+const inActivityOrder = ({ key: a, chat }: ChatEntry, { key: b, chat: other }: ChatEntry): number => Number(a[1]) - Number(b[1]) || chat.id - other.id;
 
 /** The part of a name to look for, folded like names; empty when everything contains it, null when nothing can. */
 function toSearch(text: string | null | undefined): string | null {

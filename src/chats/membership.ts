@@ -14,8 +14,8 @@ import { holdAccounts, type Locks, lockChats, mustHoldAccount } from '../storage
 import type { ChatRow, MemberRow, UserRow } from '../storage/rows.ts';
 import { oneOfList, type Sql } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
-import { mayRemove, must, type Role } from './access.ts';
-import { type Chats, membersOf, type RoomRef } from './chats.ts';
+import { canRemove, must, type Role } from './access.ts';
+import { type Chats, membersOf, type RoomRef, standing } from './chats.ts';
 import { addMembers, addToRooms, closeChat, joinEvents, leaveEvents, takeFromRooms } from './roster.ts';
 
 export type Membership = ReturnType<typeof createMembership>;
@@ -25,6 +25,19 @@ export type Skipped = { userId: UserId | null; error: AppError };
 
 /** Most people one mutation may name. */
 export const mostNamed = 1_000;
+
+/** Makes a new account a member of every room for everyone, in the transaction that creates it. */
+export function createWelcome({ db, locks, clock }: { db: Pick<Database, 'sqlIn'>; locks: Locks; clock: () => Date }) {
+  return async function welcome(tx: Tx, user: Pick<UserRow, 'id'>, append: Append): Promise<void> {
+    await locks.lockAccountsForJoining(tx);
+    const sql = db.sqlIn(tx);
+    const ids = (await sql.all<{ id: ChatId }>('SELECT "id" FROM "Chat" WHERE "everyone" = ? AND "deletedAt" IS NULL', [true])).map(({ id }) => id);
+    // As they are behind the locks: one of them may have changed its mind, and `lastSeq` is certain now.
+    const rooms = (await lockChats(sql, ids)).filter(({ everyone, deletedAt }) => everyone && deletedAt === null);
+    await addToRooms(sql, rooms, user.id, clock());
+    for (const { id } of rooms) append(...joinEvents(id, user.id));
+  };
+}
 
 export function createMembership({
   db,
@@ -38,12 +51,12 @@ export function createMembership({
   db: Database;
   write: Write;
   locks: Locks;
-  chats: Pick<Chats, 'standing' | 'findStanding' | 'findRoom'>;
+  chats: Pick<Chats, 'findStanding' | 'findRoom'>;
   passwords: Pick<Passwords, 'verify'>;
-  limits: Pick<RateLimits, 'take' | 'giveBack'>;
+  limits: Pick<RateLimits, 'guess'>;
   clock: () => Date;
 }) {
-  return { join, leave, add, remove, setRole, welcome };
+  return { join, leave, add, remove, setRole };
 
   /**
    * Makes the viewer a member of a visible room; markers start at its newest message. Joining twice is fine and writes nothing.
@@ -54,13 +67,13 @@ export function createMembership({
     if (roomId === undefined) throw notFound('Room');
     const before = await chats.findStanding(viewer, { roomId });
     const looked = must('join', before, 'Room');
-    if (!before.member && looked.passwordHash !== null) await checkPassword(looked.passwordHash);
+    if (!before.member && looked.passwordHash !== null) await mustKnowPassword(looked.passwordHash);
 
     return write(async (tx, append) => {
       await locks.lockChat(tx, roomId);
-      const standing = await chats.standing(db.sqlIn(tx), viewer.userId, { roomId });
-      const room = must('join', standing, 'Room');
-      if (standing.member) return { room, member: standing.member, alreadyMember: true };
+      const found = await standing(db.sqlIn(tx), viewer.userId, { roomId });
+      const room = must('join', found, 'Room');
+      if (found.member) return { room, member: found.member, alreadyMember: true };
       // Set or changed since it was checked: what was given is not it.
       if (room.passwordHash !== null && room.passwordHash !== looked.passwordHash) throw new AppError('WRONG_ROOM_PASSWORD');
       if (isFull(room)) throw roomFull(room);
@@ -71,13 +84,12 @@ export function createMembership({
       return { room: joined.room, member: joined.members[0] as MemberRow, alreadyMember: false };
     });
 
-    async function checkPassword(hash: string): Promise<void> {
+    async function mustKnowPassword(hash: string): Promise<void> {
       if (password === null) throw new AppError('WRONG_ROOM_PASSWORD');
-      // Capitals keep it apart from the login names that are counted in the same place.
-      const guesses = { name: `ROOM PASSWORDS OF ${viewer.userId}` };
-      await limits.take('LOGIN', guesses);
-      if (!(await passwords.verify(hash, password))) throw new AppError('WRONG_ROOM_PASSWORD');
-      await limits.giveBack('LOGIN', guesses);
+      const { userId, address } = viewer;
+      // Many accounts at one address are perhaps one person.
+      const guess = limits.guess(['LOGIN', { joining: userId }], ...(address ? [['ROOM_PASSWORD', { room: roomId as ChatId, address }] as const] : []));
+      if (!(await passwords.verify(hash, password, { account: userId, address, alone: `joining ${userId}` }, guess))) throw new AppError('WRONG_ROOM_PASSWORD');
     }
   }
 
@@ -85,15 +97,15 @@ export function createMembership({
   async function leave({ userId }: Viewer, roomId: ChatId): Promise<void> {
     await write(async (tx, append) => {
       await locks.lockChat(tx, roomId);
-      const standing = await chats.standing(db.sqlIn(tx), userId, { roomId });
-      const room = must('leave', standing, 'Chat');
+      const found = await standing(db.sqlIn(tx), userId, { roomId });
+      const room = must('leave', found, 'Chat');
       const sql = db.sqlIn(tx);
       if (room.memberCount === 1) {
         const { events } = await closeChat(sql, roomId, clock(), false);
         append(...events, { type: 'chat-removed', chatId: roomId, userId, reason: 'LEFT' });
         return;
       }
-      if (standing.member) await mustKeepAnOwner(sql, standing.member);
+      if (found.member) await mustKeepAnOwner(sql, found.member);
       await takeFromRooms(sql, [roomId], userId);
       append(...leaveEvents(roomId, userId));
     });
@@ -108,7 +120,7 @@ export function createMembership({
     return write(async (tx, append) => {
       await locks.lockChat(tx, roomId);
       const sql = db.sqlIn(tx);
-      const room = must('addMembers', await chats.standing(sql, viewer.userId, { roomId }), 'Room');
+      const room = must('addMembers', await standing(sql, viewer.userId, { roomId }), 'Room');
       const named = await findUsers(sql, refs);
       const ids = [...new Set(named.filter((id) => id !== null))];
       const present = new Set(
@@ -136,12 +148,12 @@ export function createMembership({
   async function remove(viewer: Viewer, roomId: ChatId, userId: UserId | null, ban: boolean): Promise<ChatRow> {
     return write(async (tx, append) => {
       await locks.lockChat(tx, roomId);
-      const standing = await chats.standing(db.sqlIn(tx), viewer.userId, { roomId });
-      const room = must('removeMember', standing, 'Room');
+      const found = await standing(db.sqlIn(tx), viewer.userId, { roomId });
+      const room = must('removeMember', found, 'Room');
       const target = userId === null ? null : await tx.member.findUnique({ where: { chatId_userId: { chatId: roomId, userId } } });
       const account = target ?? (ban && userId !== null ? await tx.user.findFirst({ where: { id: userId, deletedAt: null } }) : null);
       if (userId === null || !account) throw notFound('User');
-      if (target && !mayRemove(standing.member?.role as Role, target.role as Role)) throw new AppError('FORBIDDEN', { forbiddenReason: 'ROLE_TOO_LOW' });
+      if (target && !canRemove(found.member?.role as Role, target.role as Role)) throw new AppError('FORBIDDEN', { forbiddenReason: 'ROLE_TOO_LOW' });
       if (target) await mustKeepAnOwner(db.sqlIn(tx), target);
       if (ban) await tx.ban.upsert({ where: { chatId_userId: { chatId: roomId, userId } }, create: { chatId: roomId, userId, at: clock() }, update: {} });
       if (!target) return room;
@@ -155,7 +167,7 @@ export function createMembership({
   async function setRole(viewer: Viewer, roomId: ChatId, userId: UserId | null, role: Role): Promise<MemberRow> {
     return write(async (tx, append) => {
       await locks.lockChat(tx, roomId);
-      must('setRole', await chats.standing(db.sqlIn(tx), viewer.userId, { roomId }), 'Room');
+      must('setRole', await standing(db.sqlIn(tx), viewer.userId, { roomId }), 'Room');
       const target = userId === null ? null : await tx.member.findUnique({ where: { chatId_userId: { chatId: roomId, userId } } });
       if (userId === null || !target) throw notFound('User');
       if (target.role === role) return target;
@@ -163,17 +175,6 @@ export function createMembership({
       append({ type: 'member-updated', chatId: roomId, userId });
       return tx.member.update({ where: { chatId_userId: { chatId: roomId, userId } }, data: { role } });
     });
-  }
-
-  /** Makes a new account a member of every room for everyone, in the transaction that creates it. */
-  async function welcome(tx: Tx, user: Pick<UserRow, 'id'>, append: Append): Promise<void> {
-    await locks.lockAccountsForJoining(tx);
-    const sql = db.sqlIn(tx);
-    const ids = (await sql.all<{ id: ChatId }>('SELECT "id" FROM "Chat" WHERE "everyone" = ? AND "deletedAt" IS NULL', [true])).map(({ id }) => id);
-    // As they are behind the locks: one of them may have changed its mind, and `lastSeq` is certain now.
-    const rooms = (await lockChats(sql, ids)).filter(({ everyone, deletedAt }) => everyone && deletedAt === null);
-    await addToRooms(sql, rooms, user.id, clock());
-    for (const { id } of rooms) append(...joinEvents(id, user.id));
   }
 }
 

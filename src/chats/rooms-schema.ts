@@ -46,7 +46,7 @@ mutation('createRoom', {
 
 mutation('updateRoom', {
   description: 'Changes settings of a room. Takes an admin or owner.',
-  errors: ['VALIDATION_FAILED', 'ALREADY_TAKEN', 'NOT_FOUND', 'FORBIDDEN'],
+  errors: ['VALIDATION_FAILED', 'ALREADY_TAKEN', 'NOT_FOUND', 'FORBIDDEN', 'RATE_LIMITED'],
   inputDescription: 'Only the fields present are changed; null clears.',
   input: (t) => ({
     roomId: t.id({ required: true, description: 'Which room.' }),

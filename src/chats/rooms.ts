@@ -1,9 +1,12 @@
 /** Making, changing and deleting rooms, and the rules that their settings must keep. */
 import type { Accounts, UserRef } from '../accounts/accounts.ts';
-import { checkLine, checkLines, foldName } from '../accounts/names.ts';
+import type { FoldedTable } from '../accounts/folding.ts';
+import { checkLine, checkLines, foldName, withoutInvisible } from '../accounts/names.ts';
 import type { Operators } from '../accounts/operators.ts';
 import { checkRoomPassword, type Passwords } from '../accounts/passwords.ts';
+import type { RateLimits } from '../accounts/rate-limits.ts';
 import { AppError, createProblems, invalid, notFound, type Problems } from '../errors.ts';
+import { newestNumber } from '../events/event-log.ts';
 import type { Append, Write, WriteBatch } from '../events/write.ts';
 import { type AttachmentId, type ChatId, noUser, type UserId } from '../ids.ts';
 import type { Database, Tx } from '../storage/database.ts';
@@ -13,8 +16,8 @@ import { isText } from '../storage/page.ts';
 import type { ChatRow } from '../storage/rows.ts';
 import type { Sql } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
-import { mayOpenToEveryone, must } from './access.ts';
-import type { Chats } from './chats.ts';
+import { canOpenToEveryone, must } from './access.ts';
+import { type Chats, standing } from './chats.ts';
 import { findUsers, mostNamed } from './membership.ts';
 import { closeChat, insertMembers, letIn, type Roster, stopLettingIn } from './roster.ts';
 
@@ -55,6 +58,8 @@ export type RoomChanges = { [Field in keyof RoomSettings]?: RoomSettings[Field] 
 /** What the rules look at. The password itself only when it is new. */
 type Checked = Omit<RoomSettings, 'password'> & { hasPassword: boolean };
 
+export const foldedRooms: FoldedTable = { name: 'Chat', keys: { nameKey: 'name', linkKey: 'link' }, unique: ['linkKey'] };
+
 const mostCapacity = 1_000_000;
 
 export function createRooms({
@@ -66,6 +71,7 @@ export function createRooms({
   chats,
   accounts,
   passwords,
+  limits,
   pictures,
   operators,
   clock,
@@ -75,9 +81,10 @@ export function createRooms({
   writeBatch: WriteBatch;
   locks: Pick<Locks, 'lockChat' | 'lockAccounts'>;
   roster: Pick<Roster, 'letInRest' | 'empty'>;
-  chats: Pick<Chats, 'findStanding' | 'findRows' | 'standing'>;
+  chats: Pick<Chats, 'findStanding' | 'findRows'>;
   accounts: Pick<Accounts, 'findMany'>;
   passwords: Pick<Passwords, 'hash'>;
+  limits: Pick<RateLimits, 'take'>;
   pictures: RoomPictures;
   operators: Pick<Operators, 'areNamed' | 'isOperator'>;
   clock: () => Date;
@@ -87,22 +94,22 @@ export function createRooms({
   /**
    * Makes a room whose owner is the viewer. Everybody in it is told ChatAdded.
    * The same `clientRequestId` again returns the first room, also for tries at the same time; NOT_FOUND (Room) when the viewer cannot see that one any more.
-   * Fails with VALIDATION_FAILED, ALREADY_TAKEN (link), NOT_FOUND (User) when one of the members does not exist, FORBIDDEN (NOT_AN_OPERATOR).
+   * Fails with VALIDATION_FAILED, ALREADY_TAKEN (link), NOT_FOUND (User) when one of the members does not exist, FORBIDDEN (NOT_AN_OPERATOR), RATE_LIMITED (passwords).
    * Its picture: NOT_FOUND (Attachment), or VALIDATION_FAILED when the file is none.
    */
   async function create(viewer: Viewer, input: NewRoom): Promise<{ room: ChatRow; duplicate: boolean }> {
-    const clientRequestId = checkRequestId(input.clientRequestId);
+    const clientRequestId = parseRequestId(input.clientRequestId);
     const earlier = await findEarlier(db.sql, viewer, clientRequestId);
     if (earlier) return { room: earlier, duplicate: true };
-    const { members, password, avatarAttachmentId = null, ...given } = { ...input, topic: input.topic || null, password: input.password ?? null };
-    const settings = { ...given, topic: given.topic, everyone: given.everyone ?? false, capacity: given.capacity ?? null, link: given.link ?? null };
+    const { members, password, avatarAttachmentId = null, ...given } = { ...input, ...cleaned(input), password: input.password ?? null };
+    const settings = { ...given, topic: given.topic ?? null, everyone: given.everyone ?? false, capacity: given.capacity ?? null, link: given.link ?? null };
     const problems = createProblems();
     checkFields(problems, { ...settings, password });
     checkRules(problems, { ...settings, hasPassword: password !== null }, []);
     if (members && members.length > mostNamed) problems.add('members', 'length', `At most ${mostNamed} members can be named at once; add the others later.`);
     problems.check();
     await mustMayOpen(viewer, settings.everyone);
-    const passwordHash = password === null ? null : await passwords.hash(password);
+    const passwordHash = password === null ? null : await hashPassword(viewer, password);
 
     for (let attempt = 1; ; attempt++) {
       try {
@@ -145,6 +152,7 @@ export function createRooms({
           avatarId: avatarAttachmentId,
           createdAt: now,
           lastActivityAt: now,
+          activity: await newestNumber(sql),
           creatorId: viewer.userId,
           clientRequestId,
         },
@@ -162,7 +170,7 @@ export function createRooms({
 
   /**
    * Changes what is given; the result must keep the rules of a new room. Making it an `everyone` room makes every account a member and lifts all bans.
-   * Fails with NOT_FOUND (Room, or Attachment for its picture), FORBIDDEN, VALIDATION_FAILED, ALREADY_TAKEN (link).
+   * Fails with NOT_FOUND (Room, or Attachment for its picture), FORBIDDEN, VALIDATION_FAILED, ALREADY_TAKEN (link), RATE_LIMITED (passwords).
    */
   async function update(viewer: Viewer, roomId: ChatId, changes: RoomChanges): Promise<ChatRow> {
     const { avatarAttachmentId, ...others } = changes;
@@ -170,9 +178,7 @@ export function createRooms({
     for (const field of ['name', 'visibility', 'postPolicy', 'everyone'] as const) {
       if (changes[field] === null) problems.add(field, 'required', 'This cannot be empty.');
     }
-    const given = Object.fromEntries(
-      Object.entries({ ...others, topic: others.topic === '' ? null : others.topic }).filter(([, value]) => value !== undefined),
-    ) as Partial<RoomSettings>;
+    const given = Object.fromEntries(Object.entries({ ...others, ...cleaned(others) }).filter(([, value]) => value !== undefined)) as Partial<RoomSettings>;
     checkFields(problems, given);
     // Who may not is told so first, and nobody makes the server hash for a room that is not theirs.
     const before = must('updateRoom', await chats.findStanding(viewer, { roomId }), 'Room');
@@ -180,13 +186,13 @@ export function createRooms({
     if (Object.keys(given).length === 0 && (avatarAttachmentId === undefined || avatarAttachmentId === before.avatarId)) return before;
     if (given.everyone && !before.everyone) await mustMayOpen(viewer, true);
     const { password, ...settings } = given;
-    const passwordHash = password == null ? password : await passwords.hash(password);
+    const passwordHash = password == null ? password : await hashPassword(viewer, password);
 
     const store = async (tx: Tx, append: Append): Promise<ChatRow> => {
       const sql = db.sqlIn(tx);
       if (given.everyone) await locks.lockAccounts(sql);
       await locks.lockChat(tx, roomId);
-      const room = must('updateRoom', await chats.standing(sql, viewer.userId, { roomId }), 'Room');
+      const room = must('updateRoom', await standing(sql, viewer.userId, { roomId }), 'Room');
       const hasPassword = (passwordHash === undefined ? room.passwordHash : passwordHash) !== null;
       const clashes = createProblems();
       checkRules(clashes, { ...(room as unknown as Omit<RoomSettings, 'password'>), ...settings, hasPassword }, Object.keys(given));
@@ -226,7 +232,7 @@ export function createRooms({
   async function remove(viewer: Viewer, roomId: ChatId): Promise<void> {
     const isOver = await writeBatch(async (sql, number) => {
       await lockChats(sql, [roomId]);
-      must('deleteRoom', await chats.standing(sql, viewer.userId, { roomId }), 'Room');
+      must('deleteRoom', await standing(sql, viewer.userId, { roomId }), 'Room');
       const closed = await closeChat(sql, roomId, clock());
       await number(closed.events);
       return closed.isOver;
@@ -241,17 +247,22 @@ export function createRooms({
     return now ?? room;
   }
 
+  async function hashPassword({ userId, address }: Viewer, password: string): Promise<string> {
+    await limits.take('SET_PASSWORD', userId);
+    return passwords.hash(password, { account: userId, address });
+  }
+
   async function mustMayOpen(viewer: Viewer, everyone: boolean): Promise<void> {
     if (!everyone) return;
     const [account] = await accounts.findMany([viewer.userId]);
     const isOperator = account !== undefined && account !== null && (await operators.isOperator(account.usernameKey));
-    if (!mayOpenToEveryone({ areNamed: operators.areNamed, isOperator })) throw new AppError('FORBIDDEN', { forbiddenReason: 'NOT_AN_OPERATOR' });
+    if (!canOpenToEveryone({ areNamed: operators.areNamed, isOperator })) throw new AppError('FORBIDDEN', { forbiddenReason: 'NOT_AN_OPERATOR' });
   }
 
   async function findEarlier(sql: Sql, viewer: Viewer, clientRequestId: string | null): Promise<ChatRow | null> {
     if (clientRequestId === null) return null;
     const [earlier] = await sql.all<{ id: ChatId }>('SELECT "id" FROM "Chat" WHERE "creatorId" = ? AND "clientRequestId" = ?', [viewer.userId, clientRequestId]);
-    return earlier ? must('see', await chats.standing(sql, viewer.userId, { roomId: earlier.id }), 'Room') : null;
+    return earlier ? must('see', await standing(sql, viewer.userId, { roomId: earlier.id }), 'Room') : null;
   }
 }
 
@@ -261,8 +272,14 @@ async function checkLinkIsFree(tx: Tx, link: string | null): Promise<void> {
   if (link !== null && (await tx.chat.findUnique({ where: { linkKey: foldName(link) }, select: { id: true } }))) throw linkTaken();
 }
 
+/** The texts of a room as they are stored. An empty topic is none. */
+const cleaned = <Given extends { name?: string | null; topic?: string | null }>({ name, topic }: Given): Pick<Given, 'name' | 'topic'> => ({
+  name: name == null ? name : withoutInvisible(name),
+  topic: topic == null ? topic : withoutInvisible(topic) || null,
+});
+
 /** The same alphabet as a `clientMessageId`. */
-function checkRequestId(id: string | null | undefined): string | null {
+function parseRequestId(id: string | null | undefined): string | null {
   if (id != null && !/^[\x20-\x7e]{1,128}$/.test(id)) throw invalid('clientRequestId', 'format', 'A request id has 1 to 128 printable ASCII characters.');
   return id ?? null;
 }

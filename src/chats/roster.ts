@@ -17,8 +17,8 @@ export type Roster = ReturnType<typeof createRoster>;
 /** Members that one transaction adds or removes, where there may be any number of them. */
 export const pieceSize = 250;
 
-export function createRoster({ db, writeBatch, locks, clock, logger }: { db: Database; writeBatch: WriteBatch; locks: Locks; clock: () => Date; logger: Log }) {
-  const background = createBackground<string>((error, job) => logger.warn({ err: error, job }, 'a room is not done with yet; trying again later'));
+export function createRoster({ db, writeBatch, locks, clock, log }: { db: Database; writeBatch: WriteBatch; locks: Locks; clock: () => Date; log: Log }) {
+  const background = createBackground<string>((error, job) => log.warn({ err: error, job }, 'a room is not done with yet; trying again later'));
   return { letInRest, finish, empty, emptySome, close: background.close };
 
   /** Lets in the accounts that `letIn` has left over. Resolves when all are in, or after a while: then it goes on by itself. */

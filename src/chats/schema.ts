@@ -143,7 +143,7 @@ export const Member = builder.objectRef<AnyMember>('Member').implement({
   description: 'A user in a chat.',
   fields: (t) => ({
     id: t.id({ description: 'The same for as long as the user is a member, and after coming back.', resolve: (member, _args, context) => toMemberId(member, context) }),
-    user: t.field({ type: User, description: 'Who it is.', resolve: (member, _args, context) => mustLoadUser(context, member.userId) }),
+    user: t.field({ type: User, description: 'Who it is.', resolve: (member, _args, context) => getUser(context, member.userId) }),
     role: t.field({ type: MemberRole, description: 'What the user may do here.', resolve: (member) => member.role as Role }),
     joinedAt: t.expose('joinedAt', { type: 'DateTime', description: 'When the user became a member, the last time.' }),
     deliveredSeq: t.int({
@@ -173,7 +173,7 @@ async function markerOf(context: Context, member: MemberRow, marker: 'deliveredS
   return member.chatId === 0 || (await loadPlace(context, member.chatId)).member ? member[marker] : null;
 }
 
-async function mustLoadUser(context: Context, userId: UserId): Promise<UserRow> {
+async function getUser(context: Context, userId: UserId): Promise<UserRow> {
   const user = await loadUser(context, userId);
   if (!user) throw new Error(`user ${userId} is gone without a tombstone`);
   return user;
@@ -239,7 +239,7 @@ export const Dialog = builder.objectRef<ChatRow>('Dialog').implement({
 });
 
 /** The one of a dialog's people who is not the viewer. */
-const loadPeer = (context: Context, chat: Pick<ChatRow, 'lowUserId' | 'highUserId'>): Promise<UserRow> => mustLoadUser(context, peerOf(chat, mustBeSignedIn(context).userId));
+const loadPeer = (context: Context, chat: Pick<ChatRow, 'lowUserId' | 'highUserId'>): Promise<UserRow> => getUser(context, peerOf(chat, mustBeSignedIn(context).userId));
 
 export const Room = builder.objectRef<ChatRow>('Room').implement({
   interfaces: [Chat, Node],
@@ -268,7 +268,7 @@ builder.queryFields((t) => ({
       const viewer = mustBeSignedIn(context);
       const ref = parseUserRef(args.with);
       if (!ref) throw notFound('User');
-      return context.app.chats.dialog(viewer, await context.app.accounts.mustFind(ref));
+      return context.app.chats.dialog(viewer, await context.app.accounts.get(ref));
     },
   }),
   room: t.field({

@@ -2,7 +2,7 @@
 import type { ChatId, SessionId, UserId } from '../ids.ts';
 import { addTo, dropFrom, type MultiMap } from '../multimap.ts';
 import type { Database } from '../storage/database.ts';
-import { audienceOf, type LogEvent } from './event.ts';
+import { addresseesOf, type LogEvent } from './event.ts';
 import type { Joined, Person, Stream } from './stream.ts';
 
 export type Audience = ReturnType<typeof createAudience>;
@@ -93,10 +93,10 @@ export function createAudience({ db, lost }: { db: Database; lost: (stream: Stre
 
   /** The streams of those whom an event may be told. */
   function* ofEvent(event: LogEvent): Iterable<Stream> {
-    const audience = audienceOf[event.type];
-    if (audience === 'everyone') yield* all();
-    else if (audience === 'person') yield* people.get((event as { userId: UserId }).userId)?.streams ?? [];
-    else if (audience === 'chat') yield* ofChat((event as { chatId: ChatId }).chatId);
+    const addressees = addresseesOf[event.type];
+    if (addressees === 'everyone') yield* all();
+    else if (addressees === 'person') yield* people.get((event as { userId: UserId }).userId)?.streams ?? [];
+    else if (addressees === 'chat') yield* ofChat((event as { chatId: ChatId }).chatId);
   }
 
   function ofSession(sessionId: SessionId): Iterable<Stream> {

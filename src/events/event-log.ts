@@ -2,6 +2,7 @@
 import type { Config } from '../config.ts';
 import type { Database } from '../storage/database.ts';
 import { type Engine, type Sql, tableOf, toDate } from '../storage/sql.ts';
+import { type Epoch, newEpochName } from './cursor.ts';
 import { fromRow, type LogEvent, type NewEvent, toColumns } from './event.ts';
 
 export type EventLog = ReturnType<typeof createEventLog>;
@@ -14,6 +15,12 @@ export async function takeNumbers(sql: Sql, count: number): Promise<number> {
   const [head] = await sql.all<{ last: number }>('UPDATE "EventHead" SET "last" = "last" + ? WHERE "id" = 1 RETURNING "last"', [count]);
   if (!head) throw new Error('the event log has no head row');
   return Number(head.last) - count + 1;
+}
+
+/** The number of the newest event, as this transaction sees it. Others may be written meanwhile: this one only says what was before. */
+export async function newestNumber(sql: Sql): Promise<number> {
+  const [head] = await sql.all<{ last: number }>('SELECT "last" FROM "EventHead" WHERE "id" = 1', []);
+  return Number(head?.last ?? 0);
 }
 
 /** Stores events under numbers taken before. */
@@ -39,7 +46,23 @@ export async function appendEvents(sql: Sql, at: Date, fresh: readonly NewEvent[
 }
 
 export function createEventLog({ db, config, clock }: { db: Database; config: Config; clock: () => Date }) {
-  return { head, readAfter, prune };
+  return { beginEpoch, epochs, head, readAfter, prune };
+
+  /** From its own event on, cursors are of a new epoch. Once for each start of a server. */
+  async function beginEpoch(): Promise<void> {
+    const name = newEpochName();
+    await db.sqlTransaction(async (sql) => {
+      const [event] = await appendEvents(sql, clock(), [{ type: 'epoch-began', name }]);
+      await sql.all('INSERT INTO "LogEpoch" ("number", "name") VALUES (?, ?)', [(event as LogEvent).number, name]);
+    });
+  }
+
+  /** All whose cursors can still be resumed from, in order. */
+  async function epochs(): Promise<Epoch[]> {
+    const { logId } = await head();
+    const rows = await db.sql.all<{ number: number; name: string }>('SELECT "number", "name" FROM "LogEpoch" ORDER BY "number"', []);
+    return [{ name: logId, from: 0 }, ...rows.map(({ number, name }) => ({ name, from: Number(number) }))];
+  }
 
   /** The newest number, the last pruned one, and the name of this log. */
   async function head(): Promise<{ last: number; pruned: number; logId: string }> {
@@ -70,6 +93,7 @@ export function createEventLog({ db, config, clock }: { db: Database; config: Co
         if (!last) return 0;
         await sql.all('DELETE FROM "Event" WHERE "number" <= ?', [last.number]);
         await sql.all('UPDATE "EventHead" SET "pruned" = ? WHERE "id" = 1', [last.number]);
+        await sql.all('DELETE FROM "LogEpoch" WHERE "number" < (SELECT max("number") FROM "LogEpoch" WHERE "number" <= ?)', [last.number]);
         return rows.length;
       });
       gone += count;

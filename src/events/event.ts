@@ -35,7 +35,9 @@ export type NewEvent =
   | { type: 'notification-added'; chatId: ChatId; seq: number }
   /** These, or all up to one: up to this event itself when nothing is said. */
   | { type: 'notifications-read'; userId: UserId; messageIds?: readonly MessageId[]; upToId?: MessageId }
-  | { type: 'session-ended'; userId: UserId; sessionId: SessionId; reason: EndReason };
+  | { type: 'session-ended'; userId: UserId; sessionId: SessionId; reason: EndReason }
+  /** A server was started: the epoch of cursors from this event on. */
+  | { type: 'epoch-began'; name: string };
 
 export type EventType = NewEvent['type'];
 type Stored = { number: number; at: Date };
@@ -50,10 +52,10 @@ export function messageIdOf(event: EventOf<'message-added' | 'message-edited' | 
 }
 
 /** Whom an event is told. */
-export type Audience = 'chat' | 'person' | 'everyone' | 'nobody';
+export type Addressees = 'chat' | 'person' | 'everyone' | 'nobody';
 
 /** `ChatAdded` and `ChatRemoved` frame what somebody may see: they go to the person, membership or not. */
-export const audienceOf: Record<EventType, Audience> = {
+export const addresseesOf: Record<EventType, Addressees> = {
   'message-added': 'chat',
   'message-edited': 'chat',
   'message-deleted': 'chat',
@@ -70,6 +72,7 @@ export const audienceOf: Record<EventType, Audience> = {
   'notification-added': 'chat',
   'notifications-read': 'person',
   'session-ended': 'nobody',
+  'epoch-began': 'nobody',
 };
 
 export const kindOf: Record<EventType, EventKind> = {
@@ -89,6 +92,7 @@ export const kindOf: Record<EventType, EventKind> = {
   'notification-added': 'NOTIFICATIONS',
   'notifications-read': 'NOTIFICATIONS',
   'session-ended': 'USERS',
+  'epoch-began': 'USERS',
 };
 
 type EventRow = { number: number | bigint; at: unknown; type: string; chatId: ChatId | null; userId: UserId | null; data: string | null };

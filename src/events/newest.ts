@@ -3,7 +3,8 @@ import type { Config } from '../config.ts';
 import type { MessageId } from '../ids.ts';
 import type { Log } from '../log.ts';
 import type { Database } from '../storage/database.ts';
-import { parseCursor, toCursor } from './cursor.ts';
+import { isDatabaseAway } from '../storage/failures.ts';
+import { epochAt, parseCursor, toCursor } from './cursor.ts';
 import { type LogEvent, messageIdOf } from './event.ts';
 import type { EventLog } from './event-log.ts';
 
@@ -12,26 +13,28 @@ export type Newest = Awaited<ReturnType<typeof createNewest>>;
 const logPage = 500;
 const ringSize = 2048;
 const againMs = 500;
+const epochAgainMs = 5_000;
 
 export async function createNewest({
   db,
-  log,
+  eventLog,
   config,
-  logger,
+  log,
   accepted,
   skipped,
 }: {
   db: Database;
-  log: EventLog;
+  eventLog: EventLog;
   config: Pick<Config, 'NODE_POLL_MS'>;
-  logger: Log;
+  log: Log;
   /** Called for each event in order. Throws nothing. */
   accepted: (event: LogEvent) => void;
   /** Called when events were forgotten before this node had seen them. */
   skipped: () => void;
 }) {
-  const start = await log.head();
-  const { logId } = start;
+  await beginEpoch();
+  const start = await eventLog.head();
+  let epochs = await eventLog.epochs();
   let head = start.last;
   let pruned = start.pruned;
   /** The last one is `head`. */
@@ -52,11 +55,10 @@ export async function createNewest({
       pruned = Math.max(pruned, number);
     },
     cursorOf,
-    positionOf: (cursor: string): number | null => parseCursor(logId, cursor),
+    positionOf,
     offer,
     look,
-    readUpTo,
-    behind,
+    readAfter,
     outdate,
     outdatedSince,
     stop: (): void => {
@@ -67,8 +69,29 @@ export async function createNewest({
 
   /** One event goes to many: its cursor is made once. */
   function cursorOf(number: number): string {
-    if (lastCursor.number !== number) lastCursor = { number, text: toCursor(logId, number) };
+    if (lastCursor.number !== number) lastCursor = { number, text: toCursor({ epoch: epochAt(epochs, number), number }) };
     return lastCursor.text;
+  }
+
+  /**
+   * The position a cursor names, null for one that is not of this log as it is now. One from another node may be ahead of what this one has seen, and is
+   * looked for. Throws BAD_REQUEST for what was never a cursor.
+   */
+  async function positionOf(cursor: string): Promise<number | null> {
+    const { epoch, number } = parseCursor(cursor);
+    await readUpTo(number);
+    return number <= head && epochAt(epochs, number) === epoch ? number : null;
+  }
+
+  /** A database that cannot take it yet, because it is full for instance, is asked again. */
+  async function beginEpoch(): Promise<void> {
+    try {
+      await eventLog.beginEpoch();
+    } catch (error) {
+      if (!isDatabaseAway(error)) throw error;
+      log.warn({ err: error }, 'cursors do not tell this start from the one before yet');
+      setTimeout(() => void beginEpoch().then(look), epochAgainMs).unref();
+    }
   }
 
   /** Committed events of this node. Those right behind the head are taken as they are; otherwise other nodes wrote in between and the log is read. */
@@ -84,23 +107,26 @@ export async function createNewest({
   /** Reads what the log has behind the head. Harmless at any time. */
   function look(): void {
     lookAgain = true;
-    reading ??= catchUp().finally(() => {
+    reading ??= readNew().finally(() => {
       reading = null;
     });
   }
 
-  async function catchUp(): Promise<void> {
+  async function readNew(): Promise<void> {
     while (lookAgain && !stopped) {
       lookAgain = false;
       try {
-        const events = await log.readAfter(head, logPage);
+        const events = await eventLog.readAfter(head, logPage);
         const fresh = events.filter((event) => event.number > head).map((event) => early.get(event.number) ?? event);
-        if (fresh[0] && fresh[0].number > head + 1) skip(fresh[0].number - 1);
+        if (fresh[0] && fresh[0].number > head + 1) {
+          epochs = await eventLog.epochs();
+          skip(fresh[0].number - 1);
+        }
         if (fresh.length > 0) accept(fresh);
         for (const number of early.keys()) if (number <= head) early.delete(number);
         if (events.length === logPage) lookAgain = true;
       } catch (error) {
-        logger.warn({ err: error }, 'the event log cannot be read; trying again');
+        log.warn({ err: error }, 'the event log cannot be read; trying again');
         await new Promise((wake) => setTimeout(wake, againMs));
         lookAgain = true;
       }
@@ -110,7 +136,7 @@ export async function createNewest({
   /** Resolves when this node has seen the event with this number, at once when there is none. */
   async function readUpTo(number: number): Promise<void> {
     if (number <= head) return;
-    const { last } = await log.head();
+    const { last } = await eventLog.head();
     if (number > last) return;
     while (head < number && !stopped) {
       look();
@@ -120,7 +146,7 @@ export async function createNewest({
 
   /** This node was away from the database for longer than events are kept: what it remembers of who is where may be wrong. */
   function skip(number: number): void {
-    logger.error({ from: head, to: number }, 'events were forgotten before this server had seen them; all streams begin anew');
+    log.error({ from: head, to: number }, 'events were forgotten before this server had seen them; all streams begin anew');
     head = number;
     pruned = Math.max(pruned, number);
     recent = [];
@@ -131,6 +157,7 @@ export async function createNewest({
     for (const event of events) {
       if (event.number !== head + 1) throw new Error(`event ${event.number} came behind ${head}`);
       head = event.number;
+      if (event.type === 'epoch-began' && !epochs.some(({ from }) => from === event.number)) epochs.push({ name: event.name, from: event.number });
       recent.push(event);
       outdate(event, recent);
       accepted(event);
@@ -138,8 +165,8 @@ export async function createNewest({
     if (recent.length > 2 * ringSize) recent = recent.slice(-ringSize);
   }
 
-  /** At most `count` of the events behind a position; null when that lies further back than what is in memory. */
-  function behind(position: number, count: number): LogEvent[] | null {
+  /** At most `count` of the events after a position; null when that lies further back than what is in memory. */
+  function readAfter(position: number, count: number): LogEvent[] | null {
     const from = position + 1 - (head - recent.length + 1);
     return from < 0 ? null : recent.slice(from, from + count);
   }

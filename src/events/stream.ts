@@ -1,7 +1,7 @@
 /** One stream: what it is asked for, what it hands out, and what is kept of it meanwhile. */
 import type { ChatId, MessageId, SessionId, UserId } from '../ids.ts';
 import type { Pair } from '../storage/dialogs.ts';
-import { audienceOf, type EndReason, type EventKind, type EventOf, type LogEvent } from './event.ts';
+import { addresseesOf, type EndReason, type EventKind, type EventOf, kindOf, type LogEvent } from './event.ts';
 import { announces } from './newest.ts';
 
 /** Live only, never in the log. */
@@ -42,9 +42,19 @@ export type Person = { userId: UserId; chats: Map<ChatId, Joined>; streams: Set<
 /** An iterator whose `return()` answers at once, also while a `next()` is waiting. */
 export type Follower = AsyncIterableIterator<FollowItem> & {
   return(): Promise<IteratorResult<FollowItem>>;
-  /** Hands this follower something that is live only; it is lost on one that is behind. */
+  /** Hands this follower something that is live only; it is lost on one that reads the log. */
   push(ephemeral: Ephemeral): void;
 };
+
+/** Reads the log. Everything up to `cursor` was queued or is not for this stream. */
+export type Reading =
+  /** What was missed before it was opened, up to `until`. What is live only is held until then. */
+  | { name: 'replaying'; cursor: number; until: number; held: FollowItem[] }
+  /** What is not behind it yet: everybody begins so, and whoever was too slow for being handed things. */
+  | { name: 'reading'; cursor: number };
+
+/** Where a stream stands. `live`: level with the log, and handed each new event. `ending`: nothing comes after what is in the queue. */
+export type Phase = Reading | { name: 'live' } | { name: 'ending' } | { name: 'closed' };
 
 /** What is kept of one stream. */
 export type Stream = {
@@ -53,17 +63,9 @@ export type Stream = {
   /** The chats of the filter that exist, and the dialogs of it that do not yet. */
   chatIds: Set<ChatId> | null;
   unopened: Pair[];
-  /** Everything up to here was handed out or was not for this stream. Only kept exact while behind. */
-  cursor: number;
-  behind: boolean;
+  phase: Phase;
+  /** At most a page. */
   queue: FollowItem[];
-  /** What came live during the replay. */
-  afterReplay: FollowItem[];
-  /** Up to here events count as replayed; null once caught up, or when started live. */
-  replayUntil: number | null;
-  closed: boolean;
-  /** No more items after those in the queue. */
-  ending: boolean;
   lastItemAt: number;
   wake: (() => void) | null;
   expiry: NodeJS.Timeout | undefined;
@@ -72,12 +74,25 @@ export type Stream = {
   onAbort: () => void;
 };
 
+/** So many items wait in a queue at most. */
+export const pageSize = 200;
+
+/** Also for whoever has just awaited something: what was compared before need not hold any more. */
+export const isClosed = ({ phase }: Stream): boolean => phase.name === 'closed';
+export const isReading = (phase: Phase): phase is Reading => phase.name === 'replaying' || phase.name === 'reading';
+
 /** Whether an event is meant for this stream's person now. */
 export function reaches({ options, person }: Stream, event: LogEvent): boolean {
-  const audience = audienceOf[event.type];
-  if (audience === 'chat') return options.only || person.chats.has((event as { chatId: ChatId }).chatId);
-  if (audience === 'person') return (event as { userId: UserId }).userId === options.userId;
-  return audience === 'everyone';
+  const addressees = addresseesOf[event.type];
+  if (addressees === 'chat') return options.only || person.chats.has((event as { chatId: ChatId }).chatId);
+  if (addressees === 'person') return (event as { userId: UserId }).userId === options.userId;
+  return addressees === 'everyone';
+}
+
+/** Whether its filter lets an event through. */
+export function wants({ options: { kinds }, chatIds }: Stream, event: LogEvent): boolean {
+  if (kinds && !kinds.has(kindOf[event.type])) return false;
+  return !('chatId' in event) || chatIds === null || chatIds.has(event.chatId);
 }
 
 /** Whether somebody was in the chat already: whoever left and came back is notified of nothing from before. */

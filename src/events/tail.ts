@@ -15,24 +15,24 @@ export type Tail = Awaited<ReturnType<typeof createTail>>;
 
 export async function createTail({
   db,
-  log,
+  eventLog,
   config,
   clock,
-  logger,
-  mayRead,
+  log,
+  canRead,
   hydrate,
 }: {
   db: Database;
-  log: EventLog;
+  eventLog: EventLog;
   config: Config;
   clock: () => Date;
-  logger: Log;
-} & Pick<Parameters<typeof createFollowers>[0], 'mayRead' | 'hydrate'>) {
+  log: Log;
+} & Pick<Parameters<typeof createFollowers>[0], 'canRead' | 'hydrate'>) {
   const listeners = new Set<(event: LogEvent) => void>();
   const skipListeners = new Set<() => void>();
-  const newest = await createNewest({ db, log, config, logger, accepted, skipped });
+  const newest = await createNewest({ db, eventLog, config, log, accepted, skipped });
   const audience = createAudience({ db, lost: (stream) => followers.lose(stream) });
-  const followers = createFollowers({ db, log, newest, audience, config, clock, logger, mayRead, hydrate });
+  const followers = createFollowers({ db, eventLog, newest, audience, config, clock, log, canRead, hydrate });
   return {
     follow: followers.follow,
     tell: followers.tell,
@@ -78,7 +78,7 @@ export async function createTail({
     try {
       listener(event);
     } catch (error) {
-      logger.error({ err: error, type: event.type }, 'an event was not taken note of');
+      log.error({ err: error, type: event.type }, 'an event was not taken note of');
     }
   }
 }

@@ -33,7 +33,7 @@ export async function openBlobs(folder: string, installation: string) {
   });
   const shardOf = (key: string): string => join(folder, key.slice(0, 2));
   const pathOf = (key: string): string => join(shardOf(key), key);
-  return { put, get, remove, freeBytes, sweep };
+  return { put, find, remove, freeBytes, sweep };
 
   /** Whose files these are. Kept in the folder: with another database, nothing in it would be known, and all of it would be swept. */
   async function claim(): Promise<string> {
@@ -70,7 +70,7 @@ export async function openBlobs(folder: string, installation: string) {
   }
 
   /** A blob's size and its bytes, or a part of them; null when there is none. Read the stream or destroy it: it holds the file open. */
-  async function get(key: string, range?: Range): Promise<{ size: number; bytes: Readable } | null> {
+  async function find(key: string, range?: Range): Promise<{ size: number; bytes: Readable } | null> {
     let file: FileHandle;
     try {
       file = await open(pathOf(key), 'r');

@@ -2,7 +2,7 @@
  * Files in use: each belongs to one message or is one picture, and goes with it. A row of "Attachment" is there before its bytes (uploads.ts) and goes after
  * them: what is not in use has an end (`expiresAt`), and is swept when that has come.
  */
-import { mayHaveFile, type Standing } from '../chats/access.ts';
+import { canHaveFile, type Standing } from '../chats/access.ts';
 import type { Chats } from '../chats/chats.ts';
 import { AppError, invalid, notFound } from '../errors.ts';
 import type { Write } from '../events/write.ts';
@@ -35,7 +35,7 @@ export function createFiles({
   images,
   links,
   clock,
-  logger,
+  log,
 }: {
   db: Database;
   write: Write;
@@ -44,7 +44,7 @@ export function createFiles({
   images: Images;
   links: Links;
   clock: () => Date;
-  logger: Log;
+  log: Log;
 }) {
   let clearing: Promise<void> | null = null;
   let clearAgain = false;
@@ -53,7 +53,7 @@ export function createFiles({
     open,
     linkTo,
     findMany,
-    getMany,
+    findRows,
     ofMessages,
     setProfilePicture,
     forMessages: { hold, attach, hasAny, release, drop, clearAway: () => void clearAway() },
@@ -64,7 +64,7 @@ export function createFiles({
     sweep,
     /** For the addresses of files. */
     parseLink: links.parse,
-    read: blobs.get,
+    read: blobs.find,
     picture: images.picture,
     close: async (): Promise<void> => void (await clearing),
   };
@@ -72,7 +72,7 @@ export function createFiles({
   // ---------------------------------------------------------------- reading
 
   /** By id, whatever they are used for, without asking who may see them. */
-  async function getMany(ids: readonly AttachmentId[]): Promise<(AttachmentRow | null)[]> {
+  async function findRows(ids: readonly AttachmentId[]): Promise<(AttachmentRow | null)[]> {
     const rows = await db.sql.all<AttachmentRow>(`SELECT * FROM "Attachment" WHERE ${oneOfList(db.engine, '"id"')}`, [ids]);
     const byId = new Map(rows.map((row) => [row.id, toAttachmentRow(row)]));
     return ids.map((id) => byId.get(id) ?? null);
@@ -90,12 +90,12 @@ export function createFiles({
 
   /** In the order of the ids; null for what is not there or is not for the viewer. One's own until it is used, and those of messages that one may read. */
   async function findMany({ userId }: Viewer, ids: readonly AttachmentId[]): Promise<(AttachmentRow | null)[]> {
-    const rows = (await getMany(ids)).filter((row) => row?.state === 'COMPLETE') as AttachmentRow[];
+    const rows = (await findRows(ids)).filter((row) => row?.state === 'COMPLETE') as AttachmentRow[];
     const chatIds = await chatsOf(rows);
     const standings = await standingsOf(userId, [...new Set(chatIds.values())]);
-    const mayHave = ({ messageId, uploaderId }: AttachmentRow): boolean =>
-      mayHaveFile({ own: uploaderId === userId, message: messageId === null ? null : (standings.get(chatIds.get(messageId) ?? noChat) ?? nowhere), pictureOf: null }, true);
-    const visible = new Map(rows.filter(mayHave).map((row) => [row.id, row]));
+    const canHave = ({ messageId, uploaderId }: AttachmentRow): boolean =>
+      canHaveFile({ own: uploaderId === userId, message: messageId === null ? null : (standings.get(chatIds.get(messageId) ?? noChat) ?? nowhere), pictureOf: null }, true);
+    const visible = new Map(rows.filter(canHave).map((row) => [row.id, row]));
     return ids.map((id) => visible.get(id) ?? null);
   }
 
@@ -136,7 +136,7 @@ export function createFiles({
     );
     const standingIn = (each: ChatId | null): Standing | null => (each === null ? null : (standings.get(each) ?? nowhere));
     const use = { own: row.uploaderId === viewerId, message: standingIn(chatId), pictureOf: personId !== null ? ('person' as const) : standingIn(roomId) };
-    return mayHaveFile(use, size === null) ? toAttachmentRow(row) : null;
+    return canHaveFile(use, size === null) ? toAttachmentRow(row) : null;
   }
 
   // ---------------------------------------------------------------- in messages
@@ -238,7 +238,7 @@ export function createFiles({
           await clearExpired();
         }
       } catch (error) {
-        logger.warn({ err: error }, 'files could not be cleared away; trying again later');
+        log.warn({ err: error }, 'files could not be cleared away; trying again later');
       } finally {
         clearing = null;
       }

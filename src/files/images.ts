@@ -55,7 +55,7 @@ export function pictureSizeFor({ width, height }: { width: number; height: numbe
 /** A picture whose blob is known to be one. */
 export type Picture = { blobKey: string; contentType: string; width: number | null; height: number | null };
 
-export function createImages({ blobs, decoding }: { blobs: Pick<Blobs, 'put' | 'get' | 'remove'>; decoding: Pick<Decoding, 'inTurn'> }) {
+export function createImages({ blobs, decoding }: { blobs: Pick<Blobs, 'put' | 'find' | 'remove'>; decoding: Pick<Decoding, 'inTurn'> }) {
   // Of the whole process: nothing but these loaders may ever see what somebody sent.
   sharp.block({ operation: ['VipsForeignLoad'] });
   sharp.unblock({ operation: loaders });
@@ -103,7 +103,7 @@ export function createImages({ blobs, decoding }: { blobs: Pick<Blobs, 'put' | '
   /** False when the blob was removed in the meantime: then so is what was made of it, or it would stay for ever. */
   async function keep(key: string, size: number, made: Buffer): Promise<boolean> {
     await blobs.put(derivedKey(key, size), [made]);
-    const still = await blobs.get(key);
+    const still = await blobs.find(key);
     still?.bytes.destroy();
     if (!still) await blobs.remove(derivedKey(key, size));
     return still !== null;
@@ -115,7 +115,7 @@ export function createImages({ blobs, decoding }: { blobs: Pick<Blobs, 'put' | '
   }
 
   async function readAll(key: string): Promise<Buffer | null> {
-    const found = await blobs.get(key);
+    const found = await blobs.find(key);
     return found && bytesOf(found.bytes);
   }
 }

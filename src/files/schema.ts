@@ -104,7 +104,7 @@ builder.objectField(Message, 'attachments', (t) =>
 
 async function loadPicture(context: Context, id: AttachmentId | null): Promise<AttachmentRow | null> {
   if (id === null) return null;
-  const row = await sharedLoader<AttachmentId, AttachmentRow>(context, 'pictures', (ids) => context.app.files.getMany(ids)).load(id);
+  const row = await sharedLoader<AttachmentId, AttachmentRow>(context, 'pictures', (ids) => context.app.files.findRows(ids)).load(id);
   return row?.state === 'COMPLETE' ? row : null;
 }
 
@@ -172,7 +172,7 @@ as a picture. What is not used is removed after a day.`,
   }),
 });
 
-function mustParseAttachment(id: string): AttachmentId {
+function parseAttachmentId(id: string): AttachmentId {
   const number = numberOf(id, 'Attachment');
   if (number === null) throw notFound('Attachment');
   return number;
@@ -182,7 +182,7 @@ mutation('completeUpload', {
   description: 'Says that the bytes are there. The server looks at them: what the file is, and whether it is a picture. Sending it again does no harm.',
   errors: ['NOT_FOUND', 'VALIDATION_FAILED'],
   input: (t) => ({ attachmentId: t.id({ required: true, description: 'The upload, by the account that requested it.' }) }),
-  resolve: async (viewer, input, context) => ({ attachment: await context.app.uploads.complete(viewer, mustParseAttachment(input.attachmentId)) }),
+  resolve: async (viewer, input, context) => ({ attachment: await context.app.uploads.complete(viewer, parseAttachmentId(input.attachmentId)) }),
   payload: (t) => ({ attachment: t.field({ type: Attachment, description: 'The file, ready to be used.', resolve: ({ attachment }) => attachment }) }),
 });
 
@@ -191,7 +191,7 @@ mutation('setProfilePicture', {
   errors: ['NOT_FOUND', 'VALIDATION_FAILED'],
   input: (t) => ({ attachmentId: t.id({ description: 'A completed image upload of the caller, in no message and not a picture yet; null removes the picture.' }) }),
   resolve: async (viewer, input, context) => ({
-    me: await context.app.files.setProfilePicture(viewer, input.attachmentId == null ? null : mustParseAttachment(input.attachmentId)),
+    me: await context.app.files.setProfilePicture(viewer, input.attachmentId == null ? null : parseAttachmentId(input.attachmentId)),
   }),
   payload: (t) => ({ me: t.field({ type: User, description: 'The account as it is now.', resolve: ({ me }) => me }) }),
 });

@@ -3,7 +3,7 @@
  * file that nobody uses, are swept there.
  */
 import { createHash, type Hash } from 'node:crypto';
-import { codePoints, isVisible } from '../accounts/names.ts';
+import { codePoints, isVisible, withoutInvisible } from '../accounts/names.ts';
 import type { Config } from '../config.ts';
 import { AppError, createProblems, invalid, notFound } from '../errors.ts';
 import type { AttachmentId, UserId } from '../ids.ts';
@@ -158,7 +158,7 @@ export function createUploads({
       const row = await findRow(id);
       if (!row || row.uploaderId !== viewer.userId || row.state === 'REMOVED') throw notFound('Attachment');
       if (row.state === 'COMPLETE') return mustStillSee(viewer, row);
-      const head = row.state === 'UPLOADED' ? await blobs.get(row.blobKey, { start: 0, end: headBytes - 1 }) : null;
+      const head = row.state === 'UPLOADED' ? await blobs.find(row.blobKey, { start: 0, end: headBytes - 1 }) : null;
       if (!head) throw invalid('attachmentId', 'missing', 'The bytes are not here: PUT them to `uploadUrl` first, all of them.');
       const beginning = await bytesOf(head.bytes);
       const contentType = await typeOf(beginning, row.contentType);
@@ -239,8 +239,7 @@ async function* counted(bytes: AsyncIterable<Uint8Array>, size: number, digest: 
 /** A name to show and to save under: the last part of a path, without control characters and without those that turn the direction of text around. Null when nothing is left. */
 function toFileName(given: string): string | null {
   if (given.length > 4_096 || !given.isWellFormed()) return null;
-  const name = (given.split(/[/\\]/).at(-1) ?? '')
-    .replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Noncharacter_Code_Point}]|(?!\u200c|\u200d|[\ufe00-\ufe0f])[\p{Cf}\p{Default_Ignorable_Code_Point}]/gu, '')
+  const name = withoutInvisible((given.split(/[/\\]/).at(-1) ?? '').replace(/\p{Cc}/gu, ''))
     .normalize('NFC')
     .trim();
   return isVisible(name) && !/^\.+$/.test(name) && codePoints(name) <= longestName ? name : null;
@@ -248,8 +247,7 @@ function toFileName(given: string): string | null {
 
 /** Without parameters, in lower case (RFC 9110, 8.3.1; the lengths are those of RFC 6838, 4.2). Null for what is none. */
 function toContentType(given: string): string | null {
-  const name = '[a-z0-9][a-z0-9!#$&^_.+-]{0,126}';
-  const [, type] = new RegExp(`^(${name}/${name})(?:\\s*;[\\x20-\\x7e]{0,200})?$`).exec(given.trim().toLowerCase()) ?? [];
+  const [, type] = /^([a-z0-9][a-z0-9!#$&^_.+-]{0,126}\/[a-z0-9][a-z0-9!#$&^_.+-]{0,126})(?:\s*;[\x20-\x7e]{0,200})?$/.exec(given.trim().toLowerCase()) ?? [];
   return type ?? null;
 }
 

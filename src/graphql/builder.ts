@@ -22,7 +22,7 @@ export const builder = new SchemaBuilder<{
   complexity: { defaultComplexity: 1, defaultListMultiplier: 10 },
   relay: {
     cursorType: 'String',
-    // The page weighs its size already: its lists weigh no more than that.
+    // The connection weighs the size of its page already, so its lists add nothing.
     nodesOnConnection: { complexity: { field: 1, multiplier: 1 }, description: 'The same as the nodes of `edges`.' },
     edgesFieldOptions: { complexity: { field: 1, multiplier: 1 }, nullable: { list: false, items: false }, description: 'The items with their cursors, in the order of the list.' },
     nodeFieldOptions: { nullable: false, description: 'The item.' },
@@ -51,14 +51,26 @@ builder.subscriptionType({ description: 'What can be followed. Every stream ends
 
 const badValue = (what: string): GraphQLError => new GraphQLError(`This is not ${what}.`, { extensions: { code: 'BAD_REQUEST' } });
 
+/**
+ * A date-time of RFC 3339, or null for what is none. JavaScript makes 2 March of 30 February, and the next day of hour 24. A leap second is refused: no Date
+ * can hold it.
+ */
+function parseDateTime(text: string): Date | null {
+  const match = /^(\d{4}-(\d\d)-(\d\d))[Tt]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$/.exec(text);
+  if (!match) return null;
+  const day = new Date(`${match[1]}T00:00:00Z`);
+  if (Number.isNaN(day.getTime()) || day.getUTCMonth() + 1 !== Number(match[2]) || day.getUTCDate() !== Number(match[3])) return null;
+  const date = new Date(text.toUpperCase());
+  return Number.isNaN(date.getTime()) || date.getUTCFullYear() < 0 || date.getUTCFullYear() > 9999 ? null : date;
+}
+
 builder.scalarType('DateTime', {
   description: 'RFC 3339 date-time in UTC, millisecond precision, e.g. 2026-01-31T12:00:00.000Z.',
   specifiedByURL: 'https://scalars.graphql.org/andimarek/date-time.html',
   serialize: (value) => value.toISOString(),
   parseValue: (value) => {
-    const match = typeof value === 'string' && /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$/.test(value);
-    const date = new Date(match ? value : Number.NaN);
-    if (Number.isNaN(date.getTime()) || date.getUTCFullYear() < 0 || date.getUTCFullYear() > 9999) throw badValue('a date-time such as 2026-01-31T12:00:00.000Z');
+    const date = typeof value === 'string' ? parseDateTime(value) : null;
+    if (!date) throw badValue('a date-time such as 2026-01-31T12:00:00.000Z');
     return date;
   },
 });

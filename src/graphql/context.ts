@@ -8,21 +8,23 @@ import type { UserId } from '../ids.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Viewer } from '../viewer.ts';
 
-/** Of the connection a request came on. */
+/** The client at the other end of the connection that a request came on. */
 export type Client = {
   ipAddress: string;
   userAgent: string | null;
   requestId: string;
-  /** Where this client reaches the server, for links in answers to it. Without a slash at its end. */
+  /** The address under which this client reaches the server, for links in its answers. Without a slash at the end. */
   baseUrl: string;
-  /** The session as cookies of a browser; absent where an answer cannot set any, as on a socket. */
+  /** For a session in cookies. Absent where an answer cannot set any, as on a socket. */
   cookies?:
     | {
-        /** What the request brought; null when it may not count. */
+        /** From the request. Null if it has none, or may not use it. */
         refreshToken: string | null;
+        /** By which a browser shows that it has signed in before. */
+        deviceToken: string | null;
         /** False for requests of unknown origins. */
         maySet: boolean;
-        set(session: { accessToken: string; refreshToken: string; refreshTokenExpiresAt: Date }): void;
+        set(session: { accessToken: string; refreshToken: string; refreshTokenExpiresAt: Date; deviceToken: string | null }): void;
         /** Does nothing for a request without session cookies. */
         clear(): void;
       }
@@ -41,7 +43,7 @@ export interface Domains {
   metrics: Metrics;
   tail: Tail;
   limits: { take(what: 'REQUESTS', who: UserId | { address: string }): Promise<void>; takeMany(what: 'REQUESTS', count: number, who: UserId): Promise<void> };
-  /** Whether the viewer's session has not ended since. */
+  /** Whether the viewer's session still goes on. */
   isLive(viewer: Viewer): Promise<boolean>;
 }
 
@@ -62,11 +64,12 @@ export type Context = {
 };
 
 export function createContext(app: Domains, client: Client, who: { viewer: Viewer | null; refusal?: Context['refusal'] }): Context {
+  const viewer = who.viewer && { ...who.viewer, address: client.ipAddress };
   return {
     app,
     client,
-    viewer: who.viewer,
-    asker: who.viewer,
+    viewer,
+    asker: viewer,
     refusal: who.refusal ?? 'UNAUTHENTICATED',
     eventCursor: app.tail.cursor(),
     loaders: new Map(),
@@ -74,7 +77,7 @@ export function createContext(app: Domains, client: Client, who: { viewer: Viewe
   };
 }
 
-/** Presence changes without an event: what was read is not kept for longer. */
+/** Presence changes without an event, so nothing that was read is kept for longer. */
 const sharedForMs = 1_000;
 
 /**
@@ -92,7 +95,7 @@ export function freshContext(context: Context, event: LogEvent | null): Context 
   return { ...context, eventCursor, loaders: new Map(), sharedLoaders: shared.loaders };
 }
 
-/** Who asks. Throws why there is nobody. */
+/** Who asks. Throws the reason when there is nobody. */
 export function mustBeSignedIn(context: Context): Viewer {
   if (!context.viewer) throw new AppError(context.refusal);
   return context.viewer;
@@ -107,7 +110,7 @@ type Batch<Key, Value> = (keys: readonly Key[]) => Promise<(Value | null)[]>;
 export const loader = <Key extends string | number, Value>(context: Context, name: string, batch: Batch<Key, Value>): DataLoader<Key, Value | null> =>
   loaderIn(context.loaders, name, batch);
 
-/** The same for what every viewer is answered alike. `batch` must not look at who asks. */
+/** The same for answers that do not depend on the viewer. `batch` must not look at who asks. */
 export const sharedLoader = <Key extends string | number, Value>(context: Context, name: string, batch: Batch<Key, Value>): DataLoader<Key, Value | null> =>
   loaderIn(context.sharedLoaders, name, batch);
 

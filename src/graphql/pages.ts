@@ -1,4 +1,4 @@
-/** Paged lists: what they are asked with, what they answer, what they weigh. */
+/** Paged lists: their arguments, their answers, and their weight. */
 import { AppError } from '../errors.ts';
 import type { Page, PageRequest } from '../storage/page.ts';
 
@@ -16,7 +16,7 @@ export function pageRequest(args: PageArgs): PageRequest {
   return { size, backward: last != null || (first == null && args.before != null && args.after == null), after: args.after ?? null, before: args.before ?? null };
 }
 
-/** A page as the Relay connection types want it. */
+/** A page in the shape of the Relay connection types. */
 export function toConnection<Row>(page: Page<Row>) {
   return {
     edges: page.edges,
@@ -25,10 +25,10 @@ export function toConnection<Row>(page: Page<Row>) {
   };
 }
 
-/** For `totalCount` of a connection: how many its whole list has, or null where nobody counts. */
+/** For `totalCount` of a connection: the length of the whole list, or null where it is not counted. */
 export const countOf = (connection: unknown): Promise<number> | null => (connection as Pick<Page<unknown>, 'totalCount'>).totalCount?.() ?? null;
 
-/** How much a page weighs: its items times what is asked of each. */
+/** The weight of a page: the number of its items times what is selected of each. */
 export const pageComplexity = (args: PageArgs): { field: number; multiplier: number } => ({
   field: 1,
   multiplier: Math.max(1, Math.min(maxPageSize, args.first ?? args.last ?? defaultPageSize)),

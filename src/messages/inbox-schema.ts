@@ -40,7 +40,7 @@ classic store-and-forward inbox: nothing leaves it until \`markDelivered\` ackno
     resolve: async (_root, { filter, ...args }, context) => {
       const viewer = mustBeSignedIn(context);
       const ref = filter?.from ? parseUserRef(filter.from) : null;
-      const from = ref && (await context.app.accounts.mustFind(ref));
+      const from = ref && (await context.app.accounts.get(ref));
       if (filter?.from && !from) throw notFound('User');
       const wanted = {
         directOnly: filter?.directOnly ?? false,
@@ -48,7 +48,7 @@ classic store-and-forward inbox: nothing leaves it until \`markDelivered\` ackno
         unreadOnly: filter?.unreadOnly ?? false,
         fromId: from?.id ?? null,
       };
-      return toConnection(await context.app.inbox.page(viewer, wanted, pageRequest(args))) as never;
+      return toConnection(await context.app.inbox.page(viewer, wanted, pageRequest(args)));
     },
   }),
 );

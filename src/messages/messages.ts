@@ -1,9 +1,8 @@
 /** Messages that are stored: reading, paging, editing and deleting them. How they come to be: send.ts. */
 import { can, must } from '../chats/access.ts';
-import { type ChatStanding, type Chats, refOf } from '../chats/chats.ts';
+import { type ChatStanding, type Chats, refOf, standing } from '../chats/chats.ts';
 import type { Config } from '../config.ts';
 import { AppError, createProblems, invalid, notFound } from '../errors.ts';
-import { type LogEvent, messageIdOf } from '../events/event.ts';
 import type { WriteBatch } from '../events/write.ts';
 import type { ChatId, MessageId } from '../ids.ts';
 import type { Database } from '../storage/database.ts';
@@ -29,12 +28,12 @@ export function createMessages({
 }: {
   db: Database;
   writeBatch: WriteBatch;
-  chats: Pick<Chats, 'standing' | 'findRows' | 'places'>;
+  chats: Pick<Chats, 'findRows' | 'places'>;
   config: Pick<Config, 'MAX_MESSAGE_CHARS'>;
   clock: () => Date;
   files: MessageFiles;
 }) {
-  return { edit, remove, find, findMany, getMany, findAt, hydrate, page };
+  return { edit, remove, find, findMany, findRows, findAt, page };
 
   /**
    * Without a text when the message has files. Fails with VALIDATION_FAILED, NOT_FOUND (also when it was deleted), FORBIDDEN for others than the author and for
@@ -44,7 +43,7 @@ export function createMessages({
     const problems = createProblems();
     if (input.text !== '') checkText(problems, input.text, config.MAX_MESSAGE_CHARS);
     problems.check();
-    const { id, chatId } = await mustGet(input.messageId);
+    const { id, chatId } = await get(input.messageId);
     return writeBatch(async (sql, number) => {
       const { message, standing } = await mustSee(sql, viewer, id, chatId);
       if (message.deletedAt) throw notFound('Message');
@@ -62,7 +61,7 @@ export function createMessages({
 
   /** Leaves a tombstone. Deleting twice is fine. Fails with NOT_FOUND, or FORBIDDEN for others than the author, who always may, and the room's admins. */
   async function remove(viewer: Viewer, messageId: MessageId): Promise<MessageRow> {
-    const { id, chatId } = await mustGet(messageId);
+    const { id, chatId } = await get(messageId);
     const removed = await writeBatch(async (sql, number) => {
       const { message, standing } = await mustSee(sql, viewer, id, chatId);
       if (message.senderId !== viewer.userId) must('deleteOthersMessage', standing, 'Message');
@@ -76,7 +75,7 @@ export function createMessages({
     return removed;
   }
 
-  async function mustGet(id: MessageId): Promise<MessageRow> {
+  async function get(id: MessageId): Promise<MessageRow> {
     const [message] = await messagesByIds(db.sql, [id]);
     if (!message) throw notFound('Message');
     return message;
@@ -85,10 +84,10 @@ export function createMessages({
   /** The message and the viewer's standing in its chat, read under the chat's lock. */
   async function mustSee(sql: Sql, { userId }: Viewer, id: MessageId, chatId: ChatId): Promise<{ message: MessageRow; standing: ChatStanding }> {
     const [chat] = await lockChats(sql, [chatId]);
-    const standing = chat && (await chats.standing(sql, userId, refOf(chat)));
+    const found = chat && (await standing(sql, userId, refOf(chat)));
     const [message] = await messagesByIds(sql, [id]);
-    if (!message || !standing || !can('read', standing)) throw notFound('Message');
-    return { message, standing };
+    if (!message || !found || !can('read', found)) throw notFound('Message');
+    return { message, standing: found };
   }
 
   /** Null for a message that does not exist or that the viewer may not read. */
@@ -110,19 +109,9 @@ export function createMessages({
   }
 
   /** In the order of the ids, without asking who may see them: for whom that was decided before. */
-  async function getMany(ids: readonly MessageId[]): Promise<(MessageRow | null)[]> {
+  async function findRows(ids: readonly MessageId[]): Promise<(MessageRow | null)[]> {
     const rows = new Map((await messagesByIds(db.sql, ids)).map((row) => [row.id, row]));
     return ids.map((id) => rows.get(id) ?? null);
-  }
-
-  /** Gives events the messages they announce, as they are now, in one statement. */
-  async function hydrate(events: LogEvent[]): Promise<void> {
-    const bare = events.filter((event) => event.type === 'message-added' || event.type === 'notification-added').filter((event) => !event.message);
-    const rows = new Map((await messagesByIds(db.sql, bare.map(messageIdOf))).map((row) => [row.id, row]));
-    for (const event of bare) {
-      const row = rows.get(messageIdOf(event));
-      if (row) event.message = row;
-    }
   }
 
   /** Messages by their places in chats that the caller knows to be readable. */

@@ -1,4 +1,5 @@
 /** Who has received and read how far, as clients see it: on messages, chats and the account. */
+import { Account } from '../accounts/schema.ts';
 import { peerOf, virtualMember } from '../chats/chats.ts';
 import { Chat, Dialog, loadMember, MemberConnection, MemberRole, parseChatRef } from '../chats/schema.ts';
 import { notFound } from '../errors.ts';
@@ -51,7 +52,7 @@ builder.objectFields(Message, (t) => ({
     complexity: pageComplexity,
     resolve: async (message, args, context) => {
       await mustRead(await chatOf(message, context), context);
-      return toConnection(await context.app.receipts.readers(message, pageRequest(args))) as never;
+      return toConnection(await context.app.receipts.readers(message, pageRequest(args)));
     },
   }),
 }));
@@ -115,7 +116,7 @@ builder.objectFields(Dialog, (t) => ({
   }),
 }));
 
-builder.objectField('Account' as never, 'totalUnread', (t) =>
+builder.objectField(Account, 'totalUnread', (t) =>
   t.int({ description: 'Unread messages of all chats together.', resolve: (_account, _args, context) => context.app.receipts.totalUnread(mustBeSignedIn(context).userId) }),
 );
 
@@ -134,6 +135,6 @@ for (const [name, status, description] of [
       if (!ref) throw notFound('Chat');
       return { chat: await context.app.receipts.mark(viewer, ref, status, input.upToSeq) };
     },
-    payload: (t) => ({ chat: t.field({ type: Chat, description: 'Select `my`.', resolve: ({ chat }) => chat as never }) }),
+    payload: (t) => ({ chat: t.field({ type: Chat, description: 'Select `my`.', resolve: ({ chat }) => chat }) }),
   });
 }

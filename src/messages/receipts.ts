@@ -33,7 +33,7 @@ const largeRoom = 50;
 const tellEveryMs = 1000;
 const untoldAtOnce = 500;
 
-export function createReceipts({ db, writeBatch, chats, logger, clock }: { db: Database; writeBatch: WriteBatch; chats: Chats; logger: Log; clock: () => Date }) {
+export function createReceipts({ db, writeBatch, chats, log, clock }: { db: Database; writeBatch: WriteBatch; chats: Chats; log: Log; clock: () => Date }) {
   const store = createGroup<Move, void>(writeBatch, (sql, number, moves) => storeMoves(sql, number, moves, clock()));
   /** Who was told of within the last second, and whether there is more to tell. */
   const told = new Map<string, boolean>();
@@ -51,12 +51,12 @@ export function createReceipts({ db, writeBatch, chats, logger, clock }: { db: D
     if (upToSeq < 0 || upToSeq > chat.lastSeq) throw invalid('upToSeq', 'range', `The newest message has seq ${chat.lastSeq}.`);
     if (chat.id === 0) return chat;
     const move: Move = { chatId: chat.id, userId: viewer.userId, deliveredSeq: upToSeq, readSeq: status === 'READ' ? upToSeq : 0, tell: true };
-    await store(chat.memberCount > largeRoom ? { ...move, tell: mayTellNow(move) } : move);
+    await store(chat.memberCount > largeRoom ? { ...move, tell: canTellNow(move) } : move);
     return chat;
   }
 
   /** In large rooms a member's moves are told at most once a second: whoever must wait is told of with a later position. */
-  function mayTellNow(move: Move): boolean {
+  function canTellNow(move: Move): boolean {
     const key = placeKey(move);
     if (told.has(key)) {
       told.set(key, true);
@@ -83,7 +83,7 @@ export function createReceipts({ db, writeBatch, chats, logger, clock }: { db: D
       // Who is no member any more has nothing to tell; anything else is tried again in a second.
       if (hasCode(error, 'NOT_FOUND')) return;
       told.set(key, true);
-      logger.warn({ err: error }, 'a receipt was stored but not told yet');
+      log.warn({ err: error }, 'a receipt was stored but not told yet');
     });
   }
 

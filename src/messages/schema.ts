@@ -42,7 +42,7 @@ Message.implement({
   interfaces: [Node],
   fields: (t) => ({
     id: t.id({ description: 'Globally unique id.', resolve: (message) => toGlobalId('Message', message.id) }),
-    chat: t.field({ type: Chat, description: 'Where it was sent.', resolve: (message, _args, context) => chatOf(message, context) as never }),
+    chat: t.field({ type: Chat, description: 'Where it was sent.', resolve: (message, _args, context) => chatOf(message, context) }),
     seq: t.exposeInt('seq', { description: 'Position in the chat. Unique and gap-free per chat; deleted messages keep theirs.' }),
     sender: t.field({ type: User, description: 'A tombstone when the account was deleted.', resolve: (message, _args, context) => userOf(message.senderId, context) }),
     receiver: t.field({
@@ -69,11 +69,8 @@ Message.implement({
   }),
 });
 
-export const MessageEdge = builder.edgeObject({ name: 'MessageEdge', type: Message, description: 'A message and its place in the list.' } as never);
-export const MessageConnection = builder.connectionObject(
-  { name: 'MessageConnection', type: Message, description: 'A page of messages, ascending by `seq`.' } as never,
-  MessageEdge as never,
-);
+export const MessageEdge = builder.edgeObject({ name: 'MessageEdge', type: Message, description: 'A message and its place in the list.' });
+export const MessageConnection = builder.connectionObject({ name: 'MessageConnection', type: Message, description: 'A page of messages, ascending by `seq`.' }, MessageEdge);
 
 // ---------------------------------------------------------------- a chat's messages
 
@@ -147,7 +144,7 @@ builder.interfaceFields(Chat, (t) => ({
     description: 'A page of the history, ascending by `seq`; the newest 50 when nothing is given. Null with FORBIDDEN when only members may read.',
     args: pageArguments(t.arg),
     complexity: pageComplexity,
-    resolve: (chat, args, context) => messagesOf(chat, args, context) as never,
+    resolve: (chat, args, context) => messagesOf(chat, args, context),
   }),
   messageAt: t.field({
     type: Message,
@@ -184,7 +181,7 @@ caller, null with FORBIDDEN when it is listed but only members may read it.`,
       const ref = toRoomRef(room);
       const found = ref && (await context.app.chats.findRoom(viewer, ref));
       if (!found) throw notFound('Room');
-      return messagesOf(found, args, context) as never;
+      return messagesOf(found, args, context);
     },
   }),
 }));
@@ -249,7 +246,7 @@ message: the first one is returned with \`duplicate: true\`. The same id with ot
   }),
 });
 
-function mustParseMessage(id: string): MessageId {
+function parseMessageId(id: string): MessageId {
   const number = numberOf(id, 'Message');
   if (number === null) throw notFound('Message');
   return number;
@@ -264,7 +261,7 @@ mutation('editMessage', {
     expectedVersion: t.int({ description: 'When given, the edit fails with VERSION_MISMATCH if somebody edited in between.' }),
   }),
   resolve: async (viewer, input, context) => ({
-    message: await context.app.messages.edit(viewer, { messageId: mustParseMessage(input.messageId), text: input.text, expectedVersion: input.expectedVersion ?? null }),
+    message: await context.app.messages.edit(viewer, { messageId: parseMessageId(input.messageId), text: input.text, expectedVersion: input.expectedVersion ?? null }),
   }),
   payload: (t) => ({ message: t.field({ type: Message, description: 'As it is now.', resolve: ({ message }) => message }) }),
 });
@@ -273,6 +270,6 @@ mutation('deleteMessage', {
   description: 'By the author, always, or by an admin or owner of the room. The message keeps its id and seq as a tombstone.',
   errors: ['NOT_FOUND', 'FORBIDDEN'],
   input: (t) => ({ messageId: t.id({ required: true, description: 'Which message.' }) }),
-  resolve: async (viewer, input, context) => ({ message: await context.app.messages.remove(viewer, mustParseMessage(input.messageId)) }),
+  resolve: async (viewer, input, context) => ({ message: await context.app.messages.remove(viewer, parseMessageId(input.messageId)) }),
   payload: (t) => ({ message: t.field({ type: Message, description: 'The tombstone.', resolve: ({ message }) => message }) }),
 });

@@ -58,7 +58,7 @@ export type MessageFiles = {
 /** What a message stands in: its place, and how many members the chat has besides its sender. */
 export type Placed = { chat: ChatRow; seq: number; others: number };
 /** What is told right behind a message, in the same transaction. */
-export type Behind = (placed: Placed) => NewEvent[];
+export type Announce = (placed: Placed) => NewEvent[];
 export type Sent = { message: MessageRow; duplicate: boolean; chat: ChatRow | null };
 
 export function createSending({
@@ -70,22 +70,22 @@ export function createSending({
   keys,
   config,
   clock,
-  behind,
+  announce,
   files,
 }: {
   db: Database;
   writeBatch: WriteBatch;
   chats: Pick<Chats, 'findRows' | 'places'>;
-  accounts: Pick<Accounts, 'mustFind'>;
+  accounts: Pick<Accounts, 'get'>;
   limits: Pick<RateLimits, 'take'>;
   keys: Pick<Keys, 'digest'>;
   config: Pick<Config, 'MAX_MESSAGE_CHARS'>;
   clock: () => Date;
   /** What is told right behind each message. */
-  behind: Behind;
+  announce: Announce;
   files: MessageFiles;
 }) {
-  const store = createGroup<Draft, Sent>(writeBatch, (sql, number, drafts) => storeDrafts(sql, number, drafts, clock, behind, files));
+  const store = createGroup<Draft, Sent>(writeBatch, (sql, number, drafts) => storeDrafts(sql, number, drafts, clock, announce, files));
   return { send };
 
   /**
@@ -99,7 +99,7 @@ export function createSending({
     const content = { ...input, senderId: viewer.userId, text: input.text || null, contentDigest: input.clientMessageId === null ? null : keys.digest(contentOf(input)) };
     let target: ChatRef;
     try {
-      target = 'chat' in to ? to.chat : pairOf(viewer.userId, (await accounts.mustFind(to.user)).id);
+      target = 'chat' in to ? to.chat : pairOf(viewer.userId, (await accounts.get(to.user)).id);
     } catch (error) {
       // The person may have gone since the message was stored: the retry must still learn that it was.
       const earlier = hasCode(error, 'NOT_FOUND') ? await findDeserted(content) : null;
@@ -159,7 +159,7 @@ const asLost = (room: ChatRow, { seq, createdAt }: MessageRow): ChatRow => ({
 // ---------------------------------------------------------------- storing a batch
 
 /** Stores a batch of drafts: reads what they need once, decides each on its own, writes once. */
-export async function storeDrafts(sql: Sql, number: Numbering, drafts: readonly Draft[], clock: () => Date, behind: Behind, files: MessageFiles): Promise<Outcome<Sent>[]> {
+export async function storeDrafts(sql: Sql, number: Numbering, drafts: readonly Draft[], clock: () => Date, announce: Announce, files: MessageFiles): Promise<Outcome<Sent>[]> {
   const outcomes = new Map<Draft, Outcome<Sent>>();
   const earlier = await findEarlier(sql, drafts);
   const dialogs = await dialogIds(sql, drafts.map(({ to }) => to).filter(isPair));
@@ -194,14 +194,15 @@ export async function storeDrafts(sql: Sql, number: Numbering, drafts: readonly 
     const added: NewEvent[] = places.opened.flatMap(({ id, low, high }) =>
       [...new Set([low, high])].map((userId) => ({ type: 'chat-added' as const, chatId: id, userId, dialog: { low, high } })),
     );
-    const events = await number([...added, ...accepted.flatMap((placed) => [{ type: 'message-added' as const, chatId: placed.chat.id }, ...behind(placed)])]);
+    const events = await number([...added, ...accepted.flatMap((placed) => [{ type: 'message-added' as const, chatId: placed.chat.id }, ...announce(placed)])]);
     const ofMessages = events.filter((event) => event.type === 'message-added');
     const rows = accepted.map(({ draft, chat, seq }, index) => {
       const event = ofMessages[index] as EventOf<'message-added'>;
       const { to, attachmentIds, ...content } = draft;
       const message: MessageRow = { ...content, id: messageIdOf(event), chatId: chat.id, seq, createdAt: event.at, version: 1, editedAt: null, deletedAt: null };
       event.message = message;
-      chat.lastActivityAt = event.at;
+      // A clock that was set back must not take the chat back.
+      if (event.at > chat.lastActivityAt) chat.lastActivityAt = event.at;
       outcomes.set(draft, { result: { message, duplicate: false, chat } });
       return message;
     });
@@ -212,7 +213,7 @@ export async function storeDrafts(sql: Sql, number: Numbering, drafts: readonly 
       sql,
       accepted.flatMap(({ draft }, index) => draft.attachmentIds.map((id, position) => ({ id, messageId: (rows[index] as MessageRow).id, position }))),
     );
-    await advanceChats(sql, [...new Set(accepted.map(({ chat }) => chat))]);
+    await advanceChats(sql, [...new Set(accepted.map(({ chat }) => chat))], new Map(rows.map(({ id, chatId }) => [chatId, id])));
   }
   for (const draft of fresh) {
     if (outcomes.has(draft)) continue;

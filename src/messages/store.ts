@@ -1,4 +1,5 @@
 /** The rows of messages, through prepared statements: this is the path every send, page and delivery takes. */
+import { type LogEvent, messageIdOf } from '../events/event.ts';
 import { type ChatId, type MessageId, toMessageId, type UserId } from '../ids.ts';
 import type { Pair } from '../storage/dialogs.ts';
 import type { ChatRow, MemberRow, MessageRow } from '../storage/rows.ts';
@@ -27,6 +28,16 @@ async function messages(sql: Sql, text: string, params: Parameters<Sql['all']>[1
 
 export const messagesByIds = (sql: Sql, ids: readonly MessageId[]): Promise<MessageRow[]> =>
   messages(sql, `SELECT ${messageColumns} FROM "Message" m WHERE ${oneOfList(sql.engine, 'm."id"', 'bigint')}`, [ids]);
+
+/** Gives events the messages they announce, as they are now, in one statement. */
+export async function hydrate(sql: Sql, events: readonly LogEvent[]): Promise<void> {
+  const bare = events.filter((event) => event.type === 'message-added' || event.type === 'notification-added').filter((event) => !event.message);
+  const rows = new Map((await messagesByIds(sql, bare.map(messageIdOf))).map((row) => [row.id, row]));
+  for (const event of bare) {
+    const row = rows.get(messageIdOf(event));
+    if (row) event.message = row;
+  }
+}
 
 /** At most `limit` messages of a chat with `after` < seq < `before`, ascending; from the far end when `backward`. */
 export async function messagePage(
@@ -143,8 +154,9 @@ export async function bansAt(sql: Sql, places: readonly Place[]): Promise<Place[
   return sql.all(`SELECT b."chatId", b."userId" FROM ${table} JOIN "Ban" b ON b."chatId" = t."chatId" AND b."userId" = t."userId"`, [places]);
 }
 
-export async function advanceChats(sql: Sql, chats: readonly Pick<ChatRow, 'id' | 'lastSeq' | 'lastActivityAt'>[]): Promise<void> {
-  const rows = chats.map(({ id, lastSeq, lastActivityAt }) => ({ id, lastSeq, at: lastActivityAt }));
-  const table = tableOf(sql.engine, 't', { id: 'int', lastSeq: 'int', at: 'date' });
-  await sql.all(`UPDATE "Chat" SET "lastSeq" = t."lastSeq", "lastActivityAt" = t."at" FROM ${table} WHERE "Chat"."id" = t."id"`, [rows]);
+/** The chats as they are with these messages. */
+export async function advanceChats(sql: Sql, chats: readonly Pick<ChatRow, 'id' | 'lastSeq' | 'lastActivityAt'>[], newest: ReadonlyMap<ChatId, MessageId>): Promise<void> {
+  const rows = chats.map(({ id, lastSeq, lastActivityAt }) => ({ id, lastSeq, at: lastActivityAt, activity: newest.get(id) ?? 0 }));
+  const table = tableOf(sql.engine, 't', { id: 'int', lastSeq: 'int', at: 'date', activity: 'bigint' });
+  await sql.all(`UPDATE "Chat" SET "lastSeq" = t."lastSeq", "lastActivityAt" = t."at", "activity" = t."activity" FROM ${table} WHERE "Chat"."id" = t."id"`, [rows]);
 }

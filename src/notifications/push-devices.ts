@@ -1,6 +1,6 @@
 /** The browsers that Web Pushes go to. Each belongs to the session that registered it, and ends with that. */
 import { ECDH } from 'node:crypto';
-import { checkLine } from '../accounts/names.ts';
+import { checkLine, withoutInvisible } from '../accounts/names.ts';
 import type { Config } from '../config.ts';
 import { AppError, createProblems, notFound } from '../errors.ts';
 import type { Append, Write } from '../events/write.ts';
@@ -36,7 +36,13 @@ export function createPushDevices({ db, write, config, clock }: { db: Database; 
     if (!isSecret(given.auth)) problems.add(['webPush', 'auth'], 'format', 'An authentication secret is 16 bytes in base64url.');
     if (given.label) checkLine(problems, 'label', given.label, 80);
     problems.check();
-    const data = { userId: viewer.userId, sessionId: viewer.sessionId, p256dh: trimmed(given.p256dh), auth: trimmed(given.auth), label: given.label || null };
+    const data = {
+      userId: viewer.userId,
+      sessionId: viewer.sessionId,
+      p256dh: trimmed(given.p256dh),
+      auth: trimmed(given.auth),
+      label: withoutInvisible(given.label ?? '') || null,
+    };
     return write(async (tx, append) => {
       const sql = db.sqlIn(tx);
       // One after the other, what wants the same endpoint, and what wants the last place of one account.
@@ -123,7 +129,7 @@ async function liveDevices(sql: Sql, userId: UserId, now: Date): Promise<PushDev
   return rows.map(toPushDeviceRow);
 }
 
-const trimmed = (base64url: string): string => base64url.replace(/=+$/, '');
+const trimmed = (base64url: string): string => base64url.replace(/={1,2}$/, '');
 const decoded = (base64url: string): Buffer => (/^[A-Za-z0-9_-]{1,100}={0,2}$/.test(base64url) ? Buffer.from(base64url, 'base64url') : Buffer.alloc(0));
 const isSecret = (auth: string): boolean => decoded(auth).length === 16;
 

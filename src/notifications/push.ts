@@ -42,7 +42,7 @@ export function createPush({
   config,
   clock,
   metrics,
-  logger,
+  log,
 }: {
   queue: PushQueue;
   tail: Pick<Tail, 'onEvent'>;
@@ -52,7 +52,7 @@ export function createPush({
   config: Config;
   clock: () => Date;
   metrics: Pick<Metrics, 'pushed'>;
-  logger: Log;
+  log: Log;
 }) {
   const vapidDetails = { ...keys.webPush, subject: contactOf(config) };
   const stopping = new AbortController();
@@ -149,7 +149,7 @@ export function createPush({
     for (const push of claimed) {
       const row = ready.get(push.id);
       const job = (row && !presence.isConnected(row.userId) ? deliver(push, row) : queue.settle({ ...push, at: clock(), outcome: 'not needed' }))
-        .catch((error) => logger.warn({ err: error }, 'what became of a push was not stored; it is tried again'))
+        .catch((error) => log.warn({ err: error }, 'what became of a push was not stored; it is tried again'))
         .finally(() => {
           inFlight.delete(job);
           send();
@@ -172,7 +172,7 @@ export function createPush({
       const options = { headers: headers as Record<string, string>, body, timeoutMs: answerWithinMs, allowPrivate: config.PUSH_TO_PRIVATE_ADDRESSES, signal: stopping.signal };
       result = { ...push, at, ...outcomeOf(await post(row.endpoint, options), push.tries) };
     } catch (error) {
-      logger.debug({ err: error, deviceId: push.deviceId }, 'a push was not taken');
+      log.debug({ err: error, deviceId: push.deviceId }, 'a push was not taken');
       // Cut off by a stop: that was no try.
       if (stopping.signal.aborted) result = { ...push, tries: push.tries - 1, at, outcome: 'later', error: null, nextTryAt: at };
       else result = { ...push, at, ...again('The push service could not be reached.', push.tries, null) };
@@ -205,11 +205,11 @@ export function createPush({
     stopping.abort();
     await Promise.all([...inFlight.keys()]);
     await Promise.all([queueing, sending]);
-    await queue.storePosition().catch((error) => logger.warn({ err: error }, 'the position of the pushes was not stored'));
+    await queue.storePosition().catch((error) => log.warn({ err: error }, 'the position of the pushes was not stored'));
   }
 
   async function tryLater(error: unknown, what: string): Promise<void> {
-    logger.warn({ err: error }, what);
+    log.warn({ err: error }, what);
     await pause(1_000);
   }
 
@@ -235,6 +235,6 @@ function payloadOf({ kind, chatId, lowUserId, highUserId, messageId, name, text,
 function contactOf({ PUSH_CONTACT, PUBLIC_URL, MAIL_FROM }: Pick<Config, 'PUSH_CONTACT' | 'PUBLIC_URL' | 'MAIL_FROM'>): string {
   if (PUSH_CONTACT) return PUSH_CONTACT;
   if (PUBLIC_URL.startsWith('https://')) return PUBLIC_URL;
-  const address = /[^\s<>@]+@[^\s<>@]+/.exec(MAIL_FROM)?.[0];
-  return `mailto:${address ?? 'operator@tertulia.invalid'}`;
+  const address = MAIL_FROM.slice(MAIL_FROM.lastIndexOf('<') + 1).replace('>', '');
+  return `mailto:${address || 'operator@tertulia.invalid'}`;
 }

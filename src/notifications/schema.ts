@@ -2,7 +2,7 @@
 import { Account, loadUser, mustOwn, User } from '../accounts/schema.ts';
 import { loadChat } from '../chats/schema.ts';
 import { AppError, notFound } from '../errors.ts';
-import type { EventKind, EventOf } from '../events/event.ts';
+import type { EventOf } from '../events/event.ts';
 import { builder, Node } from '../graphql/builder.ts';
 import { type Context, loader, mustBeSignedIn } from '../graphql/context.ts';
 import { mutation } from '../graphql/mutation.ts';
@@ -10,8 +10,8 @@ import { maxPageSize, pageComplexity, pageRequest, toConnection } from '../graph
 import { type MessageId, numberOf, toGlobalId } from '../ids.ts';
 import { Message } from '../messages/schema.ts';
 import type { ChatRow, PushDeviceRow } from '../storage/rows.ts';
-import { CaughtUp, Heartbeat, NotificationAdded, NotificationsRead, SessionEnded, StreamGap, type StreamItem } from '../streams/items-schema.ts';
-import { after, deliver, followOptions, itemUnion } from '../streams/schema.ts';
+import { CaughtUp, Heartbeat, NotificationAdded, NotificationsRead, SessionEnded, StreamGap } from '../streams/items-schema.ts';
+import { after, follow, itemUnion, only, subscription } from '../streams/schema.ts';
 import type { Viewer } from '../viewer.ts';
 import type { Notifications } from './notifications.ts';
 import { type NotificationRow, type Selection, summaryOf } from './notifications.ts';
@@ -97,20 +97,20 @@ export const Notification = builder.objectRef<NotificationRow>('Notification').i
   }),
 });
 
-const NotificationEdge = builder.edgeObject({ name: 'NotificationEdge', type: Notification, description: 'A notification and its place in the list.' } as never);
+const NotificationEdge = builder.edgeObject({ name: 'NotificationEdge', type: Notification, description: 'A notification and its place in the list.' });
 const NotificationConnection = builder.connectionObject(
   {
     name: 'NotificationConnection',
     type: Notification,
     description: 'A page of notifications, newest first.',
-    fields: (t: PothosSchemaTypes.ObjectFieldBuilder<(typeof builder)['$inferSchemaTypes'], object>) => ({
+    fields: (t) => ({
       unreadCount: t.int({
         description: 'How many are unread, on all pages.',
         resolve: (_connection, _args, context) => context.app.notifications.unreadCount(mustBeSignedIn(context).userId),
       }),
     }),
-  } as never,
-  NotificationEdge as never,
+  },
+  NotificationEdge,
 );
 
 builder.queryField('notifications', (t) =>
@@ -127,7 +127,7 @@ builder.queryField('notifications', (t) =>
     complexity: pageComplexity,
     resolve: async (_root, { unreadOnly, ...args }, context) => {
       const viewer = mustBeSignedIn(context);
-      return toConnection(await context.app.notifications.page(viewer, unreadOnly ?? false, pageRequest(args))) as never;
+      return toConnection(await context.app.notifications.page(viewer, unreadOnly ?? false, pageRequest(args)));
     },
   }),
 );
@@ -183,20 +183,13 @@ function loadRead(context: Context, event: EventOf<'notifications-read'>): Retur
 }
 
 const NotificationItem = itemUnion('NotificationItem', 'What `notificationAdded` hands out.', [NotificationAdded, CaughtUp, StreamGap, Heartbeat, SessionEnded]);
-const carried = new Set<StreamItem['type']>(['NotificationAdded', 'CaughtUp', 'StreamGap', 'Heartbeat', 'SessionEnded']);
 
-builder.subscriptionField('notificationAdded', (t) =>
-  t.field({
-    type: NotificationItem,
-    description: 'New notifications of the caller: what `events` carries of them, without the changes of those there are.',
-    args: { after: t.arg(after) },
-    subscribe: async (_root, args, context) => {
-      const options = followOptions(context, { after: args.after, kinds: new Set<EventKind>(['NOTIFICATIONS']) });
-      return (await deliver(context, context.app.tail.follow(options), carried)) as never;
-    },
-    resolve: (item) => item as never,
-  }),
-);
+subscription('notificationAdded', {
+  items: NotificationItem,
+  description: 'New notifications of the caller: what `events` carries of them, without the changes of those there are.',
+  args: (arg) => ({ after: arg(after) }),
+  open: (args, context) => follow(context, { after: args.after, kinds: only('NOTIFICATIONS') }),
+});
 
 // ---------------------------------------------------------------- push devices
 

@@ -16,9 +16,10 @@ import { tableOf } from '../storage/sql.ts';
 export type Presence = ReturnType<typeof createPresence>;
 export type PresenceOf = { online: boolean; lastSeenAt: Date | null };
 
-type Person = {
+/** Of somebody who is online. */
+type Attendance = {
   connections: number;
-  /** Activity without a connection counts until then. */
+  /** Activity without a connection counts until then, by the clock that nobody sets. */
   activeUntil: number;
   lastSeenAt: Date;
   /** Ends the activity, or the grace. */
@@ -38,8 +39,8 @@ const storeEveryMs = 60_000;
 const storeFirstMs = 1_000;
 const storedAtOnce = 1_000;
 
-export function createPresence({ db, tail, config, clock, logger }: { db: Database; tail: Tail; config: Config; clock: () => Date; logger: Log }) {
-  const online = new Map<UserId, Person>();
+export function createPresence({ db, tail, config, clock, log }: { db: Database; tail: Tail; config: Config; clock: () => Date; log: Log }) {
+  const online = new Map<UserId, Attendance>();
   /** Of those who went offline since the start: newer than what their row says until it is stored. */
   const seen = new Map<UserId, Date>();
   /** Who has come since the last storing. */
@@ -72,7 +73,7 @@ export function createPresence({ db, tail, config, clock, logger }: { db: Databa
   /** Somebody without a connection is there. Resolves to how long that counts, in milliseconds. */
   function reportActivity(userId: UserId): number {
     const person = appear(userId);
-    person.activeUntil = Date.now() + config.PRESENCE_ACTIVITY_SECONDS * 1000;
+    person.activeUntil = performance.now() + config.PRESENCE_ACTIVITY_SECONDS * 1000;
     person.lastSeenAt = clock();
     settle(userId, person);
     return config.PRESENCE_ACTIVITY_SECONDS * 1000;
@@ -93,34 +94,34 @@ export function createPresence({ db, tail, config, clock, logger }: { db: Databa
     return new Set(online.keys());
   }
 
-  function appear(userId: UserId): Person {
+  function appear(userId: UserId): Attendance {
     const known = online.get(userId);
     if (known) {
       clearTimeout(known.timer);
       return known;
     }
-    const person: Person = { connections: 0, activeUntil: 0, lastSeenAt: clock(), timer: undefined };
+    const person: Attendance = { connections: 0, activeUntil: 0, lastSeenAt: clock(), timer: undefined };
     online.set(userId, person);
     seen.delete(userId);
     fresh.add(userId);
     storingSoon ??= setTimeout(() => void storeLastSeen(fresh), storeFirstMs).unref();
-    announce(userId);
+    tellWatchers(userId);
     return person;
   }
 
   /** Starts the countdown of somebody without a connection. */
-  function settle(userId: UserId, person: Person): void {
+  function settle(userId: UserId, person: Attendance): void {
     clearTimeout(person.timer);
     if (person.connections > 0 || online.get(userId) !== person) return;
     const graceMs = config.PRESENCE_GRACE_SECONDS * 1000;
-    person.timer = setTimeout(() => vanish(userId, person), Math.max(0, person.activeUntil - Date.now()) + graceMs);
+    person.timer = setTimeout(() => vanish(userId, person), Math.max(0, person.activeUntil - performance.now()) + graceMs);
     person.timer.unref();
   }
 
-  function vanish(userId: UserId, person: Person): void {
+  function vanish(userId: UserId, person: Attendance): void {
     online.delete(userId);
     seen.set(userId, person.lastSeenAt);
-    announce(userId);
+    tellWatchers(userId);
     if (seen.size > 1000) void storeLastSeen();
   }
 
@@ -128,10 +129,10 @@ export function createPresence({ db, tail, config, clock, logger }: { db: Databa
   function forget(userId: UserId): void {
     clearTimeout(online.get(userId)?.timer);
     seen.delete(userId);
-    if (online.delete(userId)) announce(userId);
+    if (online.delete(userId)) tellWatchers(userId);
   }
 
-  function announce(userId: UserId): void {
+  function tellWatchers(userId: UserId): void {
     const ephemeral: Ephemeral = { type: 'presence-changed', userId, snapshot: false, at: clock() };
     for (const watcher of watchersOf.get(userId) ?? []) watcher.follower.push(ephemeral);
   }
@@ -153,7 +154,7 @@ export function createPresence({ db, tail, config, clock, logger }: { db: Databa
       }
       for (const [userId, at] of gone) if (seen.get(userId) === at) seen.delete(userId);
     } catch (error) {
-      logger.warn({ err: error }, 'last seen times were not stored');
+      log.warn({ err: error }, 'last seen times were not stored');
     }
   }
 
@@ -260,7 +261,7 @@ export function createPresence({ db, tail, config, clock, logger }: { db: Databa
             for (const subject of watcher.subjects) if (!close.has(subject)) dropSubject(watcher, subject);
           }
         },
-        (error) => logger.warn({ err: error }, 'a presence stream does not know of a new contact'),
+        (error) => log.warn({ err: error }, 'a presence stream does not know of a new contact'),
       );
     }
   }

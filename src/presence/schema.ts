@@ -2,7 +2,6 @@
 import { loadUser, User } from '../accounts/schema.ts';
 import { parseChatRef, Room } from '../chats/schema.ts';
 import { AppError, notFound } from '../errors.ts';
-import type { EventKind } from '../events/event.ts';
 import type { Follower } from '../events/stream.ts';
 import { builder } from '../graphql/builder.ts';
 import { type Context, mustBeSignedIn, sharedLoader } from '../graphql/context.ts';
@@ -10,7 +9,7 @@ import { mutation } from '../graphql/mutation.ts';
 import { type ChatId, numberOf } from '../ids.ts';
 import type { Pair } from '../storage/dialogs.ts';
 import { CaughtUp, Heartbeat, PresenceChanged, SessionEnded, TypingChanged } from '../streams/items-schema.ts';
-import { deliver, followOptions, itemUnion, onlyChat } from '../streams/schema.ts';
+import { follow, followOptions, itemUnion, only, onlyChat, subscription } from '../streams/schema.ts';
 import type { Presence } from './presence.ts';
 import { largestScope, type PresenceOf, type Scope } from './presence.ts';
 import type { Typing } from './typing.ts';
@@ -72,7 +71,7 @@ const TypingItem = itemUnion('TypingItem', 'What `typing` hands out.', [TypingCh
 
 async function followScope(scope: typeof PresenceScopeInput.$inferInput, context: Context): Promise<Follower> {
   const { userId } = mustBeSignedIn(context);
-  const follow = (followed: Scope, only: Awaited<ReturnType<typeof onlyChat>> = {}): Promise<Follower> => context.app.presence.followScope(followOptions(context, only), followed);
+  const follow = (followed: Scope, room: Awaited<ReturnType<typeof onlyChat>> = {}): Promise<Follower> => context.app.presence.followScope(followOptions(context, room), followed);
   if (scope.contacts != null) {
     if (!scope.contacts) throw new AppError('BAD_REQUEST', undefined, 'Of `contacts` only true is accepted.');
     return follow({ closeTo: userId });
@@ -83,32 +82,25 @@ async function followScope(scope: typeof PresenceScopeInput.$inferInput, context
     const ids = scope.userIds.map((id) => numberOf(id, 'User')).filter((id) => id !== null);
     return follow({ userIds: (await context.app.accounts.findMany(ids)).map((user) => user.id) });
   }
-  const only = await onlyChat(context, scope.chatId ?? '', 'readers');
-  const [chat] = only.chats as [ChatId | Pair];
-  if (typeof chat !== 'number') return follow({ userIds: [...new Set([chat.low, chat.high])] }, only);
-  return follow({ roomId: chat, members: () => context.app.memberLists.memberIds(chat, largestScope) }, only);
+  const room = await onlyChat(context, scope.chatId ?? '', 'readers');
+  const [chat] = room.chats as [ChatId | Pair];
+  if (typeof chat !== 'number') return follow({ userIds: [...new Set([chat.low, chat.high])] }, room);
+  return follow({ roomId: chat, members: () => context.app.memberLists.memberIds(chat, largestScope) }, room);
 }
 
-builder.subscriptionFields((t) => ({
-  presence: t.field({
-    type: PresenceItem,
-    description: `Online, offline and last seen. The first items are the current state (snapshot: true) of everyone in
+subscription('presence', {
+  items: PresenceItem,
+  description: `Online, offline and last seen. The first items are the current state (snapshot: true) of everyone in
 scope. Going offline is reported only after a grace period, so a reconnect does not flap.`,
-    args: { scope: t.arg({ type: PresenceScopeInput, required: true, description: 'Whose.' }) },
-    subscribe: async (_root, { scope }, context) => (await deliver(context, followScope(scope, context))) as never,
-    resolve: (item) => item as never,
-  }),
-  typing: t.field({
-    type: TypingItem,
-    description: 'Who is typing. Never replayed. Drop a user after `expiresAt` even if no stop event comes.',
-    args: { chatId: t.arg.id({ required: true, description: 'In which chat, as a member of it.' }) },
-    subscribe: async (_root, { chatId }, context) => {
-      const options = { ...(await onlyChat(context, chatId, 'members')), kinds: new Set<EventKind>(['TYPING']) };
-      return (await deliver(context, context.app.tail.follow(followOptions(context, options)))) as never;
-    },
-    resolve: (item) => item as never,
-  }),
-}));
+  args: (arg) => ({ scope: arg({ type: PresenceScopeInput, required: true, description: 'Whose.' }) }),
+  open: ({ scope }, context) => followScope(scope, context),
+});
+subscription('typing', {
+  items: TypingItem,
+  description: 'Who is typing. Never replayed. Drop a user after `expiresAt` even if no stop event comes.',
+  args: (arg) => ({ chatId: arg.id({ required: true, description: 'In which chat, as a member of it.' }) }),
+  open: async ({ chatId }, context) => follow(context, { ...(await onlyChat(context, chatId, 'members')), kinds: only('TYPING') }),
+});
 
 // ---------------------------------------------------------------- mutations
 

@@ -31,11 +31,12 @@ export function createTyping({ tail, chats, config, clock }: { tail: Tail; chats
     const expiresAt = new Date(now.getTime() + config.TYPING_SECONDS * 1000);
     const key = `${chat.id} ${viewer.userId}`;
     const known = typists.get(key);
+    const setAt = performance.now();
     clearTimeout(known?.timer);
-    const quiet = known !== undefined && now.getTime() - known.toldAt < config.TYPING_REPEAT_SECONDS * 1000;
+    const quiet = known !== undefined && setAt - known.toldAt < config.TYPING_REPEAT_SECONDS * 1000;
     const timer = setTimeout(() => stop(chat.id, viewer.userId), config.TYPING_SECONDS * 1000);
     timer.unref();
-    typists.set(key, { chatId: chat.id, userId: viewer.userId, toldAt: quiet ? known.toldAt : now.getTime(), timer });
+    typists.set(key, { chatId: chat.id, userId: viewer.userId, toldAt: quiet ? known.toldAt : setAt, timer });
     if (!quiet) tell(chat.id, viewer.userId, true, expiresAt);
     return expiresAt;
   }

@@ -10,6 +10,7 @@ const makers = {
   'digest-key': () => randomBytes(32).toString('base64url'),
   'web-push-key': () => generateKeyPairSync('ec', { namedCurve: 'prime256v1' }).privateKey.export({ format: 'jwk' }).d as string,
   'file-url-key': () => randomBytes(32).toString('base64url'),
+  'device-key': () => randomBytes(32).toString('base64url'),
 };
 type Name = keyof typeof makers;
 
@@ -26,6 +27,8 @@ export async function createKeys({ db }: { db: Database }) {
     refresh: secretOf(secrets['refresh-token-key']),
     /** For signed links to files. */
     fileUrl: secretOf(secrets['file-url-key']),
+    /** For tokens of known devices. */
+    device: secretOf(secrets['device-key']),
     /** A keyed digest of 128 bits: equal texts have equal digests, and the digest tells nothing of a text that can be guessed. */
     digest: (text: string): string => createHmac('sha256', digestKey).update(text).digest().subarray(0, 16).toString('base64url'),
   };

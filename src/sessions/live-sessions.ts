@@ -7,6 +7,7 @@ import type { Database } from '../storage/database.ts';
 import { oneOfList, toDate } from '../storage/sql.ts';
 
 export type LiveSessions = ReturnType<typeof createLiveSessions>;
+/** `readAt` is by the clock that nobody sets. */
 type LiveSession = { userId: UserId; expiresAt: number; lastActiveAt: number; readAt: number };
 
 const activityStepMs = 60_000;
@@ -15,7 +16,7 @@ const latelyMs = 1_000;
 
 export function createLiveSessions({ db, tail, clock, log }: { db: Database; tail: Pick<Tail, 'onEvent'>; clock: () => Date; log: Log }) {
   const live = new LRUCache<SessionId, LiveSession>({ max: 50_000 });
-  /** A row that was read before its session ended must not be remembered after it. An ended session never lives again. */
+  /** Sessions that ended. A row that was read before the end must not be remembered after it. An ended session never comes back. */
   const ended = new LRUCache<SessionId, true>({ max: 10_000 });
   const active = new Set<SessionId>();
   let activityTimer: NodeJS.Timeout | null = null;
@@ -25,38 +26,39 @@ export function createLiveSessions({ db, tail, clock, log }: { db: Database; tai
   return { find, forget, noteActivity, close };
 
   /**
-   * The session, unless it has ended or expired. On PostgreSQL another node may have ended it: what was read within `trusted` is good enough where the session is
-   * followed in any case. Fails with UNAVAILABLE when the database must be asked and cannot.
+   * The session, unless it has ended or expired. On PostgreSQL another node may have ended it: `lately` accepts what was read within the last second, for callers that
+   * hear of the end anyway. Fails with UNAVAILABLE when the database must be asked and cannot.
    */
   async function find(sessionId: SessionId, now: number, trusted: 'just now' | 'lately' = 'just now'): Promise<LiveSession | null> {
     const known = live.get(sessionId);
-    // A refresh may have moved the expiry, so only the row can tell that it has passed.
+    // A refresh may have moved the expiry, so only the row knows whether it has passed.
     const trustedMs = db.engine === 'sqlite' ? Number.POSITIVE_INFINITY : trusted === 'lately' ? latelyMs : 0;
-    if (known && known.expiresAt > now && now - known.readAt < trustedMs) return known;
+    if (known && known.expiresAt > now && performance.now() - known.readAt < trustedMs) return known;
     type Row = { userId: UserId; expiresAt: unknown; lastActiveAt: unknown; endedAt: unknown };
     const [row] = await db.sql.all<Row>('SELECT "userId", "expiresAt", "lastActiveAt", "endedAt" FROM "Session" WHERE "id" = ?', [sessionId]);
     if (!row || row.endedAt !== null || toDate(row.expiresAt).getTime() <= now || ended.has(sessionId)) return null;
     const lastActiveAt = Math.max(toDate(row.lastActiveAt).getTime(), known?.lastActiveAt ?? 0);
-    const session = { userId: row.userId, expiresAt: toDate(row.expiresAt).getTime(), lastActiveAt, readAt: now };
+    const session = { userId: row.userId, expiresAt: toDate(row.expiresAt).getTime(), lastActiveAt, readAt: performance.now() };
     live.set(sessionId, session);
     return session;
   }
 
-  /** The session has ended: what it was is not trusted any more. */
+  /** The session has ended: forgets what was known of it. */
   function forget(sessionId: SessionId): void {
     ended.set(sessionId, true);
     live.delete(sessionId);
   }
 
-  /** Notes at most once a minute that a session is in use; the notes of a second share one statement. */
+  /** Notes, at most once a minute, that a session is in use. All notes of one second share a statement. */
   function noteActivity(sessionId: SessionId, session: LiveSession, now: number): void {
-    if (now - session.lastActiveAt < activityStepMs) return;
+    // Also when the clock was set back since.
+    if (Math.abs(now - session.lastActiveAt) < activityStepMs) return;
     session.lastActiveAt = now;
     active.add(sessionId);
     activityTimer ??= setTimeout(() => void storeActivity(), activityDelayMs).unref();
   }
 
-  /** Logs what goes wrong: nobody waits for it. */
+  /** Nobody waits for this, so failures are only logged. */
   async function storeActivity(): Promise<void> {
     activityTimer = null;
     const ids = [...active];
@@ -69,7 +71,7 @@ export function createLiveSessions({ db, tail, clock, log }: { db: Database; tai
     }
   }
 
-  /** Stores what is still to be noted. To be called before the database closes. */
+  /** Stores the notes that are left. Call it before the database closes. */
   async function close(): Promise<void> {
     stopListening();
     if (activityTimer) clearTimeout(activityTimer);

@@ -7,11 +7,16 @@ import { TokenFailureEnum } from '../graphql/errors.ts';
 import { mutation } from '../graphql/mutation.ts';
 import { numberOf, type SessionId, toGlobalId } from '../ids.ts';
 import type { SessionRow } from '../storage/rows.ts';
-import type { SessionGrant as Grant, TokenInfo as Info, Issued, DeviceKind as Kind, Sessions } from './sessions.ts';
+import type { SessionGrant as Grant, Issued, SignInClient } from './issue.ts';
+import type { TokenInfo as Info, Refreshing } from './refresh.ts';
+import type { Sessions } from './sessions.ts';
+import type { DeviceKind as Kind, SignIn } from './sign-in.ts';
 
 declare module '../graphql/context.ts' {
   interface Domains {
     sessions: Sessions;
+    signIn: SignIn;
+    refreshing: Refreshing;
   }
 }
 
@@ -64,15 +69,15 @@ builder.objectFields(Account, (t) => ({
     resolve: async (user, _args, context) => {
       const viewer = mustOwn(user, context);
       const session = await context.app.sessions.find(viewer, viewer.sessionId);
-      // It ended while the request ran.
+      // The session ended while the request was running.
       if (!session) throw new AppError('TOKEN_INVALID');
       return session;
     },
   }),
 }));
 
-/** What somebody who signed in is shown. The tokens are null when they were set as cookies. */
-type Auth = Omit<Issued, 'accessToken' | 'refreshToken'> & { accessToken: string | null; refreshToken: string | null };
+/** What somebody who signed in gets to see. The tokens are null if they were set as cookies. */
+type Auth = Omit<Issued, 'accessToken' | 'refreshToken'> & { accessToken: string | null; refreshToken: string | null; deviceToken: string | null };
 
 export const AuthPayload = builder.objectRef<Auth>('AuthPayload').implement({
   description: 'Tokens issued by login, register or refreshSession.',
@@ -87,6 +92,11 @@ export const AuthPayload = builder.objectRef<Auth>('AuthPayload').implement({
     refreshToken: t.exposeString('refreshToken', {
       nullable: true,
       description: 'For `refreshSession`, once; keep it secret. Null when the session was set as HttpOnly cookies instead.',
+    }),
+    deviceToken: t.exposeString('deviceToken', {
+      nullable: true,
+      description: `Shows at the next login, as \`device.token\`, that this device has signed in to the account before, so that wrong guesses of others cannot lock its owner out.
+Keep it with the device, also after a logout. Null from \`refreshSession\`, and when the session was set as HttpOnly cookies: then it is in a cookie, too.`,
     }),
     refreshTokenExpiresAt: t.expose('refreshTokenExpiresAt', { type: 'DateTime', description: 'Until when the session can be refreshed.' }),
     grant: t.field({ type: SessionGrant, description: 'Whether the session is new on this device, was renewed, or was still valid.', resolve: (issued) => issued.grant }),
@@ -115,7 +125,7 @@ builder.queryField('tokenInfo', (t) =>
       token: t.arg.string({ required: true, description: 'An access or refresh token.' }),
       username: t.arg.string({ description: 'Whose it should be: with the name of anybody else the answer is WRONG_USER.' }),
     },
-    resolve: (_root, args, context) => context.app.sessions.tokenInfo(args.token, args.username ?? null),
+    resolve: (_root, args, context) => context.app.refreshing.tokenInfo(args.token, args.username ?? null),
   }),
 );
 
@@ -127,13 +137,18 @@ const DeviceInput = builder.inputType('DeviceInput', {
     id: t.string({ description: 'Stable per installation; the same device keeps its session. Up to 128 characters.' }),
     name: t.string({ description: 'Shown in the list of sessions; up to 80 characters.' }),
     kind: t.field({ type: DeviceKind, description: 'Kind of the device.' }),
+    token: t.string({ description: '`deviceToken` of an earlier sign-in of this account on this device.' }),
   }),
 });
 
-const signInClient = ({ client }: Context) => ({ ipAddress: client.ipAddress, userAgent: client.userAgent });
+const signInClient = ({ client: { ipAddress, userAgent, cookies } }: Context): SignInClient => ({
+  ipAddress,
+  userAgent,
+  deviceToken: (cookies?.maySet && cookies.deviceToken) || null,
+});
 const useCookies = 'Set the session as HttpOnly cookies instead of returning the refresh token.';
 
-/** Where the new session goes: into the cookies of the browser, or (null) into the answer. Throws before anything was done where there can be no cookies. */
+/** Where the new session goes: into cookies, or (null) into the answer. Throws if cookies are wanted and cannot be set, before anything is done. */
 function cookiesFor(input: { useCookies?: boolean | null }, { client }: Context): Client['cookies'] | null {
   if (!input.useCookies) return null;
   if (!client.cookies) throw invalid('useCookies', 'transport', 'Cookies can be set over HTTP only.');
@@ -141,13 +156,13 @@ function cookiesFor(input: { useCookies?: boolean | null }, { client }: Context)
   return client.cookies;
 }
 
-/** The session as the answer shows it, which whoever signed in reads: without its tokens when they are in cookies. */
-function handOver(issued: Issued, cookies: Client['cookies'] | null, context: Context): Auth {
-  const { me, session, accessTokenExpiresAt } = issued;
-  context.viewer = { userId: me.id, sessionId: session.id, expiresAt: accessTokenExpiresAt };
-  if (!cookies) return issued;
-  cookies.set(issued);
-  return { ...issued, accessToken: null, refreshToken: null };
+/** The session as the answer shows it, without its tokens if they are in cookies. The rest of the answer is read by whoever signed in. */
+function handOver(issued: Issued & { deviceToken?: string | null }, cookies: Client['cookies'] | null, context: Context): Auth {
+  const { me, session, accessTokenExpiresAt, deviceToken = null } = issued;
+  context.viewer = { userId: me.id, sessionId: session.id, expiresAt: accessTokenExpiresAt, address: context.client.ipAddress };
+  if (!cookies) return { ...issued, deviceToken };
+  cookies.set({ ...issued, deviceToken });
+  return { ...issued, accessToken: null, refreshToken: null, deviceToken: null };
 }
 
 const endedSessionIds = 'The sessions that were ended; their access tokens fail from now on.';
@@ -172,7 +187,7 @@ mutation('register', {
   }),
   resolve: async (_viewer, input, context) => {
     const cookies = cookiesFor(input, context);
-    return { auth: handOver(await context.app.sessions.register(input, signInClient(context)), cookies, context) };
+    return { auth: handOver(await context.app.signIn.register(input, signInClient(context)), cookies, context) };
   },
   payload: (t) => ({
     me: t.field({ type: User, description: 'The new account.', resolve: ({ auth }) => auth.me }),
@@ -192,7 +207,7 @@ mutation('login', {
   }),
   resolve: async (_viewer, input, context) => {
     const cookies = cookiesFor(input, context);
-    return { auth: handOver(await context.app.sessions.login(input, signInClient(context)), cookies, context) };
+    return { auth: handOver(await context.app.signIn.login(input, signInClient(context)), cookies, context) };
   },
   payload: (t) => ({ auth: t.field({ type: AuthPayload, description: 'The session and its tokens.', resolve: ({ auth }) => auth }) }),
 });
@@ -203,13 +218,13 @@ mutation('refreshSession', {
   errors: ['INVALID_TOKEN', 'RATE_LIMITED'],
   input: (t) => ({ refreshToken: t.string({ description: 'Omit when the refresh token is in the cookie.' }) }),
   resolve: async (_viewer, input, context) => {
-    const { sessions } = context.app;
-    if (input.refreshToken != null) return { auth: handOver(await sessions.refresh(input.refreshToken, signInClient(context)), null, context) };
+    const { refreshing } = context.app;
+    if (input.refreshToken != null) return { auth: handOver(await refreshing.refresh(input.refreshToken, signInClient(context)), null, context) };
     const { cookies } = context.client;
     try {
-      return { auth: handOver(await sessions.refresh(cookies?.refreshToken ?? null, signInClient(context)), cookies, context) };
+      return { auth: handOver(await refreshing.refresh(cookies?.refreshToken ?? null, signInClient(context)), cookies, context) };
     } catch (error) {
-      // A browser cannot forget them by itself: its programs do not see them.
+      // Scripts do not see these cookies, so they could not remove them.
       if (hasCode(error, 'INVALID_TOKEN')) cookies?.clear();
       throw error;
     }
@@ -229,7 +244,7 @@ mutation('logout', {
     context.client.cookies?.clear();
     return { ids };
   },
-  // Scripts cannot remove the cookies of a session that is over. One whose token has expired goes on: it is refreshed first.
+  // Scripts cannot remove the cookies of a session that is over. If only the access token has expired, the session goes on, and is refreshed first.
   refused: ({ client, refusal }) => void (refusal === 'TOKEN_EXPIRED' || client.cookies?.clear()),
   payload: (t) => ({ endedSessionIds: t.idList({ description: endedSessionIds, resolve: ({ ids }) => toSessionIds(ids) }) }),
 });

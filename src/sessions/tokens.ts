@@ -1,5 +1,5 @@
 /**
- * The texts of tokens. An access token is a signed statement (JWT, RFC 9068's `at+jwt`) that anyone with the public key can check. A refresh token is a
+ * How tokens are written. An access token is a signed statement (JWT, RFC 9068's `at+jwt`) that anyone with the public key can check. A refresh token is a
  * secret of its session; the next one is a keyed hash of the one before, so that a repeated refresh gives the same answer while the database holds only digests.
  */
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
@@ -10,7 +10,7 @@ import type { Keys } from './keys.ts';
 
 export type Tokens = ReturnType<typeof createTokens>;
 export type AccessClaims = { userId: UserId; sessionId: SessionId; issuedAt: Date; expiresAt: Date };
-/** A refresh token that this server has made: its tag is right. Whether it may be used, its session decides. */
+/** A refresh token made by this server, as its tag proves. Whether it may still be used is up to its session. */
 export type RefreshToken = { sessionId: SessionId; generation: number; secret: Buffer };
 
 const algorithm = 'EdDSA';
@@ -45,7 +45,7 @@ export function createTokens({ keys }: { keys: Keys }) {
     if (known) return known;
     if (token.length > longestAccessToken || !/^[\w-]+\.[\w-]+\.[\w-]+$/.test(token)) return 'MALFORMED';
     try {
-      // At the beginning of time nothing has expired: that is the caller's to judge, who may want to tell.
+      // With this date nothing has expired. The caller decides about that, and may want to tell it.
       const options = { algorithms: [algorithm], typ: 'at+jwt', issuer: name, audience: name, requiredClaims: ['sub', 'sid', 'iat', 'exp'], currentDate: new Date(0) };
       const { payload } = await jwtVerify(token, keys.verifying, options);
       const claims = { userId: Number(payload.sub) as UserId, sessionId: Number(payload.sid) as SessionId, issuedAt: toDate(payload.iat), expiresAt: toDate(payload.exp) };
@@ -59,12 +59,12 @@ export function createTokens({ keys }: { keys: Keys }) {
 
   // ---------------------------------------------------------------- refresh tokens
 
-  /** The secret of the next generation: the same each time, and out of reach without the server's key. */
+  /** The secret of the next generation. It is the same each time, and cannot be computed without the server's key. */
   function successorOf(secret: Buffer): Buffer {
     return createHmac('sha256', keys.refresh).update('next').update(secret).digest();
   }
 
-  /** What the database keeps of a secret. */
+  /** What the database stores of a secret. */
   function digestOf(secret: Buffer): string {
     return createHash('sha256').update(secret).digest('base64url');
   }
@@ -73,7 +73,7 @@ export function createTokens({ keys }: { keys: Keys }) {
     return `${sessionId}.${generation}.${Buffer.concat([secret, tagOf(sessionId, generation, secret)]).toString('base64url')}`;
   }
 
-  /** MALFORMED: it is no refresh token. UNKNOWN: it looks like one, but was not made here. */
+  /** MALFORMED: not a refresh token. UNKNOWN: looks like one, but was not made by this server. */
   function parseRefresh(token: string): RefreshToken | 'MALFORMED' | 'UNKNOWN' {
     const match = /^([1-9]\d{0,9})\.([1-9]\d{0,9})\.([\w-]{64})$/.exec(token);
     if (!match) return 'MALFORMED';
@@ -83,7 +83,7 @@ export function createTokens({ keys }: { keys: Keys }) {
     return { sessionId, generation, secret };
   }
 
-  /** Makes a token of any generation recognisable without keeping it. */
+  /** Proves that this server made a token, of whatever generation, without storing it. */
   function tagOf(sessionId: SessionId, generation: number, secret: Buffer): Buffer {
     return createHmac('sha256', keys.refresh).update(`tag.${sessionId}.${generation}.`).update(secret).digest().subarray(0, tagBytes);
   }

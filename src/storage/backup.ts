@@ -1,13 +1,14 @@
 /** Copies a running SQLite database into one file, as it is at one moment. */
-import { chmodSync, existsSync, rmSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import type { Config } from '../config.ts';
-import { DatabaseError, newLogId } from './migrate.ts';
+import { DatabaseError } from './migrate.ts';
+import { makePrivateFile } from './private.ts';
 
 /**
  * Writes a backup that can be put in the database's place. The server goes on meanwhile; what is committed while the copy is made may or may not be in it,
- * a transaction is in it wholly or not at all. The copy's log gets another name, so that cursors from after the backup are answered with StreamGap.
+ * a transaction is in it wholly or not at all.
  * Throws DatabaseError when there is nothing to copy, when the target exists, or when the copy is damaged.
  */
 export async function backUp(config: Config, target: string): Promise<void> {
@@ -15,21 +16,30 @@ export async function backUp(config: Config, target: string): Promise<void> {
   const file = resolve(config.DATA_DIR, config.DATABASE_URL.slice('file:'.length));
   if (!existsSync(file)) throw new DatabaseError(`There is no database at ${config.DATABASE_URL} in DATA_DIR.`);
   if (existsSync(target)) throw new DatabaseError('The target exists already: a backup never overwrites.');
-  const source = new Sqlite(file, { readonly: true });
+  mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
+  const part = `${target}.part`;
+  if (!makePrivateFile(part)) throw new DatabaseError(`There is ${part}: another backup is being made there, or was cut off. In that case remove it.`);
   try {
-    await source.backup(target);
-  } finally {
-    source.close();
+    const source = new Sqlite(file, { readonly: true });
+    try {
+      await source.backup(part);
+    } finally {
+      source.close();
+    }
+    finish(part);
+    renameSync(part, target);
+  } catch (error) {
+    rmSync(part, { force: true });
+    throw error;
   }
-  const copy = new Sqlite(target);
+}
+
+/** Makes one file of a copy, under a name of its own, and looks at all of it. */
+function finish(file: string): void {
+  const copy = new Sqlite(file);
   try {
-    chmodSync(target, 0o600);
-    copy.prepare('UPDATE "EventHead" SET "logId" = ?').run(newLogId());
     copy.pragma('journal_mode = DELETE');
     if (copy.pragma('integrity_check', { simple: true }) !== 'ok') throw new DatabaseError('The copy is damaged; the database itself may be, too.');
-  } catch (error) {
-    rmSync(target, { force: true });
-    throw error;
   } finally {
     copy.close();
   }

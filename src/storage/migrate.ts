@@ -20,7 +20,7 @@ export type MigrationTarget = {
   exec(script: string): Promise<void>;
 };
 
-const folder = new URL('../../prisma/migrations/', import.meta.url).pathname;
+const folder = join(import.meta.dirname, '../../prisma/migrations');
 
 /** Applies what is missing and returns the names of what was applied. Throws DatabaseError for a foreign, newer or half-migrated database. */
 export async function migrate(target: MigrationTarget): Promise<string[]> {
@@ -79,6 +79,6 @@ const historyTable: Record<Engine, string> = {
 };
 
 /** A name for an event log. */
-export const newLogId = (): string => randomBytes(6).toString('hex');
+const newLogId = (): string => randomBytes(6).toString('hex');
 /** Makes the head of the event log, unless it is there. */
 export const headStatement = (): string => `INSERT INTO "EventHead" ("id", "last", "pruned", "logId") VALUES (1, 0, 0, '${newLogId()}') ON CONFLICT DO NOTHING`;

@@ -30,7 +30,7 @@ export async function keysetPage<Row, K extends Key>(
   const [start, end] = backward ? [before, after] : [after, before];
   const [nearest, furthest] = [rows[0], page.at(-1)];
   const hasMoreAhead = rows.length > size || (end !== null && (await exists(furthest ? list.keyOf(furthest) : start, backward)));
-  const hasMoreBehind = start !== null && (await exists(nearest ? list.keyOf(nearest) : null, !backward));
+  const hasMoreBehind = start !== null && (await exists(nearest ? list.keyOf(nearest) : end, !backward));
   return {
     edges: (backward ? page.reverse() : page).map((node) => ({ cursor: toCursor(list.keyOf(node)), node })),
     hasNextPage: backward ? hasMoreBehind : hasMoreAhead,
@@ -53,6 +53,8 @@ export const firstPage = <Row>(rows: readonly Row[], size: number, list: { keyOf
 
 /** Parts of a key as they come from a cursor: whatever a client sends there reaches the database. */
 export const isWhole = (value: unknown): value is number => Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 31;
+/** A number of the event log. */
+export const isPosition = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 export const isTime = (value: unknown): value is number => Number.isInteger(value) && (value as number) >= 0 && (value as number) < 253_402_300_800_000;
 export const isText = (value: unknown): value is string => typeof value === 'string' && value.length <= 3000 && value.isWellFormed() && !value.includes('\0');
 

@@ -5,13 +5,28 @@ import { toDate, toDateOrNull } from './sql.ts';
 
 export type UserRow = Prisma.UserGetPayload<object>;
 export type SessionRow = Prisma.SessionGetPayload<object>;
-export type ChatRow = Prisma.ChatGetPayload<object>;
+/** Without `activity`, which only orders lists. */
+export type ChatRow = Omit<Prisma.ChatGetPayload<object>, 'activity'>;
 export type MemberRow = Prisma.MemberGetPayload<object>;
 export type PushDeviceRow = Prisma.PushDeviceGetPayload<object>;
 export type MessageRow = Omit<Prisma.MessageGetPayload<object>, 'id'> & { id: MessageId };
 export type AttachmentRow = Omit<Prisma.AttachmentGetPayload<object>, 'messageId'> & { messageId: MessageId | null };
 
 /** A row of `SELECT *` from a prepared statement, with the types Prisma would have given it. */
+export const toUserRow = (row: UserRow): UserRow => ({
+  ...row,
+  createdAt: toDate(row.createdAt),
+  lastSeenAt: toDateOrNull(row.lastSeenAt),
+  deletedAt: toDateOrNull(row.deletedAt),
+});
+export const toSessionRow = (row: SessionRow): SessionRow => ({
+  ...row,
+  createdAt: toDate(row.createdAt),
+  lastActiveAt: toDate(row.lastActiveAt),
+  expiresAt: toDate(row.expiresAt),
+  endedAt: toDateOrNull(row.endedAt),
+  rotatedAt: toDate(row.rotatedAt),
+});
 export const toChatRow = (row: ChatRow): ChatRow => ({
   ...row,
   everyone: Boolean(row.everyone),

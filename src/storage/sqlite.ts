@@ -2,7 +2,7 @@
  * SQLite: one connection writes (Prisma's), one writes prepared statements, and readers have their own: Prisma's adapter would let a read on the writing
  * connection see what is not committed.
  */
-import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { PrismaBetterSqlite3 } from '@prisma/adapter-better-sqlite3';
 import Sqlite from 'better-sqlite3';
@@ -12,6 +12,7 @@ import type { Connections } from './connections.ts';
 import { causes } from './failures.ts';
 import { PrismaClient } from './generated/sqlite/client.ts';
 import { DatabaseError, headStatement, type MigrationTarget, migrate } from './migrate.ts';
+import { hideDatabase, makePrivateFile } from './private.ts';
 import { createRemnants } from './remnants.ts';
 import { sqliteSql } from './sql.ts';
 
@@ -29,7 +30,9 @@ export async function openSqlite(config: Config, log: Log, count: () => void): P
     );
   }
   const lock = lockFile(`${file}-lock`, shown);
+  hideDatabase(file, log);
   const opened: Sqlite.Database[] = [lock];
+  let isNew = false;
   const pragmas = [
     `synchronous = ${config.SQLITE_SYNCHRONOUS}`,
     'foreign_keys = ON',
@@ -64,6 +67,7 @@ export async function openSqlite(config: Config, log: Log, count: () => void): P
     );
   };
   try {
+    isNew = makePrivateFile(file);
     const writer = connect();
     // A migration that makes a table anew drops the old one, which must not take along what refers to it. Inside its transaction it cannot say so.
     writer.pragma('foreign_keys = OFF');
@@ -122,6 +126,8 @@ export async function openSqlite(config: Config, log: Log, count: () => void): P
     };
   } catch (error) {
     for (const connection of opened.reverse()) connection.close();
+    // The next start would take it for what somebody has lost.
+    if (isNew && statSync(file).size === 0) rmSync(file);
     if (/SQLITE_NOTADB|file is not a database|SQLITE_CORRUPT|malformed/.test(causes(error))) {
       throw new DatabaseError(`${shown} in DATA_DIR is not a database (or is damaged). Nothing was changed. Restore a backup, or move the file away to begin with a new database.`);
     }
@@ -145,6 +151,7 @@ function beginsAtOnce(connection: Sqlite.Database): boolean {
 export function lockFile(path: string, shown: string): Sqlite.Database {
   let connection: Sqlite.Database;
   try {
+    makePrivateFile(path);
     connection = new Sqlite(path, { timeout: 0 });
   } catch (error) {
     throw new DatabaseError(`DATA_DIR cannot be written: ${(error as Error).message}`);

@@ -1,4 +1,5 @@
 /** What the streams hand out: every kind of item, how it comes from the log, and its type. */
+import type { FieldMap } from '@pothos/core';
 import { loadUser, User } from '../accounts/schema.ts';
 import { Chat, loadChat, loadMember, Member, Room } from '../chats/schema.ts';
 import { type EndReason, type EventOf, type endReasons, type LogEvent, messageIdOf, type RemovalReason, type removalReasons } from '../events/event.ts';
@@ -11,18 +12,27 @@ import { Message } from '../messages/schema.ts';
 import type { ChatRow, MemberRow, MessageRow, UserRow } from '../storage/rows.ts';
 
 type Durable = { cursor: string; at: Date; replayed: boolean };
+/** What each item of the log names. */
+type Named = {
+  MessageAdded: { message: MessageRow };
+  MessageEdited: { message: MessageRow };
+  MessageDeleted: { message: MessageRow };
+  MessageStatusChanged: { chat: ChatRow; user: UserRow; status: 'DELIVERED' | 'READ'; upToSeq: number };
+  ChatAdded: { chat: ChatRow };
+  ChatUpdated: { chat: ChatRow };
+  ChatRemoved: { chatId: ChatId; reason: RemovalReason };
+  MyChatChanged: { chat: ChatRow };
+  MemberJoined: { room: ChatRow; member: MemberRow };
+  MemberLeft: { room: ChatRow; user: UserRow; by: UserRow | null; reason: RemovalReason };
+  MemberUpdated: { room: ChatRow; member: MemberRow };
+  UserUpdated: { user: UserRow };
+  AccountChanged: { me: UserRow };
+  NotificationAdded: { notification: MessageRow };
+  NotificationsRead: { event: EventOf<'notifications-read'> };
+};
 /** What a stream hands to a resolver: an item with all it names, so that resolving its fields reads nothing that another subscriber's did not. */
 export type StreamItem =
-  | ({ type: 'MessageAdded' | 'MessageEdited' | 'MessageDeleted'; message: MessageRow } & Durable)
-  | ({ type: 'MessageStatusChanged'; chat: ChatRow; user: UserRow; status: 'DELIVERED' | 'READ'; upToSeq: number } & Durable)
-  | ({ type: 'ChatAdded' | 'ChatUpdated' | 'MyChatChanged'; chat: ChatRow } & Durable)
-  | ({ type: 'ChatRemoved'; chatId: ChatId; reason: RemovalReason } & Durable)
-  | ({ type: 'MemberJoined' | 'MemberUpdated'; room: ChatRow; member: MemberRow } & Durable)
-  | ({ type: 'MemberLeft'; room: ChatRow; user: UserRow; by: UserRow | null; reason: RemovalReason } & Durable)
-  | ({ type: 'UserUpdated'; user: UserRow } & Durable)
-  | ({ type: 'AccountChanged'; me: UserRow } & Durable)
-  | ({ type: 'NotificationAdded'; notification: MessageRow } & Durable)
-  | ({ type: 'NotificationsRead'; event: EventOf<'notifications-read'> } & Durable)
+  | { [Type in keyof Named]: { type: Type } & Named[Type] & Durable }[keyof Named]
   | { type: 'PresenceChanged'; user: UserRow; at: Date; snapshot: boolean }
   | { type: 'TypingChanged'; chat: ChatRow; user: UserRow; active: boolean; expiresAt: Date }
   | { type: 'CaughtUp'; cursor: string; at: Date; replayedCount: number }
@@ -105,13 +115,14 @@ async function toDurable(event: LogEvent, durable: Durable, context: Context): P
     // Every stream makes of the first what it is to its person.
     case 'peer-updated':
     case 'session-ended':
+    case 'epoch-began':
       return null;
   }
 }
 
 /** Read once for all who are delivered the event; its audience was decided before. */
 const loadMessage = (context: Context, id: MessageId): Promise<MessageRow | null> =>
-  sharedLoader<MessageId, MessageRow>(context, 'deliveredMessage', (ids) => context.app.messages.getMany(ids)).load(id);
+  sharedLoader<MessageId, MessageRow>(context, 'deliveredMessage', (ids) => context.app.messages.findRows(ids)).load(id);
 
 // ---------------------------------------------------------------- types
 
@@ -145,63 +156,59 @@ export const StreamEvent = builder.interfaceRef<Durable>('StreamEvent').implemen
   }),
 });
 
-/** Declares the type of one durable item. */
-function durable<Type extends Extract<StreamItem, Durable>['type']>(
-  type: Type,
-  description: string,
-  fields: (t: PothosSchemaTypes.ObjectFieldBuilder<(typeof builder)['$inferSchemaTypes'], ItemOf<Type>>) => object,
-) {
-  return builder.objectRef<ItemOf<Type>>(type).implement({ interfaces: [StreamEvent], description, fields: fields as never } as never);
-}
+type FieldsOf<Item> = PothosSchemaTypes.ObjectFieldBuilder<(typeof builder)['$inferSchemaTypes'], Item>;
 
-export const MessageAdded = durable('MessageAdded', 'A message was sent.', (t) => ({
-  message: t.field({ type: Message, description: 'The message.', resolve: (item) => (item as { message: MessageRow }).message }),
-}));
-const MessageEdited = durable('MessageEdited', 'A message has a new text.', (t) => ({
-  message: t.field({ type: Message, description: 'As it is now.', resolve: (item) => (item as { message: MessageRow }).message }),
-}));
-const MessageDeleted = durable('MessageDeleted', 'The text and attachments are gone; the message keeps its id and seq as a tombstone.', (t) => ({
-  message: t.field({ type: Message, description: 'The tombstone.', resolve: (item) => (item as { message: MessageRow }).message }),
-}));
+/** Declares the type of one durable item. */
+const durable = <Type extends keyof Named>(type: Type, description: string, fields: (t: FieldsOf<ItemOf<Type>>) => FieldMap) =>
+  builder.objectRef<ItemOf<Type>>(type).implement({ interfaces: [StreamEvent], description, fields });
+
+// Fields of more than one item.
+const messageField = <Item extends { message: MessageRow }>(t: FieldsOf<Item>, description: string) => ({
+  message: t.field({ type: Message, description, resolve: (item) => item.message }),
+});
+const chatField = <Item extends { chat: ChatRow }>(t: FieldsOf<Item>, description: string) => ({
+  chat: t.field({ type: Chat, description, resolve: (item) => item.chat }),
+});
+const roomField = <Item extends { room: ChatRow }>(t: FieldsOf<Item>) => ({
+  room: t.field({ type: Room, description: 'The room.', resolve: (item) => item.room }),
+});
+const memberField = <Item extends { member: MemberRow }>(t: FieldsOf<Item>, description: string) => ({
+  member: t.field({ type: Member, description, resolve: (item) => item.member }),
+});
+
+export const MessageAdded = durable('MessageAdded', 'A message was sent.', (t) => messageField(t, 'The message.'));
+const MessageEdited = durable('MessageEdited', 'A message has a new text.', (t) => messageField(t, 'As it is now.'));
+const MessageDeleted = durable('MessageDeleted', 'The text and attachments are gone; the message keeps its id and seq as a tombstone.', (t) => messageField(t, 'The tombstone.'));
 export const MessageStatusChanged = durable(
   'MessageStatusChanged',
   "One participant's marker moved: every message up to the seq now has at least this status for that user.",
   (t) => ({
-    chat: t.field({ type: Chat, description: 'Where.', resolve: (item) => item.chat as never }),
-    user: t.field({ type: User, description: 'Whose marker.', resolve: (item) => item.user as never }),
+    chat: t.field({ type: Chat, description: 'Where.', resolve: (item) => item.chat }),
+    user: t.field({ type: User, description: 'Whose marker.', resolve: (item) => item.user }),
     status: t.field({ type: MessageStatus, description: 'DELIVERED or READ.', resolve: (item) => item.status }),
     upToSeq: t.int({ description: 'Up to and including this message.', resolve: (item) => item.upToSeq }),
   }),
 );
-const chatField = (t: PothosSchemaTypes.ObjectFieldBuilder<(typeof builder)['$inferSchemaTypes'], never>, description: string) => ({
-  chat: t.field({ type: Chat, description, resolve: (item: { chat: ChatRow }) => item.chat as never } as never),
-});
-const ChatAdded = durable('ChatAdded', 'The caller can see a chat it could not see before (created, added, joined, first direct message).', (t) =>
-  chatField(t as never, 'The chat.'),
-);
-const ChatUpdated = durable('ChatUpdated', 'Name, topic or settings of a chat changed.', (t) => chatField(t as never, 'As it is now.'));
+const ChatAdded = durable('ChatAdded', 'The caller can see a chat it could not see before (created, added, joined, first direct message).', (t) => chatField(t, 'The chat.'));
+const ChatUpdated = durable('ChatUpdated', 'Name, topic or settings of a chat changed.', (t) => chatField(t, 'As it is now.'));
 const ChatRemoved = durable('ChatRemoved', 'The caller lost access (left, removed, room deleted). Nothing of this chat follows.', (t) => ({
   chatId: t.id({ description: 'The chat that was.', resolve: (item) => toGlobalId('Room', item.chatId) }),
   reason: t.field({ type: RemovedReasonEnum, description: 'Why.', resolve: (item) => item.reason }),
 }));
-const MyChatChanged = durable('MyChatChanged', "The caller's own markers or settings changed on another device.", (t) => chatField(t as never, 'Select `my`.'));
-const roomField = (t: PothosSchemaTypes.ObjectFieldBuilder<(typeof builder)['$inferSchemaTypes'], never>) =>
-  t.field({ type: Room, description: 'The room.', resolve: (item: { room: ChatRow }) => item.room as never } as never);
-const memberField = (t: PothosSchemaTypes.ObjectFieldBuilder<(typeof builder)['$inferSchemaTypes'], never>, description: string) =>
-  t.field({ type: Member, description, resolve: (item: { member: MemberRow }) => item.member as never } as never);
-const MemberJoined = durable('MemberJoined', 'Somebody became a member of a room.', (t) => ({ room: roomField(t as never), member: memberField(t as never, 'The new member.') }));
+const MyChatChanged = durable('MyChatChanged', "The caller's own markers or settings changed on another device.", (t) => chatField(t, 'Select `my`.'));
+const MemberJoined = durable('MemberJoined', 'Somebody became a member of a room.', (t) => ({ ...roomField(t), ...memberField(t, 'The new member.') }));
 const MemberLeft = durable('MemberLeft', 'Somebody is no longer a member of a room.', (t) => ({
-  room: roomField(t as never),
-  user: t.field({ type: User, description: 'Who went.', resolve: (item) => item.user as never }),
-  by: t.field({ type: User, nullable: true, description: 'Who removed them; null when they left by themselves.', resolve: (item) => item.by as never }),
+  ...roomField(t),
+  user: t.field({ type: User, description: 'Who went.', resolve: (item) => item.user }),
+  by: t.field({ type: User, nullable: true, description: 'Who removed them; null when they left by themselves.', resolve: (item) => item.by }),
   reason: t.field({ type: RemovedReasonEnum, description: 'Why.', resolve: (item) => item.reason }),
 }));
-const MemberUpdated = durable('MemberUpdated', "A member's role changed.", (t) => ({ room: roomField(t as never), member: memberField(t as never, 'As it is now.') }));
+const MemberUpdated = durable('MemberUpdated', "A member's role changed.", (t) => ({ ...roomField(t), ...memberField(t, 'As it is now.') }));
 const UserUpdated = durable('UserUpdated', "Somebody's public profile changed, or somebody is new.", (t) => ({
-  user: t.field({ type: User, description: 'As it is now.', resolve: (item) => item.user as never }),
+  user: t.field({ type: User, description: 'As it is now.', resolve: (item) => item.user }),
 }));
 const AccountChanged = durable('AccountChanged', "Something under the caller's own `account` changed on another device: contacts, e-mail, devices, sessions.", (t) => ({
-  me: t.field({ type: User, description: 'The caller, as it is now.', resolve: (item) => item.me as never }),
+  me: t.field({ type: User, description: 'The caller, as it is now.', resolve: (item) => item.me }),
 }));
 
 // What these two carry, notifications/schema.ts adds.
@@ -215,7 +222,7 @@ export const NotificationsRead = durable(
 export const PresenceChanged = builder.objectRef<ItemOf<'PresenceChanged'>>('PresenceChanged').implement({
   description: 'Ephemeral: no cursor, never replayed.',
   fields: (t) => ({
-    user: t.field({ type: User, description: 'Select `presence`.', resolve: (item) => item.user as never }),
+    user: t.field({ type: User, description: 'Select `presence`.', resolve: (item) => item.user }),
     at: t.expose('at', { type: 'DateTime', description: 'When.' }),
     snapshot: t.exposeBoolean('snapshot', { description: 'True for the state at the beginning of a stream, false for a change.' }),
   }),
@@ -223,8 +230,8 @@ export const PresenceChanged = builder.objectRef<ItemOf<'PresenceChanged'>>('Pre
 export const TypingChanged = builder.objectRef<ItemOf<'TypingChanged'>>('TypingChanged').implement({
   description: 'Ephemeral: no cursor, never replayed.',
   fields: (t) => ({
-    chat: t.field({ type: Chat, description: 'Where.', resolve: (item) => item.chat as never }),
-    user: t.field({ type: User, description: 'Who.', resolve: (item) => item.user as never }),
+    chat: t.field({ type: Chat, description: 'Where.', resolve: (item) => item.chat }),
+    user: t.field({ type: User, description: 'Who.', resolve: (item) => item.user }),
     active: t.exposeBoolean('active', { description: 'False when it is over.' }),
     expiresAt: t.expose('expiresAt', { type: 'DateTime', description: 'It is over then, even if no word of it comes.' }),
   }),
@@ -238,7 +245,7 @@ export const CaughtUp = builder.objectRef<ItemOf<'CaughtUp'>>('CaughtUp').implem
   }),
 });
 export const StreamGap = builder.objectRef<ItemOf<'StreamGap'>>('StreamGap').implement({
-  description: `The cursor is older than the kept log, or from another database: events are missing and cannot be replayed. Read again what
+  description: `The cursor is older than the kept log, from another database, or from what was lost when a backup was put back: events are missing and cannot be replayed. Read again what
 you show, then apply what follows; the stream goes on live from \`resumeFrom\`.`,
   fields: (t) => ({
     at: t.expose('at', { type: 'DateTime', description: 'When.' }),

@@ -1,4 +1,5 @@
 /** The streams as clients see them: the subscriptions that hand items out, what narrows them, and the poll that does the same. */
+import type { ArgBuilder, InputFieldMap, InputShapeFromFields, ObjectRef } from '@pothos/core';
 import { can, canSee } from '../chats/access.ts';
 import { loadStanding, parseChatRef } from '../chats/schema.ts';
 import { AppError, notFound } from '../errors.ts';
@@ -22,6 +23,8 @@ import {
   toItem,
 } from './items-schema.ts';
 
+type Types = (typeof builder)['$inferSchemaTypes'];
+
 declare module '../graphql/context.ts' {
   interface Domains {
     /** Follows the log and what is live only: presence and typing. */
@@ -31,13 +34,19 @@ declare module '../graphql/context.ts' {
 
 // ---------------------------------------------------------------- what each stream carries
 
+type ItemType = StreamItem['type'];
+/** What a stream hands out: other items of its follower are left out. */
+type ItemUnion = ReturnType<typeof itemUnion>;
+
 /** A union of items that are told apart by their `type`. */
-export const itemUnion = <const Types extends readonly unknown[]>(name: string, description: string, types: Types) =>
-  builder.unionType(name, { description, types: types as never, resolveType: ((item: StreamItem) => item.type) as never });
+export function itemUnion(name: string, description: string, types: readonly ObjectRef<Types, StreamItem>[]) {
+  const union = builder.unionType(name, { description, types: [...types], resolveType: ({ type }) => type });
+  return { union, carried: new Set(types.map((type) => type.name as ItemType)) };
+}
 
 const NewMessagesItem = itemUnion('NewMessagesItem', 'What `newMessages` hands out.', [MessageAdded, CaughtUp, StreamGap, Heartbeat, SessionEnded]);
 const MessageStatusItem = itemUnion('MessageStatusItem', 'What `messageStatus` hands out.', [MessageStatusChanged, CaughtUp, StreamGap, Heartbeat, SessionEnded]);
-const StreamItemUnion = itemUnion('StreamItem', 'What `events` hands out. New kinds may be added: ignore a `__typename` you do not know.', [
+const EventsItem = itemUnion('StreamItem', 'What `events` hands out. New kinds may be added: ignore a `__typename` you do not know.', [
   ...durableTypes,
   PresenceChanged,
   TypingChanged,
@@ -46,12 +55,6 @@ const StreamItemUnion = itemUnion('StreamItem', 'What `events` hands out. New ki
   Heartbeat,
   SessionEnded,
 ]);
-
-/** Items that a stream can carry, where there are others of the same kind. */
-const carriedBy = {
-  newMessages: new Set<StreamItem['type']>(['MessageAdded', 'CaughtUp', 'StreamGap', 'Heartbeat', 'SessionEnded']),
-  messageStatus: new Set<StreamItem['type']>(['MessageStatusChanged', 'CaughtUp', 'StreamGap', 'Heartbeat', 'SessionEnded']),
-};
 
 // ---------------------------------------------------------------- what narrows a stream
 
@@ -97,11 +100,44 @@ export function followOptions(context: Context, options: StreamOptions): FollowO
   return { userId, sessionId, expiresAt, signal: context.client.signal, ...options };
 }
 
-/** A stream of the items that its type can carry. Each has loaders of its own, shared with all who are delivered the same event. */
-export async function deliver(context: Context, opening: Promise<Follower>, carried?: ReadonlySet<StreamItem['type']>): Promise<AsyncIterableIterator<Delivery>> {
-  const follower = await opening;
+/** A stream of the viewer that carries nothing but events of the log. */
+export const follow = (context: Context, options: StreamOptions): Promise<Follower> => context.app.tail.follow(followOptions(context, options));
+
+export const only = (kind: EventKind): ReadonlySet<EventKind> => new Set([kind]);
+
+/**
+ * Declares a subscription that hands out the items of a follower, as far as its union carries them. Each has loaders of its own, shared with all who are
+ * delivered the same event.
+ */
+export function subscription<Args extends InputFieldMap>(
+  name: string,
+  {
+    items,
+    description,
+    args,
+    open,
+  }: {
+    items: ItemUnion;
+    description: string;
+    args: (arg: ArgBuilder<Types>) => Args;
+    open: (args: InputShapeFromFields<Args>, context: Context) => Promise<Follower>;
+  },
+): void {
+  builder.subscriptionField(name, (t) =>
+    t.field({
+      type: items.union,
+      description,
+      args: args(t.arg),
+      // Pothos is told of items: api/execute.ts takes each delivery apart, and resolves the field with the item in it.
+      subscribe: async (_root, given, context) => deliver(context, await open(given, context), items.carried) as AsyncIterable<unknown> as AsyncIterable<StreamItem>,
+      resolve: (item) => item,
+    }),
+  );
+}
+
+function deliver(context: Context, follower: Follower, carried: ReadonlySet<ItemType>): AsyncIterableIterator<Delivery> {
   let replayedCount = 0;
-  const deliveries: AsyncIterableIterator<Delivery> = {
+  return {
     [Symbol.asyncIterator]() {
       return this;
     },
@@ -111,7 +147,7 @@ export async function deliver(context: Context, opening: Promise<Follower>, carr
         if (found.done) return found;
         const itemContext = freshContext(context, found.value.type === 'event' ? found.value.event : null);
         const item = await toItem(found.value, itemContext, replayedCount);
-        if (!item || (carried && !carried.has(item.type))) continue;
+        if (!item || !carried.has(item.type)) continue;
         if (('replayed' in item && item.replayed) || ('snapshot' in item && item.snapshot)) replayedCount++;
         context.app.metrics.delivered(item.type, found.value.type === 'event' && !found.value.replayed ? found.value.event.at : null);
         return { done: false, value: { item, context: itemContext, shareKey: found.value.type === 'event' ? `${item.type} ${found.value.replayed}` : null } };
@@ -122,7 +158,6 @@ export async function deliver(context: Context, opening: Promise<Follower>, carr
       return { done: true, value: undefined };
     },
   };
-  return deliveries;
 }
 
 /** One chat the viewer may read, also as a guest where `who` is that; an unopened dialog, too. Throws NOT_FOUND, or FORBIDDEN where only members follow. */
@@ -143,38 +178,27 @@ export const after = {
   description: 'Continue behind this position: first what was missed, then one CaughtUp, then live. Without it the stream starts live.',
 };
 
-builder.subscriptionFields((t) => ({
-  events: t.field({
-    type: StreamItemUnion,
-    description: `One stream for a whole app session: everything and every change the caller may see, in one order,
+subscription('events', {
+  items: EventsItem,
+  description: `One stream for a whole app session: everything and every change the caller may see, in one order,
 resumable. Durable events are replayed after \`after\`; presence and typing are live only.`,
-    args: { after: t.arg(after), filter: t.arg({ type: EventFilterInput, description: 'Only some of it.' }) },
-    subscribe: async (_root, args, context) => (await deliver(context, context.app.followEvents(followOptions(context, { after: args.after, ...narrowed(args.filter) })))) as never,
-    resolve: (item) => item as never,
-  }),
-  newMessages: t.field({
-    type: NewMessagesItem,
-    description: `New messages in one chat, or in every chat of the caller when \`chatId\` is omitted.
+  args: (arg) => ({ after: arg(after), filter: arg({ type: EventFilterInput, description: 'Only some of it.' }) }),
+  open: (args, context) => context.app.followEvents(followOptions(context, { after: args.after, ...narrowed(args.filter) })),
+});
+subscription('newMessages', {
+  items: NewMessagesItem,
+  description: `New messages in one chat, or in every chat of the caller when \`chatId\` is omitted.
 With \`after\`, missed messages come first (replayed: true), then one CaughtUp, then live ones. Inside one stream nothing comes
 twice; over reconnects \`after\` continues exactly behind the last cursor you handled.`,
-    args: { chatId: t.arg.id({ description: 'Only this chat; a public room may be followed without joining it.' }), after: t.arg(after) },
-    subscribe: async (_root, args, context) => {
-      const options = { after: args.after, ...(await onlyChat(context, args.chatId, 'readers')), kinds: new Set<EventKind>(['MESSAGES']) };
-      return (await deliver(context, context.app.tail.follow(followOptions(context, options)), carriedBy.newMessages)) as never;
-    },
-    resolve: (item) => item as never,
-  }),
-  messageStatus: t.field({
-    type: MessageStatusItem,
-    description: "Delivered / read markers moving in a chat, or in all the caller's chats.",
-    args: { chatId: t.arg.id({ description: 'Only this chat, as a member of it.' }), after: t.arg(after) },
-    subscribe: async (_root, args, context) => {
-      const options = { after: args.after, ...(await onlyChat(context, args.chatId, 'members')), kinds: new Set<EventKind>(['RECEIPTS']) };
-      return (await deliver(context, context.app.tail.follow(followOptions(context, options)), carriedBy.messageStatus)) as never;
-    },
-    resolve: (item) => item as never,
-  }),
-}));
+  args: (arg) => ({ chatId: arg.id({ description: 'Only this chat; a public room may be followed without joining it.' }), after: arg(after) }),
+  open: async (args, context) => follow(context, { after: args.after, ...(await onlyChat(context, args.chatId, 'readers')), kinds: only('MESSAGES') }),
+});
+subscription('messageStatus', {
+  items: MessageStatusItem,
+  description: "Delivered / read markers moving in a chat, or in all the caller's chats.",
+  args: (arg) => ({ chatId: arg.id({ description: 'Only this chat, as a member of it.' }), after: arg(after) }),
+  open: async (args, context) => follow(context, { after: args.after, ...(await onlyChat(context, args.chatId, 'members')), kinds: only('RECEIPTS') }),
+});
 
 // ---------------------------------------------------------------- polling
 
@@ -185,10 +209,10 @@ const SyncPage = builder.objectRef<{ items: StreamItem[]; endCursor: string; has
   fields: (t) => ({
     // The page weighs its size already.
     items: t.field({
-      type: [StreamItemUnion],
+      type: [EventsItem.union],
       complexity: { field: 1, multiplier: 1 },
       description: 'In order, as `events` would hand them out.',
-      resolve: (page) => page.items as never,
+      resolve: (page) => page.items,
     }),
     endCursor: t.expose('endCursor', { type: 'EventCursor', description: 'Ask again after this.' }),
     hasMore: t.exposeBoolean('hasMore', { description: 'Whether there is more already.' }),

@@ -17,7 +17,7 @@ export function clientOf(request: IncomingMessage, config: Pick<Config, 'TRUST_P
   const address = addressIn(forwarded) ?? request.socket.remoteAddress ?? '';
   const given = request.headers['x-request-id'];
   return {
-    ipAddress: address.replace(/^::ffff:/, ''),
+    ipAddress: address.replace(/^::ffff:(?=\d+\.)/i, ''),
     userAgent: request.headers['user-agent']?.slice(0, 256) ?? null,
     requestId: typeof given === 'string' && /^[\w.:-]{1,64}$/.test(given) ? given : randomUUID(),
     baseUrl: config.PUBLIC_URL || `http://${hostOf(request)}`,

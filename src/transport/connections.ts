@@ -31,7 +31,7 @@ export function createConnections({
   return {
     /** Takes one of the account's places and returns how to give it back; null when all are taken. Sockets and SSE streams share them. */
     takePlace: accounts.take,
-    /** The same for a socket on which nobody has signed in yet, by the client's address. */
+    /** The same for a socket on which nobody has signed in yet, by the client's network. */
     takeAnonymousPlace: addresses.take,
 
     /** Calls back when the session ends, also when that happened while its token was being checked. Returns how to stop. */

@@ -14,10 +14,13 @@ export type SessionCookies = { accessToken: string | null; refreshToken: string 
 /** A page of another origin can send this only after a preflight, which is answered for known origins alone. */
 const customHeader = 'apollo-require-preflight';
 
+/** Browsers keep no cookie for longer (RFC 6265bis, 5.5). */
+const longestSeconds = 400 * 86_400;
+
 export function createCookies({ config }: { config: Pick<Config, 'PUBLIC_URL' | 'ALLOWED_ORIGINS' | 'TRUST_PROXY' | 'HOST'> }) {
   const secure = config.PUBLIC_URL.startsWith('https:');
   const prefix = secure ? '__Host-' : '';
-  const names = { accessToken: `${prefix}tertulia-access`, refreshToken: `${prefix}tertulia-refresh` };
+  const names = { accessToken: `${prefix}tertulia-access`, refreshToken: `${prefix}tertulia-refresh`, deviceToken: `${prefix}tertulia-device` };
   const attributes = `Path=/; HttpOnly; SameSite=Lax${secure ? '; Secure' : ''}`;
   return { read, mayUse, jar };
 
@@ -49,12 +52,14 @@ export function createCookies({ config }: { config: Pick<Config, 'PUBLIC_URL' | 
   function jar(request: IncomingMessage, response: ServerResponse, given: SessionCookies | null): NonNullable<Client['cookies']> {
     return {
       refreshToken: given?.refreshToken ?? null,
+      deviceToken: parseCookies(request.headers.cookie ?? '').get(names.deviceToken) ?? null,
       // Otherwise another site could sign somebody's browser in as somebody else.
       maySet: comesFromElsewhere(request) !== true,
       // Both live as long as the session: an access token that has expired shall be told from none.
-      set: ({ accessToken, refreshToken, refreshTokenExpiresAt }) => {
+      set: ({ accessToken, refreshToken, refreshTokenExpiresAt, deviceToken }) => {
         const seconds = Math.max(0, Math.floor((refreshTokenExpiresAt.getTime() - Date.now()) / 1000));
-        response.setHeader('set-cookie', [cookie(names.accessToken, accessToken, seconds), cookie(names.refreshToken, refreshToken, seconds)]);
+        const device = deviceToken === null ? [] : [cookie(names.deviceToken, deviceToken, longestSeconds)];
+        response.setHeader('set-cookie', [cookie(names.accessToken, accessToken, seconds), cookie(names.refreshToken, refreshToken, seconds), ...device]);
       },
       clear: () => {
         if (given) response.setHeader('set-cookie', [cookie(names.accessToken, '', 0), cookie(names.refreshToken, '', 0)]);

@@ -1,15 +1,15 @@
 /** Requests as plugins know them (https://fetch.spec.whatwg.org), for operations that came without one: made of the head of the HTTP request only when a plugin looks. */
-import type { IncomingMessage } from 'node:http';
+import type { RequestHead } from '../api/pipeline.ts';
 
 /** How to make them. `method` and `url` are known without making anything; the body was read before. */
-export function createLazyRequest(RequestType: typeof Request): (from: IncomingMessage) => Request {
+export function createLazyRequest(RequestType: typeof Request): (from: RequestHead) => Request {
   class LazyRequest {
     // An operation, whatever brought it: the upgrade of a socket was a GET.
     readonly method = 'POST';
     readonly url = 'http://localhost/graphql';
-    readonly #from: IncomingMessage;
+    readonly #from: RequestHead;
     #made: Request | null = null;
-    constructor(from: IncomingMessage) {
+    constructor(from: RequestHead) {
       this.#from = from;
     }
     make(): Request {

@@ -1,7 +1,6 @@
 /** What is known of one socket, and what its end means to what still runs on it. */
-import type { IncomingMessage } from 'node:http';
 import type { WebSocket } from 'ws';
-import type { Who } from '../api/pipeline.ts';
+import type { RequestHead, Who } from '../api/pipeline.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { EndReason } from '../events/event.ts';
 import type { Client } from '../graphql/context.ts';
@@ -9,8 +8,8 @@ import type { Outlet } from './outlet.ts';
 
 export type OpenSocket = {
   socket: WebSocket;
-  /** The upgrade. */
-  request: IncomingMessage;
+  /** Of the upgrade. */
+  request: RequestHead;
   outlet: Outlet;
   client: Client;
   controller: AbortController;

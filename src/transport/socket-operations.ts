@@ -2,7 +2,7 @@
 import { type ExecutionArgs, GraphQLError, type GraphQLFormattedError, parse } from 'graphql';
 import type { SubscribePayload } from 'graphql-ws';
 import type { GraphQLParams } from 'graphql-yoga';
-import { isStream, type Operation, type Result, type ResultStream } from '../api/operation.ts';
+import { isStream, type Operation, type Result, type ResultStream, type ShownResult } from '../api/operation.ts';
 import type { Exchange, Pipeline } from '../api/pipeline.ts';
 import { toJson } from '../api/share.ts';
 import type { Config } from '../config.ts';
@@ -96,7 +96,7 @@ export function createSocketOperations({
     const args = { schema: pipeline.schema, document: operation?.document ?? anything, operationName: operation?.name ?? null, rootValue: undefined, contextValue: undefined };
     if (isStream(result)) {
       giveBack();
-      return { ...args, result: paced(open, id, result, endInSilence) };
+      return { ...args, result: paced(open, id, result, endInSilence, (item) => pipeline.toShown(item, client.requestId)) };
     }
     const shown = pipeline.toShown(result, client.requestId);
     if (operation && began) tell(exchange, operation, startedAt, outcomeOf(shown));
@@ -105,7 +105,16 @@ export function createSocketOperations({
       return shown.errors.map((error) => new Refused(error));
     }
     // Its turn lasts until the reader has taken it. It has its `complete` in any case: asked for again, a mutation would be done again.
-    return { ...args, result: paced(open, id, only(shown as Result, giveBack), () => {}) };
+    return {
+      ...args,
+      result: paced(
+        open,
+        id,
+        only(result, giveBack),
+        () => {},
+        () => shown,
+      ),
+    };
   }
 
   /** Resolves when one more may run; to be called when it has. */
@@ -170,7 +179,7 @@ export function createSocketOperations({
   // ---------------------------------------------------------------- streams
 
   /** Its items are written here: graphql-ws would put each into JSON again for everybody who is delivered the same. To graphql-ws the stream only ends. */
-  function paced(open: OpenSocket, id: string, items: ResultStream, endInSilence: () => void): ResultStream {
+  function paced(open: OpenSocket, id: string, items: ResultStream, endInSilence: () => void, toShown: (item: Result) => ShownResult): ResultStream {
     const running = open.running.get(id);
     const beginning = `{"id":${JSON.stringify(id)},"type":"next","payload":`;
     const stream: ResultStream = {
@@ -182,7 +191,7 @@ export function createSocketOperations({
           // Others of this socket may have filled it meanwhile. What is put into JSON may become much larger than it was.
           await untilRoom(open);
           if (!item.done && !running?.completedByClient && open.ended !== 'CLOSED') {
-            open.outlet.send(`${beginning}${toJson(pipeline.toShown(item.value, open.client.requestId))}}`);
+            open.outlet.send(`${beginning}${toJson(toShown(item.value))}}`);
             continue;
           }
           if (!item.done) await items.return();

@@ -9,7 +9,8 @@ export type Tell = (exchange: Pick<Exchange, 'client' | 'who'>, operation: Opera
 export function createTell({ metrics, log }: { metrics: Pick<Metrics, 'operation'>; log: Log }, over: 'http' | 'socket'): Tell {
   return ({ client, who }, { name, kind }, startedAt, outcome) => {
     const ms = performance.now() - startedAt;
-    metrics.operation({ transport: over === 'socket' ? 'websocket' : kind === 'subscription' ? 'sse' : 'http', kind, name, outcome, seconds: ms / 1000 });
+    const by = who.viewer ? `account ${who.viewer.userId}` : client.ipAddress;
+    metrics.operation({ transport: over === 'socket' ? 'websocket' : kind === 'subscription' ? 'sse' : 'http', kind, name, by, outcome, seconds: ms / 1000 });
     log.info({ requestId: client.requestId, userId: who.viewer?.userId, operation: name?.slice(0, 64), kind, ms: Math.round(ms * 10) / 10, outcome }, `operation over ${over}`);
   };
 }

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { FormattedExecutionResult } from 'graphql';
 import { handleProtocols, makeServer } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
+import { networkOf } from '../accounts/rate-limits.ts';
 import type { Pipeline } from '../api/pipeline.ts';
 import type { App } from '../app.ts';
 import type { Config } from '../config.ts';
@@ -90,7 +91,7 @@ export function createSockets({
     // A known origin: other pages could otherwise open sockets in the name of whoever looks at them, and upgrades need no preflight.
     const accessToken = origin === undefined ? null : (cookies.read(request)?.accessToken ?? null);
     const client = clientOf(request, config);
-    const anonymousPlace = connections.takeAnonymousPlace(client.ipAddress);
+    const anonymousPlace = connections.takeAnonymousPlace(networkOf(client.ipAddress));
     if (!anonymousPlace) return answerAndClose(socket, '429 Too Many Requests', { 'Retry-After': '10' });
     // Also when the handshake fails.
     socket.once('close', anonymousPlace);
@@ -106,7 +107,7 @@ export function createSockets({
     const controller = new AbortController();
     const open: OpenSocket = {
       socket,
-      request,
+      request: { method: request.method, url: request.url, headers: request.headers, socket: request.socket },
       outlet: outlets.open(socket, connection, () => void cutOff(open)),
       client: { ...client, signal: controller.signal },
       controller,

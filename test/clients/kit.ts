@@ -53,6 +53,6 @@ export const endOthers = (person: Pick<Person, 'must'>): Promise<unknown> =>
 
 /** Empties the log of what is older than EVENT_RETENTION_SECONDS, as the server does from time to time. */
 export async function forgetOldEvents({ app }: TestServer): Promise<void> {
-  const stop = startUpkeep({ ...app, eventLog: createEventLog(app), logger: app.log });
+  const stop = startUpkeep({ ...app, eventLog: createEventLog(app) });
   await stop();
 }

@@ -48,6 +48,15 @@ export async function createDatabase({ empty = false }: { empty?: boolean } = {}
   });
 }
 
+/** A copy of a database that nobody is connected to, as a dump that is restored elsewhere makes it. */
+export async function copyDatabase(url: string): Promise<string> {
+  const name = `test_${randomUUID().replaceAll('-', '')}`;
+  return asAdmin(async (admin) => {
+    await admin.query(`CREATE DATABASE ${name} TEMPLATE ${new URL(url).pathname.slice(1)}`);
+    return Object.assign(new URL(url), { pathname: name }).href;
+  });
+}
+
 async function asAdmin<T>(job: (admin: pg.Client, place: { url: string; template: string }) => Promise<T>): Promise<T> {
   // Here only: benches use the kit without vitest.
   const place = (await import('vitest')).inject('postgres');

@@ -1,17 +1,23 @@
 /** The program as a process of its own, for what only a process can do: signals, kill -9, exit codes, messages on stderr. */
 import { spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { databaseUrl } from './engine.ts';
 import { type Overrides, testSettings } from './server.ts';
 
 export type ServerProcess = Awaited<ReturnType<typeof startProcess>>;
 
-const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+const root = join(import.meta.dirname, '../..');
 
-/** Runs `node src/main.ts`, or the one of another checkout, until it is ready or has ended. Give DATA_DIR; a process that still runs at the end of its scope is killed. */
-export async function startProcess(overrides: Overrides & Record<string, string>, program = main) {
+/**
+ * Runs `node src/main.ts` (or another command, in a checkout) until it is ready or has ended. Give DATA_DIR. A process that still runs at the end of its scope
+ * is killed, with all that it has started: they are a group, as a terminal makes one of each command.
+ */
+export async function startProcess(
+  overrides: Overrides & Record<string, string>,
+  { command = [process.execPath, 'src/main.ts'], checkout = root }: { command?: string[]; checkout?: string } = {},
+) {
   const settings = { ...testSettings, LOG_LEVEL: 'info', ...(overrides.DATA_DIR ? { DATABASE_URL: await databaseUrl(overrides.DATA_DIR) } : {}), ...overrides };
-  const child = spawn(process.execPath, [program], { env: { PATH: process.env.PATH, ...settings }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(command[0] as string, command.slice(1), { cwd: checkout, env: { PATH: process.env.PATH, ...settings }, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
   const output = { out: '', error: '' };
   let url = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (output.error += text));
@@ -32,20 +38,33 @@ export async function startProcess(overrides: Overrides & Record<string, string>
     /** Empty when it did not come up. */
     url,
     output,
+    /** Its stdout reads the server's log: pause it, or destroy it. */
+    child,
     kill: (signal: NodeJS.Signals): boolean => child.kill(signal),
+    /** As Ctrl-C does: also to what it has started. False when nothing of it is left. */
+    killGroup,
     /** Resolves when the process is gone. */
     ended: (timeoutMs = 15_000) => bounded(ended, timeoutMs),
     async [Symbol.asyncDispose](): Promise<void> {
-      if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
+      killGroup('SIGKILL');
       await ended;
     },
   };
+
+  function killGroup(signal: NodeJS.Signals | 0): boolean {
+    try {
+      return process.kill(-(child.pid as number), signal);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
+      throw error;
+    }
+  }
 
   async function bounded<T>(promise: Promise<T>, timeoutMs: number): Promise<T> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(() => {
-        child.kill('SIGKILL');
+        killGroup('SIGKILL');
         reject(new Error(`the process took longer than ${timeoutMs} ms: ${output.out.slice(-2000)}${output.error.slice(-2000)}`));
       }, timeoutMs);
     });

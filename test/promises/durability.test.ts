@@ -137,7 +137,7 @@ it('a full database refuses with UNAVAILABLE, loses nothing, still reads, and wr
 
   // The server makes room by itself when old events go.
   await sleep(1_100);
-  await startUpkeep({ ...app, eventLog: createEventLog(app), logger: app.log })();
+  await startUpkeep({ ...app, eventLog: createEventLog(app) })();
   const again = refused.splice(-10);
   for (const text of again) acknowledged.push((await ana.must(sendMessage, input(room.id, text))).sendMessage.message);
   await check();

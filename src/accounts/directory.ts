@@ -1,0 +1,115 @@
+/** The directory of registered people, and the contacts that each of them keeps. */
+import { AppError, createProblems } from '../errors.ts';
+import type { Write } from '../events/write.ts';
+import type { UserId } from '../ids.ts';
+import type { Database } from '../storage/database.ts';
+import { isUniqueViolation } from '../storage/failures.ts';
+import { keysetPage, type Page, type PageRequest, type ReadBetween } from '../storage/page.ts';
+import { toUserRow, type UserRow } from '../storage/rows.ts';
+import { containsText, oneOfList, type Param } from '../storage/sql.ts';
+import type { Viewer } from '../viewer.ts';
+import { type Accounts, type UserRef, userColumns } from './accounts.ts';
+import { foldName, hasForbiddenCharacters, isUsername } from './names.ts';
+
+export type Directory = ReturnType<typeof createDirectory>;
+export type DirectoryFilter = { query?: string | null; online?: boolean | null; contactsOnly?: boolean | null };
+
+type UserKey = [usernameKey: string];
+const isUserKey = (key: unknown): key is UserKey => Array.isArray(key) && key.length === 1 && typeof key[0] === 'string' && isUsername(key[0]);
+
+const mostRefs = 100;
+const longestQuery = 200;
+
+export function createDirectory({
+  db,
+  write,
+  accounts,
+  clock,
+  onlineIds,
+}: {
+  db: Database;
+  write: Write;
+  accounts: Pick<Accounts, 'getAll'>;
+  clock: () => Date;
+  /** Who is online now, for the filter. */
+  onlineIds: () => Promise<ReadonlySet<UserId>>;
+}) {
+  return { list, contacts, contactsAmong, addContacts, removeContacts };
+
+  /**
+   * Registered people by username. `query` is any part of the username or display name, in any case. Fails with BAD_REQUEST for a cursor that is not of
+   * this list. A page takes one statement, and another for each end where the page itself does not show whether there is more.
+   */
+  async function list(viewer: Viewer, filter: DirectoryFilter, page: PageRequest): Promise<Page<UserRow>> {
+    const where = ['u."deletedAt" IS NULL'];
+    const params: Param[] = [];
+    if (filter.query) {
+      if (filter.query.length > longestQuery || hasForbiddenCharacters(filter.query)) where.push('1 = 0');
+      else {
+        where.push(`(${containsText(db.engine, 'u."usernameKey"')} OR ${containsText(db.engine, 'u."displayNameKey"')})`);
+        params.push(foldName(filter.query), foldName(filter.query));
+      }
+    }
+    if (filter.contactsOnly) {
+      where.push('u."id" IN (SELECT "personId" FROM "Contact" WHERE "ownerId" = ?)');
+      params.push(viewer.userId);
+    }
+    if (filter.online != null) {
+      // Nobody has the id 0. Without it, the statement would not be run for an empty list.
+      where.push(`${filter.online ? '' : 'NOT '}(${oneOfList(db.engine, 'u."id"')})`);
+      params.push([0, ...(await onlineIds())]);
+    }
+    const read: ReadBetween<UserRow, UserKey> = async ({ after, before, backward, limit }) => {
+      const bounds = [...(after ? ['u."usernameKey" > ?'] : []), ...(before ? ['u."usernameKey" < ?'] : [])];
+      const text = `SELECT ${userColumns} FROM "User" u WHERE ${[...where, ...bounds].join(' AND ')} ORDER BY u."usernameKey" ${backward ? 'DESC' : 'ASC'} LIMIT ?`;
+      return (await db.sql.all<UserRow>(text, [...params, ...(after ?? []), ...(before ?? []), limit])).map(toUserRow);
+    };
+    const count = async (): Promise<number> =>
+      Number((await db.sql.all<{ count: number }>(`SELECT COUNT(*) AS "count" FROM "User" u WHERE ${where.join(' AND ')}`, params))[0]?.count ?? 0);
+    return keysetPage<UserRow, UserKey>(page, { isKey: isUserKey, keyOf: (user) => [user.usernameKey], read, count });
+  }
+
+  // ---------------------------------------------------------------- contacts
+
+  /** The viewer's contacts by username. */
+  async function contacts(viewer: Viewer, page: PageRequest): Promise<Page<UserRow>> {
+    return list(viewer, { contactsOnly: true }, page);
+  }
+
+  /** Adds people to the viewer's contacts, and returns all of them, also those who were contacts before. Fails with VALIDATION_FAILED, or NOT_FOUND, and then adds nobody. */
+  async function addContacts(viewer: Viewer, refs: readonly UserRef[]): Promise<UserRow[]> {
+    const problems = createProblems();
+    if (refs.length > mostRefs) problems.add('users', 'length', `At most ${mostRefs} at once.`);
+    problems.check();
+    const people = await accounts.getAll(refs);
+    const add = (): Promise<void> =>
+      write(async (tx, append) => {
+        const known = await tx.contact.findMany({ where: { ownerId: viewer.userId, personId: { in: people.map((person) => person.id) } }, select: { personId: true } });
+        const fresh = people.filter((person) => !known.some(({ personId }) => personId === person.id));
+        if (fresh.length === 0) return;
+        await tx.contact.createMany({ data: fresh.map((person) => ({ ownerId: viewer.userId, personId: person.id, addedAt: clock() })) });
+        append({ type: 'account-changed', userId: viewer.userId });
+      });
+    await add().catch((error) => {
+      // Another device added one of them in the meantime. The second try sees that.
+      if (!isUniqueViolation(error)) throw error;
+      return add();
+    });
+    return people;
+  }
+
+  /** Removes people from the viewer's contacts, ignoring those who are none. Fails with BAD_REQUEST for more than a hundred. */
+  async function removeContacts(viewer: Viewer, ids: readonly UserId[]): Promise<void> {
+    if (ids.length > mostRefs) throw new AppError('BAD_REQUEST', undefined, `At most ${mostRefs} contacts at once.`);
+    await write(async (tx, append) => {
+      const { count } = await tx.contact.deleteMany({ where: { ownerId: viewer.userId, personId: { in: [...ids] } } });
+      if (count > 0) append({ type: 'account-changed', userId: viewer.userId });
+    });
+  }
+
+  /** Which of `ids` are contacts of the owner. */
+  async function contactsAmong(ownerId: UserId, ids: readonly UserId[]): Promise<Set<UserId>> {
+    const rows = await db.sql.all<{ personId: UserId }>(`SELECT "personId" FROM "Contact" WHERE "ownerId" = ? AND ${oneOfList(db.engine, '"personId"')}`, [ownerId, ids]);
+    return new Set(rows.map((row) => row.personId));
+  }
+}

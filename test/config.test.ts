@@ -1,0 +1,83 @@
+/** What an operator is told of settings that do not work, all of it at once, and what is made of those that do. */
+import { describe, expect, it } from 'vitest';
+import { readConfig } from '../src/config.ts';
+
+/** What is said of an environment, a problem a line; empty when it works. */
+function problemsOf(env: Record<string, string>): string[] {
+  try {
+    readConfig(env);
+    return [];
+  } catch (error) {
+    return (error as Error).message
+      .split('\n')
+      .slice(1)
+      .map((line) => line.replace('  - ', ''));
+  }
+}
+
+const PUBLIC_URL = 'https://chat.example.org';
+const wrong: [Record<string, string>, RegExp][] = [
+  ...['http', '-1', '65536', '0x10', '4e3', '"4000"'].map((PORT): [Record<string, string>, RegExp] => [{ PORT }, /^PORT must be a whole number from 0 to 65535, not /]),
+  [{ MAX_BODY_BYTES: '25MB' }, /^MAX_BODY_BYTES must be a whole number from \d+ to \d+, not "25MB"$/],
+  [{ HEARTBEAT_SECONDS: '10s' }, /^HEARTBEAT_SECONDS must be a whole number from 1 to 3600, not "10s"$/],
+  [{ HEARTBEAT_SECONDS: '0' }, /^HEARTBEAT_SECONDS must be a whole number/],
+  [{ HEARTBEAT_SECONDS: '99999999999999999999' }, /^HEARTBEAT_SECONDS must be a whole number/],
+  ...['http://0.0.0.0', '*', '0.0.0.0:4000', 'my host', '256.1.1.1', '1', 'host/', '[::1]:80'].map((HOST): [Record<string, string>, RegExp] => [
+    { HOST },
+    /^HOST must be an address of this machine such as .*, without http:\/\/ and port, not /,
+  ]),
+  ...['chat.example.org', 'https://u:hunter2@a.b', 'https://a.b?x', 'https://a.b#x', 'https://a.b?', 'ftp://a.b', 'https://*.a.b', 'https://'].map(
+    (url): [Record<string, string>, RegExp] => [{ PUBLIC_URL: url }, /^PUBLIC_URL must be an absolute http\(s\) URL without user, query or fragment, such as /],
+  ),
+  [{ PUBLIC_URL: 'https://example.org/chat' }, /^PUBLIC_URL must not have a path: the server needs a host name of its own/],
+  [{ DATA_DIR: '~/chat' }, /^DATA_DIR begins with ~/],
+  [{ DATABASE_URL: 'file:' }, /^DATABASE_URL must be file: and the name of a file/],
+  [{ DATABASE_URL: 'file:chat.db?connection_limit=1' }, /^DATABASE_URL must be file: .* without parameters/],
+  [{ DATABASE_URL: 'mysql://u:hunter2@host/db' }, /^DATABASE_URL must begin with file: or postgresql:\/\/$/],
+  [{ DATABASE_URL: 'postgresql://' }, /^DATABASE_URL must name a host/],
+  [{ DATABASE_URL: 'postgresql://u:hunter2#@host/db' }, /^DATABASE_URL is not a URL: special characters of the user and password must be percent-encoded$/],
+  [{ DATABASE_URL: 'postgresql://u:hunter2/@host/db' }, /^DATABASE_URL is not a URL/],
+  [{ DATABASE_URL: 'postgresql://host/db#hunter2' }, /^DATABASE_URL holds #/],
+  [{ SMTP_URL: 'smtp://mail.example.org' }, /^SMTP_URL needs PUBLIC_URL/],
+  [{ PUBLIC_URL, SMTP_URL: 'mail.example.org:587' }, /^SMTP_URL must begin with smtp:\/\/ or smtps:\/\//],
+  [{ PUBLIC_URL, SMTP_URL: 'smtp://u:hunter2#@mail.example.org' }, /^SMTP_URL is not a URL/],
+  [{ PUBLIC_URL, SMTP_URL: 'smtp://mail.example.org:99999' }, /^SMTP_URL is not a URL: the port/],
+  [{ PUBLIC_URL, SMTP_URL: 'smtp://mail.example.org?requireTls=true' }, /^SMTP_URL has the parameter requireTls, which is unknown/],
+  [{ ALLOWED_ORIGINS: '*' }, /^ALLOWED_ORIGINS holds "\*", which is not an origin such as https:\/\/example.org$/],
+  [{ ALLOWED_ORIGINS: 'https://a.b/x, null' }, /^ALLOWED_ORIGINS holds "https:\/\/a\.b\/x" and "null"/],
+  [{ OPERATORS: '@ada, bob' }, /^OPERATORS holds "@ada", which is not a username$/],
+  [{ LOG_LEVEL: 'verbose' }, /^LOG_LEVEL must be one of fatal, .*, not "verbose"$/],
+  [{ GRAPHIQL: 'enabled' }, /^GRAPHIQL must be on or off, not "enabled"$/],
+];
+
+describe('a setting that does not work is told in one sentence', () => {
+  it.each(wrong)('%j', (env, sentence) => {
+    const problems = problemsOf(env);
+    expect(problems).toEqual([expect.stringMatching(sentence)]);
+    expect(problems.join()).not.toContain('hunter2');
+  });
+});
+
+it('all that is wrong is told at once', () => {
+  const all = Object.assign({}, ...wrong.map(([env]) => env)) as Record<string, string>;
+  expect(problemsOf({ ...all, PUBLIC_URL: 'nowhere' }).map((line) => line.split(' ')[0])).toEqual(
+    expect.arrayContaining(['PORT', 'HOST', 'PUBLIC_URL', 'DATA_DIR', 'DATABASE_URL', 'SMTP_URL', 'ALLOWED_ORIGINS', 'OPERATORS', 'LOG_LEVEL', 'GRAPHIQL', 'MAX_BODY_BYTES']),
+  );
+});
+
+it.each([
+  ['PORT', ' 4000 ', 4000],
+  ['PORT', '', 4000],
+  ['HOST', '[::1]', '::1'],
+  ['HOST', 'localhost', 'localhost'],
+  ['PUBLIC_URL', 'HTTPS://Chat.Example.org:443//', 'https://chat.example.org'],
+  ['PUBLIC_URL', 'https://jürgen.example', 'https://xn--jrgen-kva.example'],
+  ['DATABASE_URL', '', 'file:tertulia.db'],
+  ['DATABASE_URL', 'postgresql://u@/db?host=/run/postgresql', 'postgresql://u@/db?host=/run/postgresql'],
+  ['DATABASE_URL', 'postgresql:///db?host=/run/postgresql', 'postgresql:///db?host=/run/postgresql'],
+  ['ALLOWED_ORIGINS', 'HTTPS://A.example:443/, capacitor://localhost', ['https://a.example', 'capacitor://localhost']],
+  ['OPERATORS', 'ada, Bob.Smith,', ['ada', 'Bob.Smith']],
+  ['TRUST_PROXY', 'Yes', true],
+] as const)('%s of %j is taken as %j', (name, given, taken) => {
+  expect(readConfig({ [name]: given })[name]).toEqual(taken);
+});
