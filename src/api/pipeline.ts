@@ -12,6 +12,7 @@ import type { Config } from '../config.ts';
 import { type Client, type Context, createContext } from '../graphql/context.ts';
 import { toFormattedError } from '../graphql/errors.ts';
 import type { Log } from '../log.ts';
+import { yieldWhenLong } from '../turns.ts';
 import type { Viewer } from '../viewer.ts';
 import { createDocuments, maxErrors } from './documents.ts';
 import { asResult, createExecutor } from './execute.ts';
@@ -157,6 +158,8 @@ export function createPipeline({
 
   async function run(args: Args): Promise<Result> {
     try {
+      // Large variables take their time to be read, and many requests come at once.
+      await yieldWhenLong();
       const operation = toOperation(args);
       args.contextValue.exchange.began = true;
       return await track(() => executor.run(operation, args.contextValue.own));
