@@ -12,9 +12,12 @@ import { createPasswords } from './accounts/passwords.ts';
 import { createRateLimits } from './accounts/rate-limits.ts';
 import { can } from './chats/access.ts';
 import { createChats, standing } from './chats/chats.ts';
+import { createChatErasure } from './chats/erasure.ts';
 import { createChatLists } from './chats/lists.ts';
+import { createMemberLists } from './chats/member-lists.ts';
 import { createMembership, createWelcome } from './chats/membership.ts';
 import { createRooms, foldedRooms } from './chats/rooms.ts';
+import { createRoster } from './chats/roster.ts';
 import type { Config } from './config.ts';
 import { createEventLog } from './events/event-log.ts';
 import { createTail } from './events/tail.ts';
@@ -29,10 +32,12 @@ import { createUploads } from './files/uploads.ts';
 import type { Domains } from './graphql/context.ts';
 import type { UserId } from './ids.ts';
 import type { Log } from './log.ts';
+import { createDeletedRooms } from './messages/deleted-rooms.ts';
 import { createMessageErasure } from './messages/erase.ts';
 import { createInbox } from './messages/inbox.ts';
 import { createMessages } from './messages/messages.ts';
 import { createReceipts } from './messages/receipts.ts';
+import { createSending } from './messages/send.ts';
 import { hydrate } from './messages/store.ts';
 import { createMetrics } from './metrics.ts';
 import { announce, createNotifications } from './notifications/notifications.ts';
@@ -89,7 +94,7 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
     config,
     clock,
     log,
-    canRead: async (userId, chatId) => can('read', await standing(db.read, userId, { roomId: chatId })),
+    canRead: async (userId, chatId) => can('read', await standing(db.sql, userId, { roomId: chatId })),
     hydrate: (events) => hydrate(db.sql, events),
   });
   opened.defer(tail.close);
@@ -104,7 +109,7 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   await operators.forgetUnnamed();
   const mail = createMail({ db, config, clock, log });
   const onNameFreed = operators.retire;
-  const accounts = createAccounts({ db, write, passwords, limits, mail, config, clock, onCreate: createWelcome({ locks, clock }), onNameFreed });
+  const accounts = createAccounts({ db, write, passwords, limits, mail, config, clock, onCreate: createWelcome({ db, locks, clock }), onNameFreed });
   const directory = createDirectory({ db, write, accounts, clock, onlineIds });
   const blobs = await openBlobs(join(config.DATA_DIR, 'files'), keys.digest('files of this installation'));
   const liveSessions = createLiveSessions({ db, tail, clock, log });
@@ -126,7 +131,8 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
     forgetSession: liveSessions.forget,
   });
   const chats = createChats({ db, accounts });
-  const chatLists = createChatLists({ db, onlineIds });
+  const chatLists = createChatLists({ db });
+  const memberLists = createMemberLists({ db, onlineIds });
   const links = createLinks({ key: keys.fileUrl, lifeSeconds: config.FILE_URL_SECONDS, clock });
   const decoding = createDecoding();
   opened.defer(decoding.close);
@@ -134,9 +140,12 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   const files = createFiles({ db, write, chats, blobs, images, links, limits, clock, log });
   opened.defer(files.close);
   const uploads = createUploads({ db, blobs, images, links, files, config, clock });
-  const rooms = createRooms({ db, write, locks, chats, accounts, operators, passwords, limits, pictures: files.forRooms, clock });
+  const roster = createRoster({ db, writeBatch, locks, clock, log });
+  const rooms = createRooms({ db, write, writeBatch, locks, roster, chats, accounts, operators, passwords, limits, pictures: files.forRooms, clock });
   const membership = createMembership({ db, write, locks, chats, passwords, limits, clock });
-  const messages = createMessages({ db, locks, write, writeBatch, chats, accounts, limits, keys, config, clock, files: files.forMessages, announce });
+  const sending = createSending({ db, writeBatch, chats, accounts, limits, keys, config, clock, files: files.forMessages, announce });
+  const messages = createMessages({ db, writeBatch, chats, config, clock, files: files.forMessages });
+  const deletedRooms = createDeletedRooms({ db, roster, files: files.forMessages });
   const receipts = createReceipts({ db, writeBatch, chats, log, clock });
   opened.defer(receipts.close);
   const inbox = createInbox({ db });
@@ -145,24 +154,24 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   const pushQueue = await createPushQueue({ db, writeBatch, eventLog, presence, clock });
   const push = createPush({ queue: pushQueue, tail, keys, presence, post, config, clock, metrics, log });
   /** What works by itself. They end side by side, each in its own time. */
-  const workers = [push.close, mail.close];
+  const workers: (() => unknown)[] = [push.close, mail.close, roster.close, deletedRooms.close];
   opened.defer(async () => void (await Promise.all(workers.map((end) => end()))));
   const typing = createTyping({ tail, chats, config, clock });
   opened.defer(typing.close);
-  const messageErasure = createMessageErasure({ db, writeBatch, messages, files: files.forMessages, clock });
+  const messageErasure = createMessageErasure({ db, writeBatch, deletedRooms, files: files.forMessages, clock });
   // An account that is deleted takes with it what each domain has of it.
   const parts = [
     { atOnce: sessions.eraseAll },
-    { atOnce: membership.forgetBans, afterwards: membership.leaveAll },
+    createChatErasure({ writeBatch, clock }),
     messageErasure,
-    createFileErasure({ db, write, locks, files, uploads }),
+    createFileErasure({ db, writeBatch, files, uploads }),
     { atOnce: notifications.eraseAll },
     { atOnce: pushDevices.eraseAll },
   ];
   const erasure = createErasure({ db, write, locks, accounts, mail, clock, log, countMessages: messageErasure.count, onNameFreed, parts });
   const notices = createNotices({ db, config });
   await mail.start({ 'password-reset': passwordReset.writeReset, 'password-changed': notices.writePasswordChanged, 'email-changed': notices.writeEmailChanged });
-  workers.push(erasure.close, startUpkeep({ eventLog, tail, messages, receipts, files, sessions, passwordReset, erasure, notifications, pushDevices, push, log }));
+  workers.push(erasure.close, startUpkeep({ eventLog, tail, roster, deletedRooms, receipts, files, sessions, passwordReset, erasure, notifications, pushDevices, push, log }));
   const domains = {
     config,
     clock,
@@ -179,8 +188,10 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
     isLive: sessions.isLive,
     chats,
     chatLists,
+    memberLists,
     rooms,
     membership,
+    sending,
     messages,
     receipts,
     inbox,
@@ -201,6 +212,8 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
     db,
     mail,
     push,
+    roster,
+    deletedRooms,
     /** A stop has begun: what only waits for its turn is refused now. */
     hurry: decoding.close,
     close: (): Promise<void> => opened.disposeAsync(),

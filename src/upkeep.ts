@@ -2,11 +2,12 @@
 
 import type { Erasure } from './accounts/erasure.ts';
 import type { PasswordReset } from './accounts/password-reset.ts';
+import type { Roster } from './chats/roster.ts';
 import type { EventLog } from './events/event-log.ts';
 import type { Tail } from './events/tail.ts';
 import type { Files } from './files/files.ts';
 import type { Log } from './log.ts';
-import type { Messages } from './messages/messages.ts';
+import type { DeletedRooms } from './messages/deleted-rooms.ts';
 import type { Receipts } from './messages/receipts.ts';
 import type { Notifications } from './notifications/notifications.ts';
 import type { Push } from './notifications/push.ts';
@@ -19,7 +20,8 @@ const everyMs = 60_000;
 export function startUpkeep({
   eventLog,
   tail,
-  messages,
+  roster,
+  deletedRooms,
   receipts,
   files,
   sessions,
@@ -32,7 +34,8 @@ export function startUpkeep({
 }: {
   eventLog: EventLog;
   tail: Tail;
-  messages: Messages;
+  roster: Pick<Roster, 'finish'>;
+  deletedRooms: Pick<DeletedRooms, 'sweep'>;
   receipts: Pick<Receipts, 'tellUntold'>;
   files: Files;
   sessions: Sessions;
@@ -58,7 +61,8 @@ export function startUpkeep({
   async function round(): Promise<void> {
     const tasks: [name: string, run: () => Promise<number>][] = [
       ['events', prune],
-      ['messages', messages.sweepDeletedRooms],
+      ['half open rooms', roster.finish],
+      ['messages', deletedRooms.sweep],
       ['receipts that were not told', receipts.tellUntold],
       ['files', files.sweep],
       ['sessions', sessions.sweep],

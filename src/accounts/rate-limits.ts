@@ -52,8 +52,9 @@ function limitsOf(config: LimitSettings) {
 }
 
 export function createRateLimits({ config }: { config: LimitSettings }) {
-  const counters = Object.fromEntries(Object.entries(limitsOf(config)).map(([name, limit]) => [name, createCounter(limit)])) as Record<LimitName, ReturnType<typeof createCounter>>;
-  return { take, guess };
+  const limits = limitsOf(config);
+  const counters = Object.fromEntries(Object.entries(limits).map(([name, limit]) => [name, createCounter(limit)])) as Record<LimitName, ReturnType<typeof createCounter>>;
+  return { take, takeMany, guess };
 
   /** Counts one for each key. Throws RATE_LIMITED, and counts nothing, when one of them has no share left. */
   async function take(name: LimitName, ...keys: LimitKey[]): Promise<void> {
@@ -61,6 +62,14 @@ export function createRateLimits({ config }: { config: LimitSettings }) {
     const { check, count } = guess(...keys.map((key): [LimitName, LimitKey] => [name, key]));
     check();
     count();
+  }
+
+  /** Counts many at once for one key, at most half of a whole share: the largest thing that is allowed can be done, but not often. */
+  async function takeMany(name: LimitName, count: number, key: LimitKey): Promise<void> {
+    const atOnce = Math.max(1, Math.min(count, Math.floor(limits[name].most / 2)));
+    if (!config.RATE_LIMITS) return;
+    counters[name].check(toText(key), atOnce);
+    counters[name].count(toText(key), atOnce);
   }
 
   /** A password that somebody tries: only a wrong one uses anything up, and it counts for each of these. */
@@ -84,21 +93,21 @@ function createCounter({ scope, most, seconds }: Limit) {
   const windows = new Map<string, { count: number; endsAt: number }>();
   return { check, count };
 
-  function check(key: string): void {
+  function check(key: string, more = 1): void {
     const window = windows.get(key);
     const leftMs = window ? Math.ceil(window.endsAt - performance.now()) : 0;
-    if (window && window.count >= most && leftMs > 0) throw new AppError('RATE_LIMITED', { retryAfterMs: leftMs, scope });
+    if (window && window.count + more > most && leftMs > 0) throw new AppError('RATE_LIMITED', { retryAfterMs: leftMs, scope });
   }
 
-  function count(key: string): void {
+  function count(key: string, more = 1): void {
     const now = performance.now();
     for (const [each, { endsAt }] of windows) {
       if (endsAt > now) break;
       windows.delete(each);
     }
     const window = windows.get(key);
-    if (window) window.count++;
-    else windows.set(key, { count: 1, endsAt: now + lengthMs });
+    if (window) window.count += more;
+    else windows.set(key, { count: more, endsAt: now + lengthMs });
   }
 }
 

@@ -13,7 +13,7 @@ import { type Client, type Context, createContext } from '../graphql/context.ts'
 import { toFormattedError } from '../graphql/errors.ts';
 import type { UserId } from '../ids.ts';
 import type { Log } from '../log.ts';
-import { createQueues } from '../turns.ts';
+import { createQueues, yieldWhenLong } from '../turns.ts';
 import type { Viewer } from '../viewer.ts';
 import { createDocuments, maxErrors } from './documents.ts';
 import { asResult, createExecutor } from './execute.ts';
@@ -163,6 +163,8 @@ export function createPipeline({
 
   async function run(args: Args): Promise<Result> {
     try {
+      // Large variables take their time to be read, and many requests come at once.
+      await yieldWhenLong();
       const operation = toOperation(args);
       args.contextValue.exchange.began = true;
       return await track(() => executor.run(operation, args.contextValue.own));

@@ -6,6 +6,8 @@ import '../chats/lists-schema.ts';
 import '../chats/rooms-schema.ts';
 import '../chats/membership-schema.ts';
 import '../messages/schema.ts';
+import '../messages/receipts-schema.ts';
+import '../messages/inbox-schema.ts';
 import '../streams/items-schema.ts';
 import '../streams/schema.ts';
 import '../presence/schema.ts';

@@ -4,7 +4,7 @@ import type { Config } from '../config.ts';
 import { builder } from '../graphql/builder.ts';
 import type { Domains } from '../graphql/context.ts';
 import { maxPageSize } from '../graphql/pages.ts';
-import { mostAttachments } from '../messages/messages.ts';
+import { mostAttachments } from '../messages/send.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
 /** Additive changes of the schema bump the minor number. */

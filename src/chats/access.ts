@@ -16,11 +16,16 @@ type Rule = {
 const rank: Record<Role, number> = { MEMBER: 1, ADMIN: 2, OWNER: 3 };
 const isOpen = (chat: ChatRow): boolean => chat.kind === 'ROOM' && chat.visibility === 'PUBLIC' && chat.passwordHash === null;
 
-/** The table. What is hidden is NOT_FOUND before any of these is asked. */
+/** Members may write, and where a room is for anyone to post in, everybody else who was not banned. */
+const mayWrite: Rule['unless'] = ({ chat, member, banned }) => (member ? null : banned ? 'BANNED' : isOpen(chat) && chat.postPolicy === 'ANYONE' ? null : 'NOT_A_MEMBER');
+
+/** The table. What is hidden is NOT_FOUND before any of these is asked. Who can see a message of their own can always delete it. */
 const rules = {
   see: { role: null },
   read: { role: null, unless: ({ chat, member }) => (member || isOpen(chat) ? null : 'NOT_A_MEMBER') },
-  post: { role: null, unless: ({ chat, member, banned }) => (member ? null : banned ? 'BANNED' : isOpen(chat) && chat.postPolicy === 'ANYONE' ? null : 'NOT_A_MEMBER') },
+  post: { role: null, unless: mayWrite },
+  // Otherwise whoever was banned could still make something else of what they had written.
+  editOwnMessage: { role: null, unless: mayWrite },
   type: { role: 'MEMBER' },
   join: { role: null, unless: ({ banned }) => (banned ? 'BANNED' : null) },
   leave: { role: 'MEMBER', unless: ({ chat }) => (chat.everyone ? 'EVERYONE_ROOM' : null) },

@@ -2,11 +2,11 @@
 import type { Accounts } from '../accounts/accounts.ts';
 import { foldName } from '../accounts/names.ts';
 import { type ChatId, noChat, placeKey, type UserId } from '../ids.ts';
-import type { Database, Tx } from '../storage/database.ts';
+import type { Database } from '../storage/database.ts';
 import { dialogsOf, type Pair, pairKey, pairOf } from '../storage/dialogs.ts';
 import { isText } from '../storage/page.ts';
 import { type ChatRow, type MemberRow, toChatRow, toMemberRow, type UserRow } from '../storage/rows.ts';
-import { oneOfList, tableOf } from '../storage/sql.ts';
+import { oneOfList, type Sql, tableOf, toDate } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
 import { can, canSee } from './access.ts';
 
@@ -26,12 +26,12 @@ export type AnyMember = MemberRow & { dialog?: Pair };
 const nobody: ChatStanding = { chat: null, member: null, banned: false };
 
 export function createChats({ db, accounts }: { db: Database; accounts: Pick<Accounts, 'findMany'> }) {
-  return { dialog, find, findMany, findRoom, findMemberships, findStanding, standing, places, placesOf, findRows, findMembers };
+  return { dialog, find, findMany, findRoom, findMemberships, findStanding, places, placesOf, findRows, findMembers };
 
   /** The conversation of the viewer with somebody, who may be the viewer. Writes nothing: before the first message it is virtual. */
   async function dialog(viewer: Viewer, peer: UserRow): Promise<ChatRow> {
     const pair = pairOf(viewer.userId, peer.id);
-    const row = await db.read.chat.findUnique({ where: { lowUserId_highUserId: { lowUserId: pair.low, highUserId: pair.high } } });
+    const [row] = await findDialogs(db.sql, [pair]);
     if (row) return row;
     const [me] = await accounts.findMany([viewer.userId]);
     return virtualDialog(me ?? peer, peer);
@@ -44,8 +44,8 @@ export function createChats({ db, accounts }: { db: Database; accounts: Pick<Acc
   }
 
   /** What is true of the viewer and a chat, outside a transaction. */
-  async function findStanding(viewer: Viewer, ref: ChatRef): Promise<ChatStanding> {
-    return (await standings(viewer.userId, [ref]))[0] as ChatStanding;
+  function findStanding({ userId }: Pick<Viewer, 'userId'>, ref: ChatRef): Promise<ChatStanding> {
+    return standing(db.sql, userId, ref);
   }
 
   /** The room, or null when it is hidden from the viewer or there is none. */
@@ -56,19 +56,21 @@ export function createChats({ db, accounts }: { db: Database; accounts: Pick<Acc
     async function roomIdOf(room: RoomRef): Promise<ChatId | null> {
       if ('roomId' in room) return room.roomId;
       if (!isText(room.link)) return null;
-      return (await db.read.chat.findUnique({ where: { linkKey: foldName(room.link) }, select: { id: true } }))?.id ?? null;
+      const [row] = await db.sql.all<{ id: ChatId }>('SELECT "id" FROM "Chat" WHERE "linkKey" = ?', [foldName(room.link)]);
+      return row?.id ?? null;
     }
   }
 
   /** Many at once, in their order: null for what is hidden from the viewer. A constant number of statements. */
   async function findMany(viewer: Viewer, refs: readonly ChatRef[]): Promise<(ChatRow | null)[]> {
-    return (await standings(viewer.userId, refs)).map((found) => (canSee(found) ? found.chat : null));
+    return (await standings(db.sql, viewer.userId, refs)).map((found) => (canSee(found) ? found.chat : null));
   }
 
   /** Memberships by chat and person, in their order: null for those of a chat that the viewer may not read, and for a reference that is none. */
   async function findMemberships(viewer: Viewer, refs: readonly (MemberRef | null)[]): Promise<(AnyMember | null)[]> {
     const named = refs.filter((ref) => ref !== null);
     const found = await standings(
+      db.sql,
       viewer.userId,
       named.map(({ chat }) => chat),
     );
@@ -82,55 +84,24 @@ export function createChats({ db, accounts }: { db: Database; accounts: Pick<Acc
     });
   }
 
-  /** What is true of a person and many chats, in their order, outside a transaction. */
-  async function standings(userId: UserId, refs: readonly ChatRef[]): Promise<ChatStanding[]> {
-    const rooms = (await findRows(refs.flatMap((ref) => ('roomId' in ref ? [ref.roomId] : [])))).filter(({ kind }) => kind === 'ROOM');
-    const pairs = refs.filter((ref) => 'low' in ref && (ref.low === userId || ref.high === userId)) as Pair[];
-    const dialogs = (await db.sql.all<ChatRow>(`SELECT c.* FROM ${dialogsOf(db.engine)}`, [pairs])).map(toChatRow);
-    const chats = new Map([...rooms, ...dialogs].map((chat) => [keyOf(refOf(chat)), chat]));
-    const missing = pairs.filter((pair) => !chats.has(keyOf(pair)));
-    const people = new Map(
-      (await accounts.findMany([...new Set(missing.flatMap(({ low, high }) => [low, high]))])).filter(({ deletedAt }) => deletedAt === null).map((user) => [user.id, user]),
-    );
-    const ids = [...new Set([...chats.values()].map(({ id }) => id))];
-    const found = await places(userId, ids);
-    const placeIn = new Map(ids.map((id, index) => [id, found[index] as Place]));
-    return refs.map((ref) => {
-      const chat = chats.get(keyOf(ref));
-      if (chat) return { chat, ...(placeIn.get(chat.id) as Place) };
-      if (!('low' in ref) || (userId !== ref.low && userId !== ref.high)) return nobody;
-      const [low, high] = [people.get(ref.low), people.get(ref.high)];
-      return low && high ? standingInVirtual(virtualDialog(low, high), userId) : nobody;
-    });
-  }
-
   /** The other half of a standing, of one person in many stored chats at once, in their order. */
   function places(userId: UserId, chatIds: readonly ChatId[]): Promise<Place[]> {
     return placesOf(chatIds.map((chatId) => ({ chatId, userId })));
   }
 
   /** The same for any people and chats. */
-  async function placesOf(asked: readonly { chatId: ChatId; userId: UserId }[]): Promise<Place[]> {
-    const members = new Map((await findMembers(asked)).map((member) => [placeKey(member), member]));
-    const others = asked.filter((place) => !members.has(placeKey(place)));
-    const table = tableOf(db.engine, 't', { chatId: 'int', userId: 'int' });
-    const bans = await db.sql.all<{ chatId: ChatId; userId: UserId }>(
-      `SELECT b."chatId", b."userId" FROM ${table} JOIN "Ban" b ON b."chatId" = t."chatId" AND b."userId" = t."userId"`,
-      [others],
-    );
-    const banned = new Set(bans.map(placeKey));
-    return asked.map((place) => ({ member: members.get(placeKey(place)) ?? null, banned: banned.has(placeKey(place)) }));
+  function placesOf(asked: readonly { chatId: ChatId; userId: UserId }[]): Promise<Place[]> {
+    return placesIn(db.sql, asked);
   }
 
   /** Chats by id, without asking who may see them: for what the viewer was shown before. Deleted rooms are left out. */
-  async function findRows(ids: readonly ChatId[]): Promise<ChatRow[]> {
-    return (await db.sql.all<ChatRow>(`SELECT c.* FROM "Chat" c WHERE ${oneOfList(db.engine, 'c."id"')} AND c."deletedAt" IS NULL`, [ids])).map(toChatRow);
+  function findRows(ids: readonly ChatId[]): Promise<ChatRow[]> {
+    return rowsOf(db.sql, ids);
   }
 
   /** Members by chat and person, without asking who may see them. */
-  async function findMembers(places: readonly { chatId: ChatId; userId: UserId }[]): Promise<MemberRow[]> {
-    const table = tableOf(db.engine, 't', { chatId: 'int', userId: 'int' });
-    return (await db.sql.all<MemberRow>(`SELECT m.* FROM ${table} JOIN "Member" m ON m."chatId" = t."chatId" AND m."userId" = t."userId"`, [places])).map(toMemberRow);
+  function findMembers(asked: readonly { chatId: ChatId; userId: UserId }[]): Promise<MemberRow[]> {
+    return membersOf(db.sql, asked);
   }
 }
 
@@ -138,18 +109,73 @@ export function createChats({ db, accounts }: { db: Database; accounts: Pick<Acc
  * What is true of a person and a chat: ask access.ts with it. A dialog that is not open yet has both its people as members, when both accounts exist.
  * In a transaction that changes something, lock the chat first.
  */
-export async function standing(from: Tx, userId: UserId, ref: ChatRef): Promise<ChatStanding> {
-  const where = 'roomId' in ref ? { id: ref.roomId } : { lowUserId_highUserId: { lowUserId: ref.low, highUserId: ref.high } };
-  const found = await from.chat.findUnique({ where, include: { members: { where: { userId } }, bans: { where: { userId } } } });
-  if (found) {
-    const { members, bans, ...chat } = found;
-    // The id of a room that names a dialog's row names nothing.
-    return (chat.kind === 'ROOM') === 'roomId' in ref ? { chat, member: members[0] ?? null, banned: bans.length > 0 } : nobody;
-  }
-  if ('roomId' in ref || (userId !== ref.low && userId !== ref.high)) return nobody;
-  const people = await from.user.findMany({ where: { id: { in: [ref.low, ref.high] }, deletedAt: null } });
-  const [low, high] = [people.find(({ id }) => id === ref.low), people.find(({ id }) => id === ref.high)];
-  return low && high ? standingInVirtual(virtualDialog(low, high), userId) : nobody;
+export async function standing(sql: Sql, userId: UserId, ref: ChatRef): Promise<ChatStanding> {
+  return (await standings(sql, userId, [ref]))[0] as ChatStanding;
+}
+
+/** The same for many chats, in their order. */
+async function standings(sql: Sql, userId: UserId, refs: readonly ChatRef[]): Promise<ChatStanding[]> {
+  // The id of a room that names a dialog's row names nothing.
+  const rooms = (
+    await rowsOf(
+      sql,
+      refs.flatMap((ref) => ('roomId' in ref ? [ref.roomId] : [])),
+    )
+  ).filter(({ kind }) => kind === 'ROOM');
+  const pairs = refs.filter((ref) => 'low' in ref && (ref.low === userId || ref.high === userId)) as Pair[];
+  const dialogs = await findDialogs(sql, pairs);
+  const chats = new Map([...rooms, ...dialogs].map((chat) => [keyOf(refOf(chat)), chat]));
+  const people = await agesOf(
+    sql,
+    pairs.filter((pair) => !chats.has(keyOf(pair))).flatMap(({ low, high }) => [low, high]),
+  );
+  const ids = [...new Set([...chats.values()].map(({ id }) => id))];
+  const found = await placesIn(
+    sql,
+    ids.map((chatId) => ({ chatId, userId })),
+  );
+  const placeIn = new Map(ids.map((id, index) => [id, found[index] as Place]));
+  return refs.map((ref) => {
+    const chat = chats.get(keyOf(ref));
+    if (chat) return { chat, ...(placeIn.get(chat.id) as Place) };
+    if (!('low' in ref) || (userId !== ref.low && userId !== ref.high)) return nobody;
+    const [low, high] = [people.get(ref.low), people.get(ref.high)];
+    return low && high ? standingInVirtual(virtualDialog(low, high), userId) : nobody;
+  });
+}
+
+/** Accounts that are not deleted. */
+async function agesOf(sql: Sql, ids: readonly UserId[]): Promise<Map<UserId, Pick<UserRow, 'id' | 'createdAt'>>> {
+  const rows = await sql.all<{ id: UserId; createdAt: unknown }>(`SELECT "id", "createdAt" FROM "User" WHERE ${oneOfList(sql.engine, '"id"')} AND "deletedAt" IS NULL`, [
+    [...new Set(ids)],
+  ]);
+  return new Map(rows.map(({ id, createdAt }) => [id, { id, createdAt: toDate(createdAt) }]));
+}
+
+async function placesIn(sql: Sql, asked: readonly { chatId: ChatId; userId: UserId }[]): Promise<Place[]> {
+  const members = new Map((await membersOf(sql, asked)).map((member) => [placeKey(member), member]));
+  const others = asked.filter((place) => !members.has(placeKey(place)));
+  const table = tableOf(sql.engine, 't', { chatId: 'int', userId: 'int' });
+  const bans = await sql.all<{ chatId: ChatId; userId: UserId }>(
+    `SELECT b."chatId", b."userId" FROM ${table} JOIN "Ban" b ON b."chatId" = t."chatId" AND b."userId" = t."userId"`,
+    [others],
+  );
+  const banned = new Set(bans.map(placeKey));
+  return asked.map((place) => ({ member: members.get(placeKey(place)) ?? null, banned: banned.has(placeKey(place)) }));
+}
+
+async function rowsOf(sql: Sql, ids: readonly ChatId[]): Promise<ChatRow[]> {
+  return (await sql.all<ChatRow>(`SELECT c.* FROM "Chat" c WHERE ${oneOfList(sql.engine, 'c."id"')} AND c."deletedAt" IS NULL`, [ids])).map(toChatRow);
+}
+
+async function findDialogs(sql: Sql, pairs: readonly Pair[]): Promise<ChatRow[]> {
+  return (await sql.all<ChatRow>(`SELECT c.* FROM ${dialogsOf(sql.engine)}`, [pairs])).map(toChatRow);
+}
+
+/** Memberships, where there are any. */
+export async function membersOf(sql: Sql, places: readonly { chatId: ChatId; userId: UserId }[]): Promise<MemberRow[]> {
+  const table = tableOf(sql.engine, 't', { chatId: 'int', userId: 'int' });
+  return (await sql.all<MemberRow>(`SELECT m.* FROM ${table} JOIN "Member" m ON m."chatId" = t."chatId" AND m."userId" = t."userId"`, [places])).map(toMemberRow);
 }
 
 /** A dialog before its first message: a row with id 0 that is stored nowhere. Its times are the younger account's. */

@@ -3,7 +3,14 @@ import { builder } from '../graphql/builder.ts';
 import { mustBeSignedIn } from '../graphql/context.ts';
 import { countOf, pageComplexity, pageRequest, toConnection } from '../graphql/pages.ts';
 import { numberOf } from '../ids.ts';
+import type { ChatLists } from './lists.ts';
 import { Chat, ChatKind, Room, RoomVisibility } from './schema.ts';
+
+declare module '../graphql/context.ts' {
+  interface Domains {
+    chatLists: ChatLists;
+  }
+}
 
 const ChatFilterInput = builder.inputType('ChatFilterInput', {
   description: 'Which chats. All conditions that are given must hold.',
@@ -25,13 +32,16 @@ const RoomFilterInput = builder.inputType('RoomFilterInput', {
   }),
 });
 
+/** To count a list is to look through all of it. */
+const countWeight = 50;
+
 const ChatEdge = builder.edgeObject({ name: 'ChatEdge', description: 'A chat in a list.', type: Chat });
 const ChatConnection = builder.connectionObject(
   {
     name: 'ChatConnection',
     description: 'A page of chats.',
     type: Chat,
-    fields: (t) => ({ totalCount: t.int({ nullable: true, description: 'How many there are in all pages.', resolve: countOf }) }),
+    fields: (t) => ({ totalCount: t.int({ nullable: true, complexity: countWeight, description: 'How many there are in all pages.', resolve: countOf }) }),
   },
   ChatEdge,
 );
@@ -41,10 +51,18 @@ const RoomConnection = builder.connectionObject(
     name: 'RoomConnection',
     description: 'A page of rooms.',
     type: Room,
-    fields: (t) => ({ totalCount: t.int({ nullable: true, description: 'How many there are in all pages.', resolve: countOf }) }),
+    fields: (t) => ({ totalCount: t.int({ nullable: true, complexity: countWeight, description: 'How many there are in all pages.', resolve: countOf }) }),
   },
   RoomEdge,
 );
+
+/** A filter that is not answered out of an index: what it looks through weighs, too, and several of them wait for each other. */
+const searchWeight = 500;
+const unindexed = ['nameContains', 'withUserIds', 'unreadOnly', 'joined', 'joinable'];
+function withSearch(page: { field: number; multiplier: number }, filter: object | null | undefined) {
+  const searches = Object.entries(filter ?? {}).some(([name, value]) => unindexed.includes(name) && value != null && value !== false);
+  return searches ? { ...page, field: page.field + searchWeight } : page;
+}
 
 builder.queryFields((t) => ({
   chats: t.connection(
@@ -55,7 +73,7 @@ builder.queryFields((t) => ({
 unread count. \`filter.includeAllUsers\` also lists a (still empty) dialog for every
 registered user, as some messengers expect.`,
       args: { filter: t.arg({ type: ChatFilterInput, description: 'Only some of them.' }) },
-      complexity: pageComplexity,
+      complexity: (args) => withSearch(pageComplexity(args), args.filter),
       resolve: async (_root, args, context) => {
         const { withUserIds, ...filter } = args.filter ?? {};
         return toConnection(
@@ -72,7 +90,7 @@ registered user, as some messengers expect.`,
       nullable: true,
       description: 'Rooms the caller can see, by name: public ones plus those it belongs to.',
       args: { filter: t.arg({ type: RoomFilterInput, description: 'Only some of them.' }) },
-      complexity: pageComplexity,
+      complexity: (args) => withSearch(pageComplexity(args), args.filter),
       resolve: async (_root, args, context) => toConnection(await context.app.chatLists.rooms(mustBeSignedIn(context), args.filter ?? {}, pageRequest(args))),
     },
     RoomConnection,

@@ -1,12 +1,11 @@
 /** Coming into rooms and going, and what members may do there, as clients do it. */
-import { parseUserRef, User, UserRefInput } from '../accounts/schema.ts';
-import { type AppError, notFound } from '../errors.ts';
+import { loadUser, parseUserRef, User, UserRefInput } from '../accounts/schema.ts';
+import { notFound } from '../errors.ts';
 import { builder } from '../graphql/builder.ts';
 import { toErrorData, UserError } from '../graphql/errors.ts';
 import { mutation } from '../graphql/mutation.ts';
 import { numberOf, toGlobalId, type UserId } from '../ids.ts';
-import type { UserRow } from '../storage/rows.ts';
-import type { Membership } from './membership.ts';
+import type { Membership, Skipped } from './membership.ts';
 import { Member, MemberRole, mustBeRoomId, parseChatRef, Room, RoomRefInput, toRoomRef } from './schema.ts';
 
 declare module '../graphql/context.ts' {
@@ -48,10 +47,15 @@ mutation('leaveChat', {
   payload: (t) => ({ chatId: t.exposeID('chatId', { description: 'The room that was left.' }) }),
 });
 
-const SkippedMember = builder.objectRef<{ user: UserRow | null; error: AppError }>('SkippedMember').implement({
+const SkippedMember = builder.objectRef<Skipped>('SkippedMember').implement({
   description: 'Somebody who was not added.',
   fields: (t) => ({
-    user: t.field({ type: User, nullable: true, description: 'Who it is; null when the reference names nobody.', resolve: ({ user }) => user }),
+    user: t.field({
+      type: User,
+      nullable: true,
+      description: 'Who it is; null when the reference names nobody.',
+      resolve: ({ userId }, _args, context) => (userId === null ? null : loadUser(context, userId)),
+    }),
     error: t.field({ type: UserError, description: 'Why: RoomFullError, or NotFoundError.', resolve: ({ error }, _args, context) => toErrorData(error, context.app.config) }),
   }),
 });
@@ -63,12 +67,14 @@ mutation('addMembers', {
     roomId: t.id({ required: true, description: 'Which room.' }),
     users: t.field({ type: [UserRefInput], required: true, description: 'Whom to add, up to 1,000.' }),
   }),
+  names: ({ users }) => users.length,
+  answers: ({ users }) => users.length,
   resolve: (viewer, input, context) => context.app.membership.add(viewer, mustBeRoomId(input.roomId), input.users.map(parseUserRef)),
   payloadDescription: 'Everybody named is in `added`, in `skipped`, or was a member before.',
   payload: (t) => ({
     room: t.field({ type: Room, description: 'The room with its new members.', resolve: ({ room }) => room }),
-    added: t.field({ type: [Member], description: 'Who is a member now and was not before.', resolve: ({ added }) => added }),
-    skipped: t.field({ type: [SkippedMember], description: 'Who could not be added.', resolve: ({ skipped }) => skipped }),
+    added: t.field({ type: [Member], complexity: { field: 1, multiplier: 1 }, description: 'Who is a member now and was not before.', resolve: ({ added }) => added }),
+    skipped: t.field({ type: [SkippedMember], complexity: { field: 1, multiplier: 1 }, description: 'Who could not be added.', resolve: ({ skipped }) => skipped }),
   }),
 });
 

@@ -2,6 +2,7 @@
 import { parseUserRef, UserRefInput } from '../accounts/schema.ts';
 import { mutation } from '../graphql/mutation.ts';
 import { type AttachmentId, noAttachment, numberOf, toGlobalId } from '../ids.ts';
+import { mostNamed } from './membership.ts';
 import type { Rooms } from './rooms.ts';
 import { mustBeRoomId, PostPolicy, Room, RoomVisibility } from './schema.ts';
 
@@ -31,6 +32,7 @@ mutation('createRoom', {
     avatarAttachmentId: t.id({ description: 'Its picture: a completed image upload of the caller, in no message and not a picture yet.' }),
     clientRequestId: t.string({ description: 'Makes a retry safe: the same id by the same user returns the room already made. 1 to 128 printable ASCII characters.' }),
   }),
+  names: ({ members, everyone }) => (everyone ? mostNamed : (members?.length ?? 0)),
   resolve: (viewer, input, context) => {
     const avatarAttachmentId = toAttachmentId(input.avatarAttachmentId) ?? null;
     return context.app.rooms.create(viewer, { ...input, avatarAttachmentId, everyone: input.everyone ?? false, members: input.members?.map(parseUserRef) ?? null });
@@ -58,6 +60,7 @@ mutation('updateRoom', {
     password: t.string({ description: 'What one must know to join from now on; members stay.' }),
     avatarAttachmentId: t.id({ description: 'Its picture: a completed image upload of the caller, in no message and not a picture yet; null removes the picture.' }),
   }),
+  names: ({ everyone }) => (everyone ? mostNamed : 0),
   resolve: async (viewer, { roomId, avatarAttachmentId, ...changes }, context) => {
     const id = mustBeRoomId(roomId);
     return { room: await context.app.rooms.update(viewer, id, { ...changes, avatarAttachmentId: toAttachmentId(avatarAttachmentId) }) };

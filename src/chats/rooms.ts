@@ -7,18 +7,19 @@ import { checkRoomPassword, type Passwords } from '../accounts/passwords.ts';
 import type { RateLimits } from '../accounts/rate-limits.ts';
 import { AppError, createProblems, invalid, notFound, type Problems } from '../errors.ts';
 import { newestNumber } from '../events/event-log.ts';
-import type { Append, Write } from '../events/write.ts';
-import type { AttachmentId, ChatId, UserId } from '../ids.ts';
+import type { Append, Write, WriteBatch } from '../events/write.ts';
+import { type AttachmentId, type ChatId, noUser, type UserId } from '../ids.ts';
 import type { Database, Tx } from '../storage/database.ts';
 import { isUniqueViolation } from '../storage/failures.ts';
-import { type Locks, mustHoldAccount } from '../storage/locks.ts';
+import { type Locks, lockChats, mustHoldAccount } from '../storage/locks.ts';
 import { isText } from '../storage/page.ts';
 import type { ChatRow } from '../storage/rows.ts';
 import type { Sql } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
 import { canOpenToEveryone, must } from './access.ts';
-import type { Chats } from './chats.ts';
-import { addEveryone, closeRoom, findUsers, mostNamed } from './membership.ts';
+import { type Chats, standing } from './chats.ts';
+import { findUsers, mostNamed } from './membership.ts';
+import { closeChat, insertMembers, letIn, type Roster, stopLettingIn } from './roster.ts';
 
 export type Rooms = ReturnType<typeof createRooms>;
 
@@ -64,7 +65,9 @@ const mostCapacity = 1_000_000;
 export function createRooms({
   db,
   write,
+  writeBatch,
   locks,
+  roster,
   chats,
   accounts,
   passwords,
@@ -75,8 +78,10 @@ export function createRooms({
 }: {
   db: Database;
   write: Write;
-  locks: Locks;
-  chats: Pick<Chats, 'standing'>;
+  writeBatch: WriteBatch;
+  locks: Pick<Locks, 'lockChat' | 'lockAccounts'>;
+  roster: Pick<Roster, 'letInRest' | 'empty'>;
+  chats: Pick<Chats, 'findStanding' | 'findRows'>;
   accounts: Pick<Accounts, 'findMany'>;
   passwords: Pick<Passwords, 'hash'>;
   limits: Pick<RateLimits, 'take'>;
@@ -94,7 +99,7 @@ export function createRooms({
    */
   async function create(viewer: Viewer, input: NewRoom): Promise<{ room: ChatRow; duplicate: boolean }> {
     const clientRequestId = parseRequestId(input.clientRequestId);
-    const earlier = await findEarlier(db.read, viewer, clientRequestId);
+    const earlier = await findEarlier(db.sql, viewer, clientRequestId);
     if (earlier) return { room: earlier, duplicate: true };
     const { members, password, avatarAttachmentId = null, ...given } = { ...input, ...cleaned(input), password: input.password ?? null };
     const settings = { ...given, topic: given.topic ?? null, everyone: given.everyone ?? false, capacity: given.capacity ?? null, link: given.link ?? null };
@@ -108,7 +113,8 @@ export function createRooms({
 
     for (let attempt = 1; ; attempt++) {
       try {
-        return await write((tx, append) => store(tx, append));
+        const created = await write((tx, append) => store(tx, append));
+        return { ...created, room: settings.everyone ? await withEverybody(created.room) : created.room };
       } catch (error) {
         // Somebody was faster with the link or with this request: the next try sees which.
         if (!isUniqueViolation(error) || attempt >= 3) throw error;
@@ -116,17 +122,17 @@ export function createRooms({
     }
 
     async function store(tx: Tx, append: Append): Promise<{ room: ChatRow; duplicate: boolean }> {
-      const first = await findEarlier(tx, viewer, clientRequestId);
+      const first = await findEarlier(db.sqlIn(tx), viewer, clientRequestId);
       if (first) return { room: first, duplicate: true };
       await checkLinkIsFree(tx, settings.link);
-      if (settings.everyone) await locks.lockAccountsForReading(tx);
       const sql = db.sqlIn(tx);
+      if (settings.everyone) await locks.lockAccounts(sql);
       await mustHoldAccount(sql, viewer.userId);
-      const users = await findUsers(tx, sql, members ?? []);
-      if (users.includes(null)) throw notFound('User');
-      const memberIds = [viewer.userId, ...new Set(users.flatMap((user) => (user && user.id !== viewer.userId ? [user.id] : [])))];
+      const named = await findUsers(sql, members ?? []);
+      if (named.includes(null)) throw notFound('User');
+      const memberIds = [...new Set([viewer.userId, ...(named as UserId[])])];
       if (settings.capacity !== null && settings.capacity < memberIds.length) throw invalid('capacity', 'too-small', `The room would begin with ${memberIds.length} members.`);
-      if (avatarAttachmentId !== null) await pictures.take(db.sqlIn(tx), viewer.userId, avatarAttachmentId, 'avatarAttachmentId');
+      if (avatarAttachmentId !== null) await pictures.take(sql, viewer.userId, avatarAttachmentId, 'avatarAttachmentId');
       const now = clock();
       const { name, topic, visibility, postPolicy, everyone, capacity, link } = settings;
       const room = await tx.chat.create({
@@ -152,10 +158,13 @@ export function createRooms({
         },
       });
       const fresh = { chatId: room.id, joinedAt: now, joinedSeq: 0, deliveredSeq: 0, readSeq: 0 };
-      await tx.member.createMany({ data: memberIds.map((userId) => ({ ...fresh, userId, role: userId === viewer.userId ? 'OWNER' : 'MEMBER' })) });
-      const joined = everyone ? await addEveryone(tx, room, now) : [];
-      append([...memberIds, ...joined].map((userId) => ({ type: 'chat-added' as const, chatId: room.id, userId })));
-      return { room: { ...room, memberCount: memberIds.length + joined.length }, duplicate: false };
+      await insertMembers(
+        sql,
+        memberIds.map((userId) => ({ ...fresh, userId, role: userId === viewer.userId ? 'OWNER' : 'MEMBER' })),
+      );
+      for (const userId of memberIds) append({ type: 'chat-added', chatId: room.id, userId });
+      if (everyone) append((await letIn(sql, room, noUser, now)).events);
+      return { room, duplicate: false };
     }
   }
 
@@ -172,7 +181,7 @@ export function createRooms({
     const given = Object.fromEntries(Object.entries({ ...others, ...cleaned(others) }).filter(([, value]) => value !== undefined)) as Partial<RoomSettings>;
     checkFields(problems, given);
     // Who may not is told so first, and nobody makes the server hash for a room that is not theirs.
-    const before = must('updateRoom', await chats.standing(db.read, viewer.userId, { roomId }), 'Room');
+    const before = must('updateRoom', await chats.findStanding(viewer, { roomId }), 'Room');
     problems.check();
     if (Object.keys(given).length === 0 && (avatarAttachmentId === undefined || avatarAttachmentId === before.avatarId)) return before;
     if (given.everyone && !before.everyone) await mustMayOpen(viewer, true);
@@ -180,9 +189,10 @@ export function createRooms({
     const passwordHash = password == null ? password : await hashPassword(viewer, password);
 
     const store = async (tx: Tx, append: Append): Promise<ChatRow> => {
-      if (given.everyone) await locks.lockAccountsForReading(tx);
+      const sql = db.sqlIn(tx);
+      if (given.everyone) await locks.lockAccounts(sql);
       await locks.lockChat(tx, roomId);
-      const room = must('updateRoom', await chats.standing(tx, viewer.userId, { roomId }), 'Room');
+      const room = must('updateRoom', await standing(sql, viewer.userId, { roomId }), 'Room');
       const hasPassword = (passwordHash === undefined ? room.passwordHash : passwordHash) !== null;
       const clashes = createProblems();
       checkRules(clashes, { ...(room as unknown as Omit<RoomSettings, 'password'>), ...settings, hasPassword }, Object.keys(given));
@@ -190,10 +200,10 @@ export function createRooms({
       clashes.check();
       if (given.link != null && foldName(given.link) !== room.linkKey) await checkLinkIsFree(tx, given.link);
       if (avatarAttachmentId !== undefined && avatarAttachmentId !== room.avatarId) {
-        if (avatarAttachmentId !== null) await pictures.take(db.sqlIn(tx), viewer.userId, avatarAttachmentId, 'avatarAttachmentId');
-        if (room.avatarId !== null) await pictures.drop(db.sqlIn(tx), room.avatarId);
+        if (avatarAttachmentId !== null) await pictures.take(sql, viewer.userId, avatarAttachmentId, 'avatarAttachmentId');
+        if (room.avatarId !== null) await pictures.drop(sql, room.avatarId);
       }
-      let changed = await tx.chat.update({
+      const changed = await tx.chat.update({
         where: { id: roomId },
         data: {
           ...settings,
@@ -203,18 +213,15 @@ export function createRooms({
           ...(avatarAttachmentId === undefined ? {} : { avatarId: avatarAttachmentId }),
         },
       });
-      const joined = given.everyone && !room.everyone ? await addEveryone(tx, changed, clock()) : [];
-      if (joined.length > 0) changed = { ...changed, memberCount: changed.memberCount + joined.length };
-      append(
-        { type: 'chat-updated', chatId: roomId },
-        joined.map((userId) => ({ type: 'chat-added' as const, chatId: roomId, userId })),
-      );
+      append({ type: 'chat-updated', chatId: roomId });
+      if (given.everyone && !room.everyone) append((await letIn(sql, changed, noUser, clock())).events);
+      if (given.everyone === false) await stopLettingIn(sql, roomId);
       return changed;
     };
     try {
       const changed = await write(store);
       if (avatarAttachmentId !== undefined) pictures.clearAway();
-      return changed;
+      return given.everyone ? await withEverybody(changed) : changed;
     } catch (error) {
       if (isUniqueViolation(error)) throw linkTaken();
       throw error;
@@ -223,13 +230,21 @@ export function createRooms({
 
   /** Ends the room for everybody: its members are told ChatRemoved, its link is free. Fails with NOT_FOUND (Room) or FORBIDDEN. */
   async function remove(viewer: Viewer, roomId: ChatId): Promise<void> {
-    await write(async (tx, append) => {
-      await locks.lockChat(tx, roomId);
-      const room = must('deleteRoom', await chats.standing(tx, viewer.userId, { roomId }), 'Room');
-      const members = await tx.member.findMany({ where: { chatId: roomId }, select: { userId: true }, orderBy: { userId: 'asc' } });
-      await closeRoom(tx, append, room, clock());
-      append(members.map(({ userId }) => ({ type: 'chat-removed' as const, chatId: roomId, userId, reason: 'ROOM_DELETED' as const })));
+    const isOver = await writeBatch(async (sql, number) => {
+      await lockChats(sql, [roomId]);
+      must('deleteRoom', await standing(sql, viewer.userId, { roomId }), 'Room');
+      const closed = await closeChat(sql, roomId, clock());
+      await number(closed.events);
+      return closed.isOver;
     });
+    if (!isOver) await roster.empty(roomId);
+  }
+
+  /** As it is when all accounts are in, or those who came in within a moment: where there are very many, the others follow. */
+  async function withEverybody(room: ChatRow): Promise<ChatRow> {
+    await roster.letInRest(room.id);
+    const [now] = await chats.findRows([room.id]);
+    return now ?? room;
   }
 
   async function hashPassword({ userId, address }: Viewer, password: string): Promise<string> {
@@ -244,10 +259,10 @@ export function createRooms({
     if (!canOpenToEveryone({ areNamed: operators.areNamed, isOperator })) throw new AppError('FORBIDDEN', { forbiddenReason: 'NOT_AN_OPERATOR' });
   }
 
-  async function findEarlier(from: Tx, viewer: Viewer, clientRequestId: string | null): Promise<ChatRow | null> {
+  async function findEarlier(sql: Sql, viewer: Viewer, clientRequestId: string | null): Promise<ChatRow | null> {
     if (clientRequestId === null) return null;
-    const earlier = await from.chat.findUnique({ where: { creatorId_clientRequestId: { creatorId: viewer.userId, clientRequestId } }, select: { id: true } });
-    return earlier && must('see', await chats.standing(from, viewer.userId, { roomId: earlier.id }), 'Room');
+    const [earlier] = await sql.all<{ id: ChatId }>('SELECT "id" FROM "Chat" WHERE "creatorId" = ? AND "clientRequestId" = ?', [viewer.userId, clientRequestId]);
+    return earlier ? must('see', await standing(sql, viewer.userId, { roomId: earlier.id }), 'Room') : null;
   }
 }
 

@@ -10,12 +10,12 @@ import type { ChatRow, MemberRow, UserRow } from '../storage/rows.ts';
 import type { Role } from './access.ts';
 import type { Chats } from './chats.ts';
 import { type AnyMember, type ChatRef, type ChatStanding, type MemberRef, type Place, peerOf, type RoomRef, standingInVirtual } from './chats.ts';
-import type { ChatLists, MemberFilter } from './lists.ts';
+import type { MemberFilter, MemberLists } from './member-lists.ts';
 
 declare module '../graphql/context.ts' {
   interface Domains {
     chats: Chats;
-    chatLists: ChatLists;
+    memberLists: MemberLists;
   }
 }
 
@@ -218,13 +218,13 @@ export const Chat = builder.interfaceRef<ChatRow>('Chat').implement({
 async function loadMembers(context: Context, chat: ChatRow, { role, online, ...args }: PageArgs & MemberFilter): Promise<Page<AnyMember> | null> {
   const request = pageRequest(args);
   if (chat.id === 0 || request.backward || request.after !== null || request.before !== null)
-    return context.app.chatLists.members(await loadStanding(context, chat), { role, online }, request);
+    return context.app.memberLists.members(await loadStanding(context, chat), { role, online }, request);
   chatLoader(context).prime(chat.id, chat);
   return loader<ChatId, Page<AnyMember>>(context, `members ${JSON.stringify([role, online, request.size])}`, async (ids) => {
     const chats = await Promise.all(ids.map((id) => loadChat(context, id)));
     const standings = await Promise.all(chats.map((row) => (row ? loadStanding(context, row) : { chat: null, member: null, banned: false })));
     // A loader hands an Error out to who asked for that key.
-    return (await context.app.chatLists.firstMembers(standings, { role, online }, request.size)) as (Page<AnyMember> | null)[];
+    return (await context.app.memberLists.firstMembers(standings, { role, online }, request.size)) as (Page<AnyMember> | null)[];
   }).load(chat.id);
 }
 
@@ -246,7 +246,7 @@ export const Room = builder.objectRef<ChatRow>('Room').implement({
   description: 'A chat of many members, with settings of its own.',
   fields: (t) => ({
     id: t.id(chatId),
-    topic: t.exposeString('topic', { nullable: true, description: 'What it is about.' }),
+    topic: t.exposeString('topic', { nullable: true, complexity: 2, description: 'What it is about.' }),
     link: t.exposeString('link', { nullable: true, description: 'Short public name or external link of the room; no two rooms have the same, whatever the case.' }),
     visibility: t.field({ type: RoomVisibility, description: 'Who knows that it exists.', resolve: (room) => room.visibility as 'PUBLIC' }),
     postPolicy: t.field({ type: PostPolicy, description: 'Who may write in it.', resolve: (room) => room.postPolicy as 'MEMBERS' }),

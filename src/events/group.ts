@@ -4,6 +4,7 @@
 import { AppError } from '../errors.ts';
 import { isUniqueViolation } from '../storage/failures.ts';
 import type { Sql } from '../storage/sql.ts';
+import { onBehalfOf } from '../turns.ts';
 import type { Numbering, WriteBatch } from './write.ts';
 
 /** What became of one item: a refused one fails alone. */
@@ -23,7 +24,7 @@ export function createGroup<Item, Result>(writeBatch: WriteBatch, store: StoreBa
       if (busy) return;
       busy = true;
       // After the sockets that are readable now have been read: what they bring shares the transaction.
-      setImmediate(drain);
+      setImmediate(() => onBehalfOf(null, drain));
     });
 
   async function drain(): Promise<void> {

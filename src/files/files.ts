@@ -11,6 +11,7 @@ import type { Write } from '../events/write.ts';
 import { type AttachmentId, type ChatId, type MessageId, noChat, toMessageId, type UserId } from '../ids.ts';
 import type { Log } from '../log.ts';
 import type { Database } from '../storage/database.ts';
+import { lockChats } from '../storage/locks.ts';
 import { type AttachmentRow, toAttachmentRow, type UserRow } from '../storage/rows.ts';
 import { forUpdate, oneOfList, type Sql, tableOf } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
@@ -62,6 +63,7 @@ export function createFiles({
     forMessages: { hold, attach, hasAny, release, drop, clearAway: () => void clearAway() },
     forRooms: { take, drop, clearAway: () => void clearAway() },
     removeOf,
+    takeFromRooms,
     clearAway,
     sweep,
     /** For the addresses of files. */
@@ -205,18 +207,30 @@ export function createFiles({
   // ---------------------------------------------------------------- removing
 
   /**
-   * Everything that somebody uploaded and that is in no message: unused uploads, reservations, the own picture; with `rooms`, also what they gave rooms as
-   * pictures. Call `clearAway` after the commit, and `endOf` of uploads. What is in messages goes with these (`release`).
+   * What somebody uploaded and nobody uses, and their own pictures. Call `clearAway` after the commit, and `endOf` of uploads. What is in messages goes with these
+   * (`release`), what is the picture of a room with that (`takeFromRooms`).
    */
-  async function removeOf(sql: Sql, userId: UserId, { rooms }: { rooms: boolean }): Promise<void> {
-    const own = 'SELECT "id" FROM "Attachment" WHERE "uploaderId" = ? AND "messageId" IS NULL';
-    if (rooms) await sql.all(`UPDATE "Chat" SET "avatarId" = NULL WHERE "avatarId" IN (${own})`, [userId]);
+  async function removeOf(sql: Sql, userId: UserId): Promise<void> {
     await sql.all('UPDATE "User" SET "avatarId" = NULL WHERE "id" = ?', [userId]);
+    // UPLOAD_QUOTA_FILES bounds how many files somebody has.
     await sql.all(
       `UPDATE "Attachment" SET "state" = 'REMOVED', "expiresAt" = ? WHERE "uploaderId" = ? AND "messageId" IS NULL
        AND NOT EXISTS (SELECT 1 FROM "Chat" WHERE "avatarId" = "Attachment"."id")`,
       [clock(), userId],
     );
+  }
+
+  /** Takes pictures that somebody gave rooms away from them, some at a time. Returns the rooms that have none now. */
+  async function takeFromRooms(sql: Sql, userId: UserId): Promise<ChatId[]> {
+    const found = await sql.all<{ chatId: ChatId; id: AttachmentId }>(
+      'SELECT c."id" AS "chatId", a."id" FROM "Attachment" a JOIN "Chat" c ON c."avatarId" = a."id" WHERE a."uploaderId" = ? ORDER BY c."id" LIMIT ?',
+      [userId, pieceSize],
+    );
+    const [roomIds, ids] = [found.map(({ chatId }) => chatId), found.map(({ id }) => id)];
+    await lockChats(sql, roomIds);
+    await sql.all(`UPDATE "Chat" SET "avatarId" = NULL WHERE ${oneOfList(sql.engine, '"id"')} AND ${oneOfList(sql.engine, '"avatarId"')}`, [roomIds, ids]);
+    await sql.all(`UPDATE "Attachment" SET "state" = 'REMOVED', "expiresAt" = ? WHERE ${oneOfList(sql.engine, '"id"')}`, [clock(), ids]);
+    return roomIds;
   }
 
   /** Removes what is over, soon; resolves when it is done. Never fails: what could not be removed is tried again by the next sweep. */

@@ -164,6 +164,7 @@ as a picture. What is not used is removed after a day.`,
     method: t.string({ description: 'PUT.', resolve: () => 'PUT' }),
     headers: t.field({
       type: [HttpHeader],
+      complexity: { field: 1, multiplier: 1 },
       description: 'Headers to send with the bytes.',
       resolve: ({ attachment }) => [{ name: 'Content-Type', value: attachment.contentType }],
     }),

@@ -42,7 +42,7 @@ export interface Domains {
   clock: () => Date;
   metrics: Metrics;
   tail: Tail;
-  limits: { take(what: 'REQUESTS', who: UserId | { address: string }): Promise<void> };
+  limits: { take(what: 'REQUESTS', who: UserId | { address: string }): Promise<void>; takeMany(what: 'REQUESTS', count: number, who: UserId): Promise<void> };
   /** Whether the viewer's session still goes on. */
   isLive(viewer: Viewer): Promise<boolean>;
 }

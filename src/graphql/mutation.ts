@@ -1,6 +1,7 @@
 /** The shape of every mutation in schema.graphql: one input, one result union, errors as data. */
 import type { FieldMap, InputFieldMap, InputShapeFromFields, ObjectRef } from '@pothos/core';
 import { AppError, type ErrorCode } from '../errors.ts';
+import { onBehalfOf } from '../turns.ts';
 import type { Viewer } from '../viewer.ts';
 import { builder } from './builder.ts';
 import { type Context, mustBeSignedIn } from './context.ts';
@@ -13,6 +14,8 @@ type InputBuilder = PothosSchemaTypes.InputFieldBuilder<Types, 'InputObject'>;
 type Asker<Anonymous extends boolean> = Anonymous extends true ? Viewer | null : Viewer;
 
 const failures = new WeakSet<object>();
+/** So many people that are named count as one request. */
+const namesAsOne = 10;
 
 /**
  * Declares XInput, XPayload, XResult and the nullable root field x. An AppError whose code is in `errors` is answered as data, any other goes to the
@@ -30,6 +33,10 @@ export function mutation<Fields extends InputFieldMap, Payload extends object, A
     optionalInput?: boolean;
     isOneOf?: boolean;
     anonymous?: Anonymous;
+    /** How many people the input names. The mutation weighs so much, and counts as more than one request. */
+    names?: (input: InputShapeFromFields<Fields>) => number;
+    /** How many items the lists of the answer can have. Each of these lists is declared to weigh one itself. */
+    answers?: (input: InputShapeFromFields<Fields>) => number;
     resolve: (viewer: Asker<Anonymous>, input: InputShapeFromFields<Fields>, context: Context) => Promise<Payload>;
     payload: (t: PothosSchemaTypes.ObjectFieldBuilder<Types, Payload>) => FieldMap;
     payloadDescription?: string;
@@ -46,18 +53,21 @@ export function mutation<Fields extends InputFieldMap, Payload extends object, A
       })
     : null;
   const payload = builder.objectRef<Payload>(`${pascal}Payload`).implement({ fields: options.payload, description: options.payloadDescription ?? `\`${name}\` was done.` });
-  const answers: ObjectRef<Types, object>[] = [payload, ...options.errors.map((code) => errorTypes[code as keyof typeof errorTypes])];
+  const possible: ObjectRef<Types, object>[] = [payload, ...options.errors.map((code) => errorTypes[code as keyof typeof errorTypes])];
   const result = builder.unionType(`${pascal}Result`, {
     description: `What \`${name}\` can answer.`,
-    types: answers,
+    types: possible,
     resolveType: (value) => (failures.has(value) ? errorTypeName(value) : `${pascal}Payload`),
   });
+  const inputOf = (args: object) => ((args as { input?: InputShapeFromFields<Fields> }).input ?? {}) as InputShapeFromFields<Fields>;
+  const named = (args: object): number => options.names?.(inputOf(args)) ?? 0;
   builder.mutationField(name, (t) =>
     t.field({
       type: result,
       nullable: true,
       description: options.description,
       args: input ? { input: t.arg({ type: input, required: !options.optionalInput, description: 'What to do.' }) } : {},
+      ...(options.names || options.answers ? { complexity: (args: object) => ({ field: 1 + named(args), multiplier: Math.max(1, options.answers?.(inputOf(args)) ?? 1) }) } : {}),
       resolve: async (_root, args, context) => {
         // The mutations of a document run one after the other, and this one must not answer with what an earlier one has read.
         context.loaders.clear();
@@ -66,8 +76,8 @@ export function mutation<Fields extends InputFieldMap, Payload extends object, A
         const viewer = options.anonymous ? context.viewer : await mustStillBeSignedIn(context, options.refused);
         try {
           // Counted here, so that aliases, batches and sockets count alike. Sending has a limit of its own.
-          if (viewer && name !== 'sendMessage') await context.app.limits.take('REQUESTS', viewer.userId);
-          return await options.resolve(viewer as Asker<Anonymous>, ((args as { input?: InputShapeFromFields<Fields> }).input ?? {}) as InputShapeFromFields<Fields>, context);
+          if (viewer && name !== 'sendMessage') await context.app.limits.takeMany('REQUESTS', 1 + Math.floor(named(args) / namesAsOne), viewer.userId);
+          return await onBehalfOf(viewer?.userId ?? null, () => options.resolve(viewer as Asker<Anonymous>, inputOf(args), context));
         } catch (error) {
           if (!(error instanceof AppError) || !options.errors.includes(error.code)) throw error;
           context.app.metrics.refused(error.code);

@@ -2,10 +2,10 @@
 import type { WriteBatch } from '../events/write.ts';
 import { type ChatId, type MessageId, toMessageId, type UserId } from '../ids.ts';
 import type { Database } from '../storage/database.ts';
+import { lockChats } from '../storage/locks.ts';
 import { oneOfList, type Sql, toDateOrNull } from '../storage/sql.ts';
 import { yieldWhenLong } from '../turns.ts';
-import type { Messages } from './messages.ts';
-import { lockChats } from './store.ts';
+import type { DeletedRooms } from './deleted-rooms.ts';
 
 type Written = { id: MessageId; chatId: ChatId; seq: number; deletedAt: Date | null };
 
@@ -16,13 +16,13 @@ const pieceSize = 100;
 export function createMessageErasure({
   db,
   writeBatch,
-  messages,
+  deletedRooms,
   files,
   clock,
 }: {
   db: Database;
   writeBatch: WriteBatch;
-  messages: Pick<Messages, 'sweepDeletedRooms'>;
+  deletedRooms: Pick<DeletedRooms, 'sweep'>;
   files: {
     /** Lets go of the files of messages, in the transaction that blanks them. */
     release: (sql: Sql, messageIds: readonly MessageId[]) => Promise<void>;
@@ -46,7 +46,7 @@ export function createMessageErasure({
         yield;
       }
     }
-    await messages.sweepDeletedRooms();
+    await deletedRooms.sweep();
   }
 
   /**

@@ -1,50 +1,31 @@
-/** Messages, receipts and the inbox as clients see them. */
+/** Messages as clients see them: one, pages of a chat's, sending, editing and deleting. */
 import type { ArgBuilder } from '@pothos/core';
-import { Account, loadUser, parseUserRef, User, UserRefInput } from '../accounts/schema.ts';
+import { loadUser, User } from '../accounts/schema.ts';
 import { can, canSee } from '../chats/access.ts';
-import { peerOf, virtualMember } from '../chats/chats.ts';
-import { Chat, Dialog, loadChat, loadMember, loadStanding, MemberConnection, MemberRole, parseChatRef, RoomRefInput, rememberChat, toRoomRef } from '../chats/schema.ts';
+import { Chat, loadChat, loadMember, loadStanding, parseChatRef, RoomRefInput, rememberChat, toRoomRef } from '../chats/schema.ts';
 import { AppError, notFound } from '../errors.ts';
 import { builder, Node } from '../graphql/builder.ts';
 import { type Context, mustBeSignedIn, sharedLoader } from '../graphql/context.ts';
 import { mutation } from '../graphql/mutation.ts';
 import { type PageArgs, pageComplexity, pageRequest, toConnection } from '../graphql/pages.ts';
 import { type AttachmentId, type ChatId, type MessageId, numberOf, toGlobalId, type UserId } from '../ids.ts';
-import type { ChatRow, MemberRow, MessageRow } from '../storage/rows.ts';
-import type { Inbox } from './inbox.ts';
-import type { Anchor, Messages, MessageTarget } from './messages.ts';
+import type { ChatRow, MessageRow } from '../storage/rows.ts';
+import type { Anchor, Messages } from './messages.ts';
 import type { Receipts } from './receipts.ts';
-import { type Laggards, statusOf } from './receipts.ts';
+import type { MessageTarget, Sending } from './send.ts';
 
 declare module '../graphql/context.ts' {
   interface Domains {
+    sending: Sending;
     messages: Messages;
     receipts: Receipts;
-    inbox: Inbox;
   }
 }
 
-export const MessageStatus = builder.enumType('MessageStatus', {
-  description: 'How far a message has come.',
-  values: {
-    SENT: { description: 'Stored by the server.' },
-    DELIVERED: { description: 'A device of everyone who counts has said that it has it.' },
-    READ: { description: 'Everyone who counts has seen it.' },
-  },
-});
-
 export const Message = builder.objectRef<MessageRow>('Message');
 
-const loadLaggards = (context: Context, chatId: ChatId): Promise<Laggards | null> =>
-  sharedLoader<ChatId, Laggards>(context, 'laggards', (ids) => context.app.receipts.laggards(ids)).load(chatId);
-
-const loadCounts = (context: Context, { id, chatId, seq, senderId }: MessageRow) =>
-  sharedLoader<string, { delivered: number; read: number }>(context, 'receiptCounts', (keys) => {
-    return context.app.receipts.counts(keys.map((key) => JSON.parse(key) as Pick<MessageRow, 'chatId' | 'seq' | 'senderId'>));
-  }).load(JSON.stringify({ chatId, seq, senderId, id }));
-
 /** The chat of a message the viewer was shown. A room that was deleted since is not found. */
-async function chatOf(message: MessageRow, context: Context): Promise<ChatRow> {
+export async function chatOf(message: MessageRow, context: Context): Promise<ChatRow> {
   const chat = await loadChat(context, message.chatId);
   if (!chat) throw notFound('Chat');
   return chat;
@@ -74,35 +55,13 @@ Message.implement({
         return userOf(message.senderId === lowUserId ? highUserId : lowUserId, context);
       },
     }),
-    text: t.exposeString('text', { nullable: true, description: 'Null when deleted, or when the message is only attachments.' }),
+    // The longest text there is in an answer: a page of them is a large one.
+    text: t.exposeString('text', { nullable: true, complexity: 5, description: 'Null when deleted, or when the message is only attachments.' }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'Server time. Order by `seq`, not by this.' }),
     clientSentAt: t.expose('clientSentAt', { type: 'DateTime', nullable: true, description: "The sender's own clock, if it sent one. For display only." }),
     clientMessageId: t.exposeString('clientMessageId', {
       nullable: true,
       description: "The id chosen by the sender's client, for local-echo matching. Every reader sees it: put no secret in it.",
-    }),
-    status: t.field({
-      type: MessageStatus,
-      description: 'Sent, delivered or read, over all other participants (the least advanced one decides). In a room those count who were members when it was sent and still are.',
-      resolve: async (message, _args, context) => statusOf(message, (await loadLaggards(context, message.chatId)) as Laggards),
-    }),
-    deliveredCount: t.int({
-      description: 'How many of those who count for `status` have it.',
-      resolve: async (message, _args, context) => (await loadCounts(context, message))?.delivered ?? 0,
-    }),
-    readCount: t.int({
-      description: 'How many of those who count for `status` have read it.',
-      resolve: async (message, _args, context) => (await loadCounts(context, message))?.read ?? 0,
-    }),
-    readBy: t.field({
-      type: MemberConnection,
-      description: 'Members other than the sender whose `readSeq` has reached this message, of those who were members when it was sent.',
-      args: { first: t.arg.int({ description: 'At most so many; up to 100.' }), after: t.arg.string({ description: 'Behind this cursor.' }) },
-      complexity: pageComplexity,
-      resolve: async (message, args, context) => {
-        await mustRead(await chatOf(message, context), context);
-        return toConnection(await context.app.receipts.readers(message, pageRequest(args)));
-      },
     }),
     version: t.exposeInt('version', { description: '1 for the original, +1 for each edit.' }),
     editedAt: t.expose('editedAt', { type: 'DateTime', nullable: true, description: 'When it was last edited; null for the original.' }),
@@ -137,7 +96,7 @@ function toAnchor(anchor: MessagesArgs['anchor']): Anchor | null {
 }
 
 /** Throws NOT_FOUND for a hidden chat, FORBIDDEN for one whose messages only members read. */
-async function mustRead(chat: ChatRow, context: Context): Promise<void> {
+export async function mustRead(chat: ChatRow, context: Context): Promise<void> {
   const standing = await loadStanding(context, chat);
   if (!canSee(standing)) throw notFound(chat.kind === 'ROOM' ? 'Room' : 'Chat');
   if (!can('read', standing)) throw new AppError('FORBIDDEN', { forbiddenReason: 'NOT_A_MEMBER' }, 'Only members may read this room.');
@@ -169,33 +128,6 @@ const pageArguments = (t: ArgBuilder<(typeof builder)['$inferSchemaTypes']>) => 
   before: t.string({ description: 'Before this cursor.' }),
 });
 
-/** The place of one person in one chat. */
-type Place = { chat: ChatRow; member: MemberRow };
-
-const loadUnread = async (context: Context, { chat, member }: Place): Promise<number> => {
-  if (chat.id === 0) return 0;
-  const { userId } = mustBeSignedIn(context);
-  const load = sharedLoader<string, number>(context, 'unread', (keys) => context.app.receipts.unread(keys.map((key) => JSON.parse(key))));
-  return (await load.load(JSON.stringify({ chatId: chat.id, userId, readSeq: member.readSeq, lastSeq: Math.max(chat.lastSeq, member.readSeq) }))) ?? 0;
-};
-
-const MyChat = builder.objectRef<Place>('MyChat').implement({
-  description: "The caller's place in a chat: the same on all devices.",
-  fields: (t) => ({
-    role: t.field({ type: MemberRole, description: 'What the caller may do here.', resolve: ({ member }) => member.role as 'MEMBER' }),
-    joinedAt: t.field({ type: 'DateTime', description: 'When the caller became a member, the last time.', resolve: ({ member }) => member.joinedAt }),
-    deliveredSeq: t.int({ description: 'Everything up to here is on a device of the caller.', resolve: ({ member }) => member.deliveredSeq }),
-    readSeq: t.int({ description: 'Everything up to here has been read.', resolve: ({ member }) => member.readSeq }),
-    firstUnreadSeq: t.int({
-      nullable: true,
-      description: 'Where unread messages begin; null when there are none.',
-      resolve: ({ chat, member }, _args, context) =>
-        chat.id === 0 ? null : context.app.receipts.firstUnread(mustBeSignedIn(context).userId, chat.id, member.readSeq, chat.lastSeq),
-    }),
-    unreadCount: t.int({ description: 'Messages by others after `readSeq`, not counting deleted ones.', resolve: (place, _args, context) => loadUnread(context, place) }),
-  }),
-});
-
 const loadMessageAt = (context: Context, chatId: ChatId, seq: number): Promise<MessageRow | null> =>
   sharedLoader<string, MessageRow>(context, 'messageAt', (keys) => context.app.messages.findAt(keys.map((key) => JSON.parse(key)))).load(JSON.stringify({ chatId, seq }));
 
@@ -205,16 +137,6 @@ builder.interfaceFields(Chat, (t) => ({
     nullable: true,
     description: 'The newest message; null when the chat is empty, or when the caller may not read it.',
     resolve: async (chat, _args, context) => (chat.lastSeq > 0 && can('read', await loadStanding(context, chat)) ? loadMessageAt(context, chat.id, chat.lastSeq) : null),
-  }),
-  my: t.field({
-    type: MyChat,
-    nullable: true,
-    description: "The caller's place in this chat. Null when not a member.",
-    resolve: async (chat, _args, context) => {
-      const { userId } = mustBeSignedIn(context);
-      const member = chat.id === 0 ? virtualMember(chat, userId) : await loadMember(context, chat.id, userId);
-      return member && { chat, member };
-    },
   }),
   messages: t.field({
     type: MessageConnection,
@@ -232,27 +154,6 @@ builder.interfaceFields(Chat, (t) => ({
     resolve: async (chat, { seq }, context) => (seq >= 1 && seq <= chat.lastSeq && can('read', await loadStanding(context, chat)) ? loadMessageAt(context, chat.id, seq) : null),
   }),
 }));
-
-const peerMember = async (chat: ChatRow, context: Context): Promise<MemberRow | null> => {
-  const { userId } = mustBeSignedIn(context);
-  return chat.id === 0 ? null : loadMember(context, chat.id, peerOf(chat, userId));
-};
-builder.objectFields(Dialog, (t) => ({
-  peerDeliveredSeq: t.int({
-    nullable: true,
-    description: 'Everything up to here is on a device of the other participant.',
-    resolve: async (chat, _args, context) => (await peerMember(chat, context))?.deliveredSeq ?? 0,
-  }),
-  peerReadSeq: t.int({
-    nullable: true,
-    description: 'Everything up to here has been read by the other participant.',
-    resolve: async (chat, _args, context) => (await peerMember(chat, context))?.readSeq ?? 0,
-  }),
-}));
-
-builder.objectField(Account, 'totalUnread', (t) =>
-  t.int({ description: 'Unread messages of all chats together.', resolve: (_account, _args, context) => context.app.receipts.totalUnread(mustBeSignedIn(context).userId) }),
-);
 
 // ---------------------------------------------------------------- queries
 
@@ -284,46 +185,6 @@ caller, null with FORBIDDEN when it is listed but only members may read it.`,
     },
   }),
 }));
-
-const InboxFilterInput = builder.inputType('InboxFilterInput', {
-  description: 'Which messages. Everything that is given must hold.',
-  fields: (t) => ({
-    directOnly: t.boolean({ defaultValue: false, description: 'Only of dialogs.' }),
-    undeliveredOnly: t.boolean({ defaultValue: false, description: 'Only what no device of the caller has acknowledged.' }),
-    unreadOnly: t.boolean({ defaultValue: false, description: 'Only what the caller has not read.' }),
-    from: t.field({ type: UserRefInput, description: 'Only from this person.' }),
-  }),
-});
-
-builder.queryField('inbox', (t) =>
-  t.field({
-    type: MessageConnection,
-    nullable: true,
-    description: `Messages addressed to the caller across all chats, oldest first. With \`undeliveredOnly\` this is the
-classic store-and-forward inbox: nothing leaves it until \`markDelivered\` acknowledges it.`,
-    args: {
-      filter: t.arg({ type: InboxFilterInput, description: 'Only some of them.' }),
-      first: t.arg.int({ description: 'At most so many from the oldest, or behind `after`; up to 100.' }),
-      after: t.arg.string({ description: 'Behind this cursor.' }),
-      last: t.arg.int({ description: 'At most so many from the newest, or before `before`; up to 100.' }),
-      before: t.arg.string({ description: 'Before this cursor.' }),
-    },
-    complexity: pageComplexity,
-    resolve: async (_root, { filter, ...args }, context) => {
-      const viewer = mustBeSignedIn(context);
-      const ref = filter?.from ? parseUserRef(filter.from) : null;
-      const from = ref && (await context.app.accounts.get(ref));
-      if (filter?.from && !from) throw notFound('User');
-      const wanted = {
-        directOnly: filter?.directOnly ?? false,
-        undeliveredOnly: filter?.undeliveredOnly ?? false,
-        unreadOnly: filter?.unreadOnly ?? false,
-        fromId: from?.id ?? null,
-      };
-      return toConnection(await context.app.inbox.page(viewer, wanted, pageRequest(args)));
-    },
-  }),
-);
 
 // ---------------------------------------------------------------- mutations
 
@@ -363,7 +224,7 @@ message: the first one is returned with \`duplicate: true\`. The same id with ot
     clientSentAt: t.field({ type: 'DateTime', description: "The sender's clock; display only." }),
   }),
   resolve: async (viewer, input, context) => {
-    const sent = await context.app.messages.send(viewer, {
+    const sent = await context.app.sending.send(viewer, {
       to: toTarget(input.to),
       text: input.text ?? null,
       clientMessageId: input.clientMessageId ?? null,
@@ -392,7 +253,7 @@ function parseMessageId(id: string): MessageId {
 }
 
 mutation('editMessage', {
-  description: 'Replaces the text of an own message. Unread counts do not change.',
+  description: 'Replaces the text of an own message, as long as the caller may post there. Unread counts do not change.',
   errors: ['VALIDATION_FAILED', 'NOT_FOUND', 'FORBIDDEN', 'CONFLICT'],
   input: (t) => ({
     messageId: t.id({ required: true, description: 'Which message.' }),
@@ -406,26 +267,9 @@ mutation('editMessage', {
 });
 
 mutation('deleteMessage', {
-  description: 'By the author, or by an admin or owner of the room. The message keeps its id and seq as a tombstone.',
+  description: 'By the author, always, or by an admin or owner of the room. The message keeps its id and seq as a tombstone.',
   errors: ['NOT_FOUND', 'FORBIDDEN'],
   input: (t) => ({ messageId: t.id({ required: true, description: 'Which message.' }) }),
   resolve: async (viewer, input, context) => ({ message: await context.app.messages.remove(viewer, parseMessageId(input.messageId)) }),
   payload: (t) => ({ message: t.field({ type: Message, description: 'The tombstone.', resolve: ({ message }) => message }) }),
 });
-
-for (const [name, status, description] of [
-  ['markDelivered', 'DELIVERED', "'My device has everything up to and including this seq.' Monotone and idempotent."],
-  ['markRead', 'READ', "'I have seen everything up to and including this seq.' Implies delivered. Monotone and idempotent."],
-] as const) {
-  mutation(name, {
-    description,
-    errors: ['NOT_FOUND', 'VALIDATION_FAILED'],
-    input: (t) => ({ chatId: t.id({ required: true, description: 'Which chat.' }), upToSeq: t.int({ required: true, description: 'Up to and including this message.' }) }),
-    resolve: async (viewer, input, context) => {
-      const ref = parseChatRef(input.chatId);
-      if (!ref) throw notFound('Chat');
-      return { chat: await context.app.receipts.mark(viewer, ref, status, input.upToSeq) };
-    },
-    payload: (t) => ({ chat: t.field({ type: Chat, description: 'Select `my`.', resolve: ({ chat }) => chat }) }),
-  });
-}

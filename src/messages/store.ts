@@ -2,12 +2,14 @@
 import { type LogEvent, messageIdOf } from '../events/event.ts';
 import { type ChatId, type MessageId, toMessageId, type UserId } from '../ids.ts';
 import type { Pair } from '../storage/dialogs.ts';
-import { type ChatRow, type MemberRow, type MessageRow, toChatRow } from '../storage/rows.ts';
-import { forUpdate, oneOfList, type Sql, tableOf, toDate, toDateOrNull } from '../storage/sql.ts';
+import type { ChatRow, MemberRow, MessageRow } from '../storage/rows.ts';
+import { oneOfList, type Sql, tableOf, toDate, toDateOrNull } from '../storage/sql.ts';
 
 const columns = ['id', 'chatId', 'seq', 'senderId', 'text', 'createdAt', 'clientSentAt', 'clientMessageId', 'contentDigest', 'version', 'editedAt', 'deletedAt'] as const;
 /** All columns of "Message" m. */
 export const messageColumns = columns.map((column) => `m."${column}"`).join(', ');
+
+const returned = columns.map((column) => `"${column}"`).join(', ');
 
 export function toMessage(row: MessageRow): MessageRow {
   return {
@@ -80,12 +82,19 @@ export async function insertMessages(sql: Sql, rows: readonly MessageRow[]): Pro
   await sql.all(`INSERT INTO "Message" (${names}) SELECT ${names} FROM ${table}`, [rows.map(({ editedAt, deletedAt, ...row }) => row)]);
 }
 
-// ---------------------------------------------------------------- chats, as sending needs them
-
-/** Chats by id, locked in one order for the rest of the transaction. */
-export async function lockChats(sql: Sql, ids: readonly ChatId[]): Promise<ChatRow[]> {
-  return (await sql.all<ChatRow>(`SELECT * FROM "Chat" WHERE ${oneOfList(sql.engine, '"id"')} ORDER BY "id" ${forUpdate(sql.engine)}`, [ids])).map(toChatRow);
+/** As it is afterwards. */
+export async function changeText(sql: Sql, id: MessageId, text: string | null, at: Date): Promise<MessageRow> {
+  const [row] = await messages(sql, `UPDATE "Message" SET "text" = ?, "version" = "version" + 1, "editedAt" = ? WHERE "id" = ? RETURNING ${returned}`, [text, at, id]);
+  return row as MessageRow;
 }
+
+/** Leaves a tombstone. */
+export async function blank(sql: Sql, id: MessageId, at: Date): Promise<MessageRow> {
+  const [row] = await messages(sql, `UPDATE "Message" SET "text" = NULL, "deletedAt" = ? WHERE "id" = ? RETURNING ${returned}`, [at, id]);
+  return row as MessageRow;
+}
+
+// ---------------------------------------------------------------- chats, as sending needs them
 
 /** Opens dialogs with both their members. A pair that somebody else opens at the same moment is left out of the answer. */
 export async function openDialogs(sql: Sql, pairs: readonly Pair[], at: Date): Promise<(Pair & { id: ChatId })[]> {
@@ -130,15 +139,14 @@ export async function membersAt(sql: Sql, places: readonly Place[]): Promise<Pic
   );
 }
 
-/** Of these chats the dialogs whose other person has deleted their account. */
-export async function desertedDialogs(sql: Sql, places: readonly Place[]): Promise<Set<ChatId>> {
-  const table = tableOf(sql.engine, 't', { chatId: 'int', userId: 'int' });
-  const rows = await sql.all<{ chatId: ChatId }>(
-    `SELECT t."chatId" FROM ${table} JOIN "Chat" c ON c."id" = t."chatId"
-     JOIN "User" u ON u."id" = CASE WHEN c."lowUserId" = t."userId" THEN c."highUserId" ELSE c."lowUserId" END WHERE u."deletedAt" IS NOT NULL`,
-    [places],
+/** Whether a chat is a dialog whose other person has deleted their account. */
+export async function isDeserted(sql: Sql, chatId: ChatId, userId: UserId): Promise<boolean> {
+  const rows = await sql.all(
+    `SELECT 1 FROM "Chat" c JOIN "User" u ON u."id" = CASE WHEN c."lowUserId" = ? THEN c."highUserId" ELSE c."lowUserId" END
+     WHERE c."id" = ? AND u."deletedAt" IS NOT NULL`,
+    [userId, chatId],
   );
-  return new Set(rows.map((row) => row.chatId));
+  return rows.length > 0;
 }
 
 export async function bansAt(sql: Sql, places: readonly Place[]): Promise<Place[]> {

@@ -53,7 +53,7 @@ builder.objectField(Room, 'onlineCount', (t) =>
       // A room that the viewer lost has no members to see.
       room.memberCount === 0
         ? 0
-        : ((await sharedLoader<ChatId, number>(context, 'onlineCount', (ids) => context.app.chatLists.countMembers(ids, context.app.presence.onlineIds())).load(room.id)) ?? 0),
+        : ((await sharedLoader<ChatId, number>(context, 'onlineCount', (ids) => context.app.memberLists.countAmong(ids, context.app.presence.onlineIds())).load(room.id)) ?? 0),
   }),
 );
 
@@ -88,7 +88,7 @@ async function followScope(scope: typeof PresenceScopeInput.$inferInput, context
   const room = await onlyChat(context, scope.chatId ?? '', 'readers');
   const [chat] = room.chats as [ChatId | Pair];
   if (typeof chat !== 'number') return follow({ userIds: [...new Set([chat.low, chat.high])] }, room);
-  return follow({ roomId: chat, members: () => context.app.chatLists.memberIds(chat, largestScope) }, room);
+  return follow({ roomId: chat, members: () => context.app.memberLists.memberIds(chat, largestScope) }, room);
 }
 
 subscription('presence', {

@@ -1,12 +1,13 @@
 /**
  * Opens and closes the database and runs transactions, the same on both engines (sqlite.ts, postgresql.ts). On SQLite writers take turns in this process, so
- * nobody waits inside SQLite; and as it answers in the same turn of the event loop, who asks it again and again lets the others in between.
+ * nobody waits inside SQLite, and nobody's many transactions keep the others' out; and as it answers in the same turn of the event loop, who asks it again and
+ * again lets the others in between.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../config.ts';
 import { AppError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { isTurnLong, yieldWhenLong } from '../turns.ts';
+import { createTurns, isTurnLong, yieldWhenLong } from '../turns.ts';
 import { causes, conflicts, isUnavailable } from './failures.ts';
 import type { Prisma } from './generated/sqlite/client.ts';
 import { prismaSql, type Sql } from './sql.ts';
@@ -28,7 +29,8 @@ export async function openDatabase(config: Config, log: Log, onUnavailable: () =
   const open = config.DATABASE_URL.startsWith('file:') ? (await import('./sqlite.ts')).openSqlite : (await import('./postgresql.ts')).openPostgres;
   const connections = await open(config, log, () => statements.count++);
   const { engine, read, sql } = connections;
-  const takeTurn = engine === 'sqlite' ? createTurns() : <T>(job: () => Promise<T>) => job();
+  const turns = createTurns();
+  const takeTurn = engine === 'sqlite' ? turns.take : <T>(job: () => Promise<T>) => job();
   const ask: Sql['all'] = engine === 'sqlite' ? async (text, params) => (isTurnLong() ? yieldWhenLong().then(() => sql.all(text, params)) : sql.all(text, params)) : sql.all;
   return {
     engine,
@@ -71,7 +73,10 @@ export async function openDatabase(config: Config, log: Log, onUnavailable: () =
     }),
     /** Resolves when the database answers. */
     ping: async (): Promise<void> => void (await guarded(onUnavailable, () => sql.all('SELECT 1', []))),
-    close: (): Promise<void> => takeTurn(() => connections.close()),
+    close: async (): Promise<void> => {
+      await turns.idle();
+      await connections.close();
+    },
   };
 }
 
@@ -113,15 +118,5 @@ function createPasses<Given, Result>(pass: (given: Given) => Promise<Result>) {
     });
     last = waiting.catch(() => {});
     return waiting;
-  };
-}
-
-/** Runs jobs one after the other, in the order they came. */
-function createTurns() {
-  let last: Promise<unknown> = Promise.resolve();
-  return <T>(job: () => Promise<T>): Promise<T> => {
-    const turn = last.then(yieldWhenLong, yieldWhenLong).then(job);
-    last = turn.catch(() => {});
-    return turn;
   };
 }

@@ -2,6 +2,7 @@
 import { AppError } from '../errors.ts';
 import type { ChatId, UserId } from '../ids.ts';
 import type { Tx } from './database.ts';
+import { type ChatRow, toChatRow } from './rows.ts';
 import { type Engine, forUpdate, oneOfList, type Sql } from './sql.ts';
 
 export type Locks = ReturnType<typeof createLocks>;
@@ -10,22 +11,27 @@ export type Locks = ReturnType<typeof createLocks>;
 const membershipOfAll = 7_265_002;
 
 export function createLocks(engine: Engine) {
-  return { lockChat, lockAccountsForReading, lockAccountsForJoining };
+  return { lockChat, lockAccounts, lockAccountsForJoining };
 
-  /** Holds a chat until the commit, so that its memberships and `lastSeq` stay as they are read after this. At most one chat in a transaction, or several in the order of their ids. */
+  /** Holds a chat until the commit, so that its memberships and `lastSeq` stay as they are read after this. One in a transaction: for several, `lockChats`. */
   async function lockChat(tx: Tx, chatId: ChatId): Promise<void> {
     if (engine === 'postgresql') await tx.$queryRaw`SELECT "id" FROM "Chat" WHERE "id" = ${chatId} FOR NO KEY UPDATE`;
   }
 
-  /** No account is being created or deleted while this transaction makes all of them members of a room. Before `lockChat`. */
-  async function lockAccountsForReading(tx: Tx): Promise<void> {
-    if (engine === 'postgresql') await tx.$executeRaw`SELECT pg_advisory_xact_lock(${membershipOfAll})`;
+  /** No account is being created or deleted while this transaction makes many of them members of a room. Before the chat's lock. */
+  async function lockAccounts(sql: Sql): Promise<void> {
+    if (engine === 'postgresql') await sql.all('SELECT CAST(pg_advisory_xact_lock(?) AS text)', [membershipOfAll]);
   }
 
   /** No room is being opened to everyone while this transaction creates or deletes an account. Before `lockChat`. */
   async function lockAccountsForJoining(tx: Tx): Promise<void> {
     if (engine === 'postgresql') await tx.$executeRaw`SELECT pg_advisory_xact_lock_shared(${membershipOfAll})`;
   }
+}
+
+/** Chats by id, held until the commit. In the order of their ids: who locks several waits for nobody who waits for them. */
+export async function lockChats(sql: Sql, ids: readonly ChatId[]): Promise<ChatRow[]> {
+  return (await sql.all<ChatRow>(`SELECT * FROM "Chat" WHERE ${oneOfList(sql.engine, '"id"')} ORDER BY "id" ${forUpdate(sql.engine)}`, [ids])).map(toChatRow);
 }
 
 /** Those of these accounts that are not deleted, and stay so until the commit. After `lockChat`. */

@@ -10,8 +10,11 @@ export type Page<Row> = { edges: { cursor: string; node: Row }[]; hasNextPage: b
 /** What distinguishes one place of a list from every other, in the order of the list. */
 export type Key = readonly (string | number)[];
 
-/** At most `limit` rows strictly between two keys: the first ones in list order, or, when `backward`, the last ones with the last one first. */
-export type ReadBetween<Row, K extends Key> = (bounds: { after: K | null; before: K | null; backward: boolean; limit: number }) => Promise<Row[]>;
+/** A part of a list: what is strictly between two keys, from its start or, when `backward`, from its end. */
+export type Bounds<K> = { after: K | null; before: K | null; backward: boolean; limit: number };
+
+/** At most `limit` rows of a part: the first ones in list order, or, when `backward`, the last ones with the last one first. */
+export type ReadBetween<Row, K extends Key> = (bounds: Bounds<K>) => Promise<Row[]>;
 
 /**
  * One page, with exact words on what lies on either side of it. Reads one row more than asked for, and looks for a neighbour only at a side that has a cursor.

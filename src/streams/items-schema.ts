@@ -7,7 +7,8 @@ import type { Ephemeral, FollowItem } from '../events/stream.ts';
 import { builder } from '../graphql/builder.ts';
 import { type Context, sharedLoader } from '../graphql/context.ts';
 import { type ChatId, type MessageId, toGlobalId } from '../ids.ts';
-import { Message, MessageStatus } from '../messages/schema.ts';
+import { MessageStatus } from '../messages/receipts-schema.ts';
+import { Message } from '../messages/schema.ts';
 import type { ChatRow, MemberRow, MessageRow, UserRow } from '../storage/rows.ts';
 
 type Durable = { cursor: string; at: Date; replayed: boolean };

@@ -209,6 +209,28 @@ describe('editing', () => {
     expect(await messageOf(ada, message.id)).toMatchObject({ text: 'three', version: 3 });
   });
 
+  it('is for an author who may post there: who was banned or removed can delete what they wrote, and no longer rewrite it', async () => {
+    await using server = await startTestServer();
+    const [owner, author, guest] = (await server.people(3)) as [Person, Person, Person];
+    const edit = (person: Person, messageId: string) => outcome(person, 'editMessage', { messageId, text: 'buy my things' });
+    for (const postPolicy of ['MEMBERS', 'ANYONE']) {
+      const room = await owner.createRoom({ postPolicy, members: [{ id: author.id }] });
+      const { message } = await author.send(room, 'hello');
+      expect(await edit(author, message.id)).toBe('done');
+      await change(owner, 'removeMember', { roomId: room.id, userId: author.id });
+      expect(await edit(author, message.id)).toBe(postPolicy === 'ANYONE' ? 'done' : 'FORBIDDEN NOT_A_MEMBER');
+      await change(owner, 'removeMember', { roomId: room.id, userId: author.id, ban: true });
+      expect(await edit(author, message.id)).toBe('FORBIDDEN BANNED');
+      expect(await outcome(author, 'deleteMessage', { messageId: message.id })).toBe('done');
+    }
+    // Who never was a member may change what they wrote for as long as they may write.
+    const open = await owner.createRoom({ postPolicy: 'ANYONE' });
+    const { message } = await guest.send(open, 'passing by');
+    expect(await edit(guest, message.id)).toBe('done');
+    await change(owner, 'updateRoom', { roomId: open.id, postPolicy: 'MEMBERS' });
+    expect(await edit(guest, message.id)).toBe('FORBIDDEN NOT_A_MEMBER');
+  });
+
   it('counts each of many edits at once, and lets exactly one of those that expect the same version through', async () => {
     await using server = await startTestServer();
     const [ada, ben] = some(await server.people(2));

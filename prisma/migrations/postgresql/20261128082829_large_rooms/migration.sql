@@ -1,0 +1,13 @@
+-- CreateTable
+CREATE TABLE "Opening" (
+    "chatId" INTEGER NOT NULL,
+    "afterId" INTEGER NOT NULL,
+
+    CONSTRAINT "Opening_pkey" PRIMARY KEY ("chatId")
+);
+
+-- CreateIndex
+CREATE INDEX "Member_chatId_joinedAt_userId_idx" ON "Member"("chatId", "joinedAt", "userId");
+
+-- CreateIndex
+CREATE INDEX "Member_managers" ON "Member"("chatId", "role", "joinedAt") WHERE ("role" != 'MEMBER');
