@@ -445,7 +445,7 @@ describe('an upload', () => {
   }, 60_000);
 
   it('counts against the quota of its account from its reservation to its end, however many come at once', async () => {
-    await using server = await startTestServer({ UPLOAD_QUOTA_BYTES: '10000' });
+    await using server = await startTestServer({ UPLOAD_QUOTA_BYTES: '10000', MAX_ATTACHMENT_BYTES: '10000' });
     const [ada, ben] = some(await server.people(2));
     const reserve = (who: Person, size: number) =>
       change(who, 'requestUpload', { fileName: 'a', contentType: 'text/plain', size }, 'attachmentId uploadUrl').then((answer) => answer);
