@@ -32,6 +32,8 @@ type Move = {
 const largeRoom = 50;
 const tellEveryMs = 1000;
 const untoldAtOnce = 500;
+/** Chats of which one statement counts the unread messages. */
+const countedAtOnce = 500;
 
 export function createReceipts({ db, writeBatch, chats, log, clock }: { db: Database; writeBatch: WriteBatch; chats: Chats; log: Log; clock: () => Date }) {
   const store = createGroup<Move, void>(writeBatch, (sql, number, moves) => storeMoves(sql, number, moves, clock()));
@@ -184,10 +186,15 @@ export function createReceipts({ db, writeBatch, chats, log, clock }: { db: Data
 
   async function totalUnread(userId: UserId): Promise<number> {
     const places = await db.sql.all<{ chatId: ChatId; readSeq: number; lastSeq: number }>(
-      'SELECT b."chatId", b."readSeq", c."lastSeq" FROM "Member" b JOIN "Chat" c ON c."id" = b."chatId" WHERE b."userId" = ? AND c."lastSeq" > b."readSeq"',
+      'SELECT b."chatId", b."readSeq", c."lastSeq" FROM "Member" b JOIN "Chat" c ON c."id" = b."chatId" WHERE b."userId" = ? AND c."lastSeq" > b."readSeq" AND c."deletedAt" IS NULL',
       [userId],
     );
-    return (await unread(places.map((place) => ({ ...place, userId })))).reduce((sum, count) => sum + count, 0);
+    let sum = 0;
+    for (let at = 0; at < places.length; at += countedAtOnce) {
+      for (const count of await unread(places.slice(at, at + countedAtOnce).map((place) => ({ ...place, userId })))) sum += count;
+      await yieldWhenLong();
+    }
+    return sum;
   }
 
   /** Who has read a message, of those who were members when it was sent, in the order of joining. */
