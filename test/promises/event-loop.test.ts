@@ -57,6 +57,8 @@ it('P18: nobody waits for what somebody else asks for, however heavy', { timeout
   await crowd.addAccounts(crowdSize);
   for (const { id } of [large, full]) await crowd.addMembers(id, crowdSize);
   await crowd.addMessages(doomed.id, heavy.id, 2 * crowdSize);
+  await crowd.addMessages(large.id, heavy.id, 100);
+  await crowd.run(`UPDATE "Member" SET "deliveredSeq" = 100, "readSeq" = 100 WHERE "chatId" = ${crowd.numberIn(large.id)}`);
   const isGone = async ({ id }: { id: string }): Promise<boolean> => (await crowd.run(`SELECT 1 FROM "Chat" WHERE "id" = ${crowd.numberIn(id)}`)).length === 0;
   const headers = { authorization: `Bearer ${heavy.token}` };
   const many = async (count: number, document: string, variables?: Untyped): Promise<void> => {
@@ -134,6 +136,8 @@ it('P18: nobody waits for what somebody else asks for, however heavy', { timeout
           .join(' ')} } }`,
         { id: large.id },
       ),
+    'how many have read a page of messages of a large room': () =>
+      many(5, 'query ($id: ID!) { chat(id: $id) { messages(last: 100) { nodes { status deliveredCount readCount } } } }', { id: large.id }),
     'a search that finds nothing': () =>
       many(
         5,
