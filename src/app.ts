@@ -4,6 +4,7 @@ import { createAccounts } from './accounts/accounts.ts';
 import { createDirectory } from './accounts/directory.ts';
 import { createErasure } from './accounts/erasure.ts';
 import { foldAnew, foldedAccounts } from './accounts/folding.ts';
+import { createNotices } from './accounts/letters.ts';
 import { createMail } from './accounts/mail.ts';
 import { createOperators } from './accounts/operators.ts';
 import { createPasswordReset } from './accounts/password-reset.ts';
@@ -136,7 +137,7 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   const decoding = createDecoding();
   opened.defer(decoding.close);
   const images = createImages({ blobs, decoding });
-  const files = createFiles({ db, write, chats, blobs, images, links, clock, log });
+  const files = createFiles({ db, write, chats, blobs, images, links, limits, clock, log });
   opened.defer(files.close);
   const uploads = createUploads({ db, blobs, images, links, files, config, clock });
   const roster = createRoster({ db, writeBatch, locks, clock, log });
@@ -169,7 +170,8 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
     { atOnce: pushDevices.eraseAll },
   ];
   const erasure = createErasure({ db, write, locks, accounts, mail, clock, log, countMessages: messageErasure.count, onNameFreed, parts });
-  await mail.start({ 'password-reset': passwordReset.writeReset, 'password-changed': passwordReset.writeChanged, 'email-changed': passwordReset.writeEmailChanged });
+  const notices = createNotices({ db, config });
+  await mail.start({ 'password-reset': passwordReset.writeReset, 'password-changed': notices.writePasswordChanged, 'email-changed': notices.writeEmailChanged });
   workers.push(erasure.close, startUpkeep({ eventLog, tail, roster, deletedRooms, receipts, files, sessions, passwordReset, erasure, notifications, pushDevices, push, log }));
   const domains = {
     config,

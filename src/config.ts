@@ -138,7 +138,12 @@ export const settings = {
   ),
   DATA_DIR: folder('./data', 'The folder in which the server keeps its files. A SQLite database is in it, too.'),
   DATABASE_URL: databaseUrl('`file:NAME` for a SQLite file inside DATA_DIR, or `postgresql://user:password@host/database`.'),
-  NODE_POLL_MS: whole(500, 0, 60_000, 'On PostgreSQL: how often, in milliseconds, a server looks for what other servers have written to the same database. 0 turns this off.'),
+  NODE_POLL_MS: whole(
+    500,
+    0,
+    60_000,
+    'On PostgreSQL: how often, in milliseconds, a server looks for what other servers have written to the same database. 0 turns this off, for a server that is the only one.',
+  ),
   DATABASE_POOL: whole(10, 2, 200, 'The number of connections to PostgreSQL that one server may open.'),
   SQLITE_SYNCHRONOUS: oneOf(
     ['full', 'normal'] as const,
@@ -250,6 +255,7 @@ export const settings = {
   ),
   SEND_LIMIT: whole(20, 1, 1_000_000, 'Messages per second that one account may send on average.'),
   SEND_BURST: whole(60, 1, 1_000_000, 'Messages that one account may send at once, before SEND_LIMIT slows it down.'),
+  PROFILE_LIMIT: whole(10, 1, 1_000_000, 'Changes per minute that one account may make to its name and picture: everybody who is connected is told of each.'),
   REQUEST_LIMIT: whole(100, 1, 1_000_000, 'Other requests per second of one account, averaged over ten seconds. Requests without an account are counted by their client address.'),
 
   PUSH_CONTACT: contact('How push services can reach the operator: `mailto:…` or an https URL. Default: PUBLIC_URL when it is https, otherwise the address in MAIL_FROM.'),
@@ -280,7 +286,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     }
   }
   const read = config as Config;
-  problems.push(...contradictions(read));
+  for (const problem of contradictions(read)) problems.push(problem);
   if (problems.length > 0) throw new ConfigError(`The configuration does not work:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
   read.DATA_DIR = resolve(read.DATA_DIR);
   return read;

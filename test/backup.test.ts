@@ -1,10 +1,13 @@
 /** A copy made while people write must be a whole one: it is proven by starting a server on it. */
 import { execFile } from 'node:child_process';
-import { mkdir, rename, stat } from 'node:fs/promises';
+import { mkdir, readdir, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import Sqlite from 'better-sqlite3';
 import { describe, expect, it } from 'vitest';
+import { backUp as copyDatabase } from '../src/storage/backup.ts';
 import { createPerson } from './kit/person.ts';
 import { startTestServer, temporaryFolder } from './kit/server.ts';
 
@@ -51,6 +54,25 @@ describe.skipIf(process.env.TEST_ENGINE === 'postgresql')('a backup of a running
     const stream = await carol.follow('subscription ($after: EventCursor) { events(after: $after) { __typename } }', { after: later.cursor });
     expect((await stream.next()).__typename).toBe('StreamGap');
     await carol.close();
+  });
+
+  it('is done in time however much is written meanwhile', async () => {
+    await using server = await startTestServer();
+    await using elsewhere = await temporaryFolder();
+    using database = { connection: new Sqlite(join(server.dataDir, 'tertulia.db')), [Symbol.dispose]: () => database.connection.close() };
+    database.connection.exec('CREATE TABLE "Much" ("bytes" BLOB)');
+    const write = database.connection.prepare('INSERT INTO "Much" VALUES (zeroblob(?))');
+    for (let index = 0; index < 20; index++) write.run(1_000_000);
+    let writing = true;
+    const writer = (async () => {
+      for (; writing; await nextTurn()) write.run(1);
+    })();
+    // In this process, so that something is committed between any two pieces of the copy.
+    const copying = copyDatabase(server.app.config, join(elsewhere.path, 'copy.db'));
+    await Promise.race([copying, sleep(5_000, undefined, { ref: false })]);
+    expect(await readdir(elsewhere.path)).toEqual(['copy.db']);
+    writing = false;
+    await Promise.all([writer, copying]);
   });
 
   it('overwrites nothing, and says what is missing', async () => {

@@ -41,7 +41,7 @@ it('goes on telling apart the names of the apps that people use while a stranger
   let made = 0;
   const flood = async (): Promise<void> => {
     for (let index = 0; index < 1000; index++) stranger.subscribe(String(made), `query Made${made++} { __typename }`);
-    await expect.poll(() => stranger.got.filter(({ type }) => type === 'complete').length).toBe(made);
+    await expect.poll(() => stranger.got.filter(({ type }) => type === 'complete').length, { timeout: 10_000 }).toBe(made);
   };
   const namesIn = async (): Promise<Set<string>> => new Set((await (await fetch(`${server.url}/metrics`)).text()).match(/(?<=^tertulia_operations_total\{.*name=")\w+/gm));
   await flood();

@@ -105,6 +105,20 @@ describe('the list of notifications', () => {
     expect(await texts(ben)).toEqual([]);
   });
 
+  it('shows a summary whose line no name and no text turns around', async () => {
+    await using server = await startTestServer();
+    const [ada, ben] = (await server.people(2)) as [Person, Person];
+    await ada.must('mutation { updateProfile(input: { displayName: "דנה 1" }) { __typename } }');
+    const room = await ada.createRoom({ name: 'غرفة', members: [{ id: ben.id }] });
+    await ada.send(room, 'a \u202etext\u2066 that turns');
+    await ada.must('mutation { updateProfile(input: { displayName: "Dana" }) { __typename } }');
+    await ada.send({ username: ben.username }, 'שלום');
+    const summaries = (await list(ben)).nodes.map(({ summary }: Untyped) => summary);
+    expect(summaries).toEqual(['Dana: שלום', 'Dana (\u2068غرفة\u2069): a text that turns']);
+    await ada.must('mutation { updateProfile(input: { displayName: "דנה 1" }) { __typename } }');
+    expect((await list(ben)).nodes[1].summary).toBe('\u2068דנה 1\u2069 (\u2068غرفة\u2069): a text that turns');
+  });
+
   it('shows a summary of at most 120 code points, whole characters, without line breaks', async () => {
     await using server = await startTestServer();
     const [ada, ben] = (await server.people(2)) as [Person, Person];

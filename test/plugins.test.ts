@@ -3,6 +3,10 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ApolloClient, HttpLink, InMemoryCache } from '@apollo/client';
+import { PersistedQueryLink } from '@apollo/client/link/persisted-queries';
+import { createClient, fetchExchange, gql } from '@urql/core';
+import { persistedExchange } from '@urql/exchange-persisted';
 import { GraphQLError, type ValidationContext } from 'graphql';
 import { describe, expect, it } from 'vitest';
 import type { OperatorPlugin } from '../src/api/pipeline.ts';
@@ -171,6 +175,47 @@ describe('a document that is asked for by its hash', () => {
       const other = { persistedQuery: { ...persistedQuery, sha256Hash: '0'.repeat(64) } };
       expect([way, (await ask(server.url, { query, extensions: other })).errors?.[0]?.extensions.code]).toEqual([way, 'PERSISTED_QUERY_MISMATCH']);
     }
+  });
+});
+
+describe('the persisted links of clients', () => {
+  /** Requests as they were sent, through fetch as the libraries call it. */
+  const watched = () => {
+    const bodies: Asked[] = [];
+    const send: typeof fetch = (url, options) => {
+      const search = new URL(String(url)).searchParams;
+      bodies.push(options?.body ? (JSON.parse(String(options.body)) as Asked) : { ...(search.get('query') ? { query: search.get('query') as string } : {}) });
+      return fetch(url, options);
+    };
+    return { bodies, send };
+  };
+  const query = gql`query Persisted { serverInfo { name } }`;
+  const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+  it('work: Apollo’s', async () => {
+    await using server = await startTestServer();
+    const { bodies, send } = watched();
+    const link = new PersistedQueryLink({ sha256 }).concat(new HttpLink({ uri: `${server.url}/graphql`, fetch: send }));
+    for (let time = 1; time <= 2; time++) {
+      const client = new ApolloClient({ link, cache: new InMemoryCache() });
+      expect((await client.query({ query })).data).toMatchObject({ serverInfo: { name: 'Tertulia' } });
+      client.stop();
+    }
+    expect(bodies.map((body) => body.query !== undefined)).toEqual([false, true, false]);
+  });
+
+  it('work: urql’s', async () => {
+    await using server = await startTestServer();
+    const { bodies, send } = watched();
+    const client = createClient({
+      url: `${server.url}/graphql`,
+      fetch: send,
+      preferGetMethod: false,
+      requestPolicy: 'network-only',
+      exchanges: [persistedExchange({ preferGetForPersistedQueries: false, generateHash: async (text) => sha256(text) }), fetchExchange],
+    });
+    for (let time = 1; time <= 2; time++) expect((await client.query(query, {}).toPromise()).data).toMatchObject({ serverInfo: { name: 'Tertulia' } });
+    expect(bodies.map((body) => body.query !== undefined)).toEqual([false, true, false]);
   });
 });
 

@@ -67,6 +67,19 @@ describe('two nodes on one database', () => {
     }
   });
 
+  it('call nobody offline who was lately seen on the other', async () => {
+    await using first = await startTestServer({ NODE_POLL_MS: '500', PRESENCE_GRACE_SECONDS: '0' });
+    await using second = await startTestServer({ NODE_POLL_MS: '500', DATABASE_URL: first.app.config.DATABASE_URL, PRESENCE_GRACE_SECONDS: '0' });
+    const [ada, bob, never] = [await first.person(), await second.person(), await second.person()];
+    const stateOn = async (node: TestServer, person: Person): Promise<Untyped> =>
+      (await at(node, bob).request('query ($id: ID!) { user(ref: { id: $id }) { presence { state online lastSeenAt } } }', { id: person.id })).data.user.presence;
+    const stream = await followOn(first, ada, newMessages, {});
+    await expect.poll(() => stateOn(first, ada)).toMatchObject({ state: 'ONLINE', online: true });
+    await expect.poll(() => stateOn(second, ada), { timeout: 5_000 }).toEqual({ state: 'UNKNOWN', online: null, lastSeenAt: expect.any(String) });
+    expect(await stateOn(second, never)).toEqual({ state: 'OFFLINE', online: false, lastSeenAt: null });
+    await stream.socket.close();
+  });
+
   it('begin all streams anew when events were forgotten that they had not seen', async () => {
     await using first = await startTestServer({ NODE_POLL_MS: '50' });
     // Away from the database, as far as it can tell.

@@ -192,6 +192,7 @@ export function createAccounts({
     problems.check();
     const wanted = toColumns(changes);
     const before = await get({ id: viewer.userId });
+    if (publicFields.some((field) => wanted[field] !== undefined && wanted[field] !== before[field])) await limits.take('PROFILE', viewer.userId);
     const newEmail = wanted.email !== undefined && wanted.email !== before.email;
     if (newEmail) {
       if (changes.currentPassword == null) throw invalidCredentials('WRONG_PASSWORD');

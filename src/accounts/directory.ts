@@ -7,6 +7,7 @@ import { isUniqueViolation } from '../storage/failures.ts';
 import { keysetPage, type Page, type PageRequest, type ReadBetween } from '../storage/page.ts';
 import { toUserRow, type UserRow } from '../storage/rows.ts';
 import { containsText, oneOfList, type Param } from '../storage/sql.ts';
+import { yieldWhenLong } from '../turns.ts';
 import type { Viewer } from '../viewer.ts';
 import { type Accounts, type UserRef, userColumns } from './accounts.ts';
 import { foldName, hasForbiddenCharacters, isUsername } from './names.ts';
@@ -17,6 +18,15 @@ export type DirectoryFilter = { query?: string | null; online?: boolean | null; 
 type UserKey = [usernameKey: string];
 const isUserKey = (key: unknown): key is UserKey => Array.isArray(key) && key.length === 1 && typeof key[0] === 'string' && isUsername(key[0]);
 
+/** A key that is left out, or with which a piece begins. */
+type Bound = UserKey | { from: string } | null;
+type Bounds = [after: Bound, before: Bound];
+/** A condition with its parameters. Texts are fixed; what people send is only ever a parameter. */
+type Piece = [text: string, ...params: Param[]];
+
+/** Rows that are looked through in one statement: on SQLite everybody waits for it. */
+const rowsAtOnce = 2_000;
+const rowsAtOnceElsewhere = 50_000;
 const mostRefs = 100;
 const longestQuery = 200;
 
@@ -38,35 +48,59 @@ export function createDirectory({
 
   /**
    * Registered people by username. `query` is any part of the username or display name, in any case. Fails with BAD_REQUEST for a cursor that is not of
-   * this list. A page takes one statement, and another for each end where the page itself does not show whether there is more.
+   * this list. A page takes one statement, and another for each end where the page itself does not show whether there is more. Where all accounts must be looked
+   * through, it takes them in pieces, and others get their turns in between.
    */
   async function list(viewer: Viewer, filter: DirectoryFilter, page: PageRequest): Promise<Page<UserRow>> {
-    const where = ['u."deletedAt" IS NULL'];
-    const params: Param[] = [];
+    const where: Piece[] = [['u."deletedAt" IS NULL']];
     if (filter.query) {
-      if (filter.query.length > longestQuery || hasForbiddenCharacters(filter.query)) where.push('1 = 0');
+      if (filter.query.length > longestQuery || hasForbiddenCharacters(filter.query)) where.push(['1 = 0']);
       else {
-        where.push(`(${containsText(db.engine, 'u."usernameKey"')} OR ${containsText(db.engine, 'u."displayNameKey"')})`);
-        params.push(foldName(filter.query), foldName(filter.query));
+        const query = foldName(filter.query);
+        where.push([`(${containsText(db.engine, 'u."usernameKey"')} OR ${containsText(db.engine, 'u."displayNameKey"')})`, query, query]);
       }
     }
-    if (filter.contactsOnly) {
-      where.push('u."id" IN (SELECT "personId" FROM "Contact" WHERE "ownerId" = ?)');
-      params.push(viewer.userId);
-    }
+    if (filter.contactsOnly) where.push(['u."id" IN (SELECT "personId" FROM "Contact" WHERE "ownerId" = ?)', viewer.userId]);
     if (filter.online != null) {
       // Nobody has the id 0. Without it, the statement would not be run for an empty list.
-      where.push(`${filter.online ? '' : 'NOT '}(${oneOfList(db.engine, 'u."id"')})`);
-      params.push([0, ...(await onlineIds())]);
+      where.push([`${filter.online ? '' : 'NOT '}(${oneOfList(db.engine, 'u."id"')})`, [0, ...(await onlineIds())]]);
     }
+    const looksThroughAll = !filter.contactsOnly && !filter.online;
     const read: ReadBetween<UserRow, UserKey> = async ({ after, before, backward, limit }) => {
-      const bounds = [...(after ? ['u."usernameKey" > ?'] : []), ...(before ? ['u."usernameKey" < ?'] : [])];
-      const text = `SELECT ${userColumns} FROM "User" u WHERE ${[...where, ...bounds].join(' AND ')} ORDER BY u."usernameKey" ${backward ? 'DESC' : 'ASC'} LIMIT ?`;
-      return (await db.sql.all<UserRow>(text, [...params, ...(after ?? []), ...(before ?? []), limit])).map(toUserRow);
+      const rows: UserRow[] = [];
+      const order = backward ? 'DESC' : 'ASC';
+      const pieces = filter.query && looksThroughAll ? inPieces([after, before], order) : [within([after, before])];
+      for await (const bounds of pieces) {
+        const [text, ...params] = joined(`SELECT ${userColumns} FROM "User" u`, [...where, ...bounds]);
+        rows.push(...(await db.sql.all<UserRow>(`${text} ORDER BY u."usernameKey" ${order} LIMIT ?`, [...params, limit - rows.length])).map(toUserRow));
+        if (rows.length === limit) break;
+      }
+      return rows;
     };
-    const count = async (): Promise<number> =>
-      Number((await db.sql.all<{ count: number }>(`SELECT COUNT(*) AS "count" FROM "User" u WHERE ${where.join(' AND ')}`, params))[0]?.count ?? 0);
+    const count = async (): Promise<number> => {
+      let sum = 0;
+      for await (const bounds of looksThroughAll ? inPieces([null, null], 'ASC') : [[]]) {
+        const [text, ...params] = joined('SELECT COUNT(*) AS "count" FROM "User" u', [...where, ...bounds]);
+        sum += Number((await db.sql.all<{ count: number }>(text, params))[0]?.count ?? 0);
+      }
+      return sum;
+    };
     return keysetPage<UserRow, UserKey>(page, { isKey: isUserKey, keyOf: (user) => [user.usernameKey], read, count });
+  }
+
+  /** Conditions that divide what lies between two keys into bounded pieces, in this order. Between them others get their turns. */
+  async function* inPieces([after, before]: Bounds, order: 'ASC' | 'DESC'): AsyncGenerator<Piece[]> {
+    const size = db.engine === 'sqlite' ? rowsAtOnce : rowsAtOnceElsewhere;
+    for (let rest: Bounds = [after, before]; ; ) {
+      await yieldWhenLong();
+      const [text, ...params] = joined('SELECT u."usernameKey" FROM "User" u', [['1 = 1'], ...within(rest)]);
+      const [last] = await db.sql.all<{ usernameKey: string }>(`${text} ORDER BY u."usernameKey" ${order} LIMIT 1 OFFSET ?`, [...params, size]);
+      if (!last) return yield within(rest);
+      // The next piece begins with this key.
+      const side: Piece = [`u."usernameKey" ${order === 'ASC' ? '<' : '>'} ?`, last.usernameKey];
+      yield [...within(rest), side];
+      rest = order === 'ASC' ? [{ from: last.usernameKey }, rest[1]] : [rest[0], { from: last.usernameKey }];
+    }
   }
 
   // ---------------------------------------------------------------- contacts
@@ -113,3 +147,11 @@ export function createDirectory({
     return new Set(rows.map((row) => row.personId));
   }
 }
+
+function within([after, before]: Bounds): Piece[] {
+  const side = (bound: Bound, sign: '<' | '>'): Piece[] =>
+    bound === null ? [] : 'from' in bound ? [[`u."usernameKey" ${sign}= ?`, bound.from]] : [[`u."usernameKey" ${sign} ?`, bound[0]]];
+  return [...side(after, '>'), ...side(before, '<')];
+}
+
+const joined = (select: string, where: readonly Piece[]): Piece => [`${select} WHERE ${where.map(([text]) => text).join(' AND ')}`, ...where.flatMap(([, ...params]) => params)];

@@ -212,7 +212,7 @@ export function createErasure({
         const lists = await tx.contact.findMany({ where: { personId: userId }, orderBy: { ownerId: 'asc' }, take: listsAtOnce, select: { ownerId: true } });
         const ownerIds = lists.map(({ ownerId }) => ownerId);
         await tx.contact.deleteMany({ where: { personId: userId, ownerId: { in: ownerIds } } });
-        append(...ownerIds.map((ownerId) => ({ type: 'account-changed' as const, userId: ownerId })));
+        append(ownerIds.map((ownerId) => ({ type: 'account-changed' as const, userId: ownerId })));
         return lists.length;
       });
       yield;

@@ -30,7 +30,8 @@ const seenOrNeeded = [
   '(?<=[\\p{Extended_Pictographic}\\p{Emoji_Modifier}\\ufe0f])\\u200d(?=\\p{Extended_Pictographic})',
   '(?<=\\p{Extended_Pictographic})[\\ufe0e\\ufe0f]',
   '(?<=[0-9#*])\\ufe0f(?=\\u20e3)',
-  '(?<=\\u{1f3f4}[\\u{e0020}-\\u{e007f}]*)[\\u{e0020}-\\u{e007f}]',
+  // As a whole, and only as long as one is: more could hide a text.
+  '\\u{1f3f4}[\\u{e0030}-\\u{e0039}\\u{e0061}-\\u{e007a}]{3,6}\\u{e007f}',
 ].join('|');
 const invisibleInNames = new RegExp(`(${seenOrNeeded})|[\\p{Cf}\\p{Default_Ignorable_Code_Point}\\p{Zl}\\p{Zp}\\p{Noncharacter_Code_Point}]`, 'gu');
 
@@ -60,11 +61,7 @@ export const isUsername = (text: string): boolean => /^[A-Za-z0-9][A-Za-z0-9_.-]
 
 /** One `@`, something before it, dotted labels behind it, nothing that mail software reads as syntax. RFC 5321 gives the lengths: 64, and 254 in all. */
 export function isEmail(text: string): boolean {
-  return (
-    text.length <= 254 &&
-    !hasForbiddenInLine(text) &&
-    /^[^\s@<>()[\]\\,;:"]{1,64}@(?:[\p{L}\p{N}](?:[\p{L}\p{N}-]*[\p{L}\p{N}])?\.)+[\p{L}\p{N}](?:[\p{L}\p{N}-]*[\p{L}\p{N}])?$/u.test(text)
-  );
+  return text.length <= 254 && !hasForbiddenInLine(text) && /^[^\s@<>()[\]\\,;:"]{1,64}@(?:[\p{L}\p{N}]+(?:-+[\p{L}\p{N}]+)*\.)+[\p{L}\p{N}]+(?:-+[\p{L}\p{N}]+)*$/u.test(text);
 }
 
 export function checkUsername(problems: Problems, text: string): void {

@@ -56,7 +56,7 @@ export function createPasswordQueue(width: number, depth: number) {
     const owners: Owner[] = [];
     if (turn.account !== undefined) owners.push({ name: `account ${turn.account}`, most: Math.ceil(depth * shareOfAccount) });
     if (turn.address) owners.push({ name: `address ${networkOf(turn.address)}`, most: Math.ceil(depth * shareOfAddress) });
-    const place = 1 + Math.max(current, ...owners.map(({ name }) => places.get(name) ?? 0));
+    const place = 1 + owners.reduce((latest, { name }) => Math.max(latest, places.get(name) ?? 0), current);
     return { place, signIn: turn.signIn ?? false, owners, alone: turn.alone ?? null, start, refuse };
   }
 

@@ -9,6 +9,7 @@ import type { Append, Write } from '../events/write.ts';
 import type { SessionId, UserId } from '../ids.ts';
 import type { Database, Tx } from '../storage/database.ts';
 import { forUpdate, toDate, toDateOrNull } from '../storage/sql.ts';
+import { type Addressee, letter } from './letters.ts';
 import type { Letter, Mail } from './mail.ts';
 import { checkEmail, foldName } from './names.ts';
 import { checkPassword, type Passwords } from './passwords.ts';
@@ -46,7 +47,7 @@ export function createPasswordReset({
   forgetSession: (sessionId: SessionId) => void;
 }) {
   const place = new URL(publicUrlOf(config)).host;
-  return { request, confirm, sweep, writeReset, writeChanged, writeEmailChanged };
+  return { request, confirm, sweep, writeReset };
 
   /**
    * Mails a code to the account with this e-mail, if there is one. The work done before the answer is the same if there is none. Fails with
@@ -122,8 +123,6 @@ export function createPasswordReset({
     }
   }
 
-  // ---------------------------------------------------------------- mails
-
   /** Makes a new code, which voids the older ones, and the mail that carries it. Null when the account is gone or has no e-mail any more. */
   async function writeReset(userId: UserId): Promise<Letter | null> {
     const code = randomBytes(codeBytes).toString('base64url');
@@ -152,35 +151,6 @@ export function createPasswordReset({
       ],
     });
   }
-
-  /** Tells that the password was changed, so that a change by somebody else does not go unnoticed. Null when the account is gone or has no e-mail. */
-  async function writeChanged(userId: UserId): Promise<Letter | null> {
-    const [person] = await db.sql.all<Addressee>('SELECT "username", "email" FROM "User" WHERE "id" = ? AND "deletedAt" IS NULL', [userId]);
-    if (!person) return null;
-    return letter(person, {
-      subject: `Your password for ${place} was changed`,
-      paragraphs: [
-        `The password of your account at ${place} was changed a moment ago. If you did that, all is well.`,
-        'If it was not you, somebody may have got into your account or your mails: set a new password at once with “forgotten password”, and look after this mailbox, too.',
-      ],
-    });
-  }
-
-  /** Tells the address that an account had until now: who took the account over must not be the only one to know. Of the new address it says nothing. */
-  async function writeEmailChanged(userId: UserId, address: string | null): Promise<Letter | null> {
-    const [person] = await db.sql.all<Addressee>('SELECT "username", "email" FROM "User" WHERE "id" = ? AND "deletedAt" IS NULL', [userId]);
-    if (!person) return null;
-    return letter(
-      { username: person.username, email: address },
-      {
-        subject: `Your e-mail address at ${place} was changed`,
-        paragraphs: [
-          `This was the e-mail address of your account at ${place}. A moment ago it was removed or replaced by another one, and mails about the account no longer come here. If you did that, all is well.`,
-          'If it was not you, somebody knows your password: sign in with your username, set another password, which ends all other sessions, and then your address again. If you cannot sign in any more, tell whoever runs the server.',
-        ],
-      },
-    );
-  }
 }
 
 /** The codes that an account has been sent work no more: its password or e-mail is another now. Inside the transaction of that change. */
@@ -188,30 +158,6 @@ export async function voidResetCodes(tx: Tx, userId: UserId, now: Date): Promise
   await tx.passwordReset.updateMany({ where: { userId, usedAt: null }, data: { usedAt: now } });
 }
 
-type Addressee = { username: string; email: string | null };
-type Paragraph = string | { link: string; label: string } | { code: string };
-
-/** The same words as text and as HTML. Of the account only its username is in it: a display name could be anybody's advertisement. */
-function letter({ username, email }: Addressee, { subject, paragraphs }: { subject: string; paragraphs: Paragraph[] }): Letter | null {
-  if (email === null) return null;
-  const all: Paragraph[] = [`Hello ${username},`, ...paragraphs];
-  const text = all.map((part) => (typeof part === 'string' ? wrapped(part) : 'link' in part ? part.link : part.code));
-  const html = all.map((part) => {
-    if (typeof part === 'string') return `<p>${escaped(part)}</p>`;
-    if ('code' in part) return `<p style="font-family: monospace; font-size: 1.1em; overflow-wrap: anywhere">${escaped(part.code)}</p>`;
-    return `<p><a href="${escaped(part.link)}">${escaped(part.label)}</a></p>\n<p style="overflow-wrap: anywhere">${escaped(part.link)}</p>`;
-  });
-  return {
-    to: email,
-    subject,
-    text: `${text.join('\n\n')}\n`,
-    html: `<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8"><title>${escaped(subject)}</title></head>\n<body style="font-family: sans-serif; line-height: 1.5; max-width: 40em">\n${html.join('\n')}\n</body>\n</html>\n`,
-  };
-}
-
-/** In lines of at most 72 characters, as long as its words allow that. */
-const wrapped = (text: string): string => text.replaceAll(/(.{1,72})(?: +|$)/g, '$1\n').trimEnd();
-const escaped = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 const timeOf = (date: Date): string => `${date.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 
 /** What the database keeps of a code. One that cannot be guessed needs no salt and no slow hash. */

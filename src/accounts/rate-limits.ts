@@ -26,7 +26,7 @@ export type Guess = {
   count(): void;
 };
 
-type LimitSettings = Pick<Config, 'RATE_LIMITS' | 'LOGIN_LIMIT' | 'REGISTER_LIMIT' | 'RESET_LIMIT' | 'SEND_LIMIT' | 'SEND_BURST' | 'REQUEST_LIMIT'>;
+type LimitSettings = Pick<Config, 'RATE_LIMITS' | 'LOGIN_LIMIT' | 'REGISTER_LIMIT' | 'RESET_LIMIT' | 'SEND_LIMIT' | 'SEND_BURST' | 'REQUEST_LIMIT' | 'PROFILE_LIMIT'>;
 type Limit = { scope: RateLimitScope; most: number; seconds: number };
 
 const quarterOfAnHour = 15 * 60;
@@ -42,6 +42,8 @@ function limitsOf(config: LimitSettings) {
     /** Passwords that one account sets, of its own and of rooms. */
     SET_PASSWORD: { scope: 'REQUESTS', most: 60, seconds: 10 * 60 },
     REGISTER: { scope: 'REGISTER', most: config.REGISTER_LIMIT, seconds: 60 * 60 },
+    /** Everybody who is connected is told of each change. */
+    PROFILE: { scope: 'REQUESTS', most: config.PROFILE_LIMIT, seconds: 60 },
     RESET: { scope: 'REQUESTS', most: config.RESET_LIMIT, seconds: 60 * 60 },
     // As many at once, and then no more until their time at the average rate is over.
     SEND: { scope: 'SEND', most: burst, seconds: burst / config.SEND_LIMIT },
@@ -56,6 +58,7 @@ export function createRateLimits({ config }: { config: LimitSettings }) {
 
   /** Counts one for each key. Throws RATE_LIMITED, and counts nothing, when one of them has no share left. */
   async function take(name: LimitName, ...keys: LimitKey[]): Promise<void> {
+    // biome-ignore lint/plugin: whoever calls names an account, an address or both
     const { check, count } = guess(...keys.map((key): [LimitName, LimitKey] => [name, key]));
     check();
     count();

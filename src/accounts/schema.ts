@@ -3,7 +3,7 @@ import { AppError } from '../errors.ts';
 import { builder, Node } from '../graphql/builder.ts';
 import { type Context, loader, mustBeSignedIn, sharedLoader } from '../graphql/context.ts';
 import { mutation } from '../graphql/mutation.ts';
-import { countOf, pageComplexity, pageRequest, toConnection } from '../graphql/pages.ts';
+import { countOf, pageComplexity, pageRequest, searchComplexity, toConnection } from '../graphql/pages.ts';
 import { noUser, numberOf, toGlobalId, type UserId } from '../ids.ts';
 import type { UserRow } from '../storage/rows.ts';
 import type { Viewer } from '../viewer.ts';
@@ -78,7 +78,7 @@ export const UserConnection = builder.connectionObject(
     name: 'UserConnection',
     type: User,
     description: 'A page of people, by username.',
-    fields: (t) => ({ totalCount: t.int({ nullable: true, description: 'How many the whole list has.', resolve: countOf }) }),
+    fields: (t) => ({ totalCount: t.int({ nullable: true, complexity: 20, description: 'How many the whole list has.', resolve: countOf }) }),
   },
   UserEdge,
 );
@@ -151,7 +151,7 @@ builder.queryFields((t) => ({
       nullable: true,
       description: 'Directory of registered users, by username.',
       args: { filter: t.arg({ type: UserFilterInput, description: 'Only some of them.' }) },
-      complexity: pageComplexity,
+      complexity: (args) => searchComplexity(args, Boolean(args.filter?.query)),
       resolve: async (_root, args, context) => toConnection(await context.app.directory.list(mustBeSignedIn(context), args.filter ?? {}, pageRequest(args))),
     },
     UserConnection,

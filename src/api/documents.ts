@@ -42,7 +42,18 @@ export function createDocuments({ schema, config }: { schema: GraphQLSchema; con
   const documents = new WeakMap<DocumentNode, Known>();
   const rules = [...specifiedRules, unconditionalSubscription, ...(config.INTROSPECTION ? [] : [NoSchemaIntrospectionCustomRule])];
   const hideSuggestions = !config.INTROSPECTION;
-  return { read, check, choose, mustBeAffordable, hideSuggestions };
+  return { isKnown, learn, read, check, choose, mustBeAffordable, hideSuggestions };
+
+  function isKnown(text: string): boolean {
+    return texts.has(text);
+  }
+
+  /** Reads and checks a text ahead of its use. What is wrong with it is found again when it is used. */
+  function learn(text: string): void {
+    if (!texts.has(text)) texts.set(text, parsed(text));
+    const found = texts.get(text);
+    if (found && !(found instanceof GraphQLError)) check(found, []);
+  }
 
   /** A text as a document. Throws GraphQLError for what is none, or too large to be looked at. */
   function read(text: string): DocumentNode {

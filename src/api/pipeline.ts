@@ -11,8 +11,9 @@ import type { App } from '../app.ts';
 import type { Config } from '../config.ts';
 import { type Client, type Context, createContext } from '../graphql/context.ts';
 import { toFormattedError } from '../graphql/errors.ts';
+import type { UserId } from '../ids.ts';
 import type { Log } from '../log.ts';
-import { yieldWhenLong } from '../turns.ts';
+import { createQueues, yieldWhenLong } from '../turns.ts';
 import type { Viewer } from '../viewer.ts';
 import { createDocuments, maxErrors } from './documents.ts';
 import { asResult, createExecutor } from './execute.ts';
@@ -81,6 +82,7 @@ export function createPipeline({
   const documents = createDocuments({ schema, config });
   const executor = createExecutor({ schema, hideSuggestions: documents.hideSuggestions, maxAnswerBytes: config.MAX_ANSWER_BYTES });
 
+  const inTurn = createQueues<UserId | string>();
   let inside: unknown;
   const first: OperatorPlugin = {
     onYogaInit({ yoga }) {
@@ -96,6 +98,9 @@ export function createPipeline({
       exchange.who = await exchange.identify();
       const { viewer } = exchange.who;
       if (config.RATE_LIMITS) await app.limits.take('REQUESTS', viewer ? viewer.userId : { address: exchange.client.ipAddress });
+      const { query } = params;
+      // New documents of one account or address are looked at one at a time: reading many takes long, also of those that are wrong.
+      if (typeof query === 'string' && !documents.isKnown(query)) await inTurn(viewer?.userId ?? exchange.client.ipAddress, async () => documents.learn(query));
     },
     onParse: ({ setParseFn }) => setParseFn((source: string | { body: string }) => documents.read(typeof source === 'string' ? source : source.body)),
     // Yoga itself puts graphql's own rules first, which are among ours; behind them come those of plugins.

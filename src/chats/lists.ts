@@ -63,7 +63,7 @@ export function createChatLists({ db }: { db: Database }) {
       read: async (bounds) => {
         const rows: ChatEntry[] = [];
         for (const part of bounds.backward ? [...parts].reverse() : parts) {
-          if (rows.length < bounds.limit) rows.push(...(await part.read({ ...bounds, limit: bounds.limit - rows.length })));
+          if (rows.length < bounds.limit) for (const row of await part.read({ ...bounds, limit: bounds.limit - rows.length })) rows.push(row);
         }
         return rows;
       },

@@ -35,7 +35,7 @@ export function createWelcome({ db, locks, clock }: { db: Pick<Database, 'sqlIn'
     // As they are behind the locks: one of them may have changed its mind, and `lastSeq` is certain now.
     const rooms = (await lockChats(sql, ids)).filter(({ everyone, deletedAt }) => everyone && deletedAt === null);
     await addToRooms(sql, rooms, user.id, clock());
-    for (const { id } of rooms) append(...joinEvents(id, user.id));
+    append(rooms.flatMap(({ id }) => joinEvents(id, user.id)));
   };
 }
 
@@ -80,7 +80,7 @@ export function createMembership({
       const sql = db.sqlIn(tx);
       await mustHoldAccount(sql, viewer.userId);
       const joined = await addMembers(sql, room, [viewer.userId], clock());
-      append(...joinEvents(roomId, viewer.userId));
+      append(joinEvents(roomId, viewer.userId));
       return { room: joined.room, member: joined.members[0] as MemberRow, alreadyMember: false };
     });
 
@@ -88,6 +88,7 @@ export function createMembership({
       if (password === null) throw new AppError('WRONG_ROOM_PASSWORD');
       const { userId, address } = viewer;
       // Many accounts at one address are perhaps one person.
+      // biome-ignore lint/plugin: at most one
       const guess = limits.guess(['LOGIN', { joining: userId }], ...(address ? [['ROOM_PASSWORD', { room: roomId as ChatId, address }] as const] : []));
       if (!(await passwords.verify(hash, password, { account: userId, address, alone: `joining ${userId}` }, guess))) throw new AppError('WRONG_ROOM_PASSWORD');
     }
@@ -102,12 +103,12 @@ export function createMembership({
       const sql = db.sqlIn(tx);
       if (room.memberCount === 1) {
         const { events } = await closeChat(sql, roomId, clock(), false);
-        append(...events, { type: 'chat-removed', chatId: roomId, userId, reason: 'LEFT' });
+        append(events, { type: 'chat-removed', chatId: roomId, userId, reason: 'LEFT' });
         return;
       }
       if (found.member) await mustKeepAnOwner(sql, found.member);
       await takeFromRooms(sql, [roomId], userId);
-      append(...leaveEvents(roomId, userId));
+      append(leaveEvents(roomId, userId));
     });
   }
 
@@ -135,7 +136,7 @@ export function createMembership({
       const places = room.capacity === null ? fresh.length : Math.max(0, room.capacity - room.memberCount);
       if (places === 0 && fresh.length > 0) throw roomFull(room);
       const joined = await addMembers(sql, room, fresh.slice(0, places), clock());
-      for (const { userId } of joined.members) append(...joinEvents(roomId, userId));
+      append(joined.members.flatMap(({ userId }) => joinEvents(roomId, userId)));
       const nobody = named.filter((id) => id === null).map(() => ({ userId: null, error: notFound('User') }));
       return { room: joined.room, added: joined.members, skipped: [...nobody, ...fresh.slice(places).map((userId) => ({ userId, error: roomFull(room) }))] };
     });

@@ -162,8 +162,8 @@ export function createRooms({
         sql,
         memberIds.map((userId) => ({ ...fresh, userId, role: userId === viewer.userId ? 'OWNER' : 'MEMBER' })),
       );
-      for (const userId of memberIds) append({ type: 'chat-added', chatId: room.id, userId });
-      if (everyone) append(...(await letIn(sql, room, noUser, now)).events);
+      append(memberIds.map((userId) => ({ type: 'chat-added' as const, chatId: room.id, userId })));
+      if (everyone) append((await letIn(sql, room, noUser, now)).events);
       return { room, duplicate: false };
     }
   }
@@ -214,8 +214,8 @@ export function createRooms({
         },
       });
       append({ type: 'chat-updated', chatId: roomId });
-      if (given.everyone && !room.everyone) append(...(await letIn(sql, changed, noUser, clock())).events);
-      if (given.everyone === false) await stopLettingIn(sql, roomId);
+      if (given.everyone && !room.everyone) append((await letIn(sql, changed, noUser, clock())).events);
+      if (given.everyone === false) await stopLettingIn(sql, [roomId]);
       return changed;
     };
     try {

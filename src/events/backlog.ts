@@ -7,7 +7,6 @@ import type { Sight } from './sight.ts';
 import { isReading, pageSize, type Reading, reaches, type Stream, wants } from './stream.ts';
 
 export type Backlog = ReturnType<typeof createBacklog>;
-const logPage = 500;
 
 export function createBacklog({
   eventLog,
@@ -44,7 +43,7 @@ export function createBacklog({
     if (phase.cursor < newest.pruned()) return fallIntoGap(stream, phase);
     let page = newest.readAfter(phase.cursor, pageSize);
     if (page === null) {
-      page = await eventLog.readAfter(phase.cursor, logPage);
+      page = await eventLog.readAfter(phase.cursor, pageSize);
       // The engine answers in the same turn on SQLite: let the others have theirs.
       await nextTurn();
       if (stream.phase !== phase) return;
@@ -86,6 +85,7 @@ export function createBacklog({
   /** Too slow for being handed things: reads the log from the last one taken instead. */
   function fallBehind(stream: Stream): void {
     const first = stream.queue.find((item) => item.type === 'event');
+    stream.missed ||= stream.queue.some((item) => item.type === 'ephemeral');
     stream.queue = stream.queue.filter((item) => item.type !== 'event' && item.type !== 'ephemeral');
     stream.phase = { name: 'reading', cursor: (first?.type === 'event' ? first.event.number : newest.head()) - 1 };
   }

@@ -84,6 +84,7 @@ export function createFollowers({
       // Everybody begins by reading the log, if only to find that there is nothing.
       phase: { name: 'reading', cursor: newest.head() },
       queue: [],
+      missed: false,
       lastItemAt: performance.now(),
       wake: null,
       expiry: undefined,
@@ -208,6 +209,10 @@ export function createFollowers({
         close(stream);
         return null;
       }
+      if (stream.missed && stream.phase.name === 'live') {
+        stream.missed = false;
+        return { type: 'missed' };
+      }
       if (isReading(stream.phase)) await backlog.readPage(stream).catch((error) => patience.tryLater(stream, error));
       else if (stream.options.only && stream.recheck) await endUnlessReadable(stream);
       else await new Promise<void>((wake) => (stream.wake = wake));
@@ -258,6 +263,7 @@ export function createFollowers({
     // Nothing live comes before the backlog is done.
     const list = phase.name === 'replaying' ? phase.held : stream.queue;
     if (list.length < pageSize) list.push({ type: 'ephemeral', ephemeral });
+    else stream.missed = true;
     wakeUp(stream);
   }
 

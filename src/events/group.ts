@@ -51,7 +51,7 @@ export function createGroup<Item, Result>(writeBatch: WriteBatch, store: StoreBa
         if (isUniqueViolation(error) && attempt < 5) continue;
         if (items.length === 1 || error instanceof AppError) return items.map(() => ({ error }));
         const alone: Outcome<Result>[] = [];
-        for (const item of items) alone.push(...(await settle([item])));
+        for (const item of items) for (const outcome of await settle([item])) alone.push(outcome);
         return alone;
       }
     }

@@ -32,9 +32,14 @@ export async function createNewest({
   /** Called when events were forgotten before this node had seen them. */
   skipped: () => void;
 }) {
+  let beginningAgain: NodeJS.Timeout | undefined;
   await beginEpoch();
-  const start = await eventLog.head();
-  let epochs = await eventLog.epochs();
+  const readStart = async () => ({ start: await eventLog.head(), known: await eventLog.epochs() });
+  const { start, known } = await readStart().catch((error: unknown) => {
+    clearTimeout(beginningAgain);
+    throw error;
+  });
+  let epochs = known;
   let head = start.last;
   let pruned = start.pruned;
   /** The last one is `head`. */
@@ -64,6 +69,7 @@ export async function createNewest({
     stop: (): void => {
       stopped = true;
       clearInterval(polling);
+      clearTimeout(beginningAgain);
     },
   };
 
@@ -90,7 +96,9 @@ export async function createNewest({
     } catch (error) {
       if (!isDatabaseAway(error)) throw error;
       log.warn({ err: error }, 'cursors do not tell this start from the one before yet');
-      setTimeout(() => void beginEpoch().then(look), epochAgainMs).unref();
+      beginningAgain = setTimeout(() => {
+        beginEpoch().then(look, (failed: unknown) => log.error({ err: failed }, 'cursors do not tell this start from the one before'));
+      }, epochAgainMs).unref();
     }
   }
 

@@ -12,6 +12,8 @@ export type Ephemeral =
 export type FollowItem =
   | { type: 'event'; event: LogEvent; cursor: string; replayed: boolean }
   | { type: 'ephemeral'; ephemeral: Ephemeral }
+  /** Something that is live only was left out, as the stream was too slow. It is level again. */
+  | { type: 'missed' }
   | { type: 'caught-up'; cursor: string; at: Date }
   | { type: 'gap'; resumeFrom: string; at: Date }
   | { type: 'heartbeat'; cursor: string; at: Date }
@@ -42,7 +44,7 @@ export type Person = { userId: UserId; chats: Map<ChatId, Joined>; streams: Set<
 /** An iterator whose `return()` answers at once, also while a `next()` is waiting. */
 export type Follower = AsyncIterableIterator<FollowItem> & {
   return(): Promise<IteratorResult<FollowItem>>;
-  /** Hands this follower something that is live only; it is lost on one that reads the log. */
+  /** Hands this follower something that is live only. It is lost on one that is too slow, which is told by `missed` later. */
   push(ephemeral: Ephemeral): void;
 };
 
@@ -66,6 +68,8 @@ export type Stream = {
   phase: Phase;
   /** At most a page. */
   queue: FollowItem[];
+  /** Whether something that is live only was left out. */
+  missed: boolean;
   lastItemAt: number;
   wake: (() => void) | null;
   expiry: NodeJS.Timeout | undefined;

@@ -9,7 +9,7 @@ import type { LogEvent, NewEvent } from './event.ts';
 import { appendEvents, insertEvents, takeNumbers } from './event-log.ts';
 
 /** Collects events of a transaction; they are stored and numbered when the job is done. */
-export type Append = (...events: NewEvent[]) => void;
+export type Append = (...events: (NewEvent | readonly NewEvent[])[]) => void;
 export type Write = ReturnType<typeof createWrite>['write'];
 export type WriteBatch = ReturnType<typeof createWrite>['writeBatch'];
 
@@ -39,7 +39,9 @@ export function createWrite({
     const transaction = db.transaction(
       async (tx) => {
         const collected: NewEvent[] = [];
-        const result = await job(tx, (...events) => void collected.push(...events));
+        const result = await job(tx, (...events) => {
+          for (const event of events.flat()) collected.push(event as NewEvent);
+        });
         return { result, events: await appendEvents(db.sqlIn(tx), clock(), collected) };
       },
       ({ events }) => committed(events),

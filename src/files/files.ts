@@ -2,6 +2,8 @@
  * Files in use: each belongs to one message or is one picture, and goes with it. A row of "Attachment" is there before its bytes (uploads.ts) and goes after
  * them: what is not in use has an end (`expiresAt`), and is swept when that has come.
  */
+
+import type { RateLimits } from '../accounts/rate-limits.ts';
 import { canHaveFile, type Standing } from '../chats/access.ts';
 import type { Chats } from '../chats/chats.ts';
 import { AppError, invalid, notFound } from '../errors.ts';
@@ -34,6 +36,7 @@ export function createFiles({
   blobs,
   images,
   links,
+  limits,
   clock,
   log,
 }: {
@@ -43,6 +46,7 @@ export function createFiles({
   blobs: Blobs;
   images: Images;
   links: Links;
+  limits: Pick<RateLimits, 'take'>;
   clock: () => Date;
   log: Log;
 }) {
@@ -181,8 +185,9 @@ export function createFiles({
     await sql.all(`UPDATE "Attachment" SET "state" = 'REMOVED', "expiresAt" = ? WHERE "id" = ? AND "messageId" IS NULL`, [clock(), id]);
   }
 
-  /** Shows a picture beside the viewer's name, or none. The same again changes nothing. Fails with NOT_FOUND (Attachment) or VALIDATION_FAILED. */
+  /** Shows a picture beside the viewer's name, or none. The same again changes nothing. Fails with NOT_FOUND (Attachment), VALIDATION_FAILED or RATE_LIMITED. */
   async function setProfilePicture(viewer: Viewer, id: AttachmentId | null): Promise<UserRow> {
+    await limits.take('PROFILE', viewer.userId);
     const changed = await write(async (tx, append) => {
       const sql = db.sqlIn(tx);
       // Before the upload, as everybody locks them.

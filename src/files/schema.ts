@@ -188,7 +188,7 @@ mutation('completeUpload', {
 
 mutation('setProfilePicture', {
   description: "Shows a picture beside the caller's name. The one before is removed.",
-  errors: ['NOT_FOUND', 'VALIDATION_FAILED'],
+  errors: ['NOT_FOUND', 'VALIDATION_FAILED', 'RATE_LIMITED'],
   input: (t) => ({ attachmentId: t.id({ description: 'A completed image upload of the caller, in no message and not a picture yet; null removes the picture.' }) }),
   resolve: async (viewer, input, context) => ({
     me: await context.app.files.setProfilePicture(viewer, input.attachmentId == null ? null : parseAttachmentId(input.attachmentId)),

@@ -33,3 +33,9 @@ export const pageComplexity = (args: PageArgs): { field: number; multiplier: num
   field: 1,
   multiplier: Math.max(1, Math.min(maxPageSize, args.first ?? args.last ?? defaultPageSize)),
 });
+
+/** The weight of a search: it may read everything there is, whatever its page shows. */
+const searchWeight = 400;
+
+/** The same for a list that is searched when `isSearch` says so. */
+export const searchComplexity = (args: PageArgs, isSearch: boolean): { field: number; multiplier: number } => ({ ...pageComplexity(args), field: isSearch ? searchWeight : 1 });

@@ -67,7 +67,7 @@ export function createMessageErasure({
           const rows = await pageOf(id, senderId, after, pieceSize - piece.length);
           after = rows.at(-1)?.seq ?? after;
           more = rows.length === pieceSize - piece.length;
-          piece.push(...rows);
+          for (const row of rows) piece.push(row);
           if (piece.length === pieceSize) {
             yield piece;
             piece = [];

@@ -49,7 +49,7 @@ export function createStretches({ db }: { db: Database }) {
       for (let length = walkedAtFirst; left.length > 0; length = Math.min(2 * length, walkedAtOnce)) {
         const parts = left.map(({ chatId, low, high }) => (descending ? { chatId, low: Math.max(low, high - length), high } : { chatId, low, high: Math.min(high, low + length) }));
         const rows = await inPieces(parts, (piece) => db.sql.all<{ chatId: ChatId; ids: string | null }>(text, [...counted.params, most, piece]));
-        for (const { chatId, ids } of rows) if (ids !== null) found.get(chatId)?.push(...ids.split(',').map(toMessageId));
+        for (const { chatId, ids } of rows) for (const id of ids?.split(',') ?? []) found.get(chatId)?.push(toMessageId(id));
         left = left
           .map((stretch, index) => (descending ? { ...stretch, high: (parts[index] as Stretch).low } : { ...stretch, low: (parts[index] as Stretch).high }))
           .filter(({ chatId, low, high }) => high > low && (found.get(chatId)?.length ?? 0) < most);
@@ -91,7 +91,7 @@ export async function inPieces<Result>(stretches: readonly Stretch[], run: (piec
       const { low, high } = stretches[to++] as Stretch;
       walked += high - low;
     }
-    results.push(...(await run(stretches.slice(from, to))));
+    for (const result of await run(stretches.slice(from, to))) results.push(result);
     await yieldWhenLong();
   }
   return results;

@@ -96,7 +96,7 @@ export function createNotifications({ db, writeBatch, receipts, clock }: { db: D
       if (!row) return null;
       const times = [row.readAt, id <= Number(row.upToId ?? 0) ? row.allReadAt : null, (row.readSeq ?? 0) >= seq ? (row.chatReadAt ?? createdAt) : null];
       const known = times.flatMap((time) => (time === null ? [] : [toDate(time).getTime()]));
-      return known.length === 0 ? null : new Date(Math.min(...known));
+      return known.length === 0 ? null : new Date(known.reduce((first, time) => Math.min(first, time)));
     });
   }
 
@@ -223,13 +223,22 @@ async function ownMessages(sql: Sql, userId: UserId, ids: readonly MessageId[]):
 
 /** One line for a notification on a screen: who, in a room also where, and the beginning of what was written. At most 120 code points. */
 export function summaryOf(message: Pick<MessageRow, 'text'>, chat: Pick<ChatRow, 'kind' | 'name'>, sender: Pick<UserRow, 'displayName'>): string {
-  const [who, where] = [sender.displayName, chat.kind === 'ROOM' ? (chat.name ?? '') : ''].map((name) => shortened(oneLine(name), longestName));
+  const [who, where] = [sender.displayName, chat.kind === 'ROOM' ? (chat.name ?? '') : ''].map((name) => isolated(shortened(oneLine(name), longestName)));
   // Only a message with files has no text. A long one is cut before it is looked at, not within a surrogate pair.
   const text = !message.text ? '📎' : oneLine(message.text.slice(0, 10 * longestSummary).replace(/[\uD800-\uDBFF]$/, ''));
   return shortened(`${who}${where ? ` (${where})` : ''}: ${text}`, longestSummary);
 }
 
-const oneLine = (text: string): string => text.replace(/\s+/g, ' ').trim();
+/** Without what turns the direction of what follows: a text that is cut would not turn it back. */
+const oneLine = (text: string): string =>
+  text
+    .replace(/[\u202a-\u202e\u2066-\u2069]/g, '')
+    .replace(/\s+/g, ' ')
+    .trim();
+
+/** A name that is written from right to left must not turn the line around: it stands between FIRST STRONG ISOLATE and its end (Unicode, UAX #9). */
+const isolated = (name: string): string => (rightToLeft.test(name) ? `\u2068${name}\u2069` : name);
+const rightToLeft = /[\u0590-\u08ff\u200f\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
 
 function shortened(text: string, most: number): string {
   const points = [...text];

@@ -17,6 +17,8 @@ import { lockDevices, removeDevices } from './push-devices.ts';
 export type PushQueue = Awaited<ReturnType<typeof createPushQueue>>;
 /** A push that was taken, so that no other node sends it, too. */
 export type Claimed = { id: number; deviceId: PushDeviceId; tries: number; doubtful: boolean };
+/** A device of a member of a chat, and how far that member has read. */
+type MemberDevice = { chatId: ChatId; userId: UserId; readSeq: number; deviceId: PushDeviceId; createdAt: Date };
 /** A push with all that it says, and where it goes. */
 export type Ready = {
   id: number;
@@ -121,14 +123,24 @@ export async function createPushQueue({
     storedPosition = last;
   }
 
-  /** The devices of the members of these chats. */
-  async function devicesIn(chatIds: readonly ChatId[]): Promise<{ chatId: ChatId; userId: UserId; readSeq: number; deviceId: PushDeviceId; createdAt: Date }[]> {
-    const rows = await db.sql.all<{ chatId: ChatId; userId: UserId; readSeq: number; deviceId: PushDeviceId; createdAt: unknown }>(
-      `SELECT b."chatId", b."userId", b."readSeq", d."id" AS "deviceId", d."createdAt" FROM ${tableOf(db.engine, 't', { chatId: 'int' })}
-       JOIN "Member" b ON b."chatId" = t."chatId" JOIN "PushDevice" d ON d."userId" = b."userId"`,
-      [chatIds.map((chatId) => ({ chatId }))],
-    );
-    return rows.map((row) => ({ ...row, createdAt: toDate(row.createdAt) }));
+  /** The devices of the members of these chats, who are looked through in pieces: there may be very many, and devices of few. */
+  async function devicesIn(chatIds: readonly ChatId[]): Promise<MemberDevice[]> {
+    const found: MemberDevice[] = [];
+    const chats = chatIds.map((chatId) => ({ chatId }));
+    for (let [chatId, userId, more]: [number, number, boolean] = [0, 0, true]; more; ) {
+      const rows = await db.sql.all<Omit<MemberDevice, 'deviceId' | 'createdAt'> & { deviceId: PushDeviceId | null; createdAt: unknown }>(
+        `SELECT m."chatId", m."userId", m."readSeq", d."id" AS "deviceId", d."createdAt" FROM (
+           SELECT b."chatId", b."userId", b."readSeq" FROM ${tableOf(db.engine, 't', { chatId: 'int' })} JOIN "Member" b ON b."chatId" = t."chatId"
+           WHERE (b."chatId", b."userId") > (?, ?) ORDER BY b."chatId", b."userId" LIMIT ?
+         ) m LEFT JOIN "PushDevice" d ON d."userId" = m."userId" ORDER BY m."chatId", m."userId"`,
+        [chats, chatId, userId, rowsAtOnce],
+      );
+      for (const { deviceId, createdAt, ...member } of rows) if (deviceId !== null) found.push({ ...member, deviceId, createdAt: toDate(createdAt) });
+      const last = rows.at(-1);
+      more = rows.length >= rowsAtOnce;
+      if (last) [chatId, userId] = [last.chatId, last.userId];
+    }
+    return found;
   }
 
   async function devicesOf(sessionIds: readonly SessionId[]): Promise<PushDeviceId[]> {

@@ -88,7 +88,7 @@ export const Notification = builder.objectRef<NotificationRow>('Notification').i
     message: t.field({ type: Message, nullable: true, description: 'The message it is about, as it is now.', resolve: (notification) => notification }),
     summary: t.string({
       description:
-        'One line of plain text to show, such as "Ada: hello" or "Ada (Chess club): hello"; at most 120 code points. Made of `actor`, the chat and `message` as they are now.',
+        'One line of plain text to show, such as "Ada: hello" or "Ada (Chess club): hello"; at most 120 code points. A name from right to left is isolated (U+2068 and U+2069), so that it does not turn the line around. Made of `actor`, the chat and `message` as they are now.',
       resolve: async (notification, _args, context) => {
         const [chat, sender] = await Promise.all([chatOf(notification, context), loadUser(context, notification.senderId)]);
         return summaryOf(notification, chat, { displayName: sender?.displayName ?? '' });

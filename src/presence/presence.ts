@@ -12,9 +12,12 @@ import type { Log } from '../log.ts';
 import { addTo, dropFrom, type MultiMap } from '../multimap.ts';
 import type { Database } from '../storage/database.ts';
 import { tableOf } from '../storage/sql.ts';
+import { isTurnLong, yieldWhenLong } from '../turns.ts';
+import { createDoubt } from './doubt.ts';
 
 export type Presence = ReturnType<typeof createPresence>;
-export type PresenceOf = { online: boolean; lastSeenAt: Date | null };
+/** `online` is null where this server cannot tell. */
+export type PresenceOf = { online: boolean | null; lastSeenAt: Date | null };
 
 /** Of somebody who is online. */
 type Attendance = {
@@ -51,6 +54,13 @@ export function createPresence({ db, tail, config, clock, log }: { db: Database;
   const closeWatchers: MultiMap<UserId, Watcher> = new Map();
   /** Watchers of the members of a room. */
   const roomWatchers: MultiMap<ChatId, Watcher> = new Map();
+  const doubt = createDoubt({
+    isAlone: db.engine === 'sqlite' || config.NODE_POLL_MS === 0,
+    graceMs: config.PRESENCE_GRACE_SECONDS * 1000,
+    seenWithinMs: storeEveryMs + 2 * storeFirstMs,
+    clock,
+    over: tellWatchers,
+  });
   const storing = setInterval(() => void storeLastSeen(), storeEveryMs);
   storing.unref();
   const stopListening = tail.onEvent(learn);
@@ -82,7 +92,12 @@ export function createPresence({ db, tail, config, clock, log }: { db: Database;
   /** Of a deleted account nothing is told. */
   function stateOf(user: { id: UserId; lastSeenAt: Date | null; deletedAt?: Date | null }): PresenceOf {
     if (user.deletedAt) return { online: false, lastSeenAt: null };
-    return online.has(user.id) ? { online: true, lastSeenAt: null } : { online: false, lastSeenAt: seen.get(user.id) ?? user.lastSeenAt };
+    if (online.has(user.id)) return { online: true, lastSeenAt: null };
+    const here = seen.get(user.id) ?? null;
+    const lastSeenAt = here && user.lastSeenAt && here < user.lastSeenAt ? user.lastSeenAt : (here ?? user.lastSeenAt);
+    const leftMs = doubt.leftMs(lastSeenAt);
+    if (leftMs > 0 && watchersOf.has(user.id)) doubt.note(user.id, leftMs);
+    return { online: leftMs > 0 ? null : false, lastSeenAt };
   }
 
   /** Whether something of the person is connected right now: no grace, no reported activity. */
@@ -103,6 +118,7 @@ export function createPresence({ db, tail, config, clock, log }: { db: Database;
     const person: Attendance = { connections: 0, activeUntil: 0, lastSeenAt: clock(), timer: undefined };
     online.set(userId, person);
     seen.delete(userId);
+    doubt.forget(userId);
     fresh.add(userId);
     storingSoon ??= setTimeout(() => void storeLastSeen(fresh), storeFirstMs).unref();
     tellWatchers(userId);
@@ -129,6 +145,7 @@ export function createPresence({ db, tail, config, clock, log }: { db: Database;
   function forget(userId: UserId): void {
     clearTimeout(online.get(userId)?.timer);
     seen.delete(userId);
+    doubt.forget(userId);
     if (online.delete(userId)) tellWatchers(userId);
   }
 
@@ -174,17 +191,22 @@ export function createPresence({ db, tail, config, clock, log }: { db: Database;
     const { live, subjects } = await ('userIds' in scope
       ? watch(follower, null, true, async () => scope.userIds)
       : watch(follower, scope, true, 'closeTo' in scope ? () => closePeople(scope.closeTo) : scope.members));
-    const at = clock();
-    const first: FollowItem[] = [...subjects].map((userId) => ({ type: 'ephemeral', ephemeral: { type: 'presence-changed', userId, snapshot: true, at } }));
-    first.push({ type: 'caught-up', cursor: tail.cursor(), at });
+    const first = snapshotOf(subjects);
+    first.push({ type: 'caught-up', cursor: tail.cursor(), at: clock() });
     first.reverse();
     return {
       ...live,
       async next() {
+        if (isTurnLong()) await yieldWhenLong();
         const item = first.pop();
         return item ? { done: false, value: item } : live.next();
       },
     };
+  }
+
+  function snapshotOf(subjects: Iterable<UserId>): FollowItem[] {
+    const at = clock();
+    return Array.from(subjects, (userId) => ({ type: 'ephemeral', ephemeral: { type: 'presence-changed', userId, snapshot: true, at } }));
   }
 
   /** Watching begins before it is asked who there is: a change in between comes afterwards. */
@@ -203,17 +225,26 @@ export function createPresence({ db, tail, config, clock, log }: { db: Database;
       if (source && 'closeTo' in source) dropFrom(closeWatchers, source.closeTo, watcher);
       else if (source) dropFrom(roomWatchers, source.roomId, watcher);
     };
+    let again: FollowItem[] = [];
     const live: Follower = {
       ...follower,
       [Symbol.asyncIterator]() {
         return this;
       },
       async next() {
-        const item = await follower.next();
-        if (item.done || item.value.type === 'ended') stop();
-        return item;
+        for (;;) {
+          if (again.length > 0 && isTurnLong()) await yieldWhenLong();
+          const told = again.pop();
+          if (told) return { done: false, value: told };
+          const item = await follower.next();
+          if (item.done || item.value.type === 'ended') stop();
+          if (item.done || item.value.type !== 'missed') return item;
+          // What was left out of a stream that was too slow does not come again by itself.
+          again = snapshotOf(watcher.subjects);
+        }
       },
       return() {
+        again = [];
         stop();
         return follower.return();
       },
@@ -289,6 +320,7 @@ export function createPresence({ db, tail, config, clock, log }: { db: Database;
   async function close(): Promise<void> {
     clearInterval(storing);
     clearTimeout(storingSoon);
+    doubt.close();
     stopListening();
     for (const person of online.values()) clearTimeout(person.timer);
     await storeLastSeen();

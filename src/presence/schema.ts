@@ -26,14 +26,17 @@ const PresenceState = builder.enumType('PresenceState', {
   values: {
     ONLINE: { description: 'A socket or stream is open, or activity was reported lately.' },
     OFFLINE: { description: 'Nothing of the person is connected.' },
-    UNKNOWN: { description: 'The server cannot tell at the moment. Never shown as OFFLINE by mistake.' },
+    UNKNOWN: {
+      description: `The server cannot tell at the moment. Never shown as OFFLINE by mistake: right after a start it waits for those who were there a moment before, and of several
+servers on one database each knows its own connections only, so who was lately seen on another one may still be there. It turns into another state by itself.`,
+    },
   },
 });
 
 const PresenceType = builder.objectRef<PresenceOf>('Presence').implement({
   description: 'Whether somebody is online, and when they last were.',
   fields: (t) => ({
-    state: t.field({ type: PresenceState, description: 'Online, offline or not known.', resolve: ({ online }) => (online ? 'ONLINE' : 'OFFLINE') }),
+    state: t.field({ type: PresenceState, description: 'Online, offline or not known.', resolve: ({ online }) => (online === null ? 'UNKNOWN' : online ? 'ONLINE' : 'OFFLINE') }),
     online: t.boolean({ nullable: true, description: 'Null when the state is UNKNOWN.', resolve: ({ online }) => online }),
     lastSeenAt: t.field({ type: 'DateTime', nullable: true, description: 'Null while online, or when never seen.', resolve: ({ lastSeenAt }) => lastSeenAt }),
   }),

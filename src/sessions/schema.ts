@@ -60,7 +60,7 @@ export const Session = builder.objectRef<SessionRow>('Session').implement({
 builder.objectFields(Account, (t) => ({
   sessions: t.field({
     type: [Session],
-    description: 'The current one first; at most 100, then the oldest gives way.',
+    description: 'The current one first; at most 100, then the one that was not in use for the longest gives way.',
     resolve: (user, _args, context) => context.app.sessions.list(mustOwn(user, context)),
   }),
   currentSession: t.field({

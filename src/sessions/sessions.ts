@@ -22,6 +22,10 @@ import type { Tokens } from './tokens.ts';
 export type Sessions = ReturnType<typeof createSessions>;
 
 const mostSessions = 100;
+/** So many sessions of an account that are over are kept, to tell their tokens from unknown ones. */
+const mostRemembered = 100;
+/** More than a login adds, so that an account that has too many comes down in the end. */
+const forgottenAtOnce = 50;
 const sweptAtOnce = 500;
 
 export function createSessions({
@@ -170,11 +174,19 @@ export function createSessions({
     };
   }
 
-  /** Before a session is opened: when an account has as many as it may have, the oldest ends. */
+  /** Before a session is opened: when an account has as many as it may have, the one that was not in use for the longest ends. Of those that are over, old ones are deleted. */
   async function makeRoom(tx: Tx, append: Append, userId: UserId): Promise<void> {
-    const live = await tx.session.findMany({ where: { userId, endedAt: null, expiresAt: { gt: clock() } }, orderBy: [{ createdAt: 'asc' }, { id: 'asc' }], select: { id: true } });
+    const live = await tx.session.findMany({
+      where: { userId, endedAt: null, expiresAt: { gt: clock() } },
+      orderBy: [{ lastActiveAt: 'asc' }, { id: 'asc' }],
+      select: { id: true },
+    });
     const ids = live.slice(0, Math.max(0, live.length - mostSessions + 1)).map(({ id }) => id);
     await end(tx, append, userId, ids, 'REVOKED');
+    // Those of many logins; the others go with `sweep`.
+    const where = { userId, OR: [{ endedAt: { not: null } }, { expiresAt: { lte: clock() } }] };
+    const over = await tx.session.findMany({ where, orderBy: { id: 'desc' }, skip: mostRemembered, take: forgottenAtOnce, select: { id: true } });
+    if (over.length > 0) await tx.session.deleteMany({ where: { id: { in: over.map(({ id }) => id) } } });
   }
 
   async function endSome(tx: Tx, append: Append, userId: UserId, ids: SessionId[], reason: EndReason): Promise<SessionId[]> {

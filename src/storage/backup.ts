@@ -7,8 +7,7 @@ import { DatabaseError } from './migrate.ts';
 import { makePrivateFile } from './private.ts';
 
 /**
- * Writes a backup that can be put in the database's place. The server goes on meanwhile; what is committed while the copy is made may or may not be in it,
- * a transaction is in it wholly or not at all.
+ * Writes a backup that can be put in the database's place. The server goes on meanwhile: the copy is of the moment when it begins.
  * Throws DatabaseError when there is nothing to copy, when the target exists, or when the copy is damaged.
  */
 export async function backUp(config: Config, target: string): Promise<void> {
@@ -22,6 +21,9 @@ export async function backUp(config: Config, target: string): Promise<void> {
   try {
     const source = new Sqlite(file, { readonly: true });
     try {
+      // One view of the database until the end: otherwise each commit of the server would let the copy begin anew.
+      source.exec('BEGIN');
+      source.prepare('SELECT 1 FROM "EventHead"').get();
       await source.backup(part);
     } finally {
       source.close();
@@ -34,7 +36,7 @@ export async function backUp(config: Config, target: string): Promise<void> {
   }
 }
 
-/** Makes one file of a copy, under a name of its own, and looks at all of it. */
+/** Makes one file of a copy, and looks at all of it. */
 function finish(file: string): void {
   const copy = new Sqlite(file);
   try {

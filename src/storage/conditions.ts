@@ -6,16 +6,16 @@ import type { Param, Sql } from './sql.ts';
 /** A condition with its parameters. Texts are fixed; what people send only ever is a parameter. */
 export type Condition = [text: string, ...params: Param[]];
 
-/** `end` is what stands behind the conditions, with its own parameters. */
-export function selectWhere<Row>(sql: Sql, select: string, conditions: readonly Condition[], end = '', ...last: Param[]): Promise<Row[]> {
-  const [text, ...params] = statementOf(select, conditions, end, ...last);
+/** `end` is what stands behind the conditions, with a parameter of its own. */
+export function selectWhere<Row>(sql: Sql, select: string, conditions: readonly Condition[], end = '', last: Param = null): Promise<Row[]> {
+  const [text, ...params] = statementOf(select, conditions, end, last);
   return sql.all<Row>(text, params);
 }
 
-export const statementOf = (select: string, conditions: readonly Condition[], end: string, ...last: Param[]): Condition => [
+export const statementOf = (select: string, conditions: readonly Condition[], end: string, last: Param): Condition => [
   `${select} WHERE ${conditions.map(([text]) => text).join(' AND ')} ${end}`,
   ...conditions.flatMap(([, ...params]) => params),
-  ...last,
+  ...(end === '' ? [] : [last]),
 ];
 
 /** `from` is a FROM clause. */
@@ -36,7 +36,7 @@ export type FindEdge<K> = (bounds: Bounds<K>, places: number) => Promise<K | nul
 export async function walk<Row, K extends Key>(bounds: Bounds<K>, findEdge: FindEdge<K>, read: (stretch: Stretch<K>) => Promise<Row[]>): Promise<Row[]> {
   const rows: Row[] = [];
   for await (const stretch of stretchesOf(bounds, findEdge)) {
-    rows.push(...(await read({ ...stretch, limit: bounds.limit - rows.length })));
+    for (const row of await read({ ...stretch, limit: bounds.limit - rows.length })) rows.push(row);
     if (rows.length >= bounds.limit) break;
   }
   return rows;

@@ -1,12 +1,12 @@
 /**
  * Opens and closes the database and runs transactions, the same on both engines (sqlite.ts, postgresql.ts). On SQLite writers take turns in this process, so
- * nobody waits inside SQLite, and nobody's many transactions keep the others' out.
+ * nobody waits inside SQLite, and nobody's many transactions keep the others' out; and as it answers in the same turn of the event loop, who asks it again and again lets the others in between.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../config.ts';
 import { AppError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { createTurns } from '../turns.ts';
+import { createTurns, isTurnLong, yieldWhenLong } from '../turns.ts';
 import { causes, conflicts, isUnavailable } from './failures.ts';
 import type { Prisma } from './generated/sqlite/client.ts';
 import { prismaSql, type Sql } from './sql.ts';
@@ -30,12 +30,13 @@ export async function openDatabase(config: Config, log: Log, onUnavailable: () =
   const { engine, read, sql } = connections;
   const turns = createTurns();
   const takeTurn = engine === 'sqlite' ? turns.take : <T>(job: () => Promise<T>) => job();
+  const ask: Sql['all'] = engine === 'sqlite' ? async (text, params) => (isTurnLong() ? yieldWhenLong().then(() => sql.all(text, params)) : sql.all(text, params)) : sql.all;
   return {
     engine,
     /** Prisma for reading: sees what was committed. */
     read,
     /** Prepared statements for reading: see what was committed. Fail with UNAVAILABLE like transactions. */
-    sql: { engine, all: (text, params) => guarded(onUnavailable, () => sql.all(text, params)) } as Sql,
+    sql: { engine, all: (text, params) => guarded(onUnavailable, () => ask(text, params)) } as Sql,
     /** Statements of the kind of `sql` inside an ordinary transaction. */
     sqlIn: (tx: Tx): Sql => prismaSql(tx, engine),
     /** Statements run so far, Prisma's and prepared ones: for tests that hold a path to a number of them. */

@@ -47,8 +47,9 @@ export function sqliteSql(connection: Sqlite.Database, count: () => void): Sql {
       if (!statement) prepared.set(text, (statement = connection.prepare(text)));
       count();
       const values = params.map(toSqlite);
-      if (statement.reader) return statement.all(...values) as Row[];
-      statement.run(...values);
+      // One for each `?` of the text.
+      if (statement.reader) return statement.all(values) as Row[];
+      statement.run(values);
       return [];
     },
   };
@@ -61,6 +62,7 @@ export function prismaSql(tx: { $queryRawUnsafe<T>(text: string, ...values: unkn
     async all<Row>(text: string, params: readonly Param[]): Promise<Row[]> {
       if (params.some(isEmptyList)) return [];
       const values = params.map((param) => (engine === 'sqlite' ? toSqlite(param) : toPostgres(param)));
+      // biome-ignore lint/plugin: one for each `?` of the text
       return tx.$queryRawUnsafe<Row[]>(engine === 'sqlite' ? text : numberedText(text).text, ...values);
     },
   };

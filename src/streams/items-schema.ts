@@ -56,6 +56,8 @@ export async function toItem(item: FollowItem, context: Context, replayedCount =
       return { type: 'Heartbeat', at: item.at, cursor: item.cursor };
     case 'ended':
       return { type: 'SessionEnded', at: item.at, endReason: item.reason, retry: item.retry };
+    case 'missed':
+      return null;
     case 'ephemeral':
       return toEphemeral(item.ephemeral, context);
   }
@@ -224,7 +226,10 @@ export const PresenceChanged = builder.objectRef<ItemOf<'PresenceChanged'>>('Pre
   fields: (t) => ({
     user: t.field({ type: User, description: 'Select `presence`.', resolve: (item) => item.user }),
     at: t.expose('at', { type: 'DateTime', description: 'When.' }),
-    snapshot: t.exposeBoolean('snapshot', { description: 'True for the state at the beginning of a stream, false for a change.' }),
+    snapshot: t.exposeBoolean('snapshot', {
+      description:
+        'True for the state as it is: of everyone in scope at the beginning of `presence`, and of everyone again when a stream was read so slowly that changes were left out. False for a change.',
+    }),
   }),
 });
 export const TypingChanged = builder.objectRef<ItemOf<'TypingChanged'>>('TypingChanged').implement({

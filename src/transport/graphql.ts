@@ -183,7 +183,8 @@ export function createGraphqlOverHttp({
     const form = operation?.kind === 'subscription' && forms.includes('text/event-stream') ? 'text/event-stream' : (forms[0] as Form);
     const body = extensions && Object.keys(others).length > 0 ? { ...shown, extensions: others } : shown;
     const asked = [said, ...(result.errors ?? []).map((error) => error.extensions?.http as HttpExtension | undefined)];
-    const headers = Object.assign({}, ...asked.map((extension) => lowerCased(extension?.headers)));
+    const headers: Record<string, string> = {};
+    for (const extension of asked) Object.assign(headers, lowerCased(extension?.headers));
     if (form === 'text/event-stream') return { status: 200, headers: { ...sseHeaders, ...headers }, body: onlyItem(body) };
     return { status: statusOf(form, shown, asked), headers: { 'content-type': `${form}; charset=utf-8`, 'cache-control': 'no-store', ...headers }, body: JSON.stringify(body) };
   }
@@ -195,7 +196,7 @@ type HttpExtension = { status?: number; headers?: Record<string, string>; spec?:
 /** The draft's table: JSON proper says 200 to every well-formed request, the newer type 400 where there is no data at all. What a plugin asks for goes before. */
 function statusOf(form: Form, { data, errors = [] }: ShownResult, asked: readonly (HttpExtension | undefined)[]): number {
   const statuses = asked.flatMap((extension) => (extension?.status && !(extension.spec && form === 'application/json') ? [extension.status] : []));
-  if (statuses.length > 0) return Math.max(...statuses);
+  if (statuses.length > 0) return statuses.reduce((highest, status) => Math.max(highest, status));
   if (form === 'application/json' || data !== undefined) return 200;
   return errors.some((error) => error.extensions?.code === 'UNAVAILABLE') ? 503 : 400;
 }

@@ -116,7 +116,9 @@ export function createHttp({
     if (answerOrigin(call, fileCorsHeaders, filePreflightHeaders)) return;
     if (request.method === 'OPTIONS') return send(call, 204, { allow: 'GET, HEAD, PUT, OPTIONS' }, '');
     if (stopping) throw stoppingRefusal();
-    await connections.track(() => fileRoutes.handle({ request, response, path, search, refusal: (...given) => new Refusal(...given) }));
+    // biome-ignore lint/plugin: what a refusal is made of
+    const refusal = (...given: ConstructorParameters<typeof Refusal>): Refusal => new Refusal(...given);
+    await connections.track(() => fileRoutes.handle({ request, response, path, search, refusal }));
   }
 
   /** Lets pages of known origins read the answer. True when that was all that was asked. */

@@ -1,16 +1,27 @@
 /**
  * P18: no request of one user holds up the others. A process of its own is asked for the heaviest that is legal, while somebody else asks for the
- * smallest thing all the time. The bound is far above what P18 aims at, which /metrics watches: a test must not judge how fast a machine is.
+ * smallest thing all the time. How long they wait depends on what else the machine does, and has a wide bound. What the server does in one turn of its event
+ * loop, measured in the time of its main thread, has the bound that P18 names.
  */
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
+import { createEventLog } from '../../src/events/event-log.ts';
+import { numberOf } from '../../src/ids.ts';
+import { startUpkeep } from '../../src/upkeep.ts';
 import { openCrowd } from '../kit/crowd.ts';
 import { createPerson, type Person, request, type Untyped } from '../kit/person.ts';
 import { startProcess } from '../kit/process.ts';
 import { openRawSocket } from '../kit/raw-socket.ts';
-import { temporaryFolder } from '../kit/server.ts';
+import { startTestServer, temporaryFolder } from '../kit/server.ts';
+import { watchTurns } from '../kit/turns.ts';
 
 const boundMs = Number(process.env.BOUND_MS ?? 250);
+const turnBoundMs = Number(process.env.TURN_BOUND_MS ?? 50);
+/** What still takes longer turns, and no longer ones than these. */
+const knownTurnsMs: Record<string, number> = {};
 const accounts = process.env.LONG ? 2_000 : 500;
 const messages = process.env.LONG ? 20_000 : 3_000;
 const batch = 50;
@@ -42,7 +53,25 @@ async function longestWait(bystander: Person, job: () => Promise<unknown>): Prom
 
 it('P18: nobody waits for what somebody else asks for, however heavy', { timeout: process.env.LONG ? 600_000 : 180_000 }, async () => {
   await using folder = await temporaryFolder();
-  await using server = await startProcess({ DATA_DIR: folder.path, LOG_LEVEL: 'info', SQLITE_SYNCHRONOUS: 'normal', PASSWORD_QUEUE: '10000' });
+  const turns = join(folder.path, 'turns');
+  await using server = await startProcess({
+    DATA_DIR: folder.path,
+    LOG_LEVEL: 'info',
+    SQLITE_SYNCHRONOUS: 'normal',
+    PASSWORD_QUEUE: '10000',
+    NODE_OPTIONS: `--import=${fileURLToPath(new URL('../kit/turns.ts', import.meta.url))}`,
+    TURNS: turns,
+  });
+  /** The longest turn since this was asked before. */
+  const longestTurn = async (): Promise<number> => {
+    rmSync(turns, { force: true });
+    server.kill('SIGUSR2');
+    for (;;) {
+      await sleep(5);
+      const text = existsSync(turns) ? readFileSync(turns, 'utf8') : '';
+      if (text) return Number(text);
+    }
+  };
   const [heavy, bystander, friend] = await Promise.all([createPerson(server), createPerson(server), createPerson(server)]);
   for (let made = 0; made < accounts; made += batch) await Promise.all(Array.from({ length: batch }, () => createPerson(server)));
   const room = await heavy.createRoom({ members: [{ id: friend.id }, { id: bystander.id }] });
@@ -87,6 +116,12 @@ it('P18: nobody waits for what somebody else asks for, however heavy', { timeout
     'the inbox': () => many(10, `{ inbox(first: 100, filter: { undeliveredOnly: true }) { nodes { ${message} } } }`),
     'what is unread': () => many(10, '{ me { account { totalUnread } } chats(first: 100) { nodes { my { unreadCount firstUnreadSeq } } } }'),
     notifications: () => many(10, '{ notifications(first: 100) { unreadCount nodes { id readAt summary actor { displayName } message { text } } } }'),
+    'fifteen pages of people, chats and messages under aliases': () =>
+      many(
+        10,
+        `query ($id: ID!) { ${Array.from({ length: 5 }, (_, index) => `u${index}: registeredUsers(first: 20) { nodes { ${'id username displayName presence { state }'} } } c${index}: chats(first: 20) { nodes { id my { unreadCount } lastMessage { text } } } m${index}: chat(id: $id) { messages(last: 20) { nodes { id text status } } }`).join(' ')} }`,
+        { id: room.id },
+      ),
     'pages of sync': async () => {
       for (let after = beginning, pages = 0; pages < 20; pages++) {
         const { data } = await request(
@@ -170,18 +205,75 @@ it('P18: nobody waits for what somebody else asks for, however heavy', { timeout
       expect(await isGone(doomed)).toBe(true);
     },
   };
-  const waits: Record<string, number> = {};
+  const seen: Record<string, { wait: number; turn: number }> = {};
+  const isFine = (name: string): boolean => {
+    const { wait, turn } = seen[name] ?? { wait: Number.POSITIVE_INFINITY, turn: 0 };
+    return wait <= boundMs && turn <= (knownTurnsMs[name] ?? turnBoundMs);
+  };
   for (const [name, job] of Object.entries(jobs)) {
-    // What is the server's doing comes again; what else the machine was busy with does not.
-    for (let round = 0; round < 3 && (waits[name] ?? Number.POSITIVE_INFINITY) > boundMs; round++) {
-      waits[name] = Math.min(waits[name] ?? Number.POSITIVE_INFINITY, Math.round(await longestWait(bystander, job)));
+    // What is the server's doing comes again; what else the machine was busy with does not, nor does a collection of garbage.
+    for (let round = 0; round < 3 && !isFine(name); round++) {
+      await longestTurn();
+      const wait = Math.round(await longestWait(bystander, job));
+      const turn = Math.round(await longestTurn());
+      const before = seen[name] ?? { wait, turn };
+      seen[name] = { wait: Math.min(before.wait, wait), turn: Math.min(before.turn, turn) };
     }
   }
   console.log(
-    `longest waits of a bystander, in ms\n${Object.entries(waits)
-      .map(([name, wait]) => `${String(wait).padStart(6)}  ${name}`)
+    `longest wait of a bystander, and longest turn of the server, in ms\n${Object.entries(seen)
+      .map(([name, { wait, turn }]) => `${String(wait).padStart(6)} ${String(turn).padStart(6)}  ${name}`)
       .join('\n')}`,
   );
   await crowd[Symbol.asyncDispose]();
-  expect(Object.entries(waits).filter(([, wait]) => wait > boundMs)).toEqual([]);
+  expect(Object.entries(seen).filter(([name]) => !isFine(name))).toEqual([]);
+});
+
+it.skipIf(process.env.TEST_ENGINE === 'postgresql')('P18: nobody waits for what the server does by itself, however much there is of it', async () => {
+  await using server = await startTestServer();
+  const ada = await server.person();
+  const [userId, room] = [numberOf(ada.id, 'User') as number, await ada.createRoom()];
+  const many = process.env.LONG ? 500_000 : 60_000;
+  const { db } = server.app;
+  const numbers = `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${many})`;
+  const old = Date.now() - 365 * 86_400_000;
+  for (const statement of [
+    `INSERT INTO "Message" ("id", "chatId", "seq", "senderId", "text", "createdAt", "version") ${numbers} SELECT 1000000 + i, 1, i, ${userId}, 'of a room that is deleted', ${old}, 1 FROM n`,
+    `UPDATE "Chat" SET "deletedAt" = ${old}, "lastSeq" = ${many} WHERE "id" = ${numberOf(room.id, 'Room')}`,
+    `INSERT INTO "Event" ("number", "at", "type", "chatId") ${numbers} SELECT (SELECT "last" FROM "EventHead") + i, ${old}, 'message-added', 1 FROM n`,
+    `UPDATE "EventHead" SET "last" = "last" + ${many}`,
+    `UPDATE "Event" SET "at" = ${old}`,
+    `INSERT INTO "NotificationRead" ("userId", "messageId", "readAt") ${numbers} SELECT ${userId}, i, ${old} FROM n`,
+    `INSERT INTO "Session" ("userId", "deviceKind", "createdAt", "lastActiveAt", "expiresAt", "refreshDigest", "rotatedAt") ${numbers} SELECT ${userId}, 'WEB', ${old}, ${old}, ${old}, 'd' || i, ${old} FROM n`,
+    `INSERT INTO "Push" ("deviceId", "messageId", "nextTryAt") ${numbers} SELECT 1, i, ${old} FROM n`,
+  ]) {
+    await db.sqlTransaction((sql) => sql.all(statement, []));
+  }
+  using turns = watchTurns();
+  const seen: Record<string, number> = {};
+  /** Looks at each task by itself. */
+  const watched = <Args extends unknown[]>(name: string, task: (...args: Args) => Promise<number>) => {
+    return async (...args: Args): Promise<number> => {
+      turns.longest();
+      const gone = await task(...args);
+      seen[`${name}, ${gone}`] = Math.round(turns.longest());
+      return gone;
+    };
+  };
+  const { app } = server;
+  const eventLog = createEventLog(app);
+  let stop = async (): Promise<void> => {};
+  await new Promise<void>((resolve) => {
+    stop = startUpkeep({
+      ...app,
+      eventLog: { ...eventLog, prune: watched('events', eventLog.prune) },
+      deletedRooms: { sweep: watched('messages of deleted rooms', app.deletedRooms.sweep) },
+      sessions: { ...app.sessions, sweep: watched('sessions', app.sessions.sweep) },
+      notifications: { sweep: watched('read notifications', app.notifications.sweep) },
+      push: { sweep: () => watched('pushes', app.push.sweep)().finally(resolve) },
+    });
+  });
+  await stop();
+  console.log('longest turns of upkeep, in ms', seen);
+  expect(Object.entries(seen).filter(([, turn]) => turn > turnBoundMs)).toEqual([]);
 });

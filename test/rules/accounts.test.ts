@@ -393,6 +393,50 @@ it('keeps at most 100 sessions of an account, the oldest giving way', async () =
   expect(sessions.map(({ current }: Untyped) => current).indexOf(true)).toBe(0);
 });
 
+it('keeps a bounded number of rows however often somebody logs in and out, and comes down from what is too many', async () => {
+  await using server = await startTestServer();
+  const ada = await server.person();
+  const { db } = server.app;
+  const session = await db.read.session.findFirstOrThrow();
+  // As many as some months of logins used to leave behind, ended or expired.
+  const { id: _id, ...old } = session;
+  await db.transaction((tx) =>
+    tx.session.createMany({
+      data: Array.from({ length: 200 }, (_, i) => ({
+        ...old,
+        createdAt: new Date(i),
+        ...(i % 2 ? { endedAt: new Date(), endReason: 'LOGGED_OUT' } : { expiresAt: new Date(Date.now() - 1_000) }),
+      })),
+    }),
+  );
+  const newest = await db.read.session.findFirstOrThrow({ orderBy: { id: 'desc' } });
+  const counts: number[] = [];
+  let refreshToken = '';
+  for (let i = 0; i < 12; i++) {
+    const { auth } = await change(nobody(server), 'login', { login: ada.username, password: ada.password }, authFields);
+    expect(await outcome(bearer(server, auth.accessToken), 'logout', {})).toBe('done');
+    counts.push(await db.read.session.count());
+    refreshToken = auth.refreshToken;
+  }
+  // The live one, a hundred that are over, and the one that ended after that.
+  expect(counts.at(-1)).toBe(102);
+  expect(counts).toEqual([...counts].sort((a, b) => b - a));
+  // The newest are kept: their tokens are told from unknown ones.
+  expect((await read(nobody(server), info, { token: refreshToken })).failure).toBe('REVOKED');
+  expect(await db.read.session.findUnique({ where: { id: newest.id } })).not.toBeNull();
+  expect(await sight(ada, '{ me { account { currentSession { id } } } }')).toBe('there');
+});
+
+it('ends the session that was not in use for the longest when there are too many', async () => {
+  await using server = await startTestServer();
+  const ada = await server.person();
+  await server.app.db.transaction((tx) => tx.session.updateMany({ data: { createdAt: new Date(0), lastActiveAt: new Date(Date.now() + 60_000) } }));
+  const first = (await change(nobody(server), 'login', { login: ada.username, password: ada.password }, authFields)).auth;
+  for (let i = 0; i < 99; i++) await change(nobody(server), 'login', { login: ada.username, password: ada.password });
+  expect(await sight(ada, '{ eventCursor }')).toBe('there');
+  expect(await sight(bearer(server, first.accessToken), '{ eventCursor }')).toBe('top: TOKEN_INVALID');
+});
+
 it('the answer that signs somebody in is read by who signed in, whoever else asked; what follows in the document is not', async () => {
   await using server = await startTestServer();
   const [ada, bob, eve] = (await server.people(3)) as [Person, Person, Person];
@@ -420,4 +464,16 @@ it('the answer that signs somebody in is read by who signed in, whoever else ask
   expect((await bob.must(document, { login: ada.username })).updateProfile.me.id).toBe(bob.id);
   const { errors } = await nobody(server).request(document, { login: ada.username });
   expect(errors?.[0]).toMatchObject({ path: ['updateProfile'], extensions: { code: 'UNAUTHENTICATED' } });
+});
+
+it('a name and a picture change so often in a minute and no more, as everybody is told of it; what changes nothing does not count', async () => {
+  await using server = await startTestServer({ RATE_LIMITS: 'on', PROFILE_LIMIT: '3' });
+  const [ada, bob] = (await server.people(2)) as [Person, Person];
+  for (const displayName of ['One', 'Two', 'Two', 'Two']) expect(await outcome(ada, 'updateProfile', { displayName })).toBe('done');
+  expect(await outcome(ada, 'updateProfile', { phone: '123' })).toBe('done');
+  expect(await outcome(ada, 'setProfilePicture', { attachmentId: null })).toBe('done');
+  expect(await outcome(ada, 'updateProfile', { displayName: 'Four' })).toMatch(/^RATE_LIMITED/);
+  expect(await outcome(ada, 'setProfilePicture', { attachmentId: null })).toMatch(/^RATE_LIMITED/);
+  expect((await ada.must('{ me { displayName } }')).me.displayName).toBe('Two');
+  expect(await outcome(bob, 'updateProfile', { displayName: 'Bob' })).toBe('done');
 });

@@ -14,6 +14,7 @@ const tricks: Record<string, string> = {
   'adm\u00adin\ufeff': 'admin',
   'admin\ufe0f1\ufe0f': 'admin1',
   'ad\u3164min\u{e0041}': 'admin',
+  '🏴\u{e0068}\u{e0069}\u{e0064}\u{e0064}\u{e0065}\u{e006e}\u{e0065}\u{e0064}\u{e007f}': '🏴',
 };
 const kept = ['👩‍👩‍👧', '👩🏽‍💻', '❤️‍🔥', '🏳️‍🌈', '1️⃣', '🏴󠁧󠁢󠁥󠁮󠁧󠁿', 'می‌خواهم', 'क्‍ष', 'שלום', 'İstanbul'];
 

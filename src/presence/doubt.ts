@@ -1,0 +1,57 @@
+/**
+ * When this server cannot tell that somebody is offline. Right after a start, who was there a moment before may be on the way back. And of several servers on
+ * one database each knows its own connections only: of the others it reads, a minute late, when somebody was last seen.
+ */
+import type { UserId } from '../ids.ts';
+
+export type Doubt = ReturnType<typeof createDoubt>;
+
+export function createDoubt({
+  isAlone,
+  graceMs,
+  seenWithinMs,
+  clock,
+  over,
+}: {
+  /** No other server works on the same database. */
+  isAlone: boolean;
+  graceMs: number;
+  /** Who is online somewhere is stored as seen at least this often. */
+  seenWithinMs: number;
+  clock: () => Date;
+  /** Called when it has become certain what somebody is of whom `note` was called, unless it is doubtful again. */
+  over: (userId: UserId) => void;
+}) {
+  const began = performance.now();
+  const startedAt = clock().getTime();
+  const timers = new Map<UserId, NodeJS.Timeout>();
+  return { leftMs, note, forget, close };
+
+  /** For how long it cannot be told whether somebody is online who has no connection here; 0 when they are offline. */
+  function leftMs(lastSeenAt: Date | null): number {
+    if (!lastSeenAt) return 0;
+    if (!isAlone) return Math.max(0, lastSeenAt.getTime() + seenWithinMs - clock().getTime());
+    const seenBefore = startedAt - lastSeenAt.getTime();
+    return seenBefore < 0 || seenBefore > seenWithinMs ? 0 : Math.max(0, began + graceMs - performance.now());
+  }
+
+  /** Somebody was told that it is not known. */
+  function note(userId: UserId, ms: number): void {
+    if (timers.has(userId)) return;
+    const timer = setTimeout(() => {
+      timers.delete(userId);
+      over(userId);
+    }, ms + 1);
+    timers.set(userId, timer.unref());
+  }
+
+  /** It is known now. */
+  function forget(userId: UserId): void {
+    clearTimeout(timers.get(userId));
+    timers.delete(userId);
+  }
+
+  function close(): void {
+    for (const timer of timers.values()) clearTimeout(timer);
+  }
+}
