@@ -139,11 +139,13 @@ export function createReceipts({ db, writeBatch, chats, log, clock }: { db: Data
    */
   async function counts(messages: readonly Pick<MessageRow, 'chatId' | 'seq' | 'senderId'>[]): Promise<{ delivered: number; read: number }[]> {
     type Row = { chatId: ChatId; marker: 'joined' | 'delivered' | 'read' | 'sender'; seq: number; count: number; joinedSeq: number; deliveredSeq: number; readSeq: number };
-    const past = (marker: string, column: string): string => {
-      const upTo = `CASE WHEN m."${column}" < t."highest" THEN m."${column}" ELSE t."highest" END`;
-      return `SELECT t."chatId", '${marker}' AS "marker", ${upTo} AS "seq", COUNT(*) AS "count", 0 AS "joinedSeq", 0 AS "deliveredSeq", 0 AS "readSeq"
-        FROM ${tableOf(db.engine, 't', { chatId: 'int', lowest: 'int', highest: 'int' })} JOIN "Member" m ON m."chatId" = t."chatId" AND m."${column}" >= t."lowest" GROUP BY t."chatId", ${upTo}`;
-    };
+    const chats = tableOf(db.engine, 't', { chatId: 'int', lowest: 'int', highest: 'int' });
+    const none = '0 AS "joinedSeq", 0 AS "deliveredSeq", 0 AS "readSeq"';
+    // Most are past all of them: they are counted without being told apart.
+    const past = (marker: string, column: string): string =>
+      `SELECT t."chatId", '${marker}' AS "marker", t."highest" AS "seq", (SELECT COUNT(*) FROM "Member" WHERE "chatId" = t."chatId" AND "${column}" >= t."highest") AS "count", ${none} FROM ${chats}
+       UNION ALL SELECT t."chatId", '${marker}', m."${column}", COUNT(*), ${none} FROM ${chats}
+       JOIN "Member" m ON m."chatId" = t."chatId" AND m."${column}" >= t."lowest" AND m."${column}" < t."highest" GROUP BY t."chatId", m."${column}"`;
     const senders = `SELECT s."chatId", 'sender', s."userId", 0, s."joinedSeq", s."deliveredSeq", s."readSeq"
       FROM ${tableOf(db.engine, 't', { chatId: 'int', userId: 'int' })} JOIN "Member" s ON s."chatId" = t."chatId" AND s."userId" = t."userId"`;
     const chatsOf = [...Map.groupBy(messages, ({ chatId }) => chatId)].map(([chatId, of]) => {
@@ -152,7 +154,7 @@ export function createReceipts({ db, writeBatch, chats, log, clock }: { db: Data
     });
     const places = [...new Map(messages.map(({ chatId, senderId: userId }) => [placeKey({ chatId, userId }), { chatId, userId }])).values()];
     const parts = [past('joined', 'joinedSeq'), past('delivered', 'deliveredSeq'), past('read', 'readSeq'), senders];
-    const rows = await db.sql.all<Row>(parts.join(' UNION ALL '), [chatsOf, chatsOf, chatsOf, places]);
+    const rows = await db.sql.all<Row>(parts.join(' UNION ALL '), [chatsOf, chatsOf, chatsOf, chatsOf, chatsOf, chatsOf, places]);
     const markers = Map.groupBy(rows, ({ chatId, marker }) => `${chatId} ${marker}`);
     const passed = ({ chatId, seq }: { chatId: ChatId; seq: number }, marker: 'joined' | 'delivered' | 'read'): number =>
       (markers.get(`${chatId} ${marker}`) ?? []).reduce((sum, row) => sum + (row.seq >= seq ? Number(row.count) : 0), 0);
