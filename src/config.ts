@@ -292,12 +292,23 @@ export function readConfig(env: Record<string, string | undefined>): Config {
   return read;
 }
 
+/** The bytes of one character: as clients may write it in JSON (`\ud83d\ude00` for one), and as the server does. */
+const largestCharacter = { sent: 12, handedOut: 4 };
+/** What an operation, or an item of a stream, has beside the text of its message. */
+const roomBeside = 4_096;
+const cannotHold = (name: string, bytes: number | undefined): string => `${name} cannot hold a message of MAX_MESSAGE_CHARS: it must be at least ${bytes}`;
+
 /** A setting that could not be read is undefined here, and contradicts nothing. */
 function contradictions(config: Config): string[] {
   const problems: string[] = [];
   if (config.SMTP_URL && config.PUBLIC_URL === '') problems.push('SMTP_URL needs PUBLIC_URL: the links in mails are built from it');
   if (config.ACCESS_TOKEN_SECONDS > config.SESSION_SECONDS) problems.push('ACCESS_TOKEN_SECONDS must not be longer than SESSION_SECONDS');
   if (config.TYPING_REPEAT_SECONDS >= config.TYPING_SECONDS) problems.push('TYPING_REPEAT_SECONDS must be shorter than TYPING_SECONDS');
+  if (config.MAX_ATTACHMENT_BYTES > config.UPLOAD_QUOTA_BYTES)
+    problems.push('MAX_ATTACHMENT_BYTES must not be larger than UPLOAD_QUOTA_BYTES: such a file could never be uploaded');
+  const [sent, handedOut] = [largestCharacter.sent, largestCharacter.handedOut].map((bytes) => config.MAX_MESSAGE_CHARS * bytes + roomBeside);
+  for (const name of ['MAX_FRAME_BYTES', 'MAX_BODY_BYTES'] as const) if (config[name] < Number(sent)) problems.push(cannotHold(name, sent));
+  for (const name of ['SLOW_CONSUMER_BYTES', 'MAX_ANSWER_BYTES'] as const) if (config[name] < Number(handedOut)) problems.push(cannotHold(name, handedOut));
   return problems;
 }
 

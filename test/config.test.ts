@@ -50,6 +50,26 @@ const wrong: [Record<string, string>, RegExp][] = [
   [{ GRAPHIQL: 'enabled' }, /^GRAPHIQL must be on or off, not "enabled"$/],
 ];
 
+describe('settings that contradict each other are told with each other’s names', () => {
+  const contradictory: [Record<string, string>, RegExp[]][] = [
+    [{ ACCESS_TOKEN_SECONDS: '900', SESSION_SECONDS: '60' }, [/^ACCESS_TOKEN_SECONDS .* SESSION_SECONDS$/]],
+    [{ TYPING_SECONDS: '3', TYPING_REPEAT_SECONDS: '3' }, [/^TYPING_REPEAT_SECONDS .* TYPING_SECONDS$/]],
+    [{ MAX_ATTACHMENT_BYTES: '1001', UPLOAD_QUOTA_BYTES: '1000' }, [/^MAX_ATTACHMENT_BYTES .* UPLOAD_QUOTA_BYTES/]],
+    [{ MAX_MESSAGE_CHARS: '6000' }, [/^MAX_FRAME_BYTES cannot hold a message of MAX_MESSAGE_CHARS: it must be at least 76096$/]],
+    [{ MAX_MESSAGE_CHARS: '1000000', MAX_BODY_BYTES: '20000000' }, [/^MAX_FRAME_BYTES cannot/, /^SLOW_CONSUMER_BYTES cannot hold .* at least 4004096$/]],
+    [{ MAX_BODY_BYTES: '10000', SLOW_CONSUMER_BYTES: '1024' }, [/^MAX_BODY_BYTES cannot hold .* at least 52096$/, /^SLOW_CONSUMER_BYTES cannot/]],
+    [{ MAX_BODY_BYTES: 'large', TYPING_SECONDS: '1' }, [/^MAX_BODY_BYTES must be a whole number/, /^TYPING_REPEAT_SECONDS/]],
+  ];
+  it.each(contradictory)('%j', (env, sentences) => {
+    expect(problemsOf(env)).toEqual(sentences.map((sentence) => expect.stringMatching(sentence)));
+  });
+
+  it('and those that go together work', () => {
+    expect(problemsOf({ MAX_MESSAGE_CHARS: '6000', MAX_FRAME_BYTES: '76096' })).toEqual([]);
+    expect(problemsOf({ MAX_ATTACHMENT_BYTES: '1000', UPLOAD_QUOTA_BYTES: '1000' })).toEqual([]);
+  });
+});
+
 describe('a setting that does not work is told in one sentence', () => {
   it.each(wrong)('%j', (env, sentence) => {
     const problems = problemsOf(env);

@@ -320,6 +320,51 @@ describe('an upload', () => {
     expect(await storedFiles(server)).toHaveLength(1);
   });
 
+  it('does not wait for one of before from which nothing comes any more', async () => {
+    await using server = await startTestServer();
+    const [ada] = some(await server.people(1));
+    const bytes = randomBytes(100_000);
+    const slot = await slotFor(ada, { bytes });
+    const { port, pathname, search } = new URL(slot.uploadUrl);
+    // Two whose clients have gone without a word, one waiting for the other.
+    const dead = [0, 1].map(() => {
+      const socket = connect({ host: '127.0.0.1', port: Number(port) });
+      socket.on('error', () => {});
+      socket.write(`PUT ${pathname}${search} HTTP/1.1\r\nHost: x\r\nContent-Length: ${bytes.length}\r\n\r\n`);
+      socket.write(bytes.subarray(0, 10_000));
+      return socket;
+    });
+    await expect.poll(async () => (await storedFiles(server)).length, { timeout: 5_000 }).toBe(1);
+    const began = performance.now();
+    expect(await put(slot, bytes)).toBe(204);
+    expect(performance.now() - began).toBeLessThan(15_000);
+    const answers = await Promise.all(dead.map((socket) => new Promise<string>((resolve) => socket.once('data', (data) => resolve(String(data).split('\r\n', 1)[0] as string)))));
+    expect(answers).toEqual(['HTTP/1.1 409 Conflict', 'HTTP/1.1 409 Conflict']);
+    for (const socket of dead) socket.destroy();
+    expect(await outcome(ada, 'completeUpload', { attachmentId: slot.attachmentId })).toBe('done');
+  });
+
+  it('that is too large is refused alike, however large it is, without being read', async () => {
+    await using server = await startTestServer();
+    const [ada] = some(await server.people(1));
+    const slot = await slotFor(ada, { bytes: randomBytes(1_000) });
+    const { port, pathname, search } = new URL(slot.uploadUrl);
+    const answerTo = async (length: number): Promise<[string | undefined, string | undefined]> => {
+      const socket = connect({ host: '127.0.0.1', port: Number(port) });
+      socket.on('error', () => {});
+      // Only the beginning comes: whoever waits for more waits for ever.
+      socket.write(`PUT ${pathname}${search} HTTP/1.1\r\nHost: x\r\nContent-Length: ${length}\r\n\r\n${'x'.repeat(500)}`);
+      let answer = '';
+      for await (const data of socket) answer += data;
+      return [answer.split('\r\n', 1)[0], answer.split('\r\n\r\n').at(-1)];
+    };
+    const expected = [
+      'HTTP/1.1 413 Payload Too Large',
+      JSON.stringify({ errors: [{ message: 'These are more bytes than were announced.', extensions: { code: 'BAD_REQUEST' } }] }),
+    ];
+    for (const length of [1_001, 30_000_000, 3_000_000_000, 2 ** 45]) expect([length, ...(await answerTo(length))]).toEqual([length, ...expected]);
+  });
+
   it('that is cut in the middle leaves nothing, and can be made again', async () => {
     await using server = await startTestServer();
     const [ada] = some(await server.people(1));
@@ -400,7 +445,7 @@ describe('an upload', () => {
   }, 60_000);
 
   it('counts against the quota of its account from its reservation to its end, however many come at once', async () => {
-    await using server = await startTestServer({ UPLOAD_QUOTA_BYTES: '10000' });
+    await using server = await startTestServer({ UPLOAD_QUOTA_BYTES: '10000', MAX_ATTACHMENT_BYTES: '10000' });
     const [ada, ben] = some(await server.people(2));
     const reserve = (who: Person, size: number) =>
       change(who, 'requestUpload', { fileName: 'a', contentType: 'text/plain', size }, 'attachmentId uploadUrl').then((answer) => answer);

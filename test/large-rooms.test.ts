@@ -107,6 +107,20 @@ it('members of a large room are listed, filtered and counted exactly', { timeout
   expect((await list('first: 1, online: false')).totalCount).toBe(everybody - 1);
   expect((await list('first: 1, online: false, role: MEMBER')).totalCount).toBe(everybody - 3);
   expect((await list('first: 1, online: true, role: ADMIN')).totalCount).toBe(0);
+  // Of a page of messages, whoever was there before counts with what they have read, but not for their own.
+  await crowd.addMessages(id, late.id, 10);
+  const chat = crowd.numberIn(id);
+  await crowd.run(`UPDATE "Member" SET "deliveredSeq" = 10, "readSeq" = 5 WHERE "chatId" = ${chat}`);
+  await crowd.run(`UPDATE "Member" SET "joinedSeq" = 4, "deliveredSeq" = 10, "readSeq" = 10 WHERE "chatId" = ${chat} AND "userId" = ${crowd.numberIn(early.id)}`);
+  const { messages } = await read(owner, 'query ($id: ID!) { chat(id: $id) { messages { nodes { seq deliveredCount readCount } } } }', { id });
+  const others = everybody - 1;
+  expect(messages.nodes).toEqual(
+    Array.from({ length: 10 }, (_, index) => ({
+      seq: index + 1,
+      deliveredCount: index < 4 ? others - 1 : others,
+      readCount: index < 4 ? others - 1 : index < 5 ? others : 1,
+    })),
+  );
   // First pages of many chats together are the same as those of one.
   const { nodes } = await read(owner, '{ chats { nodes { id members(first: 5, role: MEMBER) { totalCount nodes { user { id } } } } } }');
   expect(nodes.find((chat: Untyped) => chat.id === id).members).toEqual({ totalCount: everybody - 2, nodes: (await list('first: 5, role: MEMBER')).nodes });

@@ -10,7 +10,7 @@ import { toUserRow, type UserRow } from '../storage/rows.ts';
 import { oneOfList, type Sql } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
 import type { Mail } from './mail.ts';
-import { checkEmail, checkLine, checkLines, checkUsername, foldName, isEmail, isUsername, withoutInvisible } from './names.ts';
+import { checkEmail, checkLine, checkLines, checkUsername, foldName, isEmail, isUsername, withNewlines, withoutInvisible } from './names.ts';
 import { voidResetCodes } from './password-reset.ts';
 import { checkPassword, type Passwords } from './passwords.ts';
 import type { RateLimits } from './rate-limits.ts';
@@ -243,7 +243,7 @@ function checkProfile(problems: Problems, given: ProfileChanges): void {
   if (given.firstName) checkLine(problems, 'firstName', given.firstName);
   if (given.lastName) checkLine(problems, 'lastName', given.lastName);
   if (given.phone) checkLine(problems, 'phone', given.phone, 40);
-  if (given.address) checkLines(problems, 'address', given.address, 500);
+  if (given.address) checkLines(problems, 'address', withNewlines(given.address), 500);
 }
 
 /** The columns for the fields that are given, except a name that is null. In an optional field, an empty text counts as null, since that is what forms send. */
@@ -253,7 +253,7 @@ function toColumns(given: ProfileChanges): Partial<Profile> {
     ...(given.displayName == null ? {} : displayNameOf(given.displayName)),
     ...(given.email === undefined ? {} : { email: given.email, emailKey: given.email === null ? null : foldName(given.email) }),
   };
-  for (const field of optionalFields) if (given[field] !== undefined) columns[field] = withoutInvisible(given[field] ?? '') || null;
+  for (const field of optionalFields) if (given[field] !== undefined) columns[field] = withoutInvisible(withNewlines(given[field] ?? '')) || null;
   return columns;
 }
 

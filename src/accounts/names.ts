@@ -38,6 +38,9 @@ const invisibleInNames = new RegExp(`(${seenOrNeeded})|[\\p{Cf}\\p{Default_Ignor
 /** A name as it is stored: without characters that turn the direction of the text around it, or that cannot be seen and make one name look like another. */
 export const withoutInvisible = (text: string): string => text.replace(invisibleInNames, '$1');
 
+/** Lines as they are stored, whatever system they were written on. Before anything about the text is checked. */
+export const withNewlines = (text: string): string => text.replace(/\r\n?/g, '\n');
+
 /** Length as people count it, near enough: Unicode code points. */
 export function codePoints(text: string): number {
   let count = 0;

@@ -5,7 +5,7 @@ import type { WriteBatch } from '../events/write.ts';
 import { type ChatId, noChat, type UserId } from '../ids.ts';
 import { lockChats } from '../storage/locks.ts';
 import { oneOfList, type Sql, tableOf } from '../storage/sql.ts';
-import { closeChat, leaveEvents, takeFromRooms } from './roster.ts';
+import { hideChats, leaveEvents, takeFromRooms } from './roster.ts';
 
 /** Of the person's chats. */
 const chatsAtOnce = 50;
@@ -41,14 +41,15 @@ export function createChatErasure({ writeBatch, clock }: { writeBatch: WriteBatc
       );
       const rooms = chats.filter(({ kind }) => kind === 'ROOM');
       const left = rooms.filter(({ memberCount }) => memberCount > 1).map(({ id }) => id);
-      const events: NewEvent[] = [];
-      for (const { id } of [...chats.filter((chat) => deserted.has(chat.id)), ...rooms.filter(({ memberCount }) => memberCount <= 1)])
-        for (const event of (await closeChat(sql, id, clock(), false)).events) events.push(event);
+      const over = [...deserted, ...rooms.filter(({ memberCount }) => memberCount <= 1).map(({ id }) => id)];
+      await hideChats(sql, over, clock());
       const heirs = await handOn(sql, left, userId);
       await takeFromRooms(sql, left, userId);
-      for (const heir of heirs) events.push({ type: 'member-updated', ...heir });
-      for (const id of left) for (const event of leaveEvents(id, userId)) events.push(event);
-      await number(events);
+      await number([
+        ...over.map((chatId): NewEvent => ({ type: 'chat-updated', chatId })),
+        ...heirs.map((heir): NewEvent => ({ type: 'member-updated', ...heir })),
+        ...left.flatMap((id) => leaveEvents(id, userId)),
+      ]);
       return ids.length < chatsAtOnce ? null : (ids.at(-1) as ChatId);
     });
   }

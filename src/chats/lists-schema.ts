@@ -32,16 +32,13 @@ const RoomFilterInput = builder.inputType('RoomFilterInput', {
   }),
 });
 
-/** To count a list is to look through all of it. */
-const countWeight = 50;
-
 const ChatEdge = builder.edgeObject({ name: 'ChatEdge', description: 'A chat in a list.', type: Chat });
 const ChatConnection = builder.connectionObject(
   {
     name: 'ChatConnection',
     description: 'A page of chats.',
     type: Chat,
-    fields: (t) => ({ totalCount: t.int({ nullable: true, complexity: countWeight, description: 'How many there are in all pages.', resolve: countOf }) }),
+    fields: (t) => ({ totalCount: t.int({ nullable: true, description: 'How many there are in all pages.', resolve: countOf }) }),
   },
   ChatEdge,
 );
@@ -51,7 +48,7 @@ const RoomConnection = builder.connectionObject(
     name: 'RoomConnection',
     description: 'A page of rooms.',
     type: Room,
-    fields: (t) => ({ totalCount: t.int({ nullable: true, complexity: countWeight, description: 'How many there are in all pages.', resolve: countOf }) }),
+    fields: (t) => ({ totalCount: t.int({ nullable: true, description: 'How many there are in all pages.', resolve: countOf }) }),
   },
   RoomEdge,
 );

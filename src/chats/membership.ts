@@ -35,7 +35,7 @@ export function createWelcome({ db, locks, clock }: { db: Pick<Database, 'sqlIn'
     // As they are behind the locks: one of them may have changed its mind, and `lastSeq` is certain now.
     const rooms = (await lockChats(sql, ids)).filter(({ everyone, deletedAt }) => everyone && deletedAt === null);
     await addToRooms(sql, rooms, user.id, clock());
-    for (const { id } of rooms) append(joinEvents(id, user.id));
+    append(rooms.flatMap(({ id }) => joinEvents(id, user.id)));
   };
 }
 
@@ -136,7 +136,7 @@ export function createMembership({
       const places = room.capacity === null ? fresh.length : Math.max(0, room.capacity - room.memberCount);
       if (places === 0 && fresh.length > 0) throw roomFull(room);
       const joined = await addMembers(sql, room, fresh.slice(0, places), clock());
-      for (const { userId } of joined.members) append(joinEvents(roomId, userId));
+      append(joined.members.flatMap(({ userId }) => joinEvents(roomId, userId)));
       const nobody = named.filter((id) => id === null).map(() => ({ userId: null, error: notFound('User') }));
       return { room: joined.room, added: joined.members, skipped: [...nobody, ...fresh.slice(places).map((userId) => ({ userId, error: roomFull(room) }))] };
     });

@@ -23,7 +23,8 @@ mutation('createRoom', {
     postPolicy: t.field({ type: PostPolicy, required: true, defaultValue: 'MEMBERS', description: 'Who may write in it. ANYONE takes a public room without password.' }),
     everyone: t.boolean({
       defaultValue: false,
-      description: 'Make every account a member, present and future. Takes a public room without capacity and password; the operator may reserve it (FORBIDDEN, NOT_AN_OPERATOR).',
+      description:
+        'Make every account a member, present and future. Takes a public room without capacity and password; where there are very many accounts, the last come in moments after the answer. The operator may reserve it (FORBIDDEN, NOT_AN_OPERATOR).',
     }),
     members: t.field({ type: [UserRefInput], description: 'First members besides the creator, up to 1,000. Somebody who does not exist: NotFoundError, and no room.' }),
     capacity: t.int({ description: 'Most members, from 1 to 1,000,000; the owner counts. Must hold the first members.' }),
@@ -54,7 +55,10 @@ mutation('updateRoom', {
     topic: t.string({ description: 'Up to 500 characters.' }),
     visibility: t.field({ type: RoomVisibility, description: 'Who knows that it exists. Cannot be null.' }),
     postPolicy: t.field({ type: PostPolicy, description: 'Who may write in it. Cannot be null.' }),
-    everyone: t.boolean({ description: 'True makes every account a member and lifts all bans; false lets members leave again. Cannot be null.' }),
+    everyone: t.boolean({
+      description:
+        'True makes every account a member and lifts all bans, where there are very many the last ones moments after the answer; false lets members leave again. Cannot be null.',
+    }),
     capacity: t.int({ description: 'Most members; not below the number there are.' }),
     link: t.string({ description: 'Short name or http(s) URL.' }),
     password: t.string({ description: 'What one must know to join from now on; members stay.' }),

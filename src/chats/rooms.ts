@@ -1,7 +1,7 @@
 /** Making, changing and deleting rooms, and the rules that their settings must keep. */
 import type { Accounts, UserRef } from '../accounts/accounts.ts';
 import type { FoldedTable } from '../accounts/folding.ts';
-import { checkLine, checkLines, foldName, withoutInvisible } from '../accounts/names.ts';
+import { checkLine, checkLines, foldName, withNewlines, withoutInvisible } from '../accounts/names.ts';
 import type { Operators } from '../accounts/operators.ts';
 import { checkRoomPassword, type Passwords } from '../accounts/passwords.ts';
 import type { RateLimits } from '../accounts/rate-limits.ts';
@@ -162,7 +162,7 @@ export function createRooms({
         sql,
         memberIds.map((userId) => ({ ...fresh, userId, role: userId === viewer.userId ? 'OWNER' : 'MEMBER' })),
       );
-      for (const userId of memberIds) append({ type: 'chat-added', chatId: room.id, userId });
+      append(memberIds.map((userId) => ({ type: 'chat-added' as const, chatId: room.id, userId })));
       if (everyone) append((await letIn(sql, room, noUser, now)).events);
       return { room, duplicate: false };
     }
@@ -215,7 +215,7 @@ export function createRooms({
       });
       append({ type: 'chat-updated', chatId: roomId });
       if (given.everyone && !room.everyone) append((await letIn(sql, changed, noUser, clock())).events);
-      if (given.everyone === false) await stopLettingIn(sql, roomId);
+      if (given.everyone === false) await stopLettingIn(sql, [roomId]);
       return changed;
     };
     try {
@@ -275,7 +275,7 @@ async function checkLinkIsFree(tx: Tx, link: string | null): Promise<void> {
 /** The texts of a room as they are stored. An empty topic is none. */
 const cleaned = <Given extends { name?: string | null; topic?: string | null }>({ name, topic }: Given): Pick<Given, 'name' | 'topic'> => ({
   name: name == null ? name : withoutInvisible(name),
-  topic: topic == null ? topic : withoutInvisible(topic) || null,
+  topic: topic == null ? topic : withoutInvisible(withNewlines(topic)) || null,
 });
 
 /** The same alphabet as a `clientMessageId`. */

@@ -90,16 +90,18 @@ export async function letIn(sql: Sql, room: Pick<ChatRow, 'id' | 'lastSeq'>, aft
   return { events: joined.map(({ userId }) => ({ type: 'chat-added', chatId: room.id, userId: Number(userId) as UserId })), isOver };
 }
 
-/** It is no room for everyone any more: who was not let in yet stays outside. */
-export const stopLettingIn = (sql: Sql, roomId: ChatId): Promise<unknown> => sql.all('DELETE FROM "Opening" WHERE "chatId" = ?', [roomId]);
+/** They are no rooms for everyone any more: who was not let in yet stays outside. */
+export const stopLettingIn = (sql: Sql, roomIds: readonly ChatId[]): Promise<unknown> => sql.all(`DELETE FROM "Opening" WHERE ${oneOfList(sql.engine, '"chatId"')}`, [roomIds]);
 
-/**
- * Takes a chat out of sight. The first event ends the streams of those who read it as guests; the members are told behind it, of a large room those of the first
- * piece: `empty` tells the others. Its messages are swept later.
- */
+/** Takes chats out of sight. Tell `chat-updated` of each: it ends the streams of those who read them as guests. What is in them is swept later. */
+export async function hideChats(sql: Sql, chatIds: readonly ChatId[], at: Date): Promise<void> {
+  await sql.all(`UPDATE "Chat" SET "deletedAt" = ?, "linkKey" = NULL, "memberCount" = 0 WHERE ${oneOfList(sql.engine, '"id"')}`, [at, chatIds]);
+  await stopLettingIn(sql, chatIds);
+}
+
+/** Hides a chat and tells its members behind that, of a large room those of the first piece: `empty` tells the others. */
 export async function closeChat(sql: Sql, chatId: ChatId, at: Date, tellMembers = true): Promise<Piece> {
-  await sql.all('UPDATE "Chat" SET "deletedAt" = ?, "linkKey" = NULL, "memberCount" = 0 WHERE "id" = ?', [at, chatId]);
-  await stopLettingIn(sql, chatId);
+  await hideChats(sql, [chatId], at);
   const { events, isOver } = await removeSome(sql, chatId);
   return { events: [{ type: 'chat-updated', chatId }, ...(tellMembers ? events : [])], isOver };
 }

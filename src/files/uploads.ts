@@ -22,11 +22,16 @@ import type { Links, UploadLink } from './links.ts';
 export type Uploads = ReturnType<typeof createUploads>;
 export type UploadRequest = { fileName: string; contentType: string; size: number; sha256: string | null };
 /** What became of bytes that were sent into a slot. Only `stored` keeps any. */
-export type Received = 'stored' | 'gone' | 'completed' | 'too-many' | 'too-few' | 'other-digest';
+export type Received = 'stored' | 'gone' | 'replaced' | 'completed' | 'too-many' | 'too-few' | 'other-digest';
 
 /** Uploads of one account that are in no message and are no picture. */
 const mostUnused = 200;
 const longestName = 255;
+/** Who has sent nothing for so long gives way to who waits. */
+const quietMs = 1_000;
+
+/** An upload whose bytes are coming, and when the last of them came. */
+type Coming = { ended: AbortController; heardAt: number };
 
 export function createUploads({
   db,
@@ -46,6 +51,9 @@ export function createUploads({
   clock: () => Date;
 }) {
   const inSlot = createQueues<AttachmentId>();
+  /** What comes into a slot, and how many wait for it. */
+  const coming = new Map<AttachmentId, Coming>();
+  const waiting = new Map<AttachmentId, number>();
   /** Uploads whose bytes are coming, by whose they are. */
   const receiving: MultiMap<UserId, AbortController> = new Map();
   return { reserve, receive, complete, endOf };
@@ -106,10 +114,15 @@ export function createUploads({
 
   /**
    * Takes the bytes of an upload: exactly as many as were announced, with the digest that was announced. Again is fine until it is completed: the last
-   * one counts. Two into one slot wait for each other. Fails with what `bytes` throws, or UNAVAILABLE; then nothing is kept of it.
+   * one counts. Two into one slot wait for each other, but not for one from which nothing comes: that is replaced. Fails with what `bytes` throws, or UNAVAILABLE; then nothing is kept of it.
    */
   function receive(link: UploadLink, bytes: AsyncIterable<Uint8Array>, announced: number | null): Promise<Received> {
+    waiting.set(link.id, (waiting.get(link.id) ?? 0) + 1);
+    replaceQuiet(link.id);
     return inSlot(link.id, async () => {
+      const others = (waiting.get(link.id) ?? 1) - 1;
+      if (others > 0) waiting.set(link.id, others);
+      else waiting.delete(link.id);
       const slot = await findSlot(link);
       if (!slot) return 'gone';
       if (slot.completed) return 'completed';
@@ -118,14 +131,18 @@ export function createUploads({
       const key = newBlobKey();
       const digest = createHash('sha256');
       const ended = new AbortController();
+      const upload: Coming = { ended, heardAt: performance.now() };
       addTo(receiving, slot.uploaderId, ended);
+      coming.set(link.id, upload);
+      if (others > 0) replaceQuiet(link.id);
       try {
-        await blobs.put(key, counted(untilEnded(bytes, ended.signal), slot.size, digest, link.sha256));
+        await blobs.put(key, counted(untilEnded(bytes, upload), slot.size, digest, link.sha256));
       } catch (error) {
         if (error instanceof Misfit) return error.outcome;
         throw error;
       } finally {
         dropFrom(receiving, slot.uploaderId, ended);
+        coming.delete(link.id);
       }
       const outcome = await fill(link.id, key, digest.digest('hex')).catch(async (error) => {
         await blobs.remove(key);
@@ -134,6 +151,15 @@ export function createUploads({
       if (outcome !== 'stored') await blobs.remove(key);
       return outcome;
     });
+  }
+
+  /** Somebody waits for this slot: ends what has it as soon as nothing has come for a while. A client whose connection broke begins anew long before the server hears of it. */
+  function replaceQuiet(id: AttachmentId): void {
+    const upload = coming.get(id);
+    if (!upload) return;
+    const leftMs = quietMs - (performance.now() - upload.heardAt);
+    if (leftMs <= 0) upload.ended.abort('replaced' satisfies Received);
+    else setTimeout(() => coming.get(id) === upload && replaceQuiet(id), leftMs).unref();
   }
 
   /** The slot has these bytes now, and no others. */
@@ -184,7 +210,7 @@ export function createUploads({
 
   /** Bytes of theirs that are still coming are not wanted any more. On another node they are refused when all have come. */
   function endOf(userId: UserId): void {
-    for (const upload of receiving.get(userId) ?? []) upload.abort();
+    for (const upload of receiving.get(userId) ?? []) upload.abort('gone' satisfies Received);
   }
 
   async function findRow(id: AttachmentId): Promise<AttachmentRow | null> {
@@ -205,10 +231,11 @@ class Misfit extends Error {
 }
 
 /** Does not wait for bytes that may never come once the upload has ended. */
-async function* untilEnded(bytes: AsyncIterable<Uint8Array>, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+async function* untilEnded(bytes: AsyncIterable<Uint8Array>, upload: Coming): AsyncGenerator<Uint8Array> {
   const chunks = bytes[Symbol.asyncIterator]();
   for (;;) {
-    const next = await unlessEnded(chunks.next(), signal);
+    const next = await unlessEnded(chunks.next(), upload.ended.signal);
+    upload.heardAt = performance.now();
     if (next.done) return;
     yield next.value;
   }
@@ -217,7 +244,7 @@ async function* untilEnded(bytes: AsyncIterable<Uint8Array>, signal: AbortSignal
 /** Not by Promise.race with one promise for all: that would keep every chunk until the upload is over. */
 function unlessEnded<T>(job: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
-    const end = (): void => reject(new Misfit('gone'));
+    const end = (): void => reject(new Misfit(signal.reason as Received));
     if (signal.aborted) end();
     signal.addEventListener('abort', end);
     job.then(resolve, reject).finally(() => signal.removeEventListener('abort', end));

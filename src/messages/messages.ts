@@ -1,4 +1,5 @@
 /** Messages that are stored: reading, paging, editing and deleting them. How they come to be: send.ts. */
+import { withNewlines } from '../accounts/names.ts';
 import { can, must } from '../chats/access.ts';
 import { type ChatStanding, type Chats, refOf, standing } from '../chats/chats.ts';
 import type { Config } from '../config.ts';
@@ -41,7 +42,8 @@ export function createMessages({
    */
   async function edit(viewer: Viewer, input: { messageId: MessageId; text: string; expectedVersion: number | null }): Promise<MessageRow> {
     const problems = createProblems();
-    if (input.text !== '') checkText(problems, input.text, config.MAX_MESSAGE_CHARS);
+    const text = withNewlines(input.text);
+    if (text !== '') checkText(problems, text, config.MAX_MESSAGE_CHARS);
     problems.check();
     const { id, chatId } = await get(input.messageId);
     return writeBatch(async (sql, number) => {
@@ -52,8 +54,8 @@ export function createMessages({
       if (input.expectedVersion !== null && input.expectedVersion !== message.version) {
         throw new AppError('CONFLICT', { conflictReason: 'VERSION_MISMATCH' }, `The message is at version ${message.version} by now.`);
       }
-      if (input.text === '' && !(await files.hasAny(sql, id))) throw invalid('text', 'required', 'A message needs a text, or files.');
-      const changed = await changeText(sql, id, input.text || null, clock());
+      if (text === '' && !(await files.hasAny(sql, id))) throw invalid('text', 'required', 'A message needs a text, or files.');
+      const changed = await changeText(sql, id, text || null, clock());
       await number([{ type: 'message-edited', chatId, messageId: id }]);
       return changed;
     });

@@ -32,6 +32,8 @@ type Move = {
 const largeRoom = 50;
 const tellEveryMs = 1000;
 const untoldAtOnce = 500;
+/** Chats of which one statement counts the unread messages. */
+const countedAtOnce = 500;
 
 export function createReceipts({ db, writeBatch, chats, log, clock }: { db: Database; writeBatch: WriteBatch; chats: Chats; log: Log; clock: () => Date }) {
   const store = createGroup<Move, void>(writeBatch, (sql, number, moves) => storeMoves(sql, number, moves, clock()));
@@ -131,16 +133,37 @@ export function createReceipts({ db, writeBatch, chats, log, clock }: { db: Data
     });
   }
 
-  /** How many of those who were members when a message was sent, its sender aside, have received and read it. */
+  /**
+   * How many of those who were members when a message was sent, its sender aside, have received and read it. Markers are at or above `joinedSeq`: who is past a
+   * message and did not join behind it counts. So each index of markers is looked through once for a chat, however many of its messages are asked for.
+   */
   async function counts(messages: readonly Pick<MessageRow, 'chatId' | 'seq' | 'senderId'>[]): Promise<{ delivered: number; read: number }[]> {
-    const others = 'FROM "Member" WHERE "chatId" = t."chatId" AND "userId" <> t."senderId" AND "joinedSeq" < t."seq" AND';
-    const rows = await db.sql.all<{ chatId: ChatId; seq: number; delivered: number; read: number }>(
-      `SELECT t."chatId", t."seq", (SELECT count(*) ${others} "deliveredSeq" >= t."seq") AS "delivered", (SELECT count(*) ${others} "readSeq" >= t."seq") AS "read"
-       FROM ${tableOf(db.engine, 't', { chatId: 'int', seq: 'int', senderId: 'int' })}`,
-      [messages.map(({ chatId, seq, senderId }) => ({ chatId, seq, senderId }))],
-    );
-    const byPlace = new Map(rows.map((row) => [`${row.chatId} ${row.seq}`, row]));
-    return messages.map(({ chatId, seq }) => byPlace.get(`${chatId} ${seq}`) ?? { delivered: 0, read: 0 });
+    type Row = { chatId: ChatId; marker: 'joined' | 'delivered' | 'read' | 'sender'; seq: number; count: number; joinedSeq: number; deliveredSeq: number; readSeq: number };
+    const chats = tableOf(db.engine, 't', { chatId: 'int', lowest: 'int', highest: 'int' });
+    const none = '0 AS "joinedSeq", 0 AS "deliveredSeq", 0 AS "readSeq"';
+    // Most are past all of them: they are counted without being told apart.
+    const past = (marker: string, column: string): string =>
+      `SELECT t."chatId", '${marker}' AS "marker", t."highest" AS "seq", (SELECT COUNT(*) FROM "Member" WHERE "chatId" = t."chatId" AND "${column}" >= t."highest") AS "count", ${none} FROM ${chats}
+       UNION ALL SELECT t."chatId", '${marker}', m."${column}", COUNT(*), ${none} FROM ${chats}
+       JOIN "Member" m ON m."chatId" = t."chatId" AND m."${column}" >= t."lowest" AND m."${column}" < t."highest" GROUP BY t."chatId", m."${column}"`;
+    const senders = `SELECT s."chatId", 'sender', s."userId", 0, s."joinedSeq", s."deliveredSeq", s."readSeq"
+      FROM ${tableOf(db.engine, 't', { chatId: 'int', userId: 'int' })} JOIN "Member" s ON s."chatId" = t."chatId" AND s."userId" = t."userId"`;
+    const chatsOf = [...Map.groupBy(messages, ({ chatId }) => chatId)].map(([chatId, of]) => {
+      const seqs = of.map(({ seq }) => seq);
+      return { chatId, lowest: seqs.reduce((a, b) => Math.min(a, b)), highest: seqs.reduce((a, b) => Math.max(a, b)) };
+    });
+    const places = [...new Map(messages.map(({ chatId, senderId: userId }) => [placeKey({ chatId, userId }), { chatId, userId }])).values()];
+    const parts = [past('joined', 'joinedSeq'), past('delivered', 'deliveredSeq'), past('read', 'readSeq'), senders];
+    const rows = await db.sql.all<Row>(parts.join(' UNION ALL '), [chatsOf, chatsOf, chatsOf, chatsOf, chatsOf, chatsOf, places]);
+    const markers = Map.groupBy(rows, ({ chatId, marker }) => `${chatId} ${marker}`);
+    const passed = ({ chatId, seq }: { chatId: ChatId; seq: number }, marker: 'joined' | 'delivered' | 'read'): number =>
+      (markers.get(`${chatId} ${marker}`) ?? []).reduce((sum, row) => sum + (row.seq >= seq ? Number(row.count) : 0), 0);
+    return messages.map((message) => {
+      const sender = markers.get(`${message.chatId} sender`)?.find(({ seq: userId }) => userId === message.senderId);
+      const isCounted = (upTo: number | undefined): number => (sender && upTo !== undefined && sender.joinedSeq < message.seq && upTo >= message.seq ? 1 : 0);
+      const later = passed(message, 'joined');
+      return { delivered: passed(message, 'delivered') - later - isCounted(sender?.deliveredSeq), read: passed(message, 'read') - later - isCounted(sender?.readSeq) };
+    });
   }
 
   /**
@@ -184,10 +207,15 @@ export function createReceipts({ db, writeBatch, chats, log, clock }: { db: Data
 
   async function totalUnread(userId: UserId): Promise<number> {
     const places = await db.sql.all<{ chatId: ChatId; readSeq: number; lastSeq: number }>(
-      'SELECT b."chatId", b."readSeq", c."lastSeq" FROM "Member" b JOIN "Chat" c ON c."id" = b."chatId" WHERE b."userId" = ? AND c."lastSeq" > b."readSeq"',
+      'SELECT b."chatId", b."readSeq", c."lastSeq" FROM "Member" b JOIN "Chat" c ON c."id" = b."chatId" WHERE b."userId" = ? AND c."lastSeq" > b."readSeq" AND c."deletedAt" IS NULL',
       [userId],
     );
-    return (await unread(places.map((place) => ({ ...place, userId })))).reduce((sum, count) => sum + count, 0);
+    let sum = 0;
+    for (let at = 0; at < places.length; at += countedAtOnce) {
+      for (const count of await unread(places.slice(at, at + countedAtOnce).map((place) => ({ ...place, userId })))) sum += count;
+      await yieldWhenLong();
+    }
+    return sum;
   }
 
   /** Who has read a message, of those who were members when it was sent, in the order of joining. */

@@ -215,7 +215,7 @@ mutation('sendMessage', {
   errors: ['VALIDATION_FAILED', 'NOT_FOUND', 'FORBIDDEN', 'CONFLICT', 'RATE_LIMITED'],
   input: (t) => ({
     to: t.field({ type: MessageTargetInput, required: true, description: 'Where it goes.' }),
-    text: t.string({ description: 'Required unless there are attachments.' }),
+    text: t.string({ description: 'Required unless there are attachments. CRLF and CR become newlines.' }),
     clientMessageId: t.string({
       description: `Chosen by the client (a UUID is best), unique per sender. Sending again with the same id never stores a second
 message: the first one is returned with \`duplicate: true\`. The same id with other content is a ConflictError.`,

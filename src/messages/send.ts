@@ -3,6 +3,7 @@
  * with its event.
  */
 import type { Accounts, UserRef } from '../accounts/accounts.ts';
+import { withNewlines } from '../accounts/names.ts';
 import type { RateLimits } from '../accounts/rate-limits.ts';
 import { canSee, must } from '../chats/access.ts';
 import type { ChatRef, Chats } from '../chats/chats.ts';
@@ -93,7 +94,8 @@ export function createSending({
    * Sending again with the same `clientMessageId` returns the first message and wakes nobody.
    * Fails with VALIDATION_FAILED, NOT_FOUND, FORBIDDEN, CONFLICT or RATE_LIMITED.
    */
-  async function send(viewer: Viewer, { to, ...input }: SendMessage): Promise<Sent> {
+  async function send(viewer: Viewer, { to, ...given }: SendMessage): Promise<Sent> {
+    const input = { ...given, text: given.text && withNewlines(given.text) };
     checkInput(input);
     await limits.take('SEND', viewer.userId);
     const content = { ...input, senderId: viewer.userId, text: input.text || null, contentDigest: input.clientMessageId === null ? null : keys.digest(contentOf(input)) };

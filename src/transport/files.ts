@@ -41,6 +41,7 @@ const headers = {
 const refusals: Record<Exclude<Received, 'stored'>, [status: number, code: ErrorCode, message: string]> = {
   gone: [404, 'NOT_FOUND', 'There is nothing at this address.'],
   completed: [409, 'CONFLICT', 'This upload is complete: its bytes cannot change any more.'],
+  replaced: [409, 'CONFLICT', 'Another upload to this address has begun, and nothing came here for a while.'],
   'too-many': [413, 'BAD_REQUEST', 'These are more bytes than were announced.'],
   'too-few': [400, 'BAD_REQUEST', 'These are fewer bytes than were announced.'],
   'other-digest': [400, 'BAD_REQUEST', 'The bytes do not have the SHA-256 that was announced.'],
