@@ -154,8 +154,7 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   const pushQueue = await createPushQueue({ db, writeBatch, eventLog, presence, clock });
   const push = createPush({ queue: pushQueue, tail, keys, presence, post, config, clock, metrics, log });
   /** What works by itself. They end side by side, each in its own time. */
-  const workers = [push.close, mail.close, roster.close];
-  opened.defer(deletedRooms.close);
+  const workers: (() => unknown)[] = [push.close, mail.close, roster.close, deletedRooms.close];
   opened.defer(async () => void (await Promise.all(workers.map((end) => end()))));
   const typing = createTyping({ tail, chats, config, clock });
   opened.defer(typing.close);

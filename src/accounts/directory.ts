@@ -72,7 +72,7 @@ export function createDirectory({
       const pieces = filter.query && looksThroughAll ? inPieces([after, before], order) : [within([after, before])];
       for await (const bounds of pieces) {
         const [text, ...params] = joined(`SELECT ${userColumns} FROM "User" u`, [...where, ...bounds]);
-        rows.push(...(await db.sql.all<UserRow>(`${text} ORDER BY u."usernameKey" ${order} LIMIT ?`, [...params, limit - rows.length])).map(toUserRow));
+        for (const row of await db.sql.all<UserRow>(`${text} ORDER BY u."usernameKey" ${order} LIMIT ?`, [...params, limit - rows.length])) rows.push(toUserRow(row));
         if (rows.length === limit) break;
       }
       return rows;
