@@ -240,7 +240,7 @@ export function createChatLists({ db }: { db: Database }) {
       if (arms.length === 0) return [];
       const direction = backward ? 'DESC' : 'ASC';
       const order = (table: string): string => `ORDER BY ${table}."nameKey" ${direction}, ${table}."id" ${direction}`;
-      const limited = arms.map((arm) => statementOf(`SELECT c.${columns.replace(', ', ', c.')} FROM "Chat" c`, [...arm, ...conditions], `${order('c')} LIMIT ?`, most));
+      const limited = arms.map((arm) => statementOf(`SELECT c.${columns.replace(', ', ', c.')} FROM "Chat" c`, [...arm, ...conditions], `${order('c')} LIMIT ?`, [most]));
       const text = `SELECT r.* FROM (${limited.map(([arm]) => `SELECT * FROM (${arm}) a`).join(' UNION ALL ')}) r ${order('r')} ${limit}`;
       return db.sql.all<Row>(text, [...limited.flatMap(([, ...params]) => params), count]);
     }

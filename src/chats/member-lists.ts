@@ -51,7 +51,7 @@ export function createMemberLists({
         if (after) bounded.push(['(m."joinedAt", m."userId") > (?, ?)', new Date(after[0]), after[1]]);
         if (before) bounded.push(['(m."joinedAt", m."userId") < (?, ?)', new Date(before[0]), before[1]]);
         const direction = backward ? 'DESC' : 'ASC';
-        const [text, ...values] = statementOf(`SELECT m.* ${from}`, bounded, `ORDER BY m."joinedAt" ${direction}, m."userId" ${direction} LIMIT ?`, limit);
+        const [text, ...values] = statementOf(`SELECT m.* ${from}`, bounded, `ORDER BY m."joinedAt" ${direction}, m."userId" ${direction} LIMIT ?`, [limit]);
         return (await db.sql.all<MemberRow>(text, [...params, ...values])).map(toMemberRow);
       },
       count: () => countMembers(chat, filter),
@@ -63,7 +63,7 @@ export function createMemberLists({
     const readable = standings.flatMap(({ chat, ...place }) => (chat && chat.id !== 0 && can('read', { chat, ...place }) ? [chat] : []));
     const { from, params, conditions } = sourceOf(filter, await onlineFor(filter));
     const table = tableOf(db.engine, 't', { chatId: 'int' });
-    const [first, ...values] = statementOf(`SELECT m.* ${from}`, [['m."chatId" = t."chatId"'], ...conditions], 'ORDER BY m."joinedAt", m."userId" LIMIT ?', size + 1);
+    const [first, ...values] = statementOf(`SELECT m.* ${from}`, [['m."chatId" = t."chatId"'], ...conditions], 'ORDER BY m."joinedAt", m."userId" LIMIT ?', [size + 1]);
     // For each chat its own few rows: numbering all members of many chats would read them all.
     const text =
       db.engine === 'postgresql'

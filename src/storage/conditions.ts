@@ -6,16 +6,16 @@ import type { Param, Sql } from './sql.ts';
 /** A condition with its parameters. Texts are fixed; what people send only ever is a parameter. */
 export type Condition = [text: string, ...params: Param[]];
 
-/** `end` is what stands behind the conditions, with a parameter of its own. */
-export function selectWhere<Row>(sql: Sql, select: string, conditions: readonly Condition[], end = '', last: Param = null): Promise<Row[]> {
+/** `end` is what stands behind the conditions, with its own parameters. */
+export function selectWhere<Row>(sql: Sql, select: string, conditions: readonly Condition[], end = '', ...last: Param[]): Promise<Row[]> {
   const [text, ...params] = statementOf(select, conditions, end, last);
   return sql.all<Row>(text, params);
 }
 
-export const statementOf = (select: string, conditions: readonly Condition[], end: string, last: Param): Condition => [
+export const statementOf = (select: string, conditions: readonly Condition[], end: string, last: readonly Param[]): Condition => [
   `${select} WHERE ${conditions.map(([text]) => text).join(' AND ')} ${end}`,
   ...conditions.flatMap(([, ...params]) => params),
-  ...(end === '' ? [] : [last]),
+  ...last,
 ];
 
 /** `from` is a FROM clause. */

@@ -1,6 +1,7 @@
 /**
  * Opens and closes the database and runs transactions, the same on both engines (sqlite.ts, postgresql.ts). On SQLite writers take turns in this process, so
- * nobody waits inside SQLite, and nobody's many transactions keep the others' out; and as it answers in the same turn of the event loop, who asks it again and again lets the others in between.
+ * nobody waits inside SQLite, and nobody's many transactions keep the others' out; and as it answers in the same turn of the event loop, who asks it again and
+ * again lets the others in between.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../config.ts';

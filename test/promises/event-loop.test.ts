@@ -225,7 +225,6 @@ it('P18: nobody waits for what somebody else asks for, however heavy', { timeout
       .map(([name, { wait, turn }]) => `${String(wait).padStart(6)} ${String(turn).padStart(6)}  ${name}`)
       .join('\n')}`,
   );
-  await crowd[Symbol.asyncDispose]();
   expect(Object.entries(seen).filter(([name]) => !isFine(name))).toEqual([]);
 });
 
@@ -270,6 +269,7 @@ it.skipIf(process.env.TEST_ENGINE === 'postgresql')('P18: nobody waits for what 
     stop = startUpkeep({
       ...app,
       eventLog: { ...eventLog, prune: watched('events', eventLog.prune) },
+      roster: { finish: watched('half open rooms', app.roster.finish) },
       deletedRooms: { sweep: watched('messages of deleted rooms', app.deletedRooms.sweep) },
       sessions: { ...app.sessions, sweep: watched('sessions', app.sessions.sweep) },
       notifications: { sweep: watched('read notifications', app.notifications.sweep) },
