@@ -77,6 +77,9 @@ describe('two nodes on one database', () => {
     await expect.poll(() => stateOn(first, ada)).toMatchObject({ state: 'ONLINE', online: true });
     await expect.poll(() => stateOn(second, ada), { timeout: 5_000 }).toEqual({ state: 'UNKNOWN', online: null, lastSeenAt: expect.any(String) });
     expect(await stateOn(second, never)).toEqual({ state: 'OFFLINE', online: false, lastSeenAt: null });
+    // On the one that is left nobody can be somewhere else.
+    await first.stop();
+    await expect.poll(() => stateOn(second, ada), { timeout: 5_000 }).toMatchObject({ state: 'OFFLINE', online: false });
     await stream.socket.close();
   });
 

@@ -13,8 +13,8 @@ export function createDoubt({
   clock,
   over,
 }: {
-  /** No other server works on the same database. */
-  isAlone: boolean;
+  /** Whether no other server works on the same database. */
+  isAlone: () => boolean;
   graceMs: number;
   /** Who is online somewhere is stored as seen at least this often. */
   seenWithinMs: number;
@@ -25,12 +25,12 @@ export function createDoubt({
   const began = performance.now();
   const startedAt = clock().getTime();
   const timers = new Map<UserId, NodeJS.Timeout>();
-  return { leftMs, note, forget, close };
+  return { leftMs, note, forget, settle, close };
 
   /** For how long it cannot be told whether somebody is online who has no connection here; 0 when they are offline. */
   function leftMs(lastSeenAt: Date | null): number {
     if (!lastSeenAt) return 0;
-    if (!isAlone) return Math.max(0, lastSeenAt.getTime() + seenWithinMs - clock().getTime());
+    if (!isAlone()) return Math.max(0, lastSeenAt.getTime() + seenWithinMs - clock().getTime());
     const seenBefore = startedAt - lastSeenAt.getTime();
     return seenBefore < 0 || seenBefore > seenWithinMs ? 0 : Math.max(0, began + graceMs - performance.now());
   }
@@ -49,6 +49,14 @@ export function createDoubt({
   function forget(userId: UserId): void {
     clearTimeout(timers.get(userId));
     timers.delete(userId);
+  }
+
+  /** Nobody else can know better any more. */
+  function settle(): void {
+    const doubtful = [...timers.keys()];
+    close();
+    timers.clear();
+    for (const userId of doubtful) over(userId);
   }
 
   function close(): void {

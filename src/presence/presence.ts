@@ -38,6 +38,8 @@ export type Scope = { userIds: readonly UserId[] } | { closeTo: UserId } | { roo
 export const largestScope = 1_000;
 
 const storeEveryMs = 60_000;
+/** How often a server looks whether it has the database to itself. */
+const lookEveryMs = 1_000;
 /** Who has just come is stored sooner: nobody who was there is later called never seen. */
 const storeFirstMs = 1_000;
 const storedAtOnce = 1_000;
@@ -54,8 +56,11 @@ export function createPresence({ db, tail, config, clock, log }: { db: Database;
   const closeWatchers: MultiMap<UserId, Watcher> = new Map();
   /** Watchers of the members of a room. */
   const roomWatchers: MultiMap<ChatId, Watcher> = new Map();
+  // Until it has been asked, others may be there.
+  let alone = db.engine === 'sqlite' || config.NODE_POLL_MS === 0;
+  const asking = alone ? undefined : setInterval(() => void lookForOthers(), lookEveryMs).unref();
   const doubt = createDoubt({
-    isAlone: db.engine === 'sqlite' || config.NODE_POLL_MS === 0,
+    isAlone: () => alone,
     graceMs: config.PRESENCE_GRACE_SECONDS * 1000,
     seenWithinMs: storeEveryMs + 2 * storeFirstMs,
     clock,
@@ -64,7 +69,14 @@ export function createPresence({ db, tail, config, clock, log }: { db: Database;
   const storing = setInterval(() => void storeLastSeen(), storeEveryMs);
   storing.unref();
   const stopListening = tail.onEvent(learn);
+  if (asking) void lookForOthers();
   return { connect, reportActivity, stateOf, isConnected, onlineIds, followEvents, followScope, close };
+
+  async function lookForOthers(): Promise<void> {
+    const before = alone;
+    alone = await db.isAlone().catch(() => false);
+    if (alone && !before) doubt.settle();
+  }
 
   /** Somebody has a connection until the returned function is called. */
   function connect(userId: UserId): () => void {
@@ -320,6 +332,7 @@ export function createPresence({ db, tail, config, clock, log }: { db: Database;
   async function close(): Promise<void> {
     clearInterval(storing);
     clearTimeout(storingSoon);
+    clearInterval(asking);
     doubt.close();
     stopListening();
     for (const person of online.values()) clearTimeout(person.timer);

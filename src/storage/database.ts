@@ -71,6 +71,7 @@ export async function openDatabase(config: Config, log: Log, onUnavailable: () =
       await connections.syncRemnants();
       return true;
     }),
+    isAlone: (): Promise<boolean> => guarded(onUnavailable, () => connections.isAlone()),
     /** Resolves when the database answers. */
     ping: async (): Promise<void> => void (await guarded(onUnavailable, () => sql.all('SELECT 1', []))),
     close: async (): Promise<void> => {

@@ -1,4 +1,5 @@
 /** PostgreSQL: one pool for everything, limits for whoever hangs, and migrations that only one of several nodes runs. Not loaded where SQLite is used. */
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
@@ -12,6 +13,8 @@ import { DatabaseError, headStatement, migrate } from './migrate.ts';
 import { isEmptyList, numberedText, type Param, type Sql, toPostgres } from './sql.ts';
 
 const migrationLock = 7_265_001;
+/** Each server calls its connections by a name of its own, so that they see of each other. */
+const namePrefix = 'tertulia ';
 
 /** Prisma takes times for UTC. */
 const utc = 'timezone=UTC';
@@ -23,6 +26,7 @@ export async function openPostgres(config: Config, log: Log, count: () => void):
   // The address may ask for other limits; what is said beside it would not be heard.
   const options = (settings: string[]): string => [...settings.map((setting) => `-c ${setting}`), decodeURIComponent(givenOptions.replaceAll('+', ' '))].join(' ').trim();
   const connectionString = config.DATABASE_URL.replace(/([?&])options=[^&#]*&?/, '$1');
+  const nodeName = `${namePrefix}${randomUUID().slice(0, 8)}`;
   const pool = new pg.Pool({
     connectionString,
     options: options([utc, ...limits]),
@@ -31,13 +35,13 @@ export async function openPostgres(config: Config, log: Log, count: () => void):
     // Above the server's own limit: for a server that is gone without having said so.
     query_timeout: 40_000,
     keepAlive: true,
-    application_name: 'tertulia',
+    application_name: nodeName,
   });
   // Without listeners, a connection that breaks would end the process. One in use fails its query, or the next; one that is idle is replaced.
   pool.on('connect', (connection) => void connection.on('error', () => {}));
   pool.on('error', (error) => log.warn({ err: error }, 'a database connection broke'));
   try {
-    await prepare(new pg.Client({ connectionString, options: options([utc]), connectionTimeoutMillis: 5_000, keepAlive: true, application_name: 'tertulia migrations' }), log);
+    await prepare(new pg.Client({ connectionString, options: options([utc]), connectionTimeoutMillis: 5_000, keepAlive: true, application_name: 'tertulia-migrations' }), log);
     const counting = new PrismaClient({ adapter: new PrismaPg(pool), log: [{ emit: 'event', level: 'query' }] });
     counting.$on('query', count);
     const client = counting as unknown as SqlitePrismaClient;
@@ -63,6 +67,10 @@ export async function openPostgres(config: Config, log: Log, count: () => void):
         } finally {
           connection.release(broken !== undefined);
         }
+      },
+      isAlone: async () => {
+        const others = `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE '${namePrefix}%' AND application_name <> $1 LIMIT 1`;
+        return (await pool.query(others, [nodeName])).rowCount === 0;
       },
       clearRemnants: async () => null,
       syncRemnants: async () => {},

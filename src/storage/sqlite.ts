@@ -97,6 +97,8 @@ export async function openSqlite(config: Config, log: Log, count: () => void): P
           throw error;
         }
       },
+      // Its lock sees to that.
+      isAlone: async () => true,
       clearRemnants: async (from) => {
         // Without waiting inside SQLite for a reader, which would hold up everybody.
         writer.pragma('busy_timeout = 0');
