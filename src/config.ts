@@ -232,7 +232,8 @@ export const settings = {
   ),
   MAX_MESSAGE_CHARS: whole(4_000, 1, 1_000_000, 'The longest text of a message, in code points.'),
 
-  MAX_ATTACHMENT_BYTES: whole(25 * 1_048_576, 1, 2_147_483_647, 'The largest file that may be uploaded.'),
+  // Below the largest Int of GraphQL, which stands for all that is larger.
+  MAX_ATTACHMENT_BYTES: whole(25 * 1_048_576, 1, 2_147_483_646, 'The largest file that may be uploaded.'),
   UPLOAD_QUOTA_BYTES: whole(1_073_741_824, 1, Number.MAX_SAFE_INTEGER, 'The size of all files of one account together. Uploads that were requested and have not come yet count.'),
   UPLOAD_QUOTA_FILES: whole(20_000, 1, 1_000_000, 'The number of all files of one account together.'),
   MIN_FREE_BYTES: whole(256 * 1_048_576, 0, Number.MAX_SAFE_INTEGER, 'The free space that must stay on the disk of DATA_DIR. A file that would leave less is refused.'),

@@ -18,6 +18,7 @@ import type { Viewer } from '../viewer.ts';
 import { createDocuments, maxErrors } from './documents.ts';
 import { asResult, createExecutor } from './execute.ts';
 import type { Operation, Result, ResultStream, ShownResult } from './operation.ts';
+import { createSaturation } from './saturate.ts';
 
 export type Pipeline = ReturnType<typeof createPipeline>;
 /** A plugin of Yoga or Envelop. What each hook finds of us: `req`, and of HTTP `res`, in the server context; in the context of an operation `own.viewer`, who asks. */
@@ -82,6 +83,7 @@ export function createPipeline({
   const documents = createDocuments({ schema, config });
   const executor = createExecutor({ schema, hideSuggestions: documents.hideSuggestions, maxAnswerBytes: config.MAX_ANSWER_BYTES });
 
+  const saturated = createSaturation(schema);
   const inTurn = createQueues<UserId | string>();
   let inside: unknown;
   const first: OperatorPlugin = {
@@ -186,7 +188,8 @@ export function createPipeline({
   }
 
   function toOperation({ document, operationName, variableValues, contextValue }: Args): Operation {
-    const operation = documents.mustBeAffordable(documents.choose(document, operationName), variableValues ?? {});
+    const chosen = documents.choose(document, operationName);
+    const operation = documents.mustBeAffordable(chosen, saturated(chosen.node, variableValues ?? {}));
     contextValue.exchange.operation = operation;
     return operation;
   }

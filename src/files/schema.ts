@@ -151,7 +151,7 @@ as a picture. What is not used is removed after a day.`,
   input: (t) => ({
     fileName: t.string({ required: true, description: 'A name to show and to save it under, 1 to 255 characters. Folders and invisible characters are taken out of it.' }),
     contentType: t.string({ required: true, description: 'What the file is, such as image/png. Kept only where its bytes do not tell, and for harmless kinds of text.' }),
-    size: t.int({ required: true, description: 'Its bytes; no more and no fewer are taken. At most `serverInfo.limits.maxAttachmentBytes`.' }),
+    size: t.int({ required: true, extensions: { saturates: true }, description: 'Its bytes; no more and no fewer are taken. At most `serverInfo.limits.maxAttachmentBytes`.' }),
     sha256: t.string({ description: 'Its SHA-256, hexadecimal or in base64: other bytes are refused.' }),
   }),
   resolve: async (viewer, input, context) => {
