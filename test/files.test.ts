@@ -225,7 +225,7 @@ describe('an upload', () => {
       [{ size: 1001 }, 'VALIDATION_FAILED size range'],
       [{ size: 3_000_000_000 }, 'VALIDATION_FAILED size range'],
       [{ size: Number.MAX_SAFE_INTEGER }, 'VALIDATION_FAILED size range'],
-      [{ size: 1.5 }, 'BAD_REQUEST'],
+      [{ size: 1.5 }, 'top: BAD_REQUEST'],
       [{ fileName: '' }, 'VALIDATION_FAILED fileName format'],
       [{ fileName: ' \u202e\u200b' }, 'VALIDATION_FAILED fileName format'],
       [{ fileName: '\u3164\u115f' }, 'VALIDATION_FAILED fileName format'],
