@@ -179,13 +179,19 @@ it('takes as many statements to hand a message to a hundred readers as to one', 
   const delivering = async (document: string, people: Person[], each: number): Promise<number> => {
     const streams: Follow[] = [];
     for (const person of people) for (let count = 0; count < each; count++) streams.push(await person.follow(document, {}, { on: person.socket() }));
-    const count = await statements(server, async () => {
-      const { message } = await (sender as Person).send(room, 'hello');
-      await Promise.all(streams.map((stream) => stream.next((item) => item.message?.id === message.id)));
-    });
+    const counts: number[] = [];
+    // What the server does by itself meanwhile (who was seen, what is pushed) only ever adds to one of them.
+    for (let round = 0; round < 3; round++) {
+      counts.push(
+        await statements(server, async () => {
+          const { message } = await (sender as Person).send(room, 'hello');
+          await Promise.all(streams.map((stream) => stream.next((item) => item.message?.id === message.id)));
+        }),
+      );
+    }
     await Promise.all(people.map((person) => person.close()));
     await vi.waitUntil(() => server.followers() === 0);
-    return count - sending;
+    return Math.min(...counts) - sending;
   };
   const same = 'subscription { newMessages { ... on MessageAdded { message { id text seq sender { id displayName } chat { id name lastSeq } } } } }';
   // What differs from reader to reader is read together for those who have their turn together.
