@@ -1,0 +1,127 @@
+/** One chat: its head, its messages, and where one writes. */
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { Icon } from '../../parts/icon.tsx';
+import { ChatPicture } from '../../parts/picture.tsx';
+import type { Chat } from '../../state/state.ts';
+import { line, personOf, presenceOf, state } from '../../store.ts';
+import { openChat } from '../../sync.ts';
+import { texts } from '../../texts/texts.ts';
+import { agoOf } from '../../texts/times.ts';
+import { Missing } from '../missing.tsx';
+import type { ScreenProps } from '../screens.tsx';
+import { chatName } from '../shelf.tsx';
+import { Composer } from './composer.tsx';
+import { Log } from './log.tsx';
+import type { Line } from './rows.ts';
+
+export function Conversation({ parts }: ScreenProps) {
+  const [id = ''] = parts;
+  const chat = state.value.chats.get(id) ?? null;
+  const [missing, setMissing] = useState(false);
+  const isOpen = chat !== null && isReady(chat);
+  useEffect(() => {
+    if (isOpen) return;
+    setMissing(false);
+    openChat(id).then(
+      (found) => setMissing(!found),
+      () => {},
+    );
+  }, [id, isOpen, line.value]);
+  if (missing) return <Missing />;
+  if (!chat) return <Bones />;
+  return <Open key={id} chat={chat} ready={isOpen} />;
+}
+
+/** Enough of it to begin with: its newest messages, and those where reading stopped. */
+function isReady(chat: Chat): boolean {
+  if (chat.lastSeq === 0) return true;
+  const first = chat.my?.firstUnreadSeq ?? null;
+  const at = first ?? chat.lastSeq;
+  return chat.messages.has(at) && (at === 1 || chat.messages.has(at - 1) || (first === null && chat.messages.has(Math.max(1, chat.lastSeq - 1))));
+}
+
+function Open({ chat, ready }: { chat: Chat; ready: boolean }) {
+  // The line stays where it was until the chat is left.
+  const unread = useRef<{ line: Line | null } | null>(null);
+  if (ready) unread.current ??= { line: lineOf(chat) };
+  const name = chatName(chat);
+  return (
+    <main class="pane" data-kind={chat.__typename === 'Room' ? 'room' : 'dialog'}>
+      <Head chat={chat} name={name} />
+      {unread.current ? <Log chat={chat} name={name} line={unread.current.line} /> : <BoneRows />}
+      <Composer chat={chat} name={name} />
+    </main>
+  );
+}
+
+function lineOf(chat: Chat): Line | null {
+  const seq = chat.my?.firstUnreadSeq ?? null;
+  if (seq === null || !chat.my || chat.my.unreadCount === 0) return null;
+  return { seq, count: chat.my.unreadCount, since: chat.messages.get(seq)?.createdAt ?? null };
+}
+
+function Head({ chat, name }: { chat: Chat; name: string }) {
+  const { chat: words } = texts.value;
+  return (
+    <header class="bar">
+      <a class="ib only-phone" href="/" aria-label={words.backToChats}>
+        <Icon name="back" class="flip" />
+      </a>
+      <div class="head">
+        <ChatPicture id={chat.id} size="m" presence />
+        <div>
+          <h1>
+            <bdi>{name}</bdi>
+          </h1>
+          <p>{chat.__typename === 'Room' ? [words.members(chat.memberCount), chat.topic].filter(Boolean).join(' · ') : <Presence personId={chat.peerId} />}</p>
+        </div>
+      </div>
+    </header>
+  );
+}
+
+function Presence({ personId }: { personId: string }) {
+  const { chat: words } = texts.value;
+  const person = personOf(personId);
+  if (person?.deleted) return words.deletedAccount;
+  const presence = presenceOf(personId);
+  if (presence?.online) return words.online;
+  return presence?.lastSeenAt ? words.lastSeen(agoOf(presence.lastSeenAt)) : `@${person?.username ?? ''}`;
+}
+
+function Bones() {
+  return (
+    <main class="pane" data-kind="dialog" aria-busy="true">
+      <header class="bar">
+        <div class="head">
+          <span class="av m bone" />
+          <div class="grow">
+            <h1 class="vh">{texts.value.chat.loading}</h1>
+            <i class="bone w1" />
+          </div>
+        </div>
+      </header>
+      <BoneRows />
+      <div class="foot column" />
+    </main>
+  );
+}
+
+function BoneRows() {
+  return (
+    <div class="scroll bones" aria-busy="true">
+      <div class="column log" aria-hidden="true">
+        {[1, 2, 3].map((each) => (
+          <div class="m" data-first key={each}>
+            <article>
+              <span class="av bone" />
+              <i class="bone w1" />
+              <i class="bone w2" />
+              <i class="bone w3" />
+            </article>
+          </div>
+        ))}
+      </div>
+    </div>
+  );
+}

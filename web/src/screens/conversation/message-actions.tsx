@@ -1,0 +1,55 @@
+/** What can be done with a message: its bar on hover and focus, its menu, editing and deleting. */
+import { signal } from '@preact/signals';
+import { deleteMessage } from '../../actions.ts';
+import { confirm } from '../../parts/confirm.tsx';
+import { Icon } from '../../parts/icon.tsx';
+import { Menu } from '../../parts/menu.tsx';
+import { discard, type Waiting } from '../../sending.ts';
+import type { Message } from '../../state/state.ts';
+import { isFailure, sentenceOf } from '../../texts/errors.ts';
+import { texts } from '../../texts/texts.ts';
+import { drafts, setDraft } from './drafts.ts';
+
+/** The message whose text is being changed, in its own place. */
+export const editing = signal<string | null>(null);
+
+export function MessageActions({ message, mine }: { message: Message; mine: boolean }) {
+  const { message: words, common } = texts.value;
+  return (
+    <div class="acts">
+      <Menu
+        label={words.actions}
+        button={<Icon name="more" />}
+        buttonLabel={common.more}
+        items={[
+          ...(mine ? [{ icon: 'edit' as const, text: words.edit, act: () => (editing.value = message.id) }] : []),
+          ...(message.text ? [{ icon: 'copy' as const, text: words.copy, act: () => void navigator.clipboard.writeText(message.text ?? '') }] : []),
+          ...(mine ? [{ icon: 'trash' as const, text: words.delete, danger: true, act: () => void askToDelete(message) }] : []),
+        ]}
+      />
+    </div>
+  );
+}
+
+export function askToDelete(message: Message): Promise<void> {
+  const { message: words } = texts.value;
+  const text = (message.text ?? '').slice(0, 120);
+  return confirm({
+    title: words.deleteTitle,
+    text: words.deleteText(text),
+    yes: words.delete,
+    no: words.keep,
+    danger: true,
+    act: async () => {
+      const result = await deleteMessage(message.id);
+      return result && isFailure(result) ? sentenceOf(result) : null;
+    },
+  });
+}
+
+/** A message that was not sent goes back into the composer. */
+export function putBack(message: Waiting): void {
+  const before = drafts.value.get(message.chatId) ?? '';
+  setDraft(message.chatId, before === '' ? message.text : `${before}\n${message.text}`);
+  discard(message);
+}

@@ -1,0 +1,54 @@
+/** How the page is built: hashed names, compressed at once, and beside it the query that the server answers inside the page. */
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
+import { defineConfig, type Plugin } from 'vite';
+import { homeDocument } from './src/state/documents.ts';
+
+const root = import.meta.dirname;
+const out = join(root, 'dist');
+
+export default defineConfig({
+  root,
+  base: '/',
+  clearScreen: false,
+  logLevel: 'warn',
+  // JSX is Vite's own compiler's.
+  oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
+  build: {
+    outDir: out,
+    emptyOutDir: true,
+    target: 'es2024',
+    assetsInlineLimit: 0,
+    // Vite's helper for older browsers is a script more.
+    modulePreload: { polyfill: false },
+    reportCompressedSize: false,
+  },
+  plugins: [home(), compressed()],
+});
+
+/** For src/transport/page.ts, which knows nothing of the page but its files. */
+function home(): Plugin {
+  return {
+    name: 'home-query',
+    writeBundle() {
+      mkdirSync(out, { recursive: true });
+      writeFileSync(join(out, 'home.graphql'), homeDocument);
+    },
+  };
+}
+
+function compressed(): Plugin {
+  return {
+    name: 'compressed',
+    enforce: 'post',
+    closeBundle() {
+      for (const name of readdirSync(out, { recursive: true, encoding: 'utf8' })) {
+        if (!/\.(js|css|svg|webmanifest)$/.test(name)) continue;
+        const bytes = readFileSync(join(out, name));
+        writeFileSync(join(out, `${name}.gz`), gzipSync(bytes, { level: 9 }));
+        writeFileSync(join(out, `${name}.br`), brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } }));
+      }
+    },
+  };
+}
