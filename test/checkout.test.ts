@@ -12,7 +12,7 @@ const made = /^(node_modules|data|src\/storage\/generated|test\/generated|web\/d
 /** The parts of `npm run check` that are our own; the long form runs it as a whole. */
 const checks = ['schema.ts --check', 'codegen.ts', 'layers.ts', 'lock.ts --check', 'migrate-new.ts --check', 'docs.ts --check'];
 
-it.skipIf(process.env.TEST_ENGINE === 'postgresql')('installs, checks, starts and backs up in a folder with a space and an umlaut', async () => {
+it.skipIf(process.env.TEST_ENGINE === 'postgresql')('installs, checks, starts and backs up in a folder with a space and an umlaut', { timeout: 120_000 }, async () => {
   const folder = mkdtempSync(join(tmpdir(), 'tertulia-'));
   using _ = { [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }) };
   const checkout = join(folder, "Jürgen's Projects [50%] #1");

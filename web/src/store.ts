@@ -2,7 +2,7 @@
 import { batch, computed, signal } from '@preact/signals';
 import { apply } from './state/apply.ts';
 import { type ChatNode, withChats } from './state/merge.ts';
-import { type Chat, newestOf, nobody, type Person, type State } from './state/state.ts';
+import { type Chat, newestOf, nobody, noticesUnreadIn, type Person, type State } from './state/state.ts';
 import type { Item, ServerInfo } from './state/types.ts';
 
 export type Presence = { online: boolean | null; lastSeenAt: string | null };
@@ -29,7 +29,7 @@ export const myChats = computed((): readonly Chat[] =>
     .sort((a, b) => (a.lastActivityAt < b.lastActivityAt ? 1 : a.lastActivityAt > b.lastActivityAt ? -1 : 0)),
 );
 export const unreadTotal = computed(() => myChats.value.reduce((sum, { my }) => sum + (my?.unreadCount ?? 0), 0));
-export const noticesUnread = computed(() => state.value.notificationsUnread);
+export const noticesUnread = computed(() => noticesUnreadIn(state.value));
 
 export const chatOfId = (id: string): Chat | null => chats.value.get(id) ?? null;
 export const personOf = (id: string): Person | null => people.value.get(id) ?? null;

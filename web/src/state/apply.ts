@@ -80,14 +80,13 @@ function step(state: State, item: Item): State {
     }
     case 'NotificationAdded': {
       const added = toNotification(item.notification);
-      const known = state.notifications.get(added.id);
-      const more = Number(!added.read) - Number(known ? !known.read : false);
       const notifications = new Map(state.notifications).set(added.id, added);
-      return withPeople({ ...state, notifications, notificationsUnread: Math.max(0, state.notificationsUnread + more) }, item.notification.actor ? [item.notification.actor] : []);
+      return withPeople({ ...state, notifications }, item.notification.actor ? [item.notification.actor] : []);
     }
     case 'NotificationsRead': {
       const ids = item.notificationIds && new Set(item.notificationIds);
-      return { ...markNotifications(state, ({ id }) => ids?.has(id) ?? true), notificationsUnread: item.notificationsUnread };
+      const older = ids ? state.olderUnread - [...ids].filter((id) => !state.notifications.has(id)).length : 0;
+      return { ...markNotifications(state, ({ id }) => ids?.has(id) ?? true), olderUnread: Math.max(0, older) };
     }
     // Heartbeats and the like, what passes (presence, typing), and what newer servers have.
     default:
@@ -109,7 +108,7 @@ function forget(state: State, isGone: (notification: Notification) => boolean): 
   if (gone.length === 0) return state;
   const notifications = new Map(state.notifications);
   for (const { id } of gone) notifications.delete(id);
-  return { ...state, notifications, notificationsUnread: Math.max(0, state.notificationsUnread - gone.filter(({ read }) => !read).length) };
+  return { ...state, notifications };
 }
 
 function markNotifications(state: State, isRead: (notification: Notification) => boolean): State {
@@ -117,5 +116,5 @@ function markNotifications(state: State, isRead: (notification: Notification) =>
   if (marked.length === 0) return state;
   const notifications = new Map(state.notifications);
   for (const each of marked) notifications.set(each.id, { ...each, read: true });
-  return { ...state, notifications, notificationsUnread: Math.max(0, state.notificationsUnread - marked.length) };
+  return { ...state, notifications };
 }

@@ -60,5 +60,5 @@ export const eventsDocument = operation<EventsSubscription, EventsSubscriptionVa
 
 /** The same items, polled: for a tab that does not hold the socket. */
 export const syncDocument = operation<SyncQuery, SyncQueryVariables>(/* GraphQL */ `
-  query Sync($after: EventCursor!) { sync(after: $after, first: 100) { endCursor hasMore items { ...ItemFields } } }
+  query Sync($after: EventCursor!, $first: Int!) { sync(after: $after, first: $first) { endCursor hasMore items { ...ItemFields } } }
 `);

@@ -24,10 +24,10 @@ export function stateOf({ eventCursor, me, chats, notifications, opened }: HomeQ
     account: { ...parts, contactIds: contacts.nodes.map(({ id }) => id) },
     people: new Map([person, ...contacts.nodes].map((each) => [each.id, each])),
     chats: new Map(),
-    notifications: new Map(notifications?.nodes.map((node) => [node.id, toNotification(node)])),
-    notificationsUnread: notifications?.unreadCount ?? 0,
+    notifications: new Map(),
+    olderUnread: 0,
   };
-  return withChats(fresh, [...(chats?.nodes ?? []), ...(opened ? [opened] : [])]);
+  return withChats(notifications ? withNotifications(fresh, notifications) : fresh, [...(chats?.nodes ?? []), ...(opened ? [opened] : [])]);
 }
 
 export function withChats(state: State, nodes: readonly ChatNode[]): State {
@@ -39,6 +39,14 @@ export function withChats(state: State, nodes: readonly ChatNode[]): State {
     met.push(...people);
   }
   return withPeople({ ...state, chats }, met);
+}
+
+/** The newest notifications, and how many are unread in all. */
+export function withNotifications(state: State, { unreadCount, nodes }: { unreadCount: number; nodes: readonly NotificationFieldsFragment[] }): State {
+  const notifications = new Map([...state.notifications, ...nodes.map((node) => [node.id, toNotification(node)] as const)]);
+  const met = nodes.flatMap(({ actor }) => actor ?? []);
+  const known = [...notifications.values()].filter(({ read }) => !read).length;
+  return withPeople({ ...state, notifications, olderUnread: Math.max(0, unreadCount - known) }, met);
 }
 
 /** A stretch of one chat, as a page of its history. */

@@ -40,7 +40,8 @@ export type State = {
   people: ReadonlyMap<string, Person>;
   chats: ReadonlyMap<string, Chat>;
   notifications: ReadonlyMap<string, Notification>;
-  notificationsUnread: number;
+  /** Unread ones that are older than those known here. */
+  olderUnread: number;
 };
 
 export const nobody: State = {
@@ -50,11 +51,14 @@ export const nobody: State = {
   people: new Map(),
   chats: new Map(),
   notifications: new Map(),
-  notificationsUnread: 0,
+  olderUnread: 0,
 };
 
 /** The newest message, when it is known. */
 export const newestOf = (chat: Chat): Message | null => chat.messages.get(chat.lastSeq) ?? null;
+
+/** How many notifications nobody has read. */
+export const noticesUnreadIn = ({ notifications, olderUnread }: State): number => olderUnread + [...notifications.values()].filter(({ read }) => !read).length;
 
 /** Whether `members` are all there are. */
 export const knowsAllMembers = (chat: Chat): boolean => chat.members.size === chat.memberCount;
