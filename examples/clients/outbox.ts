@@ -34,7 +34,7 @@ export function createOutbox({ send, changed, waiting = [] }: { send: Send; chan
   let running = false;
   let wake = (): void => {};
   void run();
-  return { say, drop, retry, hurry, waiting: (): readonly Outgoing[] => waiting };
+  return { say, drop, retry, hurry, resume, waiting: (): readonly Outgoing[] => waiting };
 
   function say(chatId: string, text: string, attachmentIds: string[] = []): Outgoing {
     const message = { clientMessageId: crypto.randomUUID(), chatId, text, attachmentIds };
@@ -51,6 +51,12 @@ export function createOutbox({ send, changed, waiting = [] }: { send: Send; chan
   /** Once more, under the same id, what was refused. */
   function retry({ clientMessageId }: Outgoing): void {
     set(waiting.map(({ refusal, code, ...other }) => (other.clientMessageId === clientMessageId ? other : { ...other, refusal, code })));
+    void run();
+  }
+
+  /** What waited before, and was found only now: it goes first. */
+  function resume(before: Outgoing[]): void {
+    set([...before, ...waiting.filter((message) => !before.some(({ clientMessageId }) => clientMessageId === message.clientMessageId))]);
     void run();
   }
 

@@ -3,12 +3,8 @@ import { ask } from './ask.ts';
 import type {
   DeleteMutation,
   DeleteMutationVariables,
-  DeliveredMutation,
-  DeliveredMutationVariables,
   EditMutation,
   EditMutationVariables,
-  ReadMutation,
-  ReadMutationVariables,
   SignOutMutation,
   SignOutMutationVariables,
   TypeMutation,
@@ -19,12 +15,6 @@ import { withMessages } from './state/merge.ts';
 import { server, state } from './store.ts';
 import { leave } from './sync.ts';
 
-const readDocument = operation<ReadMutation, ReadMutationVariables>(/* GraphQL */ `
-  mutation Read($chatId: ID!, $upToSeq: Int!) { markRead(input: { chatId: $chatId, upToSeq: $upToSeq }) { __typename } }
-`);
-const deliveredDocument = operation<DeliveredMutation, DeliveredMutationVariables>(/* GraphQL */ `
-  mutation Delivered($chatId: ID!, $upToSeq: Int!) { markDelivered(input: { chatId: $chatId, upToSeq: $upToSeq }) { __typename } }
-`);
 const typeDocument = operation<TypeMutation, TypeMutationVariables>(/* GraphQL */ `
   mutation Type($chatId: ID!, $active: Boolean!) { setTyping(input: { chatId: $chatId, active: $active }) { __typename } }
 `);
@@ -49,32 +39,6 @@ const deleteDocument = operation<DeleteMutation, DeleteMutationVariables>(/* Gra
 const signOutDocument = operation<SignOutMutation, SignOutMutationVariables>(/* GraphQL */ `
   mutation SignOut($everywhere: Boolean!) { logout(input: { everywhere: $everywhere }) { __typename } }
 `);
-
-/** Markers move once for all that comes within a moment. If one gets lost, the next says the same and more. */
-const toTell = { read: new Map<string, number>(), delivered: new Map<string, number>() };
-let telling = false;
-
-export function markRead(chatId: string, upToSeq: number): void {
-  tellLater(toTell.read, chatId, upToSeq);
-}
-export function markDelivered(chatId: string, upToSeq: number): void {
-  tellLater(toTell.delivered, chatId, upToSeq);
-}
-
-function tellLater(of: Map<string, number>, chatId: string, upToSeq: number): void {
-  of.set(chatId, Math.max(upToSeq, of.get(chatId) ?? 0));
-  if (!telling) setTimeout(tell, 150);
-  telling = true;
-}
-
-function tell(): void {
-  telling = false;
-  const [read, delivered] = [[...toTell.read], [...toTell.delivered]];
-  toTell.read.clear();
-  toTell.delivered.clear();
-  for (const [chatId, upToSeq] of read) ask(readDocument, { chatId, upToSeq }).catch(() => {});
-  for (const [chatId, upToSeq] of delivered) if (!read.some(([id, seq]) => id === chatId && seq >= upToSeq)) ask(deliveredDocument, { chatId, upToSeq }).catch(() => {});
-}
 
 /** When each chat was last told that the viewer types. */
 const typedAt = new Map<string, number>();

@@ -1,13 +1,13 @@
 /** Where one writes: Enter sends, Shift+Enter begins a new line, Up in an empty box edits the last message. The draft is kept for each chat. */
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import { tellTyping } from '../../actions.ts';
+import { drafts, setDraft } from '../../drafts.ts';
 import { Icon } from '../../parts/icon.tsx';
 import { hurry, say } from '../../sending.ts';
 import type { Chat } from '../../state/state.ts';
 import { line, lostAt, personOf, server, state, typings } from '../../store.ts';
 import { texts } from '../../texts/texts.ts';
 import { timeOf } from '../../texts/times.ts';
-import { drafts, setDraft } from './drafts.ts';
 import { editing } from './message-actions.tsx';
 
 export function Composer({ chat, name }: { chat: Chat; name: string }) {

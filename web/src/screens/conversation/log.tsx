@@ -1,12 +1,12 @@
 /** The messages of one chat: a window of at most 300 real rows over what is loaded, in which nothing moves under the eye. */
 import { useSignal } from '@preact/signals';
 import { useEffect, useLayoutEffect, useMemo, useRef } from 'preact/hooks';
-import { markRead } from '../../actions.ts';
 import { Icon } from '../../parts/icon.tsx';
+import { markRead } from '../../receipts.ts';
 import { waiting } from '../../sending.ts';
 import { type Chat, rangeAt } from '../../state/state.ts';
 import { line as network, state } from '../../store.ts';
-import { readHistory } from '../../sync.ts';
+import { readHistory, rest } from '../../sync.ts';
 import { texts } from '../../texts/texts.ts';
 import { timeOf } from '../../texts/times.ts';
 import { Beginning, DayRow, UnreadRow } from './breaks.tsx';
@@ -49,7 +49,10 @@ export function Log({ chat, name, line }: { chat: Chat; name: string; line: Line
     scrolled();
     const observer = new ResizeObserver(() => settle());
     observer.observe(box);
-    return () => observer.disconnect();
+    return () => {
+      observer.disconnect();
+      rest(chat.id, null);
+    };
   }, []);
   useEffect(() => {
     tellRead();
@@ -156,6 +159,7 @@ export function Log({ chat, name, line }: { chat: Chat; name: string; line: Line
       const now = state.peek().chats.get(chat.id);
       const range = now && rangeAt(now, way === 'up' ? from : to);
       if (!range) return;
+      rest(chat.id, [from, to]);
       view.value =
         way === 'up'
           ? { from: Math.max(range[0], from - step), to: Math.min(to, Math.max(range[0], from - step) + mostRows - 1) }

@@ -1,6 +1,7 @@
 /** What can be done with a message: its bar on hover and focus, its menu, editing and deleting. */
 import { signal } from '@preact/signals';
 import { deleteMessage } from '../../actions.ts';
+import { drafts, setDraft } from '../../drafts.ts';
 import { confirm } from '../../parts/confirm.tsx';
 import { Icon } from '../../parts/icon.tsx';
 import { Menu } from '../../parts/menu.tsx';
@@ -8,7 +9,6 @@ import { discard, type Waiting } from '../../sending.ts';
 import type { Message } from '../../state/state.ts';
 import { isFailure, sentenceOf } from '../../texts/errors.ts';
 import { texts } from '../../texts/texts.ts';
-import { drafts, setDraft } from './drafts.ts';
 
 /** The message whose text is being changed, in its own place. */
 export const editing = signal<string | null>(null);
