@@ -14,13 +14,13 @@ import type {
 } from '../generated/graphql.ts';
 import { operation } from '../operation.ts';
 import { Field, FormError, PasswordField } from '../parts/fields.tsx';
+import { Submit, useForm } from '../parts/form.tsx';
 import { Mark } from '../parts/icon.tsx';
 import { remember, remembered } from '../remember.ts';
 import { go, route } from '../route.ts';
-import type { Failure } from '../state/types.ts';
 import { phase } from '../store.ts';
 import { enterFresh } from '../sync.ts';
-import { fieldSentences, isFailure, sentenceOf } from '../texts/errors.ts';
+import { isFailure } from '../texts/errors.ts';
 import { texts } from '../texts/texts.ts';
 
 const signInDocument = operation<SignInMutation, SignInMutationVariables>(/* GraphQL */ `
@@ -83,46 +83,12 @@ function browserName(): string {
   return [{ Edg: 'Edge', OPR: 'Opera' }[browser] ?? browser, system].filter(Boolean).join(', ');
 }
 
-/** A form that sends itself once at a time and shows what came of it. `send` answers a failure, or null when it is done. */
-function useForm(send: (values: Record<string, string>) => Promise<Failure | null>) {
-  const [busy, setBusy] = useState(false);
-  const [failure, setFailure] = useState<Failure | null>(null);
-  const [problem, setProblem] = useState<string | null>(null);
-  const fields = fieldSentences(failure);
-  const submit = async (event: TargetedSubmitEvent<HTMLFormElement>): Promise<void> => {
-    event.preventDefault();
-    if (busy) return;
-    const form = event.currentTarget;
-    const values = Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, String(value)]));
-    setBusy(true);
-    try {
-      const failed = await send(values);
-      setFailure(failed);
-      setProblem(null);
-      if (failed) requestAnimationFrame(() => form.querySelector<HTMLElement>('[aria-invalid=true]')?.focus());
-    } catch (thrown) {
-      setFailure(null);
-      setProblem(sentenceOf(thrown));
-    }
-    setBusy(false);
-  };
-  return { busy, submit, fields, problem: problem ?? (failure && Object.keys(fields).length === 0 ? sentenceOf(failure) : null) };
-}
-
 function Form({ title, children, onSubmit }: { title: string; children: ComponentChildren; onSubmit: (event: TargetedSubmitEvent<HTMLFormElement>) => void }) {
   return (
     <form onSubmit={onSubmit} noValidate>
       <h1>{title}</h1>
       {children}
     </form>
-  );
-}
-
-function Submit({ busy, children, busyText }: { busy: boolean; children: string; busyText: string }) {
-  return (
-    <button class="btn primary" type="submit" aria-busy={busy}>
-      {busy ? busyText : children}
-    </button>
   );
 }
 
