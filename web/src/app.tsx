@@ -28,9 +28,11 @@ function Inside() {
   const View = screen?.view ?? Missing;
   return (
     <>
-      <a class="skip" href="#messages">
-        {texts.value.app.skip}
-      </a>
+      {name === 'chat' && (
+        <a class="skip" href="#messages">
+          {texts.value.app.skip}
+        </a>
+      )}
       <div class="app" data-view={name === '' ? 'list' : 'pane'} data-deep={screen?.deep ? '' : undefined}>
         <Rail place={screen?.place ?? 'chats'} />
         <Shelf open={name === 'chat' ? (parts[0] ?? null) : null} />

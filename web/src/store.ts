@@ -10,7 +10,7 @@ export type Typing = { personId: string; until: number };
 
 export const state = signal<State>(nobody);
 /** `out`: nobody is signed in here. `why` is told on the sign-in page. */
-export const phase = signal<{ is: 'starting' | 'in' } | { is: 'out'; why: 'ended' | null }>({ is: 'starting' });
+export const phase = signal<{ is: 'starting' | 'in' } | { is: 'out'; why: 'ended' | 'deleted' | null }>({ is: 'starting' });
 /** Whether what is shown is what there is now. */
 export const line = signal<'on' | 'off'>('off');
 /** When the line was lost. */

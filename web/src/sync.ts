@@ -82,7 +82,8 @@ async function readOtherChats({ chats }: HomeQuery): Promise<void> {
 }
 
 /** Nobody is signed in here any more: nothing stays. */
-export function leave(why: 'ended' | null, { tellOthers = true } = {}): void {
+export function leave(why: 'ended' | 'deleted' | null, { tellOthers = true } = {}): void {
+  if (phase.value.is === 'out') return;
   if (tellOthers) stream?.tellOut();
   stream?.close();
   stream = null;
@@ -131,7 +132,7 @@ function take(items: readonly Item[], leads: boolean): void {
   told(items, before);
   for (const item of items) {
     if (item.__typename === 'StreamGap') void readAgain();
-    if (item.__typename === 'SessionEnded' && !item.retry) return leave('ended', { tellOthers: false });
+    if (item.__typename === 'SessionEnded' && !item.retry) return leave(item.endReason === 'ACCOUNT_DELETED' ? 'deleted' : 'ended', { tellOthers: false });
     if (leads && item.__typename === 'MessageAdded') deliver(item.message.chat.id);
   }
   if (leads) keepSoon();

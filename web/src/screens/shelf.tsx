@@ -4,10 +4,11 @@ import { useEffect } from 'preact/hooks';
 import { Count } from '../app.tsx';
 import { ask } from '../ask.ts';
 import type { FindPeopleQuery, FindPeopleQueryVariables } from '../generated/graphql.ts';
+import { narrow } from '../narrow.ts';
 import { operation } from '../operation.ts';
 import { Icon } from '../parts/icon.tsx';
 import { ChatPicture } from '../parts/picture.tsx';
-import { addressOf } from '../route.ts';
+import { addressOf, route } from '../route.ts';
 import { waiting } from '../sending.ts';
 import type { Chat } from '../state/state.ts';
 import { line, myChats, newestMessageOf, personOf, presenceOf, readInto, state, takeChats, typings } from '../store.ts';
@@ -37,6 +38,8 @@ export function Shelf({ open }: { open: string | null }) {
   const found = useSignal<readonly string[] | null>(null);
   const { shelf } = texts.value;
   const name = search.value.trim();
+  // On a phone the list is the page.
+  const alone = narrow.value && route.value.length === 0;
 
   useEffect(() => {
     found.value = null;
@@ -57,9 +60,11 @@ export function Shelf({ open }: { open: string | null }) {
   const here = myChats.value.filter((chat) => (folded === '' ? shows[kind.value](chat) : matches(chat, folded)));
   const others = (found.value ?? []).flatMap((id) => state.value.chats.get(id) ?? []).filter((chat) => !here.includes(chat));
   return (
-    <section class="shelf" aria-labelledby="shelf-title">
+    <section class="shelf" aria-labelledby="shelf-title" role={alone ? 'main' : undefined}>
       <header class="bar">
-        <h2 id="shelf-title">{shelf.title}</h2>
+        <h2 id="shelf-title" aria-level={alone ? 1 : undefined}>
+          {shelf.title}
+        </h2>
         <a class="ib" href="/rooms/new" aria-label={shelf.create} title={shelf.create}>
           <Icon name="plus" />
         </a>

@@ -30,13 +30,13 @@ const PlaceFields = /* GraphQL */ `
 const NotificationFields = /* GraphQL */ `
   fragment NotificationFields on Notification { id kind createdAt readAt actor { ...PersonFields } message { id seq chat { id } } }
 `;
-/** A chat that is opened: from the first unread message on, and what stands before it. */
+/** A chat that is opened: the newest messages, and those from the first unread one on. */
 const OpenChat = /* GraphQL */ `
   fragment OpenChat on Chat {
     ...ChatFields
     members(first: 20) { nodes { ...MemberFields } }
-    earlier: messages(anchor: { firstUnread: true }, last: 30) { nodes { ...MessageFields status } }
-    later: messages(anchor: { firstUnread: true }, first: 50) { nodes { ...MessageFields status } }
+    newest: messages(last: 40) { nodes { ...MessageFields status } }
+    unread: messages(anchor: { firstUnread: true }, first: 50) { nodes { ...MessageFields status } }
   }
 `;
 const ItemFields = /* GraphQL */ `

@@ -9,8 +9,8 @@ type Nodes<Node> = { nodes: readonly Node[] } | null;
 export type ChatNode = ChatFieldsFragment & {
   members?: Nodes<MemberFieldsFragment>;
   lastMessage?: MessageNode | null;
-  earlier?: Nodes<MessageNode>;
-  later?: Nodes<MessageNode>;
+  newest?: Nodes<MessageNode>;
+  unread?: Nodes<MessageNode>;
 };
 
 /** The state of a first screen, with nothing of what was known before. Throws when nobody is signed in. */
@@ -84,8 +84,8 @@ function isSame(known: Person | undefined, told: Person): boolean {
 }
 
 /** A chat as it is told, on top of what is loaded of it, and who was met in it. */
-export function chatOf({ members, lastMessage, earlier, later, ...fields }: ChatNode, known?: Chat): { chat: Chat; people: Person[] } {
-  const messages = [...(lastMessage ? [lastMessage] : []), ...(earlier?.nodes ?? []), ...(later?.nodes ?? [])];
+export function chatOf({ members, lastMessage, newest, unread, ...fields }: ChatNode, known?: Chat): { chat: Chat; people: Person[] } {
+  const messages = [...(lastMessage ? [lastMessage] : []), ...(newest?.nodes ?? []), ...(unread?.nodes ?? [])];
   const people = [...messages.map(({ sender }) => sender), ...(members?.nodes ?? []).map(({ user }) => user)];
   const loaded = {
     members: members ? new Map(members.nodes.map((member) => [member.user.id, toMember(member)])) : (known?.members ?? new Map()),

@@ -12,32 +12,36 @@ import type { ScreenProps } from '../screens.tsx';
 import { chatName } from '../shelf.tsx';
 import { Composer } from './composer.tsx';
 import { Log } from './log.tsx';
+import { JoinBar, Removed } from './outside.tsx';
 import type { Line } from './rows.ts';
 
 export function Conversation({ parts }: ScreenProps) {
   const [id = ''] = parts;
   const chat = state.value.chats.get(id) ?? null;
   const [missing, setMissing] = useState(false);
+  /** What was shown here before it was taken away. */
+  const last = useRef<{ id: string; name: string } | null>(null);
+  if (chat) last.current = { id, name: chatName(chat) };
   const isOpen = chat !== null && isReady(chat);
   useEffect(() => {
-    if (isOpen) return;
+    if (isOpen || (!chat && last.current?.id === id)) return;
     setMissing(false);
     openChat(id).then(
       (found) => setMissing(!found),
       () => {},
     );
   }, [id, isOpen, line.value]);
+  if (!chat && last.current?.id === id) return <Removed chatId={id} name={last.current.name} />;
   if (missing) return <Missing />;
   if (!chat) return <Bones />;
   return <Open key={id} chat={chat} ready={isOpen} />;
 }
 
-/** Enough of it to begin with: its newest messages, and those where reading stopped. */
+/** Enough of it to begin with: the place where reading stopped, or more than the one message that the list of chats shows. */
 function isReady(chat: Chat): boolean {
-  if (chat.lastSeq === 0) return true;
-  const first = chat.my?.firstUnreadSeq ?? null;
-  const at = first ?? chat.lastSeq;
-  return chat.messages.has(at) && (at === 1 || chat.messages.has(at - 1) || (first === null && chat.messages.has(Math.max(1, chat.lastSeq - 1))));
+  const unread = chat.my?.firstUnreadSeq ?? null;
+  if (unread !== null && unread < chat.lastSeq) return chat.messages.has(unread);
+  return chat.lastSeq === 0 || chat.lastSeq === 1 || (chat.messages.has(chat.lastSeq) && chat.messages.has(chat.lastSeq - 1));
 }
 
 function Open({ chat, ready }: { chat: Chat; ready: boolean }) {
@@ -49,7 +53,7 @@ function Open({ chat, ready }: { chat: Chat; ready: boolean }) {
     <main class="pane" data-kind={chat.__typename === 'Room' ? 'room' : 'dialog'}>
       <Head chat={chat} name={name} />
       {unread.current ? <Log chat={chat} name={name} line={unread.current.line} /> : <BoneRows />}
-      <Composer chat={chat} name={name} />
+      {chat.__typename === 'Room' && !chat.my && chat.postPolicy !== 'ANYONE' ? <JoinBar room={chat} /> : <Composer chat={chat} name={name} />}
     </main>
   );
 }
