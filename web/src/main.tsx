@@ -7,6 +7,7 @@ import { followLinks, route } from './route.ts';
 import { hurry } from './sending.ts';
 import { start } from './sync.ts';
 import { startLanguage } from './texts/texts.ts';
+import { startTheme } from './theme.ts';
 
 /** The answer to the home query, as data (src/transport/page.ts). Null when the browser came without a session that is good now. */
 function givenHome(): HomeQuery | null {
@@ -14,6 +15,7 @@ function givenHome(): HomeQuery | null {
   return text ? (JSON.parse(text) as HomeQuery) : null;
 }
 
+startTheme();
 followLinks();
 addEventListener('online', hurry);
 const [name, id] = route.value;

@@ -10,6 +10,8 @@ type Props = {
   hint?: string | undefined;
   error?: string | undefined;
   optional?: boolean;
+  /** Behind the label. */
+  note?: ComponentChildren;
   /** Beside the label. */
   beside?: ComponentChildren;
   type?: 'text' | 'email' | 'tel' | 'search' | 'password';
@@ -28,24 +30,24 @@ type Props = {
   onBlur?: (event: TargetedEvent<HTMLInputElement>) => void;
 };
 
-export function Field({ label, name, hint, error, optional = false, beside, ...input }: Props) {
+export function Field({ label, name, hint, error, optional = false, note, beside, ...input }: Props) {
   const id = useId();
   return (
     <div class="field">
-      <Label id={id} label={label} optional={optional} beside={beside} />
+      <Label id={id} label={label} optional={optional} note={note} beside={beside} />
       <input class="input" id={id} name={name} {...described(id, hint, error)} {...(input as object)} />
       <Below id={id} hint={hint} error={error} />
     </div>
   );
 }
 
-export function PasswordField({ label, name, hint, error, optional = false, beside, ...input }: Props) {
+export function PasswordField({ label, name, hint, error, optional = false, note, beside, ...input }: Props) {
   const id = useId();
   const [shown, show] = useState(false);
   const { common } = texts.value;
   return (
     <div class="field">
-      <Label id={id} label={label} optional={optional} beside={beside} />
+      <Label id={id} label={label} optional={optional} note={note} beside={beside} />
       <div class="pw">
         <input class="input" id={id} name={name} {...described(id, hint, error)} {...({ ...input, type: shown ? 'text' : 'password' } as object)} />
         <button class="ib" type="button" aria-pressed={shown} aria-label={shown ? common.hidePassword : common.showPassword} onClick={() => show(!shown)}>
@@ -57,10 +59,11 @@ export function PasswordField({ label, name, hint, error, optional = false, besi
   );
 }
 
-function Label({ id, label, optional, beside }: { id: string; label: string; optional: boolean; beside: ComponentChildren }) {
+function Label({ id, label, optional, note, beside }: { id: string; label: string; optional: boolean; note: ComponentChildren; beside: ComponentChildren }) {
   const text = (
     <label for={id}>
       {label} {optional && <span class="opt">{texts.value.common.optional}</span>}
+      {note && <span class="opt">{note}</span>}
     </label>
   );
   if (!beside) return text;

@@ -4,8 +4,8 @@ import { useState } from 'preact/hooks';
 import type { Failure } from '../state/types.ts';
 import { fieldSentences, sentenceOf } from '../texts/errors.ts';
 
-/** `send` answers a failure, or null when it is done. `problem` is what no field of the form says. */
-export function useForm(send: (values: Record<string, string>) => Promise<Failure | null>) {
+/** `send` answers a failure, or null when it is done. `problem` is what no field of the form says. `wrongPassword`: beside which field what stands when that was it. */
+export function useForm(send: (values: Record<string, string>) => Promise<Failure | null>, wrongPassword: Record<string, string> = {}) {
   const [busy, setBusy] = useState(false);
   const [fields, setFields] = useState<Record<string, string>>({});
   const [problem, setProblem] = useState<string | null>(null);
@@ -17,7 +17,7 @@ export function useForm(send: (values: Record<string, string>) => Promise<Failur
     setBusy(true);
     try {
       const failed = await send(values);
-      const told = fieldSentences(failed);
+      const told = failed?.__typename === 'InvalidCredentialsError' ? wrongPassword : fieldSentences(failed);
       const isTold = Object.keys(told).some((name) => form.elements.namedItem(name));
       setFields(told);
       setProblem(failed && !isTold ? sentenceOf(failed) : null);

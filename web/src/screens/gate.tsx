@@ -105,7 +105,7 @@ function SignIn() {
   const out = phase.value;
   return (
     <Form title={gate.signIn} onSubmit={submit}>
-      {out.is === 'out' && out.why === 'ended' && <p class="hint">{gate.ended}</p>}
+      {out.is === 'out' && out.why && <p role="status">{gate[out.why]}</p>}
       <Field label={gate.login} name="login" autocomplete="username" autocapitalize="none" spellcheck={false} required autofocus error={fields.login} />
       <PasswordField
         label={gate.password}

@@ -409,7 +409,7 @@ export const en = {
     count: (count: number) => n(count, '1 person', '# people'),
     write: 'Write',
     writeTo: (name: string) => `Write to ${name}`,
-    notes: 'Notes to myself',
+    notes: 'Write notes to myself',
     contact: (name: string) => `${name} in my contacts`,
     you: 'you',
     more: 'Show more',
