@@ -17,6 +17,7 @@ export type Screen = {
 export const screens: Record<string, Screen> = {
   '': { view: Home, place: 'chats' },
   chat: { view: Conversation, place: 'chats', deep: true },
+  people: { view: lazy(() => import('./people.tsx').then(({ People }) => People)), place: 'chats' },
   you: { view: lazy(() => import('./you/you.tsx').then(({ You }) => You)), place: 'you' },
 };
 
