@@ -26,6 +26,7 @@ function Inside() {
   const [name = '', ...parts] = route.value;
   const screen = screens[name];
   const View = screen?.view ?? Missing;
+  const isDeep = typeof screen?.deep === 'function' ? screen.deep(parts) : screen?.deep;
   return (
     <>
       {name === 'chat' && (
@@ -33,7 +34,7 @@ function Inside() {
           {texts.value.app.skip}
         </a>
       )}
-      <div class="app" data-view={name === '' ? 'list' : 'pane'} data-deep={screen?.deep ? '' : undefined}>
+      <div class="app" data-view={name === '' ? 'list' : 'pane'} data-deep={isDeep ? '' : undefined}>
         <Rail place={screen?.place ?? 'chats'} />
         <Shelf open={name === 'chat' ? (parts[0] ?? null) : null} />
         <ErrorBoundary key={name}>

@@ -11,12 +11,14 @@ export type Screen = {
   /** Which place of the rail it belongs to. */
   place: 'chats' | 'rooms' | 'notices' | 'you';
   /** On a phone the bottom bar makes room for it: conversations and forms. */
-  deep?: boolean;
+  deep?: boolean | ((parts: readonly string[]) => boolean);
 };
 
 export const screens: Record<string, Screen> = {
   '': { view: Home, place: 'chats' },
   chat: { view: Conversation, place: 'chats', deep: true },
+  rooms: { view: lazy(() => import('./rooms/rooms.tsx').then(({ Rooms }) => Rooms)), place: 'rooms', deep: ([which]) => which === 'new' },
+  join: { view: lazy(() => import('./rooms/invited.tsx').then(({ Invited }) => Invited)), place: 'rooms' },
   people: { view: lazy(() => import('./people.tsx').then(({ People }) => People)), place: 'chats' },
   you: { view: lazy(() => import('./you/you.tsx').then(({ You }) => You)), place: 'you' },
 };
