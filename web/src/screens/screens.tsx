@@ -18,6 +18,7 @@ export const screens: Record<string, Screen> = {
   '': { view: Home, place: 'chats' },
   chat: { view: Conversation, place: 'chats', deep: true },
   rooms: { view: lazy(() => import('./rooms/rooms.tsx').then(({ Rooms }) => Rooms)), place: 'rooms', deep: ([which]) => which === 'new' },
+  room: { view: lazy(() => import('./rooms/room-settings.tsx').then(({ RoomSettings }) => RoomSettings)), place: 'rooms', deep: true },
   join: { view: lazy(() => import('./rooms/invited.tsx').then(({ Invited }) => Invited)), place: 'rooms' },
   people: { view: lazy(() => import('./people.tsx').then(({ People }) => People)), place: 'chats' },
   you: { view: lazy(() => import('./you/you.tsx').then(({ You }) => You)), place: 'you' },
