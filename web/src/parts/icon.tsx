@@ -17,6 +17,7 @@ const shapes = {
     </>
   ),
   plus: <path d="M10 4v12M4 10h12" />,
+  minus: <path d="M4 10h12" />,
   back: <path d="m12 4-6 6 6 6" />,
   next: <path d="m8 4 6 6-6 6" />,
   more: <path d="M4.5 10h.01M10 10h.01M15.5 10h.01" stroke-width="2.25" />,

@@ -170,7 +170,7 @@ function Preview({ chat }: { chat: Chat }) {
       <span class="prev">
         {mine.refusal === undefined ? <Icon name="clock" class="s" label={shelf.waiting} /> : <Icon name="warn" class="s" />}
         {mine.refusal !== undefined && <span class="draft">{shelf.notSent}</span>}
-        <span class="t">{mine.text}</span>
+        <span class="t">{mine.text || shelf.file(mine.attachmentIds.length)}</span>
       </span>
     );
   }

@@ -14,6 +14,7 @@ const formats = computed(() => {
     whole: of({ dateStyle: 'full', timeStyle: 'short' }),
     relative: new Intl.RelativeTimeFormat(locale.value, { numeric: 'auto' }),
     bytes: ['byte', 'kilobyte', 'megabyte', 'gigabyte'].map((unit) => new Intl.NumberFormat(locale.value, { style: 'unit', unit, unitDisplay: 'short', maximumFractionDigits: 1 })),
+    percent: new Intl.NumberFormat(locale.value, { style: 'percent' }),
     number: new Intl.NumberFormat(locale.value),
   };
 });
@@ -22,6 +23,9 @@ export const timeOf = (at: string | Date): string => formats.value.time.format(n
 /** All of it, for a title. */
 export const wholeTimeOf = (at: string | Date): string => formats.value.whole.format(new Date(at));
 export const numberOf = (value: number): string => formats.value.number.format(value);
+
+/** 0.62 is "62 %". */
+export const percentOf = (part: number): string => formats.value.percent.format(part);
 
 /** Which day it is here: the number of days since 1970. */
 export function dayOf(at: string | Date): number {

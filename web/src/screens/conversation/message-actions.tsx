@@ -51,5 +51,6 @@ export function askToDelete(message: Message): Promise<void> {
 export function putBack(message: Waiting): void {
   const before = drafts.value.get(message.chatId) ?? '';
   setDraft(message.chatId, before === '' ? message.text : `${before}\n${message.text}`);
+  if (message.attachmentIds.length > 0) void import('./tray.tsx').then(({ putBackFiles }) => putBackFiles(message.chatId, message.attachmentIds));
   discard(message);
 }

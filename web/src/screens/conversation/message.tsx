@@ -3,10 +3,11 @@ import { Component } from 'preact';
 import { Icon } from '../../parts/icon.tsx';
 import { PersonPicture } from '../../parts/picture.tsx';
 import { discard, sayAgain, type Waiting } from '../../sending.ts';
-import { personOf } from '../../store.ts';
+import { personOf, state } from '../../store.ts';
 import { sentenceOf } from '../../texts/errors.ts';
 import { texts } from '../../texts/texts.ts';
 import { timeOf, wholeTimeOf } from '../../texts/times.ts';
+import { uploadedOf } from '../../trays.ts';
 import { Attachments } from './attachments.tsx';
 import { Editor } from './editor.tsx';
 import { editing, MessageActions, putBack } from './message-actions.tsx';
@@ -149,22 +150,31 @@ function Gone({ text }: { text: string }) {
 }
 
 export function WaitingView({ message, rowKey, first, last }: { message: Waiting; rowKey: string; first: boolean; last: boolean }) {
-  const { message: words, common } = texts.value;
+  const { message: words, common, shelf } = texts.value;
   const refused = message.refusal !== undefined;
+  const attachments = uploadedOf(message.attachmentIds);
+  // After a reload only their number is known.
+  const text = message.text || (attachments.length === 0 ? shelf.file(message.attachmentIds.length) : '');
+  const meta = !refused && (
+    <span class="meta">
+      <time dateTime={message.writtenAt}>{timeOf(message.writtenAt)}</time>
+      {message.sent ? <Tick status="SENT" /> : <Icon name="clock" label={words.waiting} />}
+    </span>
+  );
   return (
     <li class="m mine" data-key={rowKey} data-first={first ? '' : undefined} data-last={last ? '' : undefined}>
       <article tabIndex={-1}>
         <h3 class="vh">{words.you}</h3>
         <div class={`leaf ${refused ? 'failed' : message.sent ? '' : 'waiting'}`}>
-          <p class="txt" dir="auto">
-            {linked(message.text)}
-            {!refused && (
-              <span class="meta">
-                <time dateTime={message.writtenAt}>{timeOf(message.writtenAt)}</time>
-                {message.sent ? <Tick status="SENT" /> : <Icon name="clock" label={words.waiting} />}
-              </span>
-            )}
-          </p>
+          <Attachments of={attachments} from={state.value.meId} />
+          {text !== '' ? (
+            <p class="txt" dir="auto">
+              {linked(text)}
+              {meta}
+            </p>
+          ) : (
+            meta
+          )}
         </div>
         {refused && (
           <div class="below">
