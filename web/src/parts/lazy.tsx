@@ -3,7 +3,8 @@ import type { ComponentType } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { texts } from '../texts/texts.ts';
 
-export function lazy<Props extends object>(load: () => Promise<ComponentType<Props>>): ComponentType<Props> {
+/** `aside`: it stands beside a screen, and nothing takes its place meanwhile. */
+export function lazy<Props extends object>(load: () => Promise<ComponentType<Props>>, { aside = false } = {}): ComponentType<Props> {
   let loaded: ComponentType<Props> | null = null;
   return function Lazy(props: Props) {
     const [, redraw] = useState(0);
@@ -22,6 +23,7 @@ export function lazy<Props extends object>(load: () => Promise<ComponentType<Pro
       const Screen = loaded;
       return <Screen {...props} />;
     }
+    if (aside) return null;
     const { problems, common, app } = texts.value;
     if (!failed) return <main class="pane" aria-busy="true" aria-label={app.loading} />;
     return (

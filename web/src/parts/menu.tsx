@@ -5,7 +5,20 @@ import { Icon, type IconName } from './icon.tsx';
 
 export type MenuItem = { icon: IconName; text: string; danger?: boolean; act: () => void };
 
-export function Menu({ label, button, buttonLabel, items }: { label: string; button: ComponentChildren; buttonLabel: string; items: readonly MenuItem[] }) {
+export function Menu({
+  label,
+  button,
+  buttonLabel,
+  buttonClass = 'ib',
+  items,
+}: {
+  label: string;
+  button: ComponentChildren;
+  /** Where what is on the button says nothing. */
+  buttonLabel?: string;
+  buttonClass?: string;
+  items: readonly MenuItem[];
+}) {
   const [open, setOpen] = useState(false);
   const [up, setUp] = useState(false);
   const place = useRef<HTMLDivElement>(null);
@@ -38,7 +51,7 @@ export function Menu({ label, button, buttonLabel, items }: { label: string; but
   return (
     <div class="menu-place" ref={place} data-show={open ? '' : undefined} data-up={up ? '' : undefined}>
       <button
-        class="ib"
+        class={buttonClass}
         type="button"
         aria-label={buttonLabel}
         aria-haspopup="menu"

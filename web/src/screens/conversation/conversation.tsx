@@ -1,6 +1,7 @@
 /** One chat: its head, its messages, and where one writes. */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { Icon } from '../../parts/icon.tsx';
+import { lazy } from '../../parts/lazy.tsx';
 import { ChatPicture } from '../../parts/picture.tsx';
 import type { Chat } from '../../state/state.ts';
 import { line, personOf, presenceOf, state } from '../../store.ts';
@@ -10,10 +11,13 @@ import { agoOf } from '../../texts/times.ts';
 import { Missing } from '../missing.tsx';
 import type { ScreenProps } from '../screens.tsx';
 import { chatName } from '../shelf.tsx';
+import { closePanel, isPanelOpen, openPanel } from './about.ts';
 import { Composer } from './composer.tsx';
 import { Log } from './log.tsx';
 import { JoinBar, Removed } from './outside.tsx';
 import type { Line } from './rows.ts';
+
+const Panel = lazy(() => import('./panel.tsx').then((module) => module.Panel), { aside: true });
 
 export function Conversation({ parts }: ScreenProps) {
   const [id = ''] = parts;
@@ -34,24 +38,32 @@ export function Conversation({ parts }: ScreenProps) {
   if (!chat && last.current?.id === id) return <Removed chatId={id} name={last.current.name} />;
   if (missing) return <Missing />;
   if (!chat) return <Bones />;
-  return <Open key={id} chat={chat} ready={isOpen} />;
+  const about = chat.__typename === 'Room' && isPanelOpen(parts);
+  return (
+    <>
+      <Open key={id} chat={chat} ready={isOpen} about={about} />
+      {chat.__typename === 'Room' && about && <Panel key={`about ${id}`} room={chat} />}
+    </>
+  );
 }
 
 /** Enough of it to begin with: the place where reading stopped, or more than the one message that the list of chats shows. */
 function isReady(chat: Chat): boolean {
+  // Nothing of it can be read before one is in.
+  if (chat.__typename === 'Room' && chat.passwordRequired && !chat.my) return true;
   const unread = chat.my?.firstUnreadSeq ?? null;
   if (unread !== null && unread < chat.lastSeq) return chat.messages.has(unread);
   return chat.lastSeq === 0 || chat.lastSeq === 1 || (chat.messages.has(chat.lastSeq) && chat.messages.has(chat.lastSeq - 1));
 }
 
-function Open({ chat, ready }: { chat: Chat; ready: boolean }) {
+function Open({ chat, ready, about }: { chat: Chat; ready: boolean; about: boolean }) {
   // The line stays where it was until the chat is left.
   const unread = useRef<{ line: Line | null } | null>(null);
   if (ready) unread.current ??= { line: lineOf(chat) };
   const name = chatName(chat);
   return (
     <main class="pane" data-kind={chat.__typename === 'Room' ? 'room' : 'dialog'}>
-      <Head chat={chat} name={name} />
+      <Head chat={chat} name={name} about={about} />
       {unread.current ? <Log chat={chat} name={name} line={unread.current.line} /> : <BoneRows />}
       {chat.__typename === 'Room' && !chat.my && chat.postPolicy !== 'ANYONE' ? <JoinBar room={chat} /> : <Composer chat={chat} name={name} />}
     </main>
@@ -64,7 +76,7 @@ function lineOf(chat: Chat): Line | null {
   return { seq, count: chat.my.unreadCount, since: chat.messages.get(seq)?.createdAt ?? null };
 }
 
-function Head({ chat, name }: { chat: Chat; name: string }) {
+function Head({ chat, name, about }: { chat: Chat; name: string; about: boolean }) {
   const { chat: words } = texts.value;
   return (
     <header class="bar">
@@ -80,6 +92,11 @@ function Head({ chat, name }: { chat: Chat; name: string }) {
           <p>{chat.__typename === 'Room' ? [words.members(chat.memberCount), chat.topic].filter(Boolean).join(' · ') : <Presence personId={chat.peerId} />}</p>
         </div>
       </div>
+      {chat.__typename === 'Room' && (
+        <button class="ib" id="about" type="button" aria-label={words.about} title={words.about} aria-expanded={about} onClick={() => (about ? closePanel : openPanel)(chat.id)}>
+          <Icon name="people" />
+        </button>
+      )}
     </header>
   );
 }
