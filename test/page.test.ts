@@ -2,7 +2,7 @@
 import axe from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { buildWhenOld, executablePath, openBrowser, signIn, type Visit, visit } from './kit/browser.ts';
+import { buildWhenOld, climb, executablePath, openBrowser, signIn, type Visit, visit } from './kit/browser.ts';
 import { openLine } from './kit/line.ts';
 import type { Person, Untyped } from './kit/person.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
@@ -177,7 +177,7 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`th
     const fresh = await signInAgain(server, ben);
     await fresh('mutation { revokeOtherSessions { __typename } }');
     await page.getByText('You were signed out on this device.').waitFor(patience);
-    await expect.poll(() => kept(page)).toEqual([0, 0, 0, 0, 0]);
+    await expect.poll(() => kept(page), patience).toEqual([0, 0, 0, 0, 0]);
     expect(visitor.problems).toEqual([]);
   });
 
@@ -207,7 +207,7 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`th
     await second.goto(server.url);
     await second.getByText('one').first().waitFor();
     await ana.send({ username: ben.username }, 'two');
-    for (const page of [visitor.page, second]) await expect.poll(() => page.title()).toBe('(2) Tertulia');
+    for (const page of [visitor.page, second]) await expect.poll(() => page.title(), patience).toBe('(2) Tertulia');
     expect(server.followers()).toBe(1);
     await second.bringToFront();
     await second.getByRole('link', { name: /two/ }).click();
@@ -218,6 +218,146 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`th
     await message(second, 'three').waitFor(patience);
     expect(server.followers()).toBe(1);
     expect(visitor.problems).toEqual([]);
+  });
+
+  it('reads a long conversation up and down without moving the row under the eye, with at most 300 rows', async () => {
+    await using server = await startTestServer(on);
+    const [ana, ben] = (await server.people(2)) as [Person, Person];
+    const room = await ana.createRoom({ members: [{ id: ben.id }] });
+    const count = process.env.LONG ? 6_000 : 900;
+    for (let at = 0; at < count; at += 50) await Promise.all(Array.from({ length: 50 }, (_, index) => ana.send(room, `${at + index} ${'word '.repeat((at + index) % 40)}`)));
+    await ben.must('mutation ($input: MarkReadInput!) { markRead(input: $input) { __typename } }', { input: { chatId: room.id, upToSeq: count } });
+    const { page, problems } = await enter(server.url, ben, `/chat/${encodeURIComponent(room.id)}`);
+    await message(page, `${count - 1} `).waitFor();
+    const up = await climb(page, 1_000);
+    expect(up).toMatchObject({ atTop: true });
+    expect(up.movedPx).toBeLessThanOrEqual(1);
+    expect(up.rows).toBeLessThanOrEqual(300);
+    // New messages do not move it either; they are told of.
+    const eye = await topRow(page);
+    await ana.send(room, 'while you read above');
+    await page.getByRole('button', { name: '1 new' }).waitFor();
+    expect(await topRow(page)).toEqual(eye);
+    await page.getByRole('button', { name: '1 new' }).click();
+    await message(page, 'while you read above').waitFor();
+    await ana.send(room, 'and you follow');
+    await expect.poll(() => page.locator('#messages').evaluate((box) => Math.round(box.scrollHeight - box.scrollTop - box.clientHeight))).toBeLessThanOrEqual(1);
+    expect(problems).toEqual([]);
+  });
+
+  it('opens without a server from what it has kept, and reads what was missed when there is one again', { timeout: 60_000 }, async () => {
+    await using server = await startTestServer(on);
+    await using line = await openLine({
+      get url() {
+        return server.url;
+      },
+    });
+    const url = new URL(line.url).origin;
+    const [ana, ben] = (await server.people(2)) as [Person, Person];
+    const room = await ana.createRoom({ members: [{ id: ben.id }] });
+    for (const text of ['one', 'two', 'three']) await ana.send(room, text);
+    const address = `${url}/chat/${encodeURIComponent(room.id)}`;
+    const visitor = await enter(url, ben, new URL(address).pathname);
+    await message(visitor.page, 'three').waitFor();
+    await visitor.page.evaluate(() => navigator.serviceWorker.ready.then(() => {}));
+    await expect.poll(() => cachedFiles(visitor.page), patience).toContain('/');
+    await ana.send(room, 'four');
+    await message(visitor.page, 'four').waitFor();
+    await visitor.page.waitForTimeout(1_500);
+    await visitor.page.close();
+    await server.stop();
+    const page = await visitor.tab();
+    await page.goto(address);
+    await message(page, 'four').waitFor();
+    expect(await texts(page)).toEqual(['one', 'two', 'three', 'four']);
+    await write(page, 'written to nobody');
+    await server.restart();
+    await ana.send(room, 'five');
+    await message(page, 'five').waitFor({ timeout: 30_000 });
+    await expect.poll(async () => (await history(ana, room.id)).map(({ text }) => text), patience).toContain('written to nobody');
+    await expect.poll(() => texts(page), patience).toHaveLength(6);
+    // Of what people say nothing is in the worker's cache.
+    expect((await cachedFiles(page)).every((path) => path === '/' || path.startsWith('/assets/'))).toBe(true);
+    expect(visitor.problems).toEqual([]);
+  });
+
+  it('shows a push, whose click opens the message', async () => {
+    await using server = await startTestServer(on);
+    const [ana, ben] = (await server.people(2)) as [Person, Person];
+    const room = await ana.createRoom({ members: [{ id: ben.id }] });
+    for (let at = 0; at < 60; at++) await ana.send(room, `number ${at}`);
+    const { message: wanted } = await ana.send(room, 'the one in the push');
+    for (let at = 60; at < 200; at++) await ana.send(room, `number ${at}`);
+    await ben.must('mutation ($input: MarkReadInput!) { markRead(input: $input) { __typename } }', { input: { chatId: room.id, upToSeq: 201 } });
+    const { page, context, problems } = await enter(server.url, ben, '/', { permissions: ['notifications'] });
+    await page.getByRole('link', { name: /A room/ }).waitFor();
+    await page.evaluate(() => navigator.serviceWorker.ready.then(() => {}));
+    const [worker = await context.waitForEvent('serviceworker')] = context.serviceWorkers();
+    await worker.evaluate(
+      (data) => {
+        const event = Object.assign(new Event('push'), { data: { json: () => data }, waitUntil: (promise: Promise<unknown>) => void promise });
+        self.dispatchEvent(event);
+      },
+      { type: 'MESSAGE', chatId: room.id, messageId: wanted.id, notificationId: 'n1', summary: 'Ana: the one in the push' },
+    );
+    const shown = (): Promise<string[]> => page.evaluate(async () => (await (await navigator.serviceWorker.ready).getNotifications()).map(({ body }) => body));
+    await expect.poll(shown, patience).toEqual(['Ana: the one in the push']);
+    await worker.evaluate(async () => {
+      const { registration } = self as unknown as { registration: ServiceWorkerRegistration };
+      const [notification] = await registration.getNotifications();
+      self.dispatchEvent(Object.assign(new Event('notificationclick'), { notification, waitUntil: (promise: Promise<unknown>) => void promise }));
+    });
+    await message(page, 'the one in the push').waitFor(patience);
+    await expect.poll(() => page.evaluate(() => document.activeElement?.textContent ?? ''), patience).toContain('the one in the push');
+    expect(await shown()).toEqual([]);
+    expect(problems).toEqual([]);
+  });
+
+  it('is used by keyboard alone, from signing in to a sent message, its edit and its end', async () => {
+    await using server = await startTestServer(on);
+    const [ana, ben] = (await server.people(2)) as [Person, Person];
+    await ana.send({ username: ben.username }, 'hello ben');
+    const { page, problems } = await visit(browser, server.url);
+    await page.goto(server.url);
+    await page.getByLabel('Username or e-mail').waitFor();
+    await page.keyboard.type(ben.username);
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Tab');
+    await page.keyboard.type(ben.password);
+    await page.keyboard.press('Enter');
+    await page.getByRole('link', { name: /hello ben/ }).waitFor();
+    await page.keyboard.press('Control+k');
+    await page.keyboard.type(ana.username.slice(0, 8));
+    await page.keyboard.press('Enter');
+    await message(page, 'hello ben').waitFor();
+    await page.keyboard.type('by hand');
+    await page.keyboard.press('Shift+Enter');
+    await page.keyboard.type('in two lines');
+    await page.keyboard.press('Enter');
+    await expect.poll(() => texts(page), patience).toContain('by hand\nin two lines');
+    await page.locator('.m.mine[data-seq]').waitFor();
+    await page.keyboard.press('ArrowUp');
+    await page.getByLabel('Edit your message').waitFor();
+    await page.keyboard.press('Control+a');
+    await page.keyboard.type('changed by hand');
+    await page.keyboard.press('Enter');
+    await expect.poll(() => texts(page), patience).toContain('changed by hand');
+    await page.keyboard.press('Shift+Tab');
+    for (let step = 0; step < 6 && !(await page.evaluate(() => document.activeElement?.id === 'messages')); step++) await page.keyboard.press('Shift+Tab');
+    await page.keyboard.press('ArrowUp');
+    await page.keyboard.press('Enter');
+    await page.getByRole('menu').waitFor();
+    await page.keyboard.press('End');
+    await page.keyboard.press('Enter');
+    await page.getByRole('dialog').waitFor();
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await page.getByText('You deleted this message.').waitFor();
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('Escape');
+    expect(await page.evaluate(() => document.activeElement?.className)).toBe('row');
+    expect(problems).toEqual([]);
   });
 
   it('shows script and markup as the text that they are, wherever people can write', async () => {
@@ -255,6 +395,21 @@ async function barriers(page: Page, where: string): Promise<unknown[]> {
   const { violations } = (await page.evaluate('axe.run({ resultTypes: ["violations"] })')) as { violations: { id: string; nodes: { html: string; failureSummary: string }[] }[] };
   return violations.map(({ id, nodes }) => ({ where, id, nodes: nodes.slice(0, 3).map(({ html, failureSummary }) => `${html} ${failureSummary}`) }));
 }
+
+const cachedFiles = (page: Page): Promise<string[]> =>
+  page.evaluate(async () => {
+    const names = await caches.keys();
+    const requests = await Promise.all(names.map(async (name) => (await caches.open(name)).keys()));
+    return requests.flat().map(({ url }) => new URL(url).pathname);
+  });
+
+/** Of the row at the upper edge: which it is, and where. */
+const topRow = (page: Page): Promise<[string, number]> =>
+  page.evaluate(() => {
+    const box = document.querySelector('#messages') as HTMLElement;
+    const row = [...box.querySelectorAll<HTMLElement>('li[data-key]')].find((each) => each.getBoundingClientRect().bottom > box.getBoundingClientRect().top + 1) as HTMLElement;
+    return [row.dataset.key as string, row.getBoundingClientRect().top];
+  });
 
 const message = (page: Page, text: string) => page.locator('.log .m', { hasText: text }).first();
 const texts = (page: Page): Promise<string[]> =>

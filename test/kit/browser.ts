@@ -58,3 +58,44 @@ function findOnPath(name: string): string | null {
     return null;
   }
 }
+
+export type Climb = { pages: number; movedPx: number; rows: number; longestTaskMs: number; atTop: boolean };
+
+/**
+ * Reads a conversation upwards: goes near its upper end, waits until more stands there, and looks how far the row under the eye was moved by that; so many
+ * times, or until it begins.
+ */
+export async function climb(page: Page, pages: number): Promise<Climb> {
+  return page.evaluate(async (most) => {
+    const box = document.querySelector('#messages') as HTMLElement;
+    const frame = (): Promise<unknown> => new Promise((resolve) => requestAnimationFrame(resolve));
+    const rows = (): HTMLElement[] => [...box.querySelectorAll<HTMLElement>('li[data-key]')];
+    const topOf = (row: HTMLElement): number => row.getBoundingClientRect().top - box.getBoundingClientRect().top;
+    const result = { pages: 0, movedPx: 0, rows: 0, longestTaskMs: 0, atTop: false };
+    const observer = new PerformanceObserver((list) => {
+      for (const { duration } of list.getEntries()) result.longestTaskMs = Math.max(result.longestTaskMs, duration);
+    });
+    observer.observe({ type: 'longtask' });
+    while (result.pages < most) {
+      if (box.querySelector('.start')) {
+        result.atTop = true;
+        break;
+      }
+      const first = rows()[0]?.dataset.key;
+      box.scrollTop = Math.min(box.scrollTop, 300);
+      const eye = rows().find((row) => topOf(row) + row.offsetHeight > 1) as HTMLElement;
+      const before = topOf(eye);
+      const until = performance.now() + 10_000;
+      while (rows()[0]?.dataset.key === first && !box.querySelector('.start')) {
+        if (performance.now() > until) throw new Error(`nothing came above ${first}`);
+        await frame();
+      }
+      if (eye.isConnected) result.movedPx = Math.max(result.movedPx, Math.abs(topOf(eye) - before));
+      else result.movedPx = Number.POSITIVE_INFINITY;
+      result.rows = Math.max(result.rows, rows().length);
+      result.pages++;
+    }
+    observer.disconnect();
+    return result;
+  }, pages);
+}

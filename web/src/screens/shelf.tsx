@@ -81,6 +81,13 @@ export function Shelf({ open }: { open: string | null }) {
             placeholder={shelf.find}
             value={search.value}
             onInput={(event) => (search.value = event.currentTarget.value)}
+            onKeyDown={(event) => {
+              if (event.key === 'Escape' && search.value !== '') search.value = '';
+              else if (event.key === 'Enter') rowsIn(event.currentTarget)[0]?.click();
+              else if (event.key === 'ArrowDown') rowsIn(event.currentTarget)[0]?.focus();
+              else return;
+              event.preventDefault();
+            }}
           />
           <kbd aria-hidden="true">Ctrl K</kbd>
         </div>
@@ -92,7 +99,7 @@ export function Shelf({ open }: { open: string | null }) {
           ))}
         </div>
       </div>
-      <nav class="scroll" aria-label={shelf.title}>
+      <nav class="scroll" aria-label={shelf.title} onKeyDown={moveByKey} onClick={() => (search.value = '')}>
         <ul class="chats">
           {here.map((chat) => (
             <Row key={chat.id} chat={chat} open={chat.id === open} />
@@ -114,6 +121,18 @@ export function Shelf({ open }: { open: string | null }) {
       </nav>
     </section>
   );
+}
+
+const rowsIn = (element: Element): HTMLElement[] => [...(element.closest('.shelf')?.querySelectorAll<HTMLElement>('.row') ?? [])];
+
+function moveByKey(event: KeyboardEvent & { currentTarget: HTMLElement }): void {
+  const rows = rowsIn(event.currentTarget);
+  const at = rows.indexOf(document.activeElement as HTMLElement);
+  const to = { ArrowDown: Math.min(rows.length - 1, at + 1), ArrowUp: at - 1, Home: 0, End: rows.length - 1 }[event.key];
+  if (at < 0 || to === undefined || event.altKey) return;
+  event.preventDefault();
+  if (to < 0) document.getElementById('find')?.focus();
+  else rows[to]?.focus();
 }
 
 function matches(chat: Chat, folded: string): boolean {

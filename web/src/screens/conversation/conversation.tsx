@@ -1,5 +1,8 @@
 /** One chat: its head, its messages, and where one writes. */
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { ask } from '../../ask.ts';
+import type { PlaceQuery, PlaceQueryVariables } from '../../generated/graphql.ts';
+import { operation } from '../../operation.ts';
 import { Icon } from '../../parts/icon.tsx';
 import { lazy } from '../../parts/lazy.tsx';
 import { ChatPicture } from '../../parts/picture.tsx';
@@ -17,10 +20,14 @@ import { Log } from './log.tsx';
 import { JoinBar, Removed } from './outside.tsx';
 import type { Line } from './rows.ts';
 
+const placeDocument = operation<PlaceQuery, PlaceQueryVariables>(/* GraphQL */ `
+  query Place($id: ID!) { message(id: $id) { seq } }
+`);
+
 const Panel = lazy(() => import('./panel.tsx').then((module) => module.Panel), { aside: true });
 
 export function Conversation({ parts }: ScreenProps) {
-  const [id = ''] = parts;
+  const [id = '', place] = parts;
   const chat = state.value.chats.get(id) ?? null;
   const [missing, setMissing] = useState(false);
   /** What was shown here before it was taken away. */
@@ -41,7 +48,7 @@ export function Conversation({ parts }: ScreenProps) {
   const about = chat.__typename === 'Room' && isPanelOpen(parts);
   return (
     <>
-      <Open key={id} chat={chat} ready={isOpen} about={about} />
+      <Open key={id} chat={chat} ready={isOpen} place={place === undefined || place === 'members' ? null : place} about={about} />
       {chat.__typename === 'Room' && about && <Panel key={`about ${id}`} room={chat} />}
     </>
   );
@@ -56,7 +63,8 @@ function isReady(chat: Chat): boolean {
   return chat.lastSeq === 0 || chat.lastSeq === 1 || (chat.messages.has(chat.lastSeq) && chat.messages.has(chat.lastSeq - 1));
 }
 
-function Open({ chat, ready, about }: { chat: Chat; ready: boolean; about: boolean }) {
+function Open({ chat, ready, place, about }: { chat: Chat; ready: boolean; place: string | null; about: boolean }) {
+  const at = usePlace(chat, place);
   // The line stays where it was until the chat is left.
   const unread = useRef<{ line: Line | null } | null>(null);
   if (ready) unread.current ??= { line: lineOf(chat) };
@@ -64,10 +72,28 @@ function Open({ chat, ready, about }: { chat: Chat; ready: boolean; about: boole
   return (
     <main class="pane" data-kind={chat.__typename === 'Room' ? 'room' : 'dialog'}>
       <Head chat={chat} name={name} about={about} />
-      {unread.current ? <Log chat={chat} name={name} line={unread.current.line} /> : <BoneRows />}
+      {unread.current ? <Log chat={chat} name={name} line={unread.current.line} at={at} /> : <BoneRows />}
       {chat.__typename === 'Room' && !chat.my && chat.postPolicy !== 'ANYONE' ? <JoinBar room={chat} /> : <Composer chat={chat} name={name} />}
     </main>
   );
+}
+
+/** Addresses name a message by its place or, in notifications, by its id. */
+function usePlace(chat: Chat, place: string | null): number | null {
+  const [found, setFound] = useState<{ place: string; seq: number } | null>(null);
+  useEffect(() => {
+    if (place === null || /^\d+$/.test(place)) return;
+    const known = [...chat.messages.values()].find(({ id }) => id === place);
+    if (known) setFound({ place, seq: known.seq });
+    else
+      ask(placeDocument, { id: place }).then(
+        ({ message }) => message && setFound({ place, seq: message.seq }),
+        () => {},
+      );
+  }, [place]);
+  if (place === null) return null;
+  if (/^\d+$/.test(place)) return Number(place);
+  return found?.place === place ? found.seq : null;
 }
 
 function lineOf(chat: Chat): Line | null {

@@ -1,5 +1,5 @@
 /** Changing a message in its own place. What the server refuses stays here, to be changed again. */
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { editMessage } from '../../actions.ts';
 import { FormError } from '../../parts/fields.tsx';
 import type { Message } from '../../state/state.ts';
@@ -12,7 +12,8 @@ export function Editor({ message }: { message: Message }) {
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<string | null>(null);
   const { message: words, common } = texts.value;
-  useEffect(() => {
+  // Before anything else is typed.
+  useLayoutEffect(() => {
     box.current?.focus();
     box.current?.setSelectionRange(-1, -1);
   }, []);

@@ -5,6 +5,7 @@ import { drafts, setDraft } from '../../drafts.ts';
 import { confirm } from '../../parts/confirm.tsx';
 import { Icon } from '../../parts/icon.tsx';
 import { Menu } from '../../parts/menu.tsx';
+import { addressOf, route } from '../../route.ts';
 import { discard, type Waiting } from '../../sending.ts';
 import type { Message } from '../../state/state.ts';
 import { isFailure, sentenceOf } from '../../texts/errors.ts';
@@ -24,11 +25,17 @@ export function MessageActions({ message, mine }: { message: Message; mine: bool
         items={[
           ...(mine ? [{ icon: 'edit' as const, text: words.edit, act: () => (editing.value = message.id) }] : []),
           ...(message.text ? [{ icon: 'copy' as const, text: words.copy, act: () => void navigator.clipboard.writeText(message.text ?? '') }] : []),
+          { icon: 'link' as const, text: words.copyLink, act: () => void copyLink(message.seq) },
           ...(mine ? [{ icon: 'trash' as const, text: words.delete, danger: true, act: () => void askToDelete(message) }] : []),
         ]}
       />
     </div>
   );
+}
+
+function copyLink(seq: number): Promise<void> {
+  const [, chatId = ''] = route.value;
+  return navigator.clipboard.writeText(location.origin + addressOf('chat', chatId, String(seq)));
 }
 
 export function askToDelete(message: Message): Promise<void> {
