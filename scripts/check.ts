@@ -11,6 +11,8 @@ const lists: { name: string; command: string[] }[][] = [
     { name: 'schema.graphql is what the code says', command: ['node', 'scripts/schema.ts', '--check'] },
     { name: 'documents fit schema.graphql', command: ['node', 'scripts/codegen.ts'] },
     { name: 'types', command: ['tsc', '--noEmit'] },
+    { name: 'types of the page', command: ['tsc', '--noEmit', '-p', 'web'] },
+    { name: 'types of its service worker', command: ['tsc', '--noEmit', '-p', 'web/worker'] },
     { name: 'documents for people agree with the code', command: ['node', 'scripts/docs.ts', '--check'] },
   ],
   [

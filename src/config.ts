@@ -161,6 +161,7 @@ export const settings = {
     'Origins, separated by commas, whose pages (or apps, such as `capacitor://localhost`) may use cookies, sockets and CORS. The server’s own origin always may.',
   ),
   TRUST_PROXY: onOff('off', 'Take the client’s address from the last entry of `X-Forwarded-For`. Turn it on only behind a proxy that sets this header.'),
+  WEB: onOff('on', 'Serve the chat itself, for browsers, at `/`. When it is off, `/` is a small page about the API.'),
   GRAPHIQL: onOff('on', 'Serve the GraphiQL page at `/graphql`.'),
   INTROSPECTION: onOff('on', 'Let clients query the schema, and suggest names in error messages.'),
   OPERATORS: list(

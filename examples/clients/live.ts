@@ -1,26 +1,48 @@
 /** One WebSocket for all subscriptions. It comes back whenever that can help, and every stream goes on behind the last item it handed out. */
 import { type Client, createClient, type FormattedExecutionResult, type Sink, type SubscribePayload } from 'graphql-ws';
-import { type Session, SignedOut } from './session.ts';
+import { SignedOut } from './session.ts';
 
 /** What every stream hands out, whatever else is in it. */
 type Item = { __typename?: string; cursor?: string; resumeFrom?: string; retry?: boolean };
 /** Without `iterate`, which would not resume. */
 export type Live = Omit<Client, 'iterate'>;
 
+/** Who signs in on the socket: session.ts with a token, a page of the server's own with null and the cookies of the upgrade. */
+type SignedIn = { accessToken: () => Promise<string | null>; expire: () => void };
+
 const comeBackAfter = ['TOKEN_EXPIRED', 'RATE_LIMITED', 'UNAVAILABLE', 'INTERNAL_SERVER_ERROR'];
 
-/** A graphql-ws client. Give `webSocketImpl` where there is no global WebSocket. */
-export function createLive({ url, session, webSocketImpl, pingMs = 15_000 }: { url: string; session: Session; webSocketImpl?: unknown; pingMs?: number }): Live {
+/** A graphql-ws client. Give `webSocketImpl` where there is no global WebSocket; `sooner` ends a wait when something says that there is a network again. */
+export function createLive({
+  url,
+  session,
+  webSocketImpl,
+  pingMs = 15_000,
+  sooner = () => new Promise(() => {}),
+}: {
+  url: string;
+  session: SignedIn;
+  webSocketImpl?: unknown;
+  pingMs?: number;
+  sooner?: () => Promise<void>;
+}): Live {
   let overdue: ReturnType<typeof setTimeout>;
   const client = createClient({
     url,
     webSocketImpl,
     // Asked again for each new connection, so that a fresh token goes with it.
-    connectionParams: async () => ({ authorization: `Bearer ${await session.accessToken()}` }),
+    connectionParams: async () => {
+      const token = await session.accessToken();
+      return token === null ? {} : { authorization: `Bearer ${token}` };
+    },
     retryAttempts: Number.POSITIVE_INFINITY,
     // By default a network that is gone would be final. graphql-ws itself holds what is: 4400, 4401, 4409, 4429 and 1008.
     shouldRetry: (problem) => !(problem instanceof SignedOut),
-    retryWait: (retries) => pause(Math.min(30_000, 500 * 2 ** retries)),
+    retryWait: async (retries) => {
+      await Promise.race([pause(Math.min(30_000, 500 * 2 ** retries)), sooner()]);
+      // Cookies have to be fresh before the upgrade. What fails here fails again where it is told, in `connectionParams`.
+      await session.accessToken().catch(() => {});
+    },
     // A line can be dead without a word: then a ping stays unanswered.
     keepAlive: pingMs,
     on: {

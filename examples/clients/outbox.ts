@@ -1,7 +1,15 @@
 /** Messages on their way: each has its id before the first try and keeps it until the server has answered, so that trying again never sends twice. */
 import type { SendFromOutboxMutation } from '../../test/generated/graphql.ts';
 
-export type Outgoing = { clientMessageId: string; chatId: string; text: string; attachmentIds: string[] /** Why the server will not have it. */; refusal?: string };
+export type Outgoing = {
+  clientMessageId: string;
+  chatId: string;
+  text: string;
+  attachmentIds: string[];
+  /** Why the server will not have it, in words and as a code. */
+  refusal?: string;
+  code?: string;
+};
 /** What came back, as any client has it. Rejects when nothing did. */
 export type Send = (message: Outgoing) => Promise<{ data?: SendFromOutboxMutation | null; errors?: readonly { message: string; extensions?: Record<string, unknown> }[] }>;
 export type Outbox = ReturnType<typeof createOutbox>;
@@ -24,8 +32,9 @@ export const sendDocument = /* GraphQL */ `
 /** Sends in order, one at a time, until the server has each message or says that it never will. `changed` is told what to show below the messages, and to store. */
 export function createOutbox({ send, changed, waiting = [] }: { send: Send; changed: (waiting: readonly Outgoing[]) => void; waiting?: Outgoing[] }) {
   let running = false;
+  let wake = (): void => {};
   void run();
-  return { say, drop, waiting: (): readonly Outgoing[] => waiting };
+  return { say, drop, retry, hurry, resume, waiting: (): readonly Outgoing[] => waiting };
 
   function say(chatId: string, text: string, attachmentIds: string[] = []): Outgoing {
     const message = { clientMessageId: crypto.randomUUID(), chatId, text, attachmentIds };
@@ -39,6 +48,23 @@ export function createOutbox({ send, changed, waiting = [] }: { send: Send; chan
     set(waiting.filter((other) => other.clientMessageId !== clientMessageId));
   }
 
+  /** Once more, under the same id, what was refused. */
+  function retry({ clientMessageId }: Outgoing): void {
+    set(waiting.map(({ refusal, code, ...other }) => (other.clientMessageId === clientMessageId ? other : { ...other, refusal, code })));
+    void run();
+  }
+
+  /** What waited before, and was found only now: it goes first. */
+  function resume(before: Outgoing[]): void {
+    set([...before, ...waiting.filter((message) => !before.some(({ clientMessageId }) => clientMessageId === message.clientMessageId))]);
+    void run();
+  }
+
+  /** There is a network again: the next try comes at once. */
+  function hurry(): void {
+    wake();
+  }
+
   async function run(): Promise<void> {
     if (running) return;
     running = true;
@@ -50,14 +76,21 @@ export function createOutbox({ send, changed, waiting = [] }: { send: Send; chan
       const passing = !result ? isPassing(errors) : result.__typename === 'RateLimitedError';
       if (passing) {
         const atLeast = (result?.__typename === 'RateLimitedError' ? result.retryAfterMs : 0) + Math.min(15_000, 250 * 2 ** tries++);
-        await new Promise((resolve) => setTimeout(resolve, atLeast * (1 + Math.random())));
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+          setTimeout(resolve, atLeast * (1 + Math.random()));
+        });
         continue;
       }
       tries = 0;
       if (result?.__typename === 'SendMessagePayload') drop(message);
-      else set(waiting.map((other) => (other.clientMessageId === message.clientMessageId ? { ...other, refusal: result?.errorMessage ?? errors?.[0]?.message ?? '' } : other)));
+      else refuse(message, { refusal: result?.errorMessage ?? errors?.[0]?.message ?? '', code: result?.code ?? String(errors?.[0]?.extensions?.code) });
     }
     running = false;
+  }
+
+  function refuse(message: Outgoing, why: Pick<Outgoing, 'refusal' | 'code'>): void {
+    set(waiting.map((other) => (other.clientMessageId === message.clientMessageId ? { ...other, ...why } : other)));
   }
 
   function first(): Outgoing | undefined {

@@ -13,6 +13,7 @@ import type { Cookies } from './cookies.ts';
 import { createFileRoutes } from './files.ts';
 import { createGraphqlOverHttp } from './graphql.ts';
 import { graphiqlPage, landingPage, landingPolicy, type Page, resetPage, resetPolicy } from './landing.ts';
+import { createWebPage } from './page.ts';
 import { createTell } from './tell.ts';
 
 export type Http = ReturnType<typeof createHttp>;
@@ -62,6 +63,7 @@ export function createHttp({
   const fileRoutes = createFileRoutes({ files: app.files, uploads: app.uploads, config, clock: app.clock });
   const graphqlOverHttp = createGraphqlOverHttp({ app, pipeline, connections, cookies, config, tell: createTell(app, 'http'), isStopping: () => stopping });
   const secure = config.PUBLIC_URL.startsWith('https:');
+  const webPage = createWebPage({ app, pipeline, cookies, config });
   let stopping = false;
   let graphiql: Promise<Page> | null = null;
 
@@ -94,6 +96,7 @@ export function createHttp({
     const { request, path } = call;
     if (path === '/graphql' || path === '/graphql/') return graphql(call);
     if (path.startsWith('/files/')) return files(call);
+    if (await webPage?.handle(call)) return;
     if (!['/', '/reset-password', '/health', '/ready', '/metrics'].includes(path)) throw new Refusal(404, 'There is nothing at this address.', { code: 'NOT_FOUND' });
     if (request.method !== 'GET' && request.method !== 'HEAD') throw new Refusal(405, 'Only GET and HEAD work here.', { headers: { allow: 'GET, HEAD' } });
     request.resume();

@@ -16,6 +16,7 @@ export const testSettings: Overrides = {
   HOST: '127.0.0.1',
   PORT: '0',
   RATE_LIMITS: 'off',
+  WEB: 'off',
   LOG_LEVEL: 'silent',
   ARGON2_MEMORY_KIB: '8',
   ARGON2_PASSES: '2',

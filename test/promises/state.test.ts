@@ -1,181 +1,82 @@
 /** P6: what was read before, with the events since applied to it, equals a fresh read. Whatever has changed, and by whomever. */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import type { HomeQuery } from '../../web/src/generated/graphql.ts';
+import { apply } from '../../web/src/state/apply.ts';
+import { chatsDocument, eventsDocument, historyDocument, homeDocument, openDocument, syncDocument } from '../../web/src/state/documents.ts';
+import { fragments } from '../../web/src/state/fragments.ts';
+import { stateOf, withChats, withHistory, withNotifications, withPeople } from '../../web/src/state/merge.ts';
+import { type Chat, type Message, newestOf, noticesUnreadIn, type State, statusOf } from '../../web/src/state/state.ts';
+import type { Item as PageItem } from '../../web/src/state/types.ts';
 import type { Answer, Item, Person, Untyped } from '../kit/person.ts';
 import { startTestServer, type TestServer } from '../kit/server.ts';
 
 const runs = process.env.LONG ? 300 : 6;
 const seed = Number(process.env.SEED ?? 20_261_120);
 
-// ---------------------------------------------------------------- what a client shows
+// ---------------------------------------------------------------- what a client shows: the page's own documents, and its own reducer
 
-const chatFields = `fragment C on Chat {
-  __typename id name lastSeq lastActivityAt memberCount my { role joinedAt readSeq deliveredSeq unreadCount firstUnreadSeq } members(first: 20) { nodes { ...P } }
-  ... on Room { topic visibility postPolicy everyone capacity link passwordRequired } ... on Dialog { peer { id } }
-}
-fragment P on Member { user { id } role joinedAt deliveredSeq readSeq }`;
-const messageFields = 'fragment M on Message { id seq text version deletedAt createdAt sender { id } }';
-const userFields = 'fragment U on User { id username displayName firstName lastName }';
-const notificationFields = 'fragment N on Notification { id readAt message { id seq chat { id } } }';
-const meFields = 'fragment A on User { id account { email phone address contacts(first: 100) { nodes { id } } } }';
-
-const readAll = `query ($rooms: Int!) { eventCursor me { ...A } registeredUsers(first: 100) { nodes { ...U } } chats(first: $rooms) { nodes { ...C } }
-  notifications(first: 100) { unreadCount nodes { ...N } } } ${chatFields} ${userFields} ${meFields} ${notificationFields}`;
-const readMessages = `query ($ids: [ID!]!) { nodes(ids: $ids) { ... on Chat { id messages(last: 100) { nodes { ...M status } } lastMessage { id } } } } ${messageFields}`;
-const place = 'chat { id lastSeq lastActivityAt my { unreadCount firstUnreadSeq } }';
-const item = `__typename ... on StreamEvent { cursor replayed }
-  ... on MessageAdded { message { ...M ${place} } } ... on MessageEdited { message { ...M ${place} } } ... on MessageDeleted { message { ...M ${place} } }
-  ... on MessageStatusChanged { chat { id } user { id } status upToSeq } ... on MyChatChanged { chat { id my { role joinedAt readSeq deliveredSeq unreadCount firstUnreadSeq } } }
-  ... on ChatAdded { chat { ...C messages(last: 100) { nodes { ...M } } } } ... on ChatUpdated { chat { ...C } } ... on ChatRemoved { chatId }
-  ... on MemberJoined { room { id memberCount } member { ...P } } ... on MemberUpdated { room { id } member { ...P } } ... on MemberLeft { room { id memberCount } user { id } }
-  ... on UserUpdated { user { ...U } } ... on AccountChanged { me { ...A } }
-  ... on NotificationAdded { notification { ...N } } ... on NotificationsRead { notificationIds notificationsUnread }`;
-const fragments = `${chatFields} ${messageFields} ${userFields} ${meFields} ${notificationFields}`;
-const events = `subscription ($after: EventCursor) { events(after: $after) { ${item} ... on CaughtUp { replayedCount } } } ${fragments}`;
-const sync = `query ($after: EventCursor!) { sync(after: $after, first: 5) { endCursor hasMore items { ${item} ... on StreamGap { resumeFrom } } } } ${fragments}`;
+const people = `query { registeredUsers(first: 100) { nodes { ...PersonFields } } } ${fragments.PersonFields}`;
+const notifications = `query { notifications(first: 100) { unreadCount nodes { ...NotificationFields } } } ${fragments.NotificationFields} ${fragments.PersonFields}`;
 
 /** What carries no state of the log. */
 const passing = new Set(['CaughtUp', 'Heartbeat', 'PresenceChanged', 'TypingChanged']);
 
-type Chat = Untyped & { id: string; members: Map<string, Untyped>; messages: Map<number, Untyped>; lastMessageId: string | null };
-type Notification = { chatId: string; messageId: string; seq: number; read: boolean };
-type State = { cursor: string; meId: string; me: Untyped; users: Map<string, Untyped>; chats: Map<string, Chat>; notifications: Map<string, Notification> };
-
+/** Everything the page can read, as it reads it: the first screen, the other chats, each chat as it is opened, and all of its history. */
 async function read(viewer: Person): Promise<State> {
-  const data = await viewer.must(readAll, { rooms: 40 });
-  const nodes: Untyped[] = data.chats.nodes;
-  const { nodes: full } = nodes.length === 0 ? { nodes: [] } : await viewer.must(readMessages, { ids: nodes.map(({ id }) => id) });
-  const state: State = {
-    cursor: data.eventCursor,
-    meId: data.me.id,
-    me: data.me.account,
-    users: new Map(data.registeredUsers.nodes.map((user: Untyped) => [user.id, user])),
-    chats: new Map(),
-    notifications: new Map(data.notifications.nodes.map((node: Untyped) => [node.id, toNotification(node)])),
-  };
-  expect([...state.notifications.values()].filter(({ read }) => !read)).toHaveLength(data.notifications.unreadCount);
-  for (const [index, node] of nodes.entries()) {
-    const chat = toChat({ ...node, messages: full[index]?.messages ?? { nodes: [] } });
-    // What is gone again since the first half was read: its ChatRemoved follows.
-    state.chats.set(chat.id, { ...chat, lastMessageId: full[index]?.lastMessage?.id ?? null });
+  const home = await viewer.must<HomeQuery>(homeDocument, { chatId: '', open: false });
+  let state = stateOf(home);
+  const lastIds = new Map(home.chats?.nodes.map(({ id, lastMessage }) => [id, lastMessage?.id ?? null]));
+  for (let page = home.chats?.pageInfo; page?.hasNextPage; ) {
+    const { chats } = await viewer.must(chatsDocument, { after: page.endCursor });
+    state = withChats(state, chats?.nodes ?? []);
+    for (const { id, lastMessage } of chats?.nodes ?? []) lastIds.set(id, lastMessage?.id ?? null);
+    page = chats?.pageInfo;
   }
-  return state;
-}
-
-const toNotification = ({ readAt, message }: Untyped): Notification => ({ chatId: message.chat.id, messageId: message.id, seq: message.seq, read: readAt !== null });
-
-function toChat({ members, messages, ...chat }: Untyped): Chat {
-  return {
-    ...chat,
-    members: new Map(members.nodes.map((member: Untyped) => [member.user.id, member])),
-    messages: new Map(messages.nodes.map((message: Untyped) => [message.seq, message])),
-    lastMessageId: null,
-  } as unknown as Chat;
-}
-
-/** The least that a client does with an item. */
-function apply(state: State, event: Item): void {
-  switch (event.__typename) {
-    case 'MessageAdded':
-    case 'MessageEdited':
-    case 'MessageDeleted': {
-      const { chat: about, ...message } = event.message as Untyped;
-      if (message.deletedAt) forget(state, ({ messageId }) => messageId === message.id);
-      const chat = state.chats.get(about.id);
-      if (!chat) return;
-      const known = chat.messages.get(message.seq);
-      // It may be older than what is shown: by version, and deleted stays deleted.
-      if (!known || (!known.deletedAt && (message.deletedAt || message.version > known.version))) chat.messages.set(message.seq, message);
-      chat.lastSeq = Math.max(chat.lastSeq, about.lastSeq);
-      if (about.lastActivityAt > chat.lastActivityAt) chat.lastActivityAt = about.lastActivityAt;
-      if (about.my) Object.assign(chat.my, about.my);
-      return;
-    }
-    case 'MessageStatusChanged': {
-      const member = state.chats.get(event.chat.id)?.members.get(event.user.id);
-      if (!member) return;
-      member.deliveredSeq = Math.max(member.deliveredSeq, event.upToSeq);
-      if (event.status === 'READ') member.readSeq = Math.max(member.readSeq, event.upToSeq);
-      return;
-    }
-    case 'MyChatChanged': {
-      for (const each of state.notifications.values()) if (each.chatId === event.chat.id && each.seq <= (event.chat.my?.readSeq ?? 0)) each.read = true;
-      const chat = state.chats.get(event.chat.id);
-      if (!chat || !event.chat.my) return;
-      chat.my = event.chat.my;
-      Object.assign(chat.members.get(state.meId) ?? {}, { readSeq: event.chat.my.readSeq, deliveredSeq: event.chat.my.deliveredSeq });
-      return;
-    }
-    case 'ChatAdded':
-      state.chats.set(event.chat.id, toChat(event.chat));
-      return;
-    case 'ChatUpdated': {
-      const chat = state.chats.get(event.chat.id);
-      if (chat) state.chats.set(event.chat.id, { ...toChat({ ...event.chat, messages: { nodes: [] } }), messages: chat.messages });
-      return;
-    }
-    case 'ChatRemoved':
-      state.chats.delete(event.chatId);
-      forget(state, ({ chatId }) => chatId === event.chatId);
-      return;
-    case 'MemberJoined':
-    case 'MemberUpdated': {
-      const chat = state.chats.get(event.room.id);
-      if (!chat) return;
-      chat.members.set(event.member.user.id, event.member);
-      if (event.room.memberCount !== undefined) chat.memberCount = event.room.memberCount;
-      if (event.member.user.id === state.meId) chat.my.role = event.member.role;
-      return;
-    }
-    case 'MemberLeft': {
-      const chat = state.chats.get(event.room.id);
-      chat?.members.delete(event.user.id);
-      if (chat) chat.memberCount = event.room.memberCount;
-      return;
-    }
-    case 'UserUpdated':
-      state.users.set(event.user.id, event.user);
-      return;
-    case 'AccountChanged':
-      state.me = event.me.account;
-      return;
-    case 'NotificationAdded':
-      state.notifications.set(event.notification.id, toNotification(event.notification));
-      return;
-    case 'NotificationsRead':
-      for (const [id, each] of state.notifications) if (event.notificationIds === null || event.notificationIds.includes(id)) each.read = true;
-      return;
-    default:
-      throw new Error(`an item that the reducer does not know: ${JSON.stringify(event)}`);
+  // What is gone again since it was read: its ChatRemoved follows.
+  const chats = await Promise.all(
+    [...state.chats.keys()].map(async (chatId) => ({
+      chatId,
+      opened: (await viewer.request(openDocument, { chatId })).data?.opened,
+      history: (await viewer.request(historyDocument, { chatId, last: 100 })).data?.chat?.messages?.nodes,
+    })),
+  );
+  for (const { chatId, opened, history } of chats) {
+    if (opened) state = withChats(state, [opened]);
+    state = withHistory(state, chatId, history ?? []);
+    const chat = state.chats.get(chatId) as Chat;
+    if (opened && history) expect(newestOf(chat)?.id ?? null).toBe(lastIds.get(chatId));
   }
+  state = withPeople(state, (await viewer.must(people)).registeredUsers.nodes);
+  const read = await viewer.must(notifications);
+  expect(read.notifications.nodes.filter(({ readAt }: Untyped) => readAt === null)).toHaveLength(read.notifications.unreadCount);
+  return withNotifications(state, read.notifications);
 }
 
-function forget(state: State, isGone: (notification: Notification) => boolean): void {
-  for (const [id, notification] of state.notifications) if (isGone(notification)) state.notifications.delete(id);
-}
-
-/** A state as two of them are compared. The status of each message is worked out of the markers, as P9 in docs/promises.md says. */
-function shown(state: State, statusOf: (chat: Chat, message: Untyped) => unknown = workedOut) {
-  const byKey = <T>(map: Map<string | number, T>): [string | number, T][] => [...map].sort(([a], [b]) => (a < b ? -1 : 1));
+/** A state as two of them are compared. The status of each message is worked out of the markers, as P9 in docs/promises.md says. `places`: only these messages of each chat. */
+function shown(state: State, { status = statusOf, places = state }: { status?: (chat: Chat, message: Message) => unknown; places?: State } = {}) {
+  const byKey = <T>(map: ReadonlyMap<string | number, T>): [string | number, T][] => [...map].sort(([a], [b]) => (a < b ? -1 : 1));
   return {
-    me: { ...state.me, contacts: state.me.contacts.nodes.map((user: Untyped) => user.id).sort() },
-    users: byKey(state.users),
+    account: { ...state.account, contactIds: [...state.account.contactIds].sort() },
+    people: byKey(state.people),
     notifications: byKey(state.notifications),
-    chats: byKey(state.chats).map(([id, { members, messages, ...chat }]) => {
-      const texts = [...messages.values()].sort((a, b) => a.seq - b.seq);
-      const list = texts.map(({ status: _status, ...message }) => ({ ...message, status: statusOf(state.chats.get(String(id)) as Chat, messages.get(message.seq) as Untyped) }));
-      return { ...chat, lastMessageId: texts.at(-1)?.id ?? null, members: byKey(members), messages: list };
+    notificationsUnread: noticesUnreadIn(state),
+    chats: byKey(state.chats).map(([id, { members, messages, ranges: _, ...chat }]) => {
+      const whole = state.chats.get(String(id)) as Chat;
+      const list = [...messages.values()].filter(({ seq }) => places.chats.get(String(id))?.messages.has(seq)).sort((a, b) => a.seq - b.seq);
+      return {
+        ...chat,
+        newest: newestOf(whole)?.id ?? null,
+        members: byKey(members),
+        messages: list.map((message) => ({ ...message, status: status(whole, message) })),
+        // Before its members are known, a dialog has the other's markers alone.
+        byPeer: chat.__typename === 'Room' ? [] : list.filter(({ senderId }) => senderId === state.meId).map((message) => statusOf({ ...whole, members: new Map() }, message)),
+      };
     }),
   };
 }
 
-function workedOut(chat: Chat, message: Untyped): string {
-  const others = [...chat.members.values()].filter((member) => member.user.id !== message.sender.id && member.joinedAt <= message.createdAt);
-  if (others.length === 0) return 'SENT';
-  if (others.every((member) => member.readSeq >= message.seq)) return 'READ';
-  return others.every((member) => member.deliveredSeq >= message.seq) ? 'DELIVERED' : 'SENT';
-}
-const asAnswered = (_chat: Chat, message: Untyped): unknown => message.status;
+const asAnswered = (_chat: Chat, message: Message): unknown => message.status;
 
 // ---------------------------------------------------------------- what happens
 
@@ -335,12 +236,14 @@ async function take(world: World, { kind, a, b, c, ...given }: Step): Promise<vo
   }
 }
 
-async function catchUp(viewer: Person, state: State): Promise<void> {
+async function catchUp(viewer: Person, state: State): Promise<State> {
+  let next = state;
   for (let after = state.cursor; ; ) {
-    const { sync: page } = await viewer.must(sync, { after });
-    for (const event of page.items) apply(state, event);
+    const { sync: page } = await viewer.must(syncDocument, { after, first: 5 });
+    if (!page) throw new Error('no page');
+    next = page.items.reduce(apply, next);
     after = page.endCursor;
-    if (!page.hasMore) return;
+    if (!page.hasMore) return next;
   }
 }
 
@@ -357,31 +260,30 @@ async function check(before: Step[], after: Step[], done: Set<Kind>): Promise<vo
     { kind: 'addContacts', who: 0, a: 1, b: 0, c: 0 },
   ];
   for (const each of begun) await take(world, each);
-  const [live, polled] = [await read(viewer), await read(viewer)];
-  const stream = await viewer.follow(events, { after: live.cursor });
+  const [first, second] = [await read(viewer), await read(viewer)];
+  const stream = await viewer.follow(eventsDocument, { after: first.cursor });
   for (const each of before) await take(world, each);
   const halfway = await read(viewer);
-  const early = { ...(await read(viewer)), cursor: polled.cursor };
-  const second = await viewer.follow(events, { after: halfway.cursor });
+  const early = { ...(await read(viewer)), cursor: second.cursor };
+  const later = await viewer.follow(eventsDocument, { after: halfway.cursor });
   for (const each of after) await take(world, each);
   // The last event of the viewer: everything that happened came before it.
   await viewer.must(mutationOf('updateProfile'), { input: { address: 'the end' } });
   const { eventCursor: end } = await viewer.must('{ eventCursor }');
-  for (const [follow, state] of [
-    [stream, live],
-    [second, halfway],
-  ] as const) {
+  const follow = async (state: State, { until }: typeof stream): Promise<State> => {
     // Known by its place: an earlier AccountChanged that is read late shows the address, too.
-    const items = await follow.until((each) => each.cursor === end);
-    for (const each of items) if (!passing.has(each.__typename)) apply(state, each);
-  }
-  await catchUp(viewer, polled);
-  // Events that the data already shows come again.
-  await catchUp(viewer, early);
+    const items = (await until((each) => each.cursor === end)) as unknown as PageItem[];
+    return items.filter(({ __typename }) => !passing.has(__typename)).reduce(apply, state);
+  };
+  // The last: events that the data already shows come again.
+  const states = { live: await follow(first, stream), halfway: await follow(halfway, later), polled: await catchUp(viewer, second), early: await catchUp(viewer, early) };
   const fresh = await read(viewer);
   const log = `\n${world.log.join('\n')}\n`;
-  expect(shown(fresh, asAnswered), `a status that does not follow from the markers${log}`).toEqual(shown(fresh));
-  for (const [name, state] of Object.entries({ live, halfway, polled, early })) expect(shown(state), `${name}${log}`).toEqual(shown(fresh));
+  expect(shown(fresh, { status: asAnswered }), `a status that does not follow from the markers${log}`).toEqual(shown(fresh));
+  for (const [name, state] of Object.entries(states)) {
+    expect(shown(state), `${name}${log}`).toEqual(shown(fresh, { places: state }));
+    expect(state.cursor, name).toBe(end);
+  }
 }
 
 /** Every kind of change once, each by somebody who may. */

@@ -1,0 +1,160 @@
+/**
+ * The one socket of all tabs: whichever tab holds the lock holds the socket, and hands what comes to the others. A tab that comes later polls what it has
+ * missed once, and takes the socket over when the first is closed.
+ */
+import { createLive, type Live } from '../../examples/clients/live.ts';
+import { ask, session } from './ask.ts';
+import type { EventsSubscription } from './generated/graphql.ts';
+import { eventsDocument, syncDocument } from './state/documents.ts';
+import type { Item } from './state/types.ts';
+
+type Told = { items: readonly Item[] } | { line: 'on' | 'off' } | { hello: true } | { out: true };
+export type Line = { close(): void; tellOut(): void };
+
+/** Items that come faster are handed on together. */
+const togetherMs = 40;
+
+export function openLine({
+  accountId,
+  cursor,
+  take,
+  turned,
+  over,
+  signedOut,
+}: {
+  accountId: string;
+  /** Behind what the stream is to begin. */
+  cursor: () => string;
+  /** `leads`: this tab holds the socket. */
+  take: (items: readonly Item[], leads: boolean) => void;
+  turned: (line: 'on' | 'off') => void;
+  /** The stream will not come back by itself. */
+  over: () => void;
+  /** In another tab. */
+  signedOut: () => void;
+}): Line {
+  const channel = typeof BroadcastChannel === 'undefined' ? null : new BroadcastChannel(`tertulia ${accountId}`);
+  const stop = new AbortController();
+  let live: Live | null = null;
+  let line: 'on' | 'off' = 'off';
+  let behind: Item[] | null = null;
+  if (channel) channel.onmessage = ({ data }: MessageEvent<Told>) => hear(data);
+  if (navigator.locks && channel) {
+    // Held until this tab is closed or signed out.
+    navigator.locks.request(`tertulia line ${accountId}`, { signal: stop.signal }, lead).catch(() => {});
+    navigator.locks.query().then(({ held = [] }) => {
+      if (!live && held.some(({ name }) => name === `tertulia line ${accountId}`)) void join();
+    }, lead);
+  } else void lead();
+  return {
+    close() {
+      stop.abort();
+      void live?.dispose();
+      channel?.close();
+    },
+    tellOut: () => tell({ out: true }),
+  };
+
+  function tell(told: Told): void {
+    if (!stop.signal.aborted) channel?.postMessage(told);
+  }
+
+  function turn(to: 'on' | 'off'): void {
+    line = to;
+    turned(to);
+    if (live) tell({ line: to });
+  }
+
+  // ---------------------------------------------------------------- the tab with the socket
+
+  async function lead(): Promise<void> {
+    if (stop.signal.aborted || live) return;
+    const client = createLive({ url: `${location.origin.replace(/^http/, 'ws')}/graphql`, session, sooner: networkAgain });
+    live = client;
+    client.on('closed', () => turn('off'));
+    const ended = new Promise<void>((resolve) => stop.signal.addEventListener('abort', () => resolve()));
+    const queue = createQueue((items: readonly Item[]) => {
+      tell({ items });
+      take(items, true);
+      if (items.some(({ __typename }) => __typename === 'CaughtUp')) turn('on');
+    });
+    const final = (): void => {
+      if (!stop.signal.aborted) over();
+    };
+    client.subscribe<EventsSubscription>(
+      { query: eventsDocument, variables: { after: cursor() } },
+      { next: ({ data }) => data && queue.push(data.events), error: final, complete: final },
+    );
+    await ended;
+  }
+
+  // ---------------------------------------------------------------- the others
+
+  function hear(told: Told): void {
+    if ('hello' in told) return live ? tell({ line }) : undefined;
+    if ('out' in told) return signedOut();
+    if (live) return;
+    if ('line' in told) turned((line = told.line));
+    else if (behind) behind.push(...told.items);
+    else take(told.items, false);
+  }
+
+  /** What has happened since this tab's state was read is polled once; what is handed on meanwhile comes behind it. */
+  async function join(): Promise<void> {
+    behind = [];
+    tell({ hello: true });
+    try {
+      for (let after = cursor(); !live && !stop.signal.aborted; ) {
+        const { sync: page } = await ask(syncDocument, { after, first: 100 });
+        if (!page) break;
+        take(page.items, false);
+        after = page.endCursor;
+        if (!page.hasMore) break;
+      }
+    } catch {
+      // The tab with the socket tells when the line is back; then it is tried again.
+      setTimeout(() => !live && !stop.signal.aborted && void join(), 2_000);
+    }
+    const waiting = behind ?? [];
+    behind = null;
+    if (waiting.length > 0) take(waiting, false);
+  }
+}
+
+/** Resolves when the browser says that there is a network, or that somebody looks at the page again, or asks for it. */
+function networkAgain(): Promise<void> {
+  return new Promise((resolve) => {
+    const controller = new AbortController();
+    const done = (): void => {
+      if (document.visibilityState === 'hidden') return;
+      controller.abort();
+      resolve();
+    };
+    addEventListener('online', done, { signal: controller.signal });
+    addEventListener('tertulia:try', done, { signal: controller.signal });
+    document.addEventListener('visibilitychange', done, { signal: controller.signal });
+  });
+}
+
+/** For the button that says so. */
+export const tryNow = (): boolean => dispatchEvent(new Event('tertulia:try'));
+
+/** The first item at once, those that follow closely together. */
+function createQueue<T>(job: (items: readonly T[]) => void): { push(item: T): void } {
+  let waiting: T[] = [];
+  let timer: ReturnType<typeof setTimeout> | null = null;
+  const flush = (): void => {
+    timer = null;
+    if (waiting.length === 0) return;
+    const items = waiting;
+    waiting = [];
+    timer = setTimeout(flush, togetherMs);
+    job(items);
+  };
+  return {
+    push(item) {
+      waiting.push(item);
+      if (timer === null) flush();
+    },
+  };
+}

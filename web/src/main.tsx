@@ -1,0 +1,29 @@
+/** Begins: the language, what the server put into the page, and the first drawing. */
+import './styles/styles.css';
+import { render } from 'preact';
+import { App } from './app.tsx';
+import type { HomeQuery } from './generated/graphql.ts';
+import { listenToKeys } from './keyboard.ts';
+import { followLinks, route } from './route.ts';
+import { hurry } from './sending.ts';
+import { start } from './sync.ts';
+import { startLanguage } from './texts/texts.ts';
+import { startTheme } from './theme.ts';
+import { renewPush, startWorker } from './worker.ts';
+
+/** The answer to the home query, as data (src/transport/page.ts). Null when the browser came without a session that is good now. */
+function givenHome(): HomeQuery | null {
+  const text = document.getElementById('home')?.textContent;
+  return text ? (JSON.parse(text) as HomeQuery) : null;
+}
+
+startTheme();
+followLinks();
+listenToKeys();
+addEventListener('online', hurry);
+const [name, id] = route.value;
+await startLanguage();
+void start(givenHome(), name === 'chat' && id ? id : null)
+  .then(startWorker)
+  .then(renewPush);
+render(<App />, document.getElementById('app') as HTMLElement);

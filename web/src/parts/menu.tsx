@@ -1,0 +1,88 @@
+/** A button with a menu: arrows move, Enter does it, Esc closes and gives the focus back. A sheet from below on a phone (CSS). */
+import type { ComponentChildren } from 'preact';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { Icon, type IconName } from './icon.tsx';
+
+export type MenuItem = { icon: IconName; text: string; danger?: boolean; act: () => void };
+
+export function Menu({
+  label,
+  button,
+  buttonLabel,
+  buttonClass = 'ib',
+  items,
+}: {
+  label: string;
+  button: ComponentChildren;
+  /** Where what is on the button says nothing. */
+  buttonLabel?: string;
+  buttonClass?: string;
+  items: readonly MenuItem[];
+}) {
+  const [open, setOpen] = useState(false);
+  const [up, setUp] = useState(false);
+  const place = useRef<HTMLDivElement>(null);
+  const list = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    if (!open) return;
+    list.current?.querySelector<HTMLElement>('[role=menuitem]')?.focus();
+    const outside = (event: Event): void => {
+      if (!place.current?.contains(event.target as Node)) setOpen(false);
+    };
+    document.addEventListener('pointerdown', outside);
+    return () => document.removeEventListener('pointerdown', outside);
+  }, [open]);
+  if (items.length === 0) return null;
+
+  function close(): void {
+    setOpen(false);
+    place.current?.querySelector('button')?.focus();
+  }
+  function keyed(event: KeyboardEvent): void {
+    const all = [...(list.current?.querySelectorAll<HTMLElement>('[role=menuitem]') ?? [])];
+    const at = all.indexOf(document.activeElement as HTMLElement);
+    const to = { ArrowDown: at + 1, ArrowUp: at - 1 + all.length, Home: 0, End: all.length - 1 }[event.key];
+    if (to !== undefined) all[to % all.length]?.focus();
+    else if (event.key === 'Escape' || event.key === 'Tab') close();
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+  return (
+    <div class="menu-place" ref={place} data-show={open ? '' : undefined} data-up={up ? '' : undefined}>
+      <button
+        class={buttonClass}
+        type="button"
+        aria-label={buttonLabel}
+        aria-haspopup="menu"
+        aria-expanded={open}
+        onClick={(event) => {
+          setUp(event.currentTarget.getBoundingClientRect().bottom > innerHeight * 0.6);
+          setOpen(!open);
+        }}
+      >
+        {button}
+      </button>
+      {open && (
+        <div class="menu" role="menu" aria-label={label} ref={list} onKeyDown={keyed}>
+          {items.map(({ icon, text, danger, act }) => (
+            <button
+              key={text}
+              type="button"
+              role="menuitem"
+              tabIndex={-1}
+              class={danger ? 'danger' : undefined}
+              onClick={() => {
+                close();
+                act();
+              }}
+            >
+              <Icon name={icon} />
+              {text}
+            </button>
+          ))}
+        </div>
+      )}
+    </div>
+  );
+}

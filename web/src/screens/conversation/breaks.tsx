@@ -1,0 +1,33 @@
+/** What stands between messages: the beginning, days, and the line where reading stopped. */
+import type { Chat } from '../../state/state.ts';
+import { texts } from '../../texts/texts.ts';
+import { dayNameOf } from '../../texts/times.ts';
+
+export function Beginning({ chat, name }: { chat: Chat; name: string }) {
+  const { chat: words } = texts.value;
+  return (
+    <li class="start">
+      <h2>{chat.__typename === 'Dialog' ? words.beginningWith(name) : words.beginning(name)}</h2>
+      {chat.__typename === 'Room' && chat.topic && <p>{chat.topic}</p>}
+    </li>
+  );
+}
+
+export function DayRow({ at, quietDays }: { at: string; quietDays: number }) {
+  return (
+    <li class="day">
+      <h2>
+        <time dateTime={at.slice(0, 10)}>{dayNameOf(at)}</time>
+        {quietDays > 1 && <span> · {texts.value.chat.quietDays(quietDays)}</span>}
+      </h2>
+    </li>
+  );
+}
+
+export function UnreadRow({ text }: { text: string }) {
+  return (
+    <li class="new">
+      <span>{text}</span>
+    </li>
+  );
+}

@@ -1,0 +1,195 @@
+/** Where one writes: Enter sends, Shift+Enter begins a new line, Up in an empty box edits the last message. The draft is kept for each chat. */
+import { signal } from '@preact/signals';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { tellTyping } from '../../actions.ts';
+import { drafts, setDraft } from '../../drafts.ts';
+import { alarm } from '../../parts/announcer.tsx';
+import { Icon } from '../../parts/icon.tsx';
+import { hurry, say } from '../../sending.ts';
+import type { Chat } from '../../state/state.ts';
+import { line, lostAt, personOf, server, state, typings } from '../../store.ts';
+import { texts } from '../../texts/texts.ts';
+import { timeOf } from '../../texts/times.ts';
+import { setTray, trayOf } from '../../trays.ts';
+import { useDrop } from './drop.ts';
+import { editing } from './message-actions.tsx';
+
+/** Loaded with the first file. */
+const tray = signal<typeof import('./tray.tsx') | null>(null);
+
+async function addFiles(chatId: string, files: readonly File[]): Promise<void> {
+  if (files.length === 0) return;
+  try {
+    tray.value ??= await import('./tray.tsx');
+    tray.value.addFiles(chatId, files);
+  } catch {
+    alarm(texts.value.problems.offline);
+  }
+}
+
+export function Composer({ chat, name }: { chat: Chat; name: string }) {
+  const box = useRef<HTMLTextAreaElement>(null);
+  const picker = useRef<HTMLInputElement>(null);
+  /** Enter was pressed before all files were there. */
+  const [due, setDue] = useState(false);
+  const text = drafts.value.get(chat.id) ?? '';
+  const most = server.value?.limits.maxMessageChars ?? 4_000;
+  const length = [...text.trim()].length;
+  const tooLong = length > most;
+  const files = trayOf(chat.id);
+  const stuck = files.some(({ is }) => is === 'stopped' || is === 'refused');
+  const underWay = files.some(({ is }) => is === 'waiting' || is === 'sending');
+  const isEmpty = length === 0 && files.length === 0;
+  const { chat: words, files: fileWords } = texts.value;
+  const Tray = tray.value?.Tray;
+
+  useLayoutEffect(() => {
+    if (matchMedia('(pointer: fine)').matches) box.current?.focus({ preventScroll: true });
+    return () => tellTyping(chat.id, false);
+  }, [chat.id]);
+
+  useEffect(() => {
+    // Put back out of a message that was not sent.
+    if (files.length > 0 && !tray.value) void import('./tray.tsx').then((loaded) => (tray.value = loaded));
+    if (due && isEmpty) setDue(false);
+    else if (due && !underWay && !stuck) send();
+  }, [files, due]);
+  useEffect(() => setDue(false), [chat.id, text]);
+  useDrop(fileWords.drop, (dropped) => {
+    void addFiles(chat.id, dropped);
+    box.current?.focus();
+  });
+
+  function send(): void {
+    if (isEmpty || tooLong || stuck) return;
+    if (underWay) return setDue(true);
+    setDue(false);
+    say(
+      chat.id,
+      text.trim(),
+      files.flatMap(({ attachment }) => attachment?.id ?? []),
+    );
+    hurry();
+    setTray(chat.id, []);
+    setDraft(chat.id, '');
+    tellTyping(chat.id, false);
+    box.current?.focus();
+  }
+
+  function keyed(event: KeyboardEvent): void {
+    // Enter that ends the composing of a character is no Enter.
+    if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) {
+      event.preventDefault();
+      send();
+    }
+    if (event.key.toLowerCase() === 'u' && (event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey) {
+      event.preventDefault();
+      picker.current?.click();
+    }
+    if (event.key === 'ArrowUp' && text === '') {
+      const mine = lastOfMine(chat);
+      if (mine) {
+        event.preventDefault();
+        editing.value = mine;
+      }
+    }
+  }
+
+  return (
+    <div class="foot column">
+      <form
+        class="composer"
+        onSubmit={(event) => {
+          event.preventDefault();
+          send();
+        }}
+      >
+        {Tray && files.length > 0 && <Tray chatId={chat.id} />}
+        <button class="ib" type="button" aria-label={words.addFiles} title={`${words.addFiles} (Ctrl U)`} aria-keyshortcuts="Control+U" onClick={() => picker.current?.click()}>
+          <Icon name="clip" />
+        </button>
+        <input
+          hidden
+          type="file"
+          multiple
+          aria-label={words.addFiles}
+          ref={picker}
+          onChange={(event) => {
+            void addFiles(chat.id, [...(event.currentTarget.files ?? [])]);
+            event.currentTarget.value = '';
+            box.current?.focus();
+          }}
+        />
+        <textarea
+          id="box"
+          ref={box}
+          rows={1}
+          dir="auto"
+          aria-label={words.messageTo(name)}
+          placeholder={files.length > 0 ? fileWords.fewWords : words.message(name)}
+          value={text}
+          enterkeyhint="send"
+          onInput={(event) => {
+            setDraft(chat.id, event.currentTarget.value);
+            if (event.currentTarget.value.trim() !== '') tellTyping(chat.id, true);
+          }}
+          onKeyDown={keyed}
+          onPaste={(event) => {
+            const pasted = [...(event.clipboardData?.files ?? [])];
+            // What was copied out of a document is text, and a picture of it.
+            if (pasted.length === 0 || event.clipboardData?.types.includes('text/plain')) return;
+            event.preventDefault();
+            void addFiles(chat.id, pasted);
+          }}
+        />
+        <button class="ib send" type="submit" aria-disabled={isEmpty || tooLong || stuck} aria-label={words.send}>
+          <Icon name="send" />
+        </button>
+      </form>
+      <div class="under">
+        {tooLong ? (
+          <p class="err" role="status">
+            {words.tooLong(length, most)}
+          </p>
+        ) : stuck ? (
+          <p class="err" role="status">
+            {fileWords.stuck}
+          </p>
+        ) : due ? (
+          <p role="status">{fileWords.goesOut}</p>
+        ) : (
+          <Under chat={chat} />
+        )}
+        <p class="keys" aria-hidden="true">
+          <kbd>Enter</kbd> {words.sends} <kbd>Shift Enter</kbd> {words.newLine}
+        </p>
+      </div>
+    </div>
+  );
+}
+
+/** Who types, or since when the line is down. Its place is there beforehand. */
+function Under({ chat }: { chat: Chat }) {
+  const { chat: words } = texts.value;
+  if (line.value === 'off') return lostAt.value ? <p>{words.lastConnected(timeOf(lostAt.value))}</p> : null;
+  const names = (typings.value.get(chat.id) ?? []).filter(({ personId }) => personId !== state.value.meId).map(({ personId }) => personOf(personId)?.displayName ?? '');
+  if (names.length === 0) return null;
+  return (
+    <p class="typing">
+      <span class="dots" aria-hidden="true">
+        <i />
+        <i />
+        <i />
+      </span>
+      {words.typing(names)}
+    </p>
+  );
+}
+
+function lastOfMine(chat: Chat): string | null {
+  for (let seq = chat.lastSeq; seq > chat.lastSeq - 50; seq--) {
+    const message = chat.messages.get(seq);
+    if (message && message.senderId === state.value.meId && !message.deletedAt) return message.id;
+  }
+  return null;
+}

@@ -1,0 +1,174 @@
+/** One chat: its head, its messages, and where one writes. */
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { ask } from '../../ask.ts';
+import type { PlaceQuery, PlaceQueryVariables } from '../../generated/graphql.ts';
+import { operation } from '../../operation.ts';
+import { Icon } from '../../parts/icon.tsx';
+import { lazy } from '../../parts/lazy.tsx';
+import { ChatPicture } from '../../parts/picture.tsx';
+import type { Chat } from '../../state/state.ts';
+import { line, personOf, presenceOf, state } from '../../store.ts';
+import { openChat } from '../../sync.ts';
+import { texts } from '../../texts/texts.ts';
+import { agoOf } from '../../texts/times.ts';
+import { Missing } from '../missing.tsx';
+import type { ScreenProps } from '../screens.tsx';
+import { chatName } from '../shelf.tsx';
+import { closePanel, isPanelOpen, openPanel } from './about.ts';
+import { Composer } from './composer.tsx';
+import { Log } from './log.tsx';
+import { JoinBar, Removed } from './outside.tsx';
+import type { Line } from './rows.ts';
+
+const placeDocument = operation<PlaceQuery, PlaceQueryVariables>(/* GraphQL */ `
+  query Place($id: ID!) { message(id: $id) { seq } }
+`);
+
+const Panel = lazy(() => import('./panel.tsx').then((module) => module.Panel), { aside: true });
+
+export function Conversation({ parts }: ScreenProps) {
+  const [id = '', place] = parts;
+  const chat = state.value.chats.get(id) ?? null;
+  const [missing, setMissing] = useState(false);
+  /** What was shown here before it was taken away. */
+  const last = useRef<{ id: string; name: string } | null>(null);
+  if (chat) last.current = { id, name: chatName(chat) };
+  const isOpen = chat !== null && isReady(chat);
+  useEffect(() => {
+    if (isOpen || (!chat && last.current?.id === id)) return;
+    setMissing(false);
+    openChat(id).then(
+      (found) => setMissing(!found),
+      () => {},
+    );
+  }, [id, isOpen, line.value]);
+  if (!chat && last.current?.id === id) return <Removed chatId={id} name={last.current.name} />;
+  if (missing) return <Missing />;
+  if (!chat) return <Bones />;
+  const about = chat.__typename === 'Room' && isPanelOpen(parts);
+  return (
+    <>
+      <Open key={id} chat={chat} ready={isOpen} place={place === undefined || place === 'members' ? null : place} about={about} />
+      {chat.__typename === 'Room' && about && <Panel key={`about ${id}`} room={chat} />}
+    </>
+  );
+}
+
+/** Enough of it to begin with: the place where reading stopped, or more than the one message that the list of chats shows. */
+function isReady(chat: Chat): boolean {
+  // Nothing of it can be read before one is in.
+  if (chat.__typename === 'Room' && chat.passwordRequired && !chat.my) return true;
+  const unread = chat.my?.firstUnreadSeq ?? null;
+  if (unread !== null && unread < chat.lastSeq) return chat.messages.has(unread);
+  return chat.lastSeq === 0 || chat.lastSeq === 1 || (chat.messages.has(chat.lastSeq) && chat.messages.has(chat.lastSeq - 1));
+}
+
+function Open({ chat, ready, place, about }: { chat: Chat; ready: boolean; place: string | null; about: boolean }) {
+  const at = usePlace(chat, place);
+  // The line stays where it was until the chat is left.
+  const unread = useRef<{ line: Line | null } | null>(null);
+  if (ready) unread.current ??= { line: lineOf(chat) };
+  const name = chatName(chat);
+  return (
+    <main class="pane" data-kind={chat.__typename === 'Room' ? 'room' : 'dialog'}>
+      <Head chat={chat} name={name} about={about} />
+      {unread.current ? <Log chat={chat} name={name} line={unread.current.line} at={at} /> : <BoneRows />}
+      {chat.__typename === 'Room' && !chat.my && chat.postPolicy !== 'ANYONE' ? <JoinBar room={chat} /> : <Composer chat={chat} name={name} />}
+    </main>
+  );
+}
+
+/** Addresses name a message by its place or, in notifications, by its id. */
+function usePlace(chat: Chat, place: string | null): number | null {
+  const [found, setFound] = useState<{ place: string; seq: number } | null>(null);
+  useEffect(() => {
+    if (place === null || /^\d+$/.test(place)) return;
+    const known = [...chat.messages.values()].find(({ id }) => id === place);
+    if (known) setFound({ place, seq: known.seq });
+    else
+      ask(placeDocument, { id: place }).then(
+        ({ message }) => message && setFound({ place, seq: message.seq }),
+        () => {},
+      );
+  }, [place]);
+  if (place === null) return null;
+  if (/^\d+$/.test(place)) return Number(place);
+  return found?.place === place ? found.seq : null;
+}
+
+function lineOf(chat: Chat): Line | null {
+  const seq = chat.my?.firstUnreadSeq ?? null;
+  if (seq === null || !chat.my || chat.my.unreadCount === 0) return null;
+  return { seq, count: chat.my.unreadCount, since: chat.messages.get(seq)?.createdAt ?? null };
+}
+
+function Head({ chat, name, about }: { chat: Chat; name: string; about: boolean }) {
+  const { chat: words } = texts.value;
+  return (
+    <header class="bar">
+      <a class="ib only-phone" href="/" aria-label={words.backToChats}>
+        <Icon name="back" class="flip" />
+      </a>
+      <div class="head">
+        <ChatPicture id={chat.id} size="m" presence />
+        <div>
+          <h1>
+            <bdi>{name}</bdi>
+          </h1>
+          <p>{chat.__typename === 'Room' ? [words.members(chat.memberCount), chat.topic].filter(Boolean).join(' · ') : <Presence personId={chat.peerId} />}</p>
+        </div>
+      </div>
+      {chat.__typename === 'Room' && (
+        <button class="ib" id="about" type="button" aria-label={words.about} title={words.about} aria-expanded={about} onClick={() => (about ? closePanel : openPanel)(chat.id)}>
+          <Icon name="people" />
+        </button>
+      )}
+    </header>
+  );
+}
+
+function Presence({ personId }: { personId: string }) {
+  const { chat: words } = texts.value;
+  const person = personOf(personId);
+  if (person?.deleted) return words.deletedAccount;
+  const presence = presenceOf(personId);
+  if (presence?.online) return words.online;
+  return presence?.lastSeenAt ? words.lastSeen(agoOf(presence.lastSeenAt)) : `@${person?.username ?? ''}`;
+}
+
+function Bones() {
+  return (
+    <main class="pane" data-kind="dialog" aria-busy="true">
+      <header class="bar">
+        <div class="head">
+          <span class="av m bone" />
+          <div class="grow">
+            <h1 class="vh">{texts.value.chat.loading}</h1>
+            <i class="bone w1" />
+          </div>
+        </div>
+      </header>
+      <BoneRows />
+      <div class="foot column" />
+    </main>
+  );
+}
+
+function BoneRows() {
+  return (
+    <div class="scroll bones" aria-busy="true">
+      <div class="column log" aria-hidden="true">
+        {[1, 2, 3].map((each) => (
+          <div class="m" data-first key={each}>
+            <article>
+              <span class="av bone" />
+              <i class="bone w1" />
+              <i class="bone w2" />
+              <i class="bone w3" />
+            </article>
+          </div>
+        ))}
+      </div>
+    </div>
+  );
+}

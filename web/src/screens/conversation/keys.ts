@@ -1,0 +1,24 @@
+/** Moving through messages by keyboard: one at a time, to either end, to what can be done with one. A letter goes to where one writes. */
+
+export function moveByKey(event: KeyboardEvent, box: HTMLElement | null, jump: () => Promise<void>): void {
+  const target = event.target as HTMLElement;
+  if (!box || event.ctrlKey || event.metaKey || event.altKey || target.closest('textarea, input, [role=menu]')) return;
+  const articles = [...box.querySelectorAll<HTMLElement>('article')];
+  const at = articles.findIndex((each) => each.contains(document.activeElement));
+  const focus = (index: number): void => {
+    const article = articles[Math.max(0, Math.min(articles.length - 1, index))];
+    article?.focus({ preventScroll: true });
+    article?.scrollIntoView({ block: 'nearest' });
+  };
+  if (event.key === 'ArrowUp') focus(at < 0 ? articles.length - 1 : at - 1);
+  else if (event.key === 'ArrowDown') at < 0 ? focus(articles.length - 1) : at === articles.length - 1 ? document.getElementById('box')?.focus() : focus(at + 1);
+  else if (event.key === 'Home') focus(0);
+  else if (event.key === 'End') void jump().then(() => requestAnimationFrame(() => [...box.querySelectorAll<HTMLElement>('article')].at(-1)?.focus()));
+  else if ((event.key === 'Enter' || (event.key === 'F10' && event.shiftKey)) && target.tagName === 'ARTICLE') target.querySelector<HTMLElement>('[aria-haspopup=menu]')?.click();
+  else if (event.key === 'Escape' || (event.key.length === 1 && event.key !== ' ' && target.tagName === 'ARTICLE')) {
+    document.getElementById('box')?.focus();
+    // The letter itself goes where the focus is now.
+    if (event.key.length === 1) return;
+  } else return;
+  event.preventDefault();
+}

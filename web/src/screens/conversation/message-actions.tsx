@@ -1,0 +1,63 @@
+/** What can be done with a message: its bar on hover and focus, its menu, editing and deleting. */
+import { signal } from '@preact/signals';
+import { deleteMessage } from '../../actions.ts';
+import { drafts, setDraft } from '../../drafts.ts';
+import { confirm } from '../../parts/confirm.tsx';
+import { Icon } from '../../parts/icon.tsx';
+import { Menu } from '../../parts/menu.tsx';
+import { addressOf, route } from '../../route.ts';
+import { discard, type Waiting } from '../../sending.ts';
+import type { Message } from '../../state/state.ts';
+import { isFailure, sentenceOf } from '../../texts/errors.ts';
+import { texts } from '../../texts/texts.ts';
+
+/** The message whose text is being changed, in its own place. */
+export const editing = signal<string | null>(null);
+
+export function MessageActions({ message, mine }: { message: Message; mine: boolean }) {
+  const { message: words, common } = texts.value;
+  return (
+    <div class="acts">
+      <Menu
+        label={words.actions}
+        button={<Icon name="more" />}
+        buttonLabel={common.more}
+        items={[
+          ...(mine ? [{ icon: 'edit' as const, text: words.edit, act: () => (editing.value = message.id) }] : []),
+          ...(message.text ? [{ icon: 'copy' as const, text: words.copy, act: () => void navigator.clipboard.writeText(message.text ?? '') }] : []),
+          { icon: 'link' as const, text: words.copyLink, act: () => void copyLink(message.seq) },
+          ...(mine ? [{ icon: 'trash' as const, text: words.delete, danger: true, act: () => void askToDelete(message) }] : []),
+        ]}
+      />
+    </div>
+  );
+}
+
+function copyLink(seq: number): Promise<void> {
+  const [, chatId = ''] = route.value;
+  return navigator.clipboard.writeText(location.origin + addressOf('chat', chatId, String(seq)));
+}
+
+export function askToDelete(message: Message): Promise<void> {
+  const { message: words } = texts.value;
+  const text = (message.text ?? '').slice(0, 120);
+  return confirm({
+    title: words.deleteTitle,
+    text: words.deleteText(text),
+    yes: words.delete,
+    no: words.keep,
+    danger: true,
+    act: async () => {
+      const result = await deleteMessage(message.id);
+      return result && isFailure(result) ? sentenceOf(result) : null;
+    },
+  });
+}
+
+/** A message that was not sent goes back into the composer. */
+export function putBack(message: Waiting): void {
+  const before = drafts.value.get(message.chatId) ?? '';
+  setDraft(message.chatId, before === '' ? message.text : `${before}\n${message.text}`);
+  if (message.attachmentIds.length > 0) void import('./tray.tsx').then(({ putBackFiles }) => putBackFiles(message.chatId, message.attachmentIds));
+  discard(message);
+}

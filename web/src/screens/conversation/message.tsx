@@ -1,0 +1,199 @@
+/** One message: of others on the paper, of the viewer on a leaf; waiting, refused, edited, deleted. A row is drawn again only when something of it has changed. */
+import { Component } from 'preact';
+import { Icon } from '../../parts/icon.tsx';
+import { PersonPicture } from '../../parts/picture.tsx';
+import { discard, sayAgain, type Waiting } from '../../sending.ts';
+import { personOf, state } from '../../store.ts';
+import { sentenceOf } from '../../texts/errors.ts';
+import { texts } from '../../texts/texts.ts';
+import { timeOf, wholeTimeOf } from '../../texts/times.ts';
+import { uploadedOf } from '../../trays.ts';
+import { Attachments } from './attachments.tsx';
+import { Editor } from './editor.tsx';
+import { editing, MessageActions, putBack } from './message-actions.tsx';
+import { Tick } from './receipt.tsx';
+import type { MessageRow } from './rows.ts';
+import { isBig, linked } from './text.tsx';
+
+type Props = { row: MessageRow; kind: 'Room' | 'Dialog'; role: 'OWNER' | 'ADMIN' | null; last: number };
+
+export class MessageView extends Component<Props> {
+  override shouldComponentUpdate({ row, kind, role, last }: Props): boolean {
+    const was = this.props;
+    return (
+      row.message !== was.row.message ||
+      row.first !== was.row.first ||
+      row.last !== was.row.last ||
+      row.status !== was.row.status ||
+      kind !== was.kind ||
+      role !== was.role ||
+      // What a screen reader is told of the size of the list; a rough number does.
+      Math.abs(last - was.last) > 50
+    );
+  }
+
+  override render({ row, role, last }: Props) {
+    const { message, mine, first } = row;
+    return (
+      <li class={`m ${mine ? 'mine' : ''}`} data-key={row.key} data-seq={message.seq} data-first={first ? '' : undefined} data-last={row.last ? '' : undefined}>
+        <article tabIndex={-1} aria-posinset={message.seq} aria-setsize={last} id={`message-${message.seq}`}>
+          {mine ? <Mine row={row} /> : <Theirs row={row} role={role} />}
+          {!message.deletedAt && <MessageActions message={message} mine={mine} />}
+        </article>
+      </li>
+    );
+  }
+}
+
+function Mine({ row }: { row: MessageRow }) {
+  const { message } = row;
+  const { message: words } = texts.value;
+  if (message.deletedAt)
+    return (
+      <>
+        <h3 class="vh">{words.you}</h3>
+        <Gone text={words.youDeleted} />
+      </>
+    );
+  if (editing.value === message.id) return <Editor message={message} />;
+  const meta = row.last ? (
+    <span class="meta">
+      {message.editedAt && `${words.edited} `}
+      <time dateTime={message.createdAt} title={wholeTimeOf(message.createdAt)}>
+        {timeOf(message.createdAt)}
+      </time>
+      {row.status && <Tick status={row.status} />}
+    </span>
+  ) : message.editedAt ? (
+    <span class="meta">{words.edited}</span>
+  ) : null;
+  const text = message.text ?? '';
+  if (isBig(text) && message.attachments.length === 0)
+    return (
+      <>
+        <h3 class="vh">{words.you}</h3>
+        <p class="txt big">{text}</p>
+        {meta}
+      </>
+    );
+  return (
+    <>
+      <h3 class="vh">{words.you}</h3>
+      <div class="leaf">
+        <Attachments of={message.attachments} from={message.senderId} />
+        {text !== '' ? (
+          <p class="txt" dir="auto">
+            {linked(text)}
+            {meta}
+          </p>
+        ) : (
+          meta
+        )}
+      </div>
+    </>
+  );
+}
+
+function Theirs({ row, role }: { row: MessageRow; role: Props['role'] }) {
+  const { message, first } = row;
+  const { message: words } = texts.value;
+  const name = personOf(message.senderId)?.displayName ?? '';
+  const text = message.text ?? '';
+  const time = (
+    <time class={first ? undefined : 'gut'} dateTime={message.createdAt} title={wholeTimeOf(message.createdAt)}>
+      {timeOf(message.createdAt)}
+    </time>
+  );
+  return (
+    <>
+      {first ? (
+        <>
+          <PersonPicture id={message.senderId} />
+          <header class="by">
+            <b class="who">
+              <bdi>{name}</bdi>
+            </b>
+            {role && <span class="tag">{role === 'OWNER' ? words.owner : words.admin}</span>}
+            {time}
+          </header>
+        </>
+      ) : (
+        <>
+          <h3 class="vh">{name}</h3>
+          {time}
+        </>
+      )}
+      {message.deletedAt ? (
+        <Gone text={words.deleted(name)} />
+      ) : (
+        <>
+          <Attachments of={message.attachments} from={message.senderId} />
+          {text !== '' && (
+            <p class={isBig(text) ? 'txt big' : 'txt'} dir="auto">
+              {linked(text)}
+              {message.editedAt && <span class="meta"> {words.edited}</span>}
+            </p>
+          )}
+        </>
+      )}
+    </>
+  );
+}
+
+function Gone({ text }: { text: string }) {
+  return (
+    <p class="gone">
+      <Icon name="trash" class="s" />
+      {text}
+    </p>
+  );
+}
+
+export function WaitingView({ message, rowKey, first, last }: { message: Waiting; rowKey: string; first: boolean; last: boolean }) {
+  const { message: words, common, shelf } = texts.value;
+  const refused = message.refusal !== undefined;
+  const attachments = uploadedOf(message.attachmentIds);
+  // After a reload only their number is known.
+  const text = message.text || (attachments.length === 0 ? shelf.file(message.attachmentIds.length) : '');
+  const meta = !refused && (
+    <span class="meta">
+      <time dateTime={message.writtenAt}>{timeOf(message.writtenAt)}</time>
+      {message.sent ? <Tick status="SENT" /> : <Icon name="clock" label={words.waiting} />}
+    </span>
+  );
+  return (
+    <li class="m mine" data-key={rowKey} data-first={first ? '' : undefined} data-last={last ? '' : undefined}>
+      <article tabIndex={-1}>
+        <h3 class="vh">{words.you}</h3>
+        <div class={`leaf ${refused ? 'failed' : message.sent ? '' : 'waiting'}`}>
+          <Attachments of={attachments} from={state.value.meId} />
+          {text !== '' ? (
+            <p class="txt" dir="auto">
+              {linked(text)}
+              {meta}
+            </p>
+          ) : (
+            meta
+          )}
+        </div>
+        {refused && (
+          <div class="below">
+            <span class="why">
+              <Icon name="warn" class="s" />
+              {words.notSent(sentenceOf({ code: message.code ?? '', errorMessage: message.refusal }))}
+            </span>
+            <button class="link" type="button" onClick={() => sayAgain(message)}>
+              {common.tryAgain}
+            </button>
+            <button class="link" type="button" onClick={() => putBack(message)}>
+              {words.edit}
+            </button>
+            <button class="link danger" type="button" onClick={() => discard(message)}>
+              {words.discard}
+            </button>
+          </div>
+        )}
+      </article>
+    </li>
+  );
+}

@@ -1,0 +1,84 @@
+/** What a conversation shows, row by row: days, the unread line, and messages in groups. */
+import type { Waiting } from '../../sending.ts';
+import { type Chat, type Message, statusOf } from '../../state/state.ts';
+import { dayOf } from '../../texts/times.ts';
+
+export type MessageRow = {
+  is: 'message';
+  key: string;
+  message: Message;
+  mine: boolean;
+  first: boolean;
+  last: boolean;
+  /** Of the viewer's own: shown where it changes, and at the end of a group. */
+  status: Message['status'] | null;
+  readCount: number | null;
+};
+export type Row =
+  | MessageRow
+  | { is: 'day'; key: string; at: string; quietDays: number }
+  | { is: 'unread'; key: string; count: number; since: string | null }
+  | { is: 'waiting'; key: string; message: Waiting; first: boolean; last: boolean };
+
+/** Two messages of one sender so close together stand in one group. */
+const groupMs = 5 * 60_000;
+
+export type Line = { seq: number; count: number; since: string | null };
+
+/** `from` and `to` are places of loaded messages. What waits stands behind the newest one. */
+export function toRows(chat: Chat, from: number, to: number, meId: string, line: Line | null, waiting: readonly Waiting[]): Row[] {
+  const rows: Row[] = [];
+  let before: Message | null = from > 1 ? (chat.messages.get(from - 1) ?? null) : null;
+  let open: MessageRow | null = null;
+  for (let seq = from; seq <= to; seq++) {
+    const message = chat.messages.get(seq);
+    if (!message) continue;
+    const day = dayOf(message.createdAt);
+    const otherDay = !before || dayOf(before.createdAt) !== day;
+    if (otherDay) rows.push({ is: 'day', key: `day ${day}`, at: message.createdAt, quietDays: before ? day - dayOf(before.createdAt) - 1 : 0 });
+    const atLine = line?.seq === seq;
+    if (atLine) rows.push({ is: 'unread', key: 'unread', count: line.count, since: line.since });
+    const mine = message.senderId === meId;
+    const first: boolean = otherDay || atLine || !before || before.senderId !== message.senderId || Date.parse(message.createdAt) - Date.parse(before.createdAt) >= groupMs;
+    if (first && open) open.last = true;
+    const row: MessageRow = {
+      is: 'message',
+      key: keyOf(message, mine),
+      message,
+      mine,
+      first,
+      last: false,
+      status: mine && !message.deletedAt ? statusOf(chat, message) : null,
+      readCount: null,
+    };
+    rows.push(row);
+    open = row;
+    before = message;
+  }
+  if (open) open.last = true;
+  // The stream may bring a message before its answer comes.
+  const arrived = new Set(rows.map(({ key }) => key));
+  if (to >= chat.lastSeq)
+    rows.push(
+      ...waitingRows(
+        waiting.filter((each) => !arrived.has(`mine ${each.clientMessageId}`)),
+        open,
+        meId,
+      ),
+    );
+  return rows;
+}
+
+function waitingRows(waiting: readonly Waiting[], open: MessageRow | null, meId: string): Row[] {
+  const joins = open !== null && open.message.senderId === meId;
+  return waiting.map((message, index) => ({
+    is: 'waiting',
+    key: `mine ${message.clientMessageId}`,
+    message,
+    first: index === 0 && !joins,
+    last: index === waiting.length - 1,
+  }));
+}
+
+/** The viewer's own keep their row from the first moment on. Others may use whatever ids they like, so theirs are not taken. */
+const keyOf = (message: Message, mine: boolean): string => (mine && message.clientMessageId ? `mine ${message.clientMessageId}` : message.id);

@@ -1,0 +1,215 @@
+/** The shelf: the chats of the viewer, the latest first, and everybody who can be written to. */
+import { useSignal } from '@preact/signals';
+import { useEffect } from 'preact/hooks';
+import { Count } from '../app.tsx';
+import { ask } from '../ask.ts';
+import type { FindPeopleQuery, FindPeopleQueryVariables } from '../generated/graphql.ts';
+import { narrow } from '../narrow.ts';
+import { operation } from '../operation.ts';
+import { Icon } from '../parts/icon.tsx';
+import { ChatPicture } from '../parts/picture.tsx';
+import { addressOf, route } from '../route.ts';
+import { waiting } from '../sending.ts';
+import type { Chat } from '../state/state.ts';
+import { line, myChats, newestMessageOf, personOf, presenceOf, readInto, state, takeChats, typings } from '../store.ts';
+import { texts } from '../texts/texts.ts';
+import { shortTimeOf, wholeTimeOf } from '../texts/times.ts';
+import { Receipt } from './conversation/receipt.tsx';
+
+const findDocument = operation<FindPeopleQuery, FindPeopleQueryVariables>(/* GraphQL */ `
+  query FindPeople($name: String!) {
+    chats(first: 30, filter: { nameContains: $name, includeAllUsers: true }) { nodes { ...ChatFields lastMessage { ...MessageFields status } ... on Dialog { peer { presence { online lastSeenAt } } } } }
+  }
+`);
+const askAfterMs = 150;
+type Kind = 'all' | 'unread' | 'people' | 'rooms';
+
+const shows: Record<Kind, (chat: Chat) => boolean> = {
+  all: () => true,
+  unread: ({ my }) => (my?.unreadCount ?? 0) > 0,
+  people: ({ __typename }) => __typename === 'Dialog',
+  rooms: ({ __typename }) => __typename === 'Room',
+};
+
+/** `open`: the chat that is shown beside. */
+export function Shelf({ open }: { open: string | null }) {
+  const kind = useSignal<Kind>('all');
+  const search = useSignal('');
+  const found = useSignal<readonly string[] | null>(null);
+  const { shelf } = texts.value;
+  const name = search.value.trim();
+  // On a phone the list is the page.
+  const alone = narrow.value && route.value.length === 0;
+
+  useEffect(() => {
+    found.value = null;
+    if (name === '') return;
+    const timer = setTimeout(() => {
+      readInto(
+        () => ask(findDocument, { name }),
+        (before, data) => takeChats(before, data.chats?.nodes ?? []),
+      ).then(
+        (data) => search.value.trim() === name && (found.value = data.chats?.nodes.map(({ id }) => id) ?? []),
+        () => {},
+      );
+    }, askAfterMs);
+    return () => clearTimeout(timer);
+  }, [name]);
+
+  const folded = name.toLocaleLowerCase();
+  const here = myChats.value.filter((chat) => (folded === '' ? shows[kind.value](chat) : matches(chat, folded)));
+  const others = (found.value ?? []).flatMap((id) => state.value.chats.get(id) ?? []).filter((chat) => !here.includes(chat));
+  return (
+    <section class="shelf" aria-labelledby="shelf-title" role={alone ? 'main' : undefined}>
+      <header class="bar">
+        <h2 id="shelf-title" aria-level={alone ? 1 : undefined}>
+          {shelf.title}
+        </h2>
+        <a class="ib" href="/rooms/new" aria-label={shelf.create} title={shelf.create}>
+          <Icon name="plus" />
+        </a>
+      </header>
+      <div class="tools">
+        <div class="find">
+          <Icon name="search" class="s" />
+          <input
+            class="input"
+            id="find"
+            type="search"
+            aria-label={shelf.find}
+            aria-keyshortcuts="Control+K"
+            placeholder={shelf.find}
+            value={search.value}
+            onInput={(event) => (search.value = event.currentTarget.value)}
+            onKeyDown={(event) => {
+              if (event.key === 'Escape' && search.value !== '') search.value = '';
+              else if (event.key === 'Enter') rowsIn(event.currentTarget)[0]?.click();
+              else if (event.key === 'ArrowDown') rowsIn(event.currentTarget)[0]?.focus();
+              else return;
+              event.preventDefault();
+            }}
+          />
+          <kbd aria-hidden="true">Ctrl K</kbd>
+        </div>
+        <div class="tabs" role="group" aria-label={shelf.show}>
+          {(['all', 'unread', 'people', 'rooms'] as const).map((each) => (
+            <button key={each} type="button" aria-pressed={kind.value === each} onClick={() => (kind.value = each)}>
+              {shelf[each]}
+            </button>
+          ))}
+        </div>
+      </div>
+      <nav class="scroll" aria-label={shelf.title} onKeyDown={moveByKey} onClick={() => (search.value = '')}>
+        <ul class="chats">
+          {here.map((chat) => (
+            <Row key={chat.id} chat={chat} open={chat.id === open} />
+          ))}
+        </ul>
+        {others.length > 0 && (
+          <>
+            <h3 class="pad hint">{shelf.othersFound}</h3>
+            <ul class="chats">
+              {others.map((chat) => (
+                <Row key={chat.id} chat={chat} open={chat.id === open} />
+              ))}
+            </ul>
+          </>
+        )}
+        <p class="hint pad" role="status">
+          {here.length + others.length > 0 ? '' : name !== '' ? (found.value ? shelf.noneFound(name) : '') : kind.value === 'unread' ? shelf.noneUnread : shelf.empty}
+        </p>
+      </nav>
+    </section>
+  );
+}
+
+const rowsIn = (element: Element): HTMLElement[] => [...(element.closest('.shelf')?.querySelectorAll<HTMLElement>('.row') ?? [])];
+
+function moveByKey(event: KeyboardEvent & { currentTarget: HTMLElement }): void {
+  const rows = rowsIn(event.currentTarget);
+  const at = rows.indexOf(document.activeElement as HTMLElement);
+  const to = { ArrowDown: Math.min(rows.length - 1, at + 1), ArrowUp: at - 1, Home: 0, End: rows.length - 1 }[event.key];
+  if (at < 0 || to === undefined || event.altKey) return;
+  event.preventDefault();
+  if (to < 0) document.getElementById('find')?.focus();
+  else rows[to]?.focus();
+}
+
+function matches(chat: Chat, folded: string): boolean {
+  if (chat.name.toLocaleLowerCase().includes(folded)) return true;
+  return chat.__typename === 'Dialog' && (personOf(chat.peerId)?.username.toLocaleLowerCase().includes(folded) ?? false);
+}
+
+export const chatName = (chat: Chat): string => (chat.__typename === 'Dialog' && chat.peerId === state.value.meId ? texts.value.shelf.yourself : chat.name);
+
+function Row({ chat, open }: { chat: Chat; open: boolean }) {
+  const { shelf, common } = texts.value;
+  const unread = chat.my?.unreadCount ?? 0;
+  const online = chat.__typename === 'Dialog' && presenceOf(chat.peerId)?.online;
+  return (
+    <li>
+      <a class="row" href={addressOf('chat', chat.id)} data-unread={unread > 0 ? '' : undefined} aria-current={open ? 'page' : undefined}>
+        <ChatPicture id={chat.id} presence />
+        <span>
+          <span class="name">
+            <bdi>{chatName(chat)}</bdi>
+            {online && <span class="vh">, {common.online}</span>}
+            {chat.__typename === 'Room' && chat.passwordRequired && <Icon name="key" class="s" label={shelf.password} />}
+            {chat.__typename === 'Room' && chat.visibility === 'PRIVATE' && <Icon name="lock" class="s" label={shelf.private} />}
+          </span>
+          {(chat.lastSeq > 0 || chat.__typename === 'Room') && (
+            <time dateTime={chat.lastActivityAt} title={wholeTimeOf(chat.lastActivityAt)}>
+              {shortTimeOf(chat.lastActivityAt)}
+            </time>
+          )}
+        </span>
+        <span>
+          <Preview chat={chat} />
+          <Count of={unread} />
+        </span>
+      </a>
+    </li>
+  );
+}
+
+function Preview({ chat }: { chat: Chat }) {
+  const { shelf, message: words } = texts.value;
+  const typing = line.value === 'on' ? (typings.value.get(chat.id)?.[0] ?? null) : null;
+  if (typing) {
+    const name = personOf(typing.personId)?.displayName ?? '';
+    return (
+      <span class="prev typing-t">
+        <span class="t">{chat.__typename === 'Dialog' ? shelf.isTyping : shelf.someTyping(name)}</span>
+      </span>
+    );
+  }
+  const mine = waiting.value.filter(({ chatId }) => chatId === chat.id).at(-1);
+  if (mine) {
+    return (
+      <span class="prev">
+        {mine.refusal === undefined ? <Icon name="clock" class="s" label={shelf.waiting} /> : <Icon name="warn" class="s" />}
+        {mine.refusal !== undefined && <span class="draft">{shelf.notSent}</span>}
+        <span class="t">{mine.text || shelf.file(mine.attachmentIds.length)}</span>
+      </span>
+    );
+  }
+  const message = newestMessageOf(chat);
+  if (!message)
+    return <span class="prev">{chat.__typename === 'Room' ? <span class="t">{chat.topic ?? ''}</span> : <span class="t">@{personOf(chat.peerId)?.username ?? ''}</span>}</span>;
+  const byMe = message.senderId === state.value.meId;
+  const sender = chat.__typename === 'Room' && !byMe ? `${personOf(message.senderId)?.displayName ?? ''}: ` : '';
+  const [attachment] = message.attachments;
+  const about = message.text || (attachment ? (attachment.image ? shelf.picture : shelf.file)(message.attachments.length) : words.gone);
+  return (
+    <span class="prev">
+      {byMe && !message.deletedAt && <Receipt chat={chat} message={message} small />}
+      {attachment && <Icon name={attachment.image ? 'image' : 'clip'} class="s" />}
+      <span class="t">
+        <bdi>
+          {sender}
+          {message.deletedAt ? words.gone : about}
+        </bdi>
+      </span>
+    </span>
+  );
+}

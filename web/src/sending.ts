@@ -1,0 +1,96 @@
+/** What the viewer has written and the server has not stored yet. The row of a message is known by its `clientMessageId` from the first moment on. */
+import { computed, signal } from '@preact/signals';
+import { createOutbox, type Outbox, type Outgoing, type Send, sendDocument } from '../../examples/clients/outbox.ts';
+import type { SendFromOutboxMutation } from '../../test/generated/graphql.ts';
+import { ask, Refused } from './ask.ts';
+import { type KeptOutgoing, keepOutgoing, keptOutbox } from './keep.ts';
+import type { Operation } from './operation.ts';
+import { alarm } from './parts/announcer.tsx';
+import { state } from './store.ts';
+import { texts } from './texts/texts.ts';
+
+/** `sent`: the server has it, and the stream will bring it. */
+export type Waiting = KeptOutgoing & { sent: boolean };
+type SendVariables = { chatId: string; text: string; attachmentIds: string[]; clientMessageId: string };
+
+/** What has no answer yet, and what has one and is not in the state: nothing is missing from the screen for a moment. */
+const unanswered = signal<readonly KeptOutgoing[]>([]);
+const answered = signal<readonly (KeptOutgoing & { seq: number })[]>([]);
+
+/** In the order in which it was written, of all chats. */
+export const waiting = computed((): readonly Waiting[] => [
+  ...answered.value.filter(({ chatId, seq }) => !hasArrived(chatId, seq)).map((each) => ({ ...each, sent: true })),
+  ...unanswered.value.map((each) => ({ ...each, sent: false })),
+]);
+
+function hasArrived(chatId: string, seq: number): boolean {
+  const chat = state.value.chats.get(chatId);
+  return !chat || chat.lastSeq >= seq;
+}
+
+/** One for each account that has been here since the page was loaded: what is under way when somebody signs out goes nowhere. */
+let outbox: Outbox | null = null;
+let account = '';
+
+/** What waited when the last tab was closed goes first. */
+export function startSending(accountId: string): void {
+  if (account === accountId) return;
+  account = accountId;
+  const times = new Map<string, string>();
+  const mine: Outbox = createOutbox({
+    send: (message) => (outbox === mine ? send({ ...message, writtenAt: times.get(message.clientMessageId) ?? '' }) : new Promise(() => {})),
+    changed(all) {
+      if (outbox !== mine) return;
+      const before = unanswered.value;
+      const next = all.map((each) => before.find((known) => isSame(known, each)) ?? { ...each, writtenAt: timeOf(each) });
+      unanswered.value = next;
+      const ids = new Set(next.map(({ clientMessageId }) => clientMessageId));
+      void keepOutgoing(
+        accountId,
+        next.filter((each) => !before.includes(each)),
+        before.filter(({ clientMessageId }) => !ids.has(clientMessageId)),
+      );
+    },
+  });
+  outbox = mine;
+  void keptOutbox(accountId).then((kept) => {
+    for (const each of kept) times.set(each.clientMessageId, each.writtenAt);
+    if (kept.length > 0 && outbox === mine) mine.resume([...kept]);
+  });
+
+  function timeOf({ clientMessageId }: Outgoing): string {
+    const at = times.get(clientMessageId) ?? new Date().toISOString();
+    times.set(clientMessageId, at);
+    return at;
+  }
+}
+
+const isSame = (known: KeptOutgoing, told: Outgoing): boolean => known.clientMessageId === told.clientMessageId && known.refusal === told.refusal && known.code === told.code;
+
+export function stopSending(): void {
+  outbox = null;
+  account = '';
+  unanswered.value = [];
+  answered.value = [];
+}
+
+async function send(message: KeptOutgoing): ReturnType<Send> {
+  const { chatId, text, attachmentIds, clientMessageId } = message;
+  try {
+    const data = await ask(sendDocument as Operation<SendFromOutboxMutation, SendVariables>, { chatId, text, attachmentIds, clientMessageId });
+    if (data.sendMessage?.__typename === 'SendMessagePayload') {
+      const { seq } = data.sendMessage.message;
+      answered.value = [...answered.value.filter((each) => !hasArrived(each.chatId, each.seq)), { ...message, seq }];
+    } else if (data.sendMessage && data.sendMessage.__typename !== 'RateLimitedError') alarm(texts.value.message.announceFailed);
+    return { data };
+  } catch (problem) {
+    if (problem instanceof Refused) return { errors: [problem] };
+    throw problem;
+  }
+}
+
+export const say = (chatId: string, text: string, attachmentIds: string[] = []): void => void outbox?.say(chatId, text, attachmentIds);
+/** Puts away a message that was refused. */
+export const discard = (message: Outgoing): void => outbox?.drop(message);
+export const sayAgain = (message: Outgoing): void => outbox?.retry(message);
+export const hurry = (): void => outbox?.hurry();

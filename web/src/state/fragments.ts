@@ -1,0 +1,84 @@
+/** What the page knows of each thing, in queries and in events alike, so that an event changes everything that is shown of it. */
+
+const PersonFields = /* GraphQL */ `
+  fragment PersonFields on User { id username displayName firstName lastName deleted avatar { id } }
+`;
+const MeFields = /* GraphQL */ `
+  fragment MeFields on User { ...PersonFields account { email phone address contacts(first: 100) { nodes { ...PersonFields } } } }
+`;
+const MyFields = /* GraphQL */ `
+  fragment MyFields on MyChat { role joinedAt readSeq deliveredSeq unreadCount firstUnreadSeq }
+`;
+const ChatFields = /* GraphQL */ `
+  fragment ChatFields on Chat {
+    __typename id name createdAt lastSeq lastActivityAt memberCount avatar { id } my { ...MyFields }
+    ... on Room { topic visibility postPolicy everyone capacity link passwordRequired }
+    ... on Dialog { peer { ...PersonFields } peerDeliveredSeq peerReadSeq }
+  }
+`;
+const MemberFields = /* GraphQL */ `
+  fragment MemberFields on Member { user { ...PersonFields } role joinedAt deliveredSeq readSeq }
+`;
+const MessageFields = /* GraphQL */ `
+  fragment MessageFields on Message {
+    id seq text version createdAt editedAt deletedAt clientMessageId sender { ...PersonFields } attachments { id fileName contentType size image { id width height } }
+  }
+`;
+const PlaceFields = /* GraphQL */ `
+  fragment PlaceFields on Message { chat { id lastSeq lastActivityAt my { unreadCount firstUnreadSeq } } }
+`;
+const NotificationFields = /* GraphQL */ `
+  fragment NotificationFields on Notification { id kind createdAt readAt actor { ...PersonFields } message { id seq chat { id } } }
+`;
+/** A chat that is opened: the newest messages, and those from the first unread one on. */
+const OpenChat = /* GraphQL */ `
+  fragment OpenChat on Chat {
+    ...ChatFields
+    members(first: 20) { nodes { ...MemberFields } }
+    newest: messages(last: 40) { nodes { ...MessageFields status } }
+    unread: messages(anchor: { firstUnread: true }, first: 50) { nodes { ...MessageFields status } }
+  }
+`;
+const ItemFields = /* GraphQL */ `
+  fragment ItemFields on StreamItem {
+    __typename
+    ... on StreamEvent { cursor replayed }
+    ... on MessageAdded { message { ...MessageFields ...PlaceFields } }
+    ... on MessageEdited { message { ...MessageFields ...PlaceFields } }
+    ... on MessageDeleted { message { ...MessageFields ...PlaceFields } }
+    ... on MessageStatusChanged { chat { id } user { id } status upToSeq }
+    ... on MyChatChanged { chat { id my { ...MyFields } } }
+    ... on ChatAdded { chat { ...ChatFields members(first: 20) { nodes { ...MemberFields } } lastMessage { ...MessageFields } } }
+    ... on ChatUpdated { chat { ...ChatFields members(first: 20) { nodes { ...MemberFields } } } }
+    ... on ChatRemoved { chatId reason }
+    ... on MemberJoined { room { id memberCount } member { ...MemberFields } }
+    ... on MemberUpdated { room { id memberCount } member { ...MemberFields } }
+    ... on MemberLeft { room { id memberCount } user { id } }
+    ... on UserUpdated { user { ...PersonFields } }
+    ... on AccountChanged { me { ...MeFields } }
+    ... on NotificationAdded { notification { ...NotificationFields } }
+    ... on NotificationsRead { notificationIds notificationsUnread }
+    ... on PresenceChanged { user { id presence { online lastSeenAt } } }
+    ... on TypingChanged { chat { id } user { ...PersonFields } active expiresAt }
+    ... on CaughtUp { cursor replayedCount }
+    ... on StreamGap { resumeFrom }
+    ... on Heartbeat { cursor }
+    ... on SessionEnded { endReason retry }
+  }
+`;
+/** Whatever a mutation can answer instead of what was asked for; `sentenceOf` (texts/errors.ts) makes a sentence for people of it. */
+const Failure = /* GraphQL */ `
+  fragment Failure on UserError {
+    __typename code errorMessage
+    ... on ValidationError { fields { path rule message } }
+    ... on AlreadyTakenError { field }
+    ... on ConflictError { conflictReason }
+    ... on ForbiddenError { forbiddenReason }
+    ... on InvalidTokenError { tokenFailure }
+    ... on QuotaExceededError { limit used }
+    ... on RateLimitedError { retryAfterMs scope }
+    ... on RoomFullError { roomCapacity }
+  }
+`;
+
+export const fragments = { PersonFields, MeFields, MyFields, ChatFields, MemberFields, MessageFields, PlaceFields, NotificationFields, OpenChat, ItemFields, Failure };

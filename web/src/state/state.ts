@@ -1,0 +1,80 @@
+/** What the page knows: entities by id, and of each chat the stretches of messages that are loaded. Values are never changed in place. */
+import type { AccountParts, ChatFieldsFragment, MemberFieldsFragment, MessageFieldsFragment, MyFieldsFragment, NotificationFieldsFragment, PersonFieldsFragment } from './types.ts';
+
+export type Person = PersonFieldsFragment;
+export type My = MyFieldsFragment;
+export type Member = Omit<MemberFieldsFragment, 'user'> & { userId: string };
+export type Attachment = MessageFieldsFragment['attachments'][number];
+/** `status` is what the server said when the message was read; markers may have moved since. */
+export type Message = Omit<MessageFieldsFragment, 'sender'> & { senderId: string; status: 'SENT' | 'DELIVERED' | 'READ' };
+export type Notification = Pick<NotificationFieldsFragment, 'id' | 'kind' | 'createdAt'> & {
+  read: boolean;
+  actorId: string | null;
+  chatId: string | null;
+  messageId: string | null;
+  seq: number;
+};
+/** Both ends belong to it. */
+export type Range = readonly [from: number, to: number];
+
+type Fields = Omit<ChatFieldsFragment, 'peer' | '__typename'>;
+type RoomFields = Extract<ChatFieldsFragment, { __typename: 'Room' }>;
+type DialogFields = Extract<ChatFieldsFragment, { __typename: 'Dialog' }>;
+type Loaded = {
+  members: ReadonlyMap<string, Member>;
+  messages: ReadonlyMap<number, Message>;
+  /** In order, with holes between them. */
+  ranges: readonly Range[];
+};
+export type Room = RoomFields & Loaded;
+export type Dialog = Omit<DialogFields, 'peer'> & { peerId: string } & Loaded;
+export type Chat = Room | Dialog;
+export type { Fields };
+
+export type Account = Omit<AccountParts, 'contacts'> & { contactIds: readonly string[] };
+export type State = {
+  /** Everything up to here is in it. */
+  cursor: string;
+  meId: string;
+  account: Account;
+  people: ReadonlyMap<string, Person>;
+  chats: ReadonlyMap<string, Chat>;
+  notifications: ReadonlyMap<string, Notification>;
+  /** Unread ones that are older than those known here. */
+  olderUnread: number;
+};
+
+export const nobody: State = {
+  cursor: '',
+  meId: '',
+  account: { email: null, phone: null, address: null, contactIds: [] },
+  people: new Map(),
+  chats: new Map(),
+  notifications: new Map(),
+  olderUnread: 0,
+};
+
+/** The newest message, when it is known. */
+export const newestOf = (chat: Chat): Message | null => chat.messages.get(chat.lastSeq) ?? null;
+
+/** How many notifications nobody has read. */
+export const noticesUnreadIn = ({ notifications, olderUnread }: State): number => olderUnread + [...notifications.values()].filter(({ read }) => !read).length;
+
+/** Whether `members` are all there are. */
+export const knowsAllMembers = (chat: Chat): boolean => chat.members.size === chat.memberCount;
+
+/** The stretch that holds this place. */
+export const rangeAt = (chat: Chat, seq: number): Range | null => chat.ranges.find(([from, to]) => from <= seq && seq <= to) ?? null;
+
+/** What has become of a message of the viewer: out of the markers where they are known (promise 9), otherwise what the server said last. */
+export function statusOf(chat: Chat, message: Message): 'SENT' | 'DELIVERED' | 'READ' {
+  if (chat.__typename === 'Dialog' && chat.members.size === 0) {
+    if ((chat.peerReadSeq ?? 0) >= message.seq) return 'READ';
+    return (chat.peerDeliveredSeq ?? 0) >= message.seq ? 'DELIVERED' : 'SENT';
+  }
+  if (!knowsAllMembers(chat)) return message.status;
+  const others = [...chat.members.values()].filter(({ userId, joinedAt }) => userId !== message.senderId && joinedAt <= message.createdAt);
+  if (others.length === 0) return 'SENT';
+  if (others.every(({ readSeq }) => (readSeq ?? 0) >= message.seq)) return 'READ';
+  return others.every(({ deliveredSeq }) => (deliveredSeq ?? 0) >= message.seq) ? 'DELIVERED' : 'SENT';
+}
