@@ -67,6 +67,28 @@ describe('two nodes on one database', () => {
     }
   });
 
+  it('hand nothing of a room to who was removed from it on the other', async () => {
+    await using started = await startNodes();
+    const [first, second] = started.nodes;
+    const [owner, member] = [await first.person(), await second.person()];
+    for (let round = 0; round < 3 * rounds; round++) {
+      const room = await owner.createRoom({ members: [{ id: member.id }] });
+      const items = 'subscription { events { __typename ... on MessageAdded { message { text chat { id } } } ... on ChatRemoved { chatId } } }';
+      const [all, one] = [await followOn(second, member, items, {}), await followOn(second, member, newMessages, { chatId: room.id })];
+      await owner.send(room, 'before');
+      for (const stream of [all, one]) await stream.next((item: Item) => item.message?.text === 'before');
+      await owner.must('mutation ($room: ID!, $user: ID!) { removeMember(input: { roomId: $room, userId: $user }) { __typename } }', { room: room.id, user: member.id });
+      await owner.send(room, 'behind their back');
+      await all.next((item: Item) => item.__typename === 'ChatRemoved' && item.chatId === room.id);
+      await one.ended();
+      // Whatever of the room came late would be here by now.
+      await owner.send({ username: member.username }, `round ${round}`);
+      await all.next((item: Item) => item.message?.text === `round ${round}`);
+      expect([...all.items, ...one.items].map((item) => item.message?.text)).not.toContain('behind their back');
+      await all.socket.close();
+    }
+  });
+
   it('call nobody offline who was lately seen on the other', async () => {
     await using first = await startTestServer({ NODE_POLL_MS: '500', PRESENCE_GRACE_SECONDS: '0' });
     await using second = await startTestServer({ NODE_POLL_MS: '500', DATABASE_URL: first.app.config.DATABASE_URL, PRESENCE_GRACE_SECONDS: '0' });
