@@ -92,7 +92,7 @@ export function Panel({ room }: { room: Room }) {
                   </a>
                 )}
                 {!room.everyone && (
-                  <button class="btn small text" type="button" onClick={() => askToLeave(room)}>
+                  <button class={manages ? 'btn small text' : 'btn small'} type="button" onClick={() => askToLeave(room)}>
                     {words.leave}
                   </button>
                 )}

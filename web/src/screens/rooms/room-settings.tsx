@@ -15,7 +15,7 @@ import { sentenceOf } from '../../texts/errors.ts';
 import { texts } from '../../texts/texts.ts';
 import { Missing } from '../missing.tsx';
 import type { ScreenProps } from '../screens.tsx';
-import { RoomFields, type Settings, sendPicture, settingsOf } from './room-fields.tsx';
+import { besideField, RoomFields, type Settings, sendPicture, settingsOf } from './room-fields.tsx';
 
 /** `/room/<id>/settings` */
 export function RoomSettings({ parts }: ScreenProps) {
@@ -47,7 +47,7 @@ function Form({ room }: { room: Room }) {
     const avatar = picture instanceof File ? await sendPicture(picture) : picture === 'none' ? null : undefined;
     if (typeof avatar === 'object' && avatar) return avatar;
     const failure = await updateRoom({ roomId: room.id, ...changesOf(room, settings), ...(avatar === undefined ? {} : { avatarAttachmentId: avatar }) });
-    if (failure) return failure;
+    if (failure) return besideField(failure);
     setPicture('same');
     setSaved(true);
     setVersion(version + 1);
