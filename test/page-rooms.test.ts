@@ -1,4 +1,5 @@
 /** Rooms and notices on the page for people, in a real browser: found, looked into, joined, opened, changed, and who is in them. */
+import axe from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildWhenOld, executablePath, openBrowser, signIn, type Visit, visit } from './kit/browser.ts';
@@ -164,6 +165,37 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`ro
     const { chats } = await ben.must('{ chats(first: 5) { nodes { name my { readSeq } } } }');
     expect(chats.nodes).toEqual(expect.arrayContaining([expect.objectContaining({ name: 'Books', my: { readSeq: 0 } })]));
     expect(problems).toEqual([]);
+  });
+
+  it('has nothing on these screens that axe-core finds, in both themes and on a phone', async () => {
+    await using server = await startTestServer(on);
+    const [ana, ben] = (await server.people(2)) as [Person, Person];
+    const room = await ana.createRoom({ name: 'Books', topic: 'Two a month', link: 'books', capacity: 5, members: [{ id: ben.id }] });
+    await ben.createRoom({ name: 'Garden plots', password: 'beans' });
+    await ben.send(room, 'Page 112.');
+    const { page } = await enter(server.url, ana, '/');
+    const id = encodeURIComponent(room.id);
+    for (const [path, there] of [
+      ['/rooms', '.list h2'],
+      ['/rooms/new', '.choose li'],
+      ['/join/books', '.head'],
+      [`/room/${id}/settings`, 'form .split'],
+      ['/notices', '.list h2'],
+      [`/chat/${id}/members`, '.panel .person'],
+    ] as const) {
+      for (const [colorScheme, width] of [
+        ['light', 1440],
+        ['dark', 390],
+      ] as const) {
+        await page.setViewportSize({ width, height: 800 });
+        await page.emulateMedia({ colorScheme });
+        await page.goto(`${server.url}${path}`);
+        await page.locator(there).first().waitFor();
+        await page.evaluate(axe.source);
+        const { violations } = (await page.evaluate('axe.run({ resultTypes: ["violations"] })')) as { violations: { id: string; nodes: { html: string }[] }[] };
+        expect(violations.map((found) => ({ path, colorScheme, id: found.id, html: found.nodes[0]?.html }))).toEqual([]);
+      }
+    }
   });
 });
 
