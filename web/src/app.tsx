@@ -14,7 +14,8 @@ import { texts } from './texts/texts.ts';
 
 export function App() {
   useSignalEffect(() => {
-    document.title = texts.value.app.title(phase.value.is === 'in' ? unreadTotal.value : 0);
+    const title = texts.value.app.title(phase.value.is === 'in' ? unreadTotal.value : 0);
+    if (document.title !== title) document.title = title;
   });
   const [name = ''] = route.value;
   if (phase.value.is === 'out' || name === 'reset-password') return <Gate />;

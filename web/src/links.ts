@@ -21,7 +21,7 @@ type Link = { url: string; until: number };
 /** By owner and picture, or by attachment (`file`: all of it, `image`: as it is shown). */
 const links = signal<ReadonlyMap<string, Link>>(new Map());
 const asked = new Map<string, number>();
-let isDue = false;
+let due = new Set<string>();
 
 /** The picture of a person or room; null until it is there. */
 export const linkOf = (ownerId: string, imageId: string): string | null => find(`${ownerId} ${imageId}`, ownerId);
@@ -30,7 +30,10 @@ export const shownLinkOf = (attachmentId: string): string | null => find(`${atta
 export const fileLinkOf = (attachmentId: string): string | null => find(`${attachmentId} file`, attachmentId);
 
 /** When what is shown does not come: the link may have run out. */
-export const askAgain = (nodeId: string): void => want(nodeId);
+export function askAgain(nodeId: string): void {
+  asked.delete(nodeId);
+  want(nodeId);
+}
 
 /** For using it now. Null when there is none (any more). */
 export async function freshFileLink(attachmentId: string): Promise<string | null> {
@@ -49,14 +52,13 @@ function want(nodeId: string): void {
   // Not again and again what has no picture any more, or cannot be had now.
   if (Date.now() - (asked.get(nodeId) ?? 0) < againMs) return;
   asked.set(nodeId, Date.now());
-  if (!isDue) setTimeout(() => void read(), 0);
-  isDue = true;
+  if (due.size === 0) setTimeout(() => void read(), 0);
+  due.add(nodeId);
 }
 
 async function read(): Promise<void> {
-  isDue = false;
-  const now = Date.now();
-  const ids = [...asked].filter(([, at]) => now - at < 1_000).map(([id]) => id);
+  const ids = [...due];
+  due = new Set();
   for (let from = 0; from < ids.length; from += most) await take(ids.slice(from, from + most)).catch(again);
 }
 

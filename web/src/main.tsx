@@ -17,6 +17,11 @@ function givenHome(): HomeQuery | null {
   return text ? (JSON.parse(text) as HomeQuery) : null;
 }
 
+/** What is not needed for the first screen waits until it stands. */
+function quiet(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 1_000));
+}
+
 startTheme();
 followLinks();
 listenToKeys();
@@ -24,6 +29,7 @@ addEventListener('online', hurry);
 const [name, id] = route.value;
 await startLanguage();
 void start(givenHome(), name === 'chat' && id ? id : null)
+  .then(quiet)
   .then(startWorker)
   .then(renewPush);
 render(<App />, document.getElementById('app') as HTMLElement);

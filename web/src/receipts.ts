@@ -9,7 +9,7 @@ const readDocument = operation<ReadMutation, ReadMutationVariables>(/* GraphQL *
 const deliveredDocument = operation<DeliveredMutation, DeliveredMutationVariables>(/* GraphQL */ `
   mutation Delivered($chatId: ID!, $upToSeq: Int!) { markDelivered(input: { chatId: $chatId, upToSeq: $upToSeq }) { __typename } }
 `);
-const patienceMs = 120;
+const patienceMs = 250;
 
 const read = new Map<string, number>();
 const delivered = new Map<string, number>();

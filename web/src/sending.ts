@@ -6,6 +6,7 @@ import { ask, Refused } from './ask.ts';
 import { type KeptOutgoing, keepOutgoing, keptOutbox } from './keep.ts';
 import type { Operation } from './operation.ts';
 import { alarm } from './parts/announcer.tsx';
+import { endOf } from './state/state.ts';
 import { state } from './store.ts';
 import { texts } from './texts/texts.ts';
 
@@ -25,7 +26,7 @@ export const waiting = computed((): readonly Waiting[] => [
 
 function hasArrived(chatId: string, seq: number): boolean {
   const chat = state.value.chats.get(chatId);
-  return !chat || chat.lastSeq >= seq;
+  return !chat || endOf(chat) >= seq;
 }
 
 /** One for each account that has been here since the page was loaded: what is under way when somebody signs out goes nowhere. */

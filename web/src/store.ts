@@ -28,7 +28,10 @@ export const myChats = computed((): readonly Chat[] =>
     .filter((chat) => chat.my !== null && (chat.__typename === 'Room' || chat.lastSeq > 0))
     .sort((a, b) => (a.lastActivityAt < b.lastActivityAt ? 1 : a.lastActivityAt > b.lastActivityAt ? -1 : 0)),
 );
-export const unreadTotal = computed(() => myChats.value.reduce((sum, { my }) => sum + (my?.unreadCount ?? 0), 0));
+/** The chat whose end somebody looks at: what comes there is read before it could be counted. */
+export const lookedAt = signal<string | null>(null);
+export const unreadIn = (chat: Chat): number => (lookedAt.value === chat.id ? 0 : (chat.my?.unreadCount ?? 0));
+export const unreadTotal = computed(() => myChats.value.reduce((sum, chat) => sum + unreadIn(chat), 0));
 export const noticesUnread = computed(() => noticesUnreadIn(state.value));
 
 export const chatOfId = (id: string): Chat | null => chats.value.get(id) ?? null;

@@ -208,7 +208,7 @@ export async function openChat(chatId: string): Promise<boolean> {
 }
 
 /** More messages of a chat: older than, newer than, or around a place. */
-export async function readHistory(chatId: string, where: { beforeSeq: number } | { afterSeq: number } | { aroundSeq: number } | 'newest', most = 60): Promise<void> {
+export async function readHistory(chatId: string, where: { beforeSeq: number } | { afterSeq: number } | { aroundSeq: number } | 'newest', most = 50): Promise<void> {
   const size = where !== 'newest' && 'afterSeq' in where ? { first: most } : { last: most };
   await readInto(
     () => ask(historyDocument, { chatId, anchor: where === 'newest' ? null : where, ...size }),

@@ -11,7 +11,7 @@ import { Icon } from './icon.tsx';
 import { Face } from './picture.tsx';
 
 const choiceDocument = operation<PeopleChoiceQuery, PeopleChoiceQueryVariables>(/* GraphQL */ `
-  query PeopleChoice($query: String) { registeredUsers(first: 20, filter: { query: $query }) { nodes { ...PersonFields } } }
+  query PeopleChoice($query: String, $first: Int!) { registeredUsers(first: $first, filter: { query: $query }) { nodes { ...PersonFields } } }
 `);
 const askAfterMs = 150;
 export type Chosen = PeopleChoiceQuery['registeredUsers'] extends { nodes: readonly (infer Person)[] } | null ? Person : never;
@@ -39,7 +39,7 @@ export function PeopleChoice({
     let isOver = false;
     const timer = setTimeout(
       () =>
-        ask(choiceDocument, { query: name || null }).then(
+        ask(choiceDocument, { query: name || null, first: name ? 20 : 6 }).then(
           ({ registeredUsers }) => {
             if (isOver) return;
             setFound({ for: name, people: registeredUsers?.nodes ?? [] });
@@ -64,10 +64,10 @@ export function PeopleChoice({
         <ul class="chips" aria-label={words.chosen}>
           {chosen.map((person) => (
             <li key={person.id}>
-              <button type="button" aria-label={words.takeOff(person.displayName)} onClick={() => toggle(person)}>
+              <button type="button" onClick={() => toggle(person)}>
                 <Face id={person.id} name={person.displayName} imageId={person.avatar?.id ?? null} size="xs" />
                 <bdi>{person.displayName}</bdi>
-                <Icon name="close" class="s" />
+                <Icon name="close" class="s" label={words.takeOff} />
               </button>
             </li>
           ))}

@@ -1,5 +1,5 @@
 /** Everybody who is registered: found by name, written to, put among the contacts. */
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { writeTo } from '../actions-people.ts';
 import { ask } from '../ask.ts';
 import { keepAsContact } from '../contacts.ts';
@@ -14,9 +14,10 @@ import { sentenceOf } from '../texts/errors.ts';
 import { texts } from '../texts/texts.ts';
 import { Presence } from './person-presence.tsx';
 
+const page = 50;
 const peopleDocument = operation<PeopleQuery, PeopleQueryVariables>(/* GraphQL */ `
-  query People($filter: UserFilterInput, $after: String) {
-    registeredUsers(first: 50, after: $after, filter: $filter) {
+  query People($filter: UserFilterInput, $first: Int!, $after: String) {
+    registeredUsers(first: $first, after: $after, filter: $filter) {
       totalCount
       nodes { ...PersonFields presence { online lastSeenAt } }
       pageInfo { hasNextPage endCursor }
@@ -40,6 +41,8 @@ export function People() {
   const [problem, setProblem] = useState<string | null>(null);
   const asked = useRef(0);
   const list = useRef<HTMLUListElement>(null);
+  /** After more have come, the focus goes on with the first of them. */
+  const goOnAt = useRef<number | null>(null);
   const name = search.trim();
 
   async function read(after: string | null): Promise<void> {
@@ -47,7 +50,7 @@ export function People() {
     const filter = { query: name || null, contactsOnly: kind === 'contacts', online: kind === 'online' ? true : null };
     try {
       const { registeredUsers } = await readInto(
-        () => ask(peopleDocument, { filter, after }),
+        () => ask(peopleDocument, { filter, first: page, after }),
         (before, data) => withPeople(before, data.registeredUsers?.nodes ?? []),
       );
       if (turn !== asked.current || !registeredUsers) return;
@@ -63,12 +66,23 @@ export function People() {
   useEffect(() => {
     const timer = setTimeout(() => void read(null), found ? askAfterMs : 0);
     return () => clearTimeout(timer);
-  }, [name, kind, line.value]);
+  }, [name, kind]);
+  // Only while one page is shown: what was read further down stays where it is.
+  const isShort = (found?.ids.length ?? 0) <= page;
   useEffect(() => {
-    // Only while one page is shown: what was read further down stays where it is.
-    const timer = setInterval(() => document.visibilityState === 'visible' && (found?.ids.length ?? 0) <= 50 && void read(null), againMs);
+    const timer = setInterval(() => document.visibilityState === 'visible' && isShort && void read(null), againMs);
     return () => clearInterval(timer);
   });
+  useEffect(() => {
+    if (line.value === 'on' && isShort) void read(null);
+  }, [line.value]);
+
+  useLayoutEffect(() => {
+    const next = list.current?.children[goOnAt.current ?? -1];
+    if (!next) return;
+    goOnAt.current = null;
+    next.querySelector('button')?.focus();
+  }, [found]);
 
   async function run(job: () => Promise<string | null>): Promise<void> {
     setProblem(await job().catch((thrown: unknown) => sentenceOf(thrown)));
@@ -76,10 +90,9 @@ export function People() {
   async function more(): Promise<void> {
     if (busy || !found) return;
     setBusy(true);
+    goOnAt.current = found.ids.length;
     await read(found.next);
     setBusy(false);
-    // The focus goes on with the first of those that came.
-    requestAnimationFrame(() => list.current?.children[found.ids.length]?.querySelector<HTMLElement>('button')?.focus());
   }
 
   const people = (found?.ids ?? []).flatMap((id) => personOf(id) ?? []);

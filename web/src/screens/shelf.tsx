@@ -11,7 +11,7 @@ import { ChatPicture } from '../parts/picture.tsx';
 import { addressOf, route } from '../route.ts';
 import { waiting } from '../sending.ts';
 import type { Chat } from '../state/state.ts';
-import { line, myChats, newestMessageOf, personOf, presenceOf, readInto, state, takeChats, typings } from '../store.ts';
+import { line, myChats, newestMessageOf, personOf, presenceOf, readInto, state, takeChats, typings, unreadIn } from '../store.ts';
 import { texts } from '../texts/texts.ts';
 import { shortTimeOf, wholeTimeOf } from '../texts/times.ts';
 import { Receipt } from './conversation/receipt.tsx';
@@ -144,7 +144,7 @@ export const chatName = (chat: Chat): string => (chat.__typename === 'Dialog' &&
 
 function Row({ chat, open }: { chat: Chat; open: boolean }) {
   const { shelf, common } = texts.value;
-  const unread = chat.my?.unreadCount ?? 0;
+  const unread = unreadIn(chat);
   const online = chat.__typename === 'Dialog' && presenceOf(chat.peerId)?.online;
   return (
     <li>

@@ -54,8 +54,14 @@ export const nobody: State = {
   olderUnread: 0,
 };
 
+/**
+ * The place of the newest message that is here. `lastSeq` may be ahead of it: an event tells what is true when it is handed out, and others are on their way.
+ * What is newest in a chat is always loaded, so this is the end of its last stretch.
+ */
+export const endOf = (chat: Chat): number => chat.ranges.at(-1)?.[1] ?? chat.lastSeq;
+
 /** The newest message, when it is known. */
-export const newestOf = (chat: Chat): Message | null => chat.messages.get(chat.lastSeq) ?? null;
+export const newestOf = (chat: Chat): Message | null => chat.messages.get(endOf(chat)) ?? null;
 
 /** How many notifications nobody has read. */
 export const noticesUnreadIn = ({ notifications, olderUnread }: State): number => olderUnread + [...notifications.values()].filter(({ read }) => !read).length;

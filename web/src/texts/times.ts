@@ -13,7 +13,9 @@ const formats = computed(() => {
     longDate: of({ weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' }),
     whole: of({ dateStyle: 'full', timeStyle: 'short' }),
     relative: new Intl.RelativeTimeFormat(locale.value, { numeric: 'auto' }),
-    bytes: ['byte', 'kilobyte', 'megabyte', 'gigabyte'].map((unit) => new Intl.NumberFormat(locale.value, { style: 'unit', unit, unitDisplay: 'short', maximumFractionDigits: 1 })),
+    bytes: ['byte', 'kilobyte', 'megabyte', 'gigabyte'].map(
+      (unit) => new Intl.NumberFormat(locale.value, { style: 'unit', unit, unitDisplay: unit === 'byte' ? 'long' : 'short', maximumFractionDigits: 1 }),
+    ),
     percent: new Intl.NumberFormat(locale.value, { style: 'percent' }),
     number: new Intl.NumberFormat(locale.value),
   };

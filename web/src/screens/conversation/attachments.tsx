@@ -1,5 +1,6 @@
 /** Pictures and files of a message. Their boxes are there before anything is loaded, so that nothing moves. */
 import type { TargetedMouseEvent } from 'preact';
+import { useState } from 'preact/hooks';
 import { askAgain, fileLinkOf, freshFileLink, shownLinkOf } from '../../links.ts';
 import { alarm } from '../../parts/announcer.tsx';
 import { Icon } from '../../parts/icon.tsx';
@@ -9,6 +10,8 @@ import { texts } from '../../texts/texts.ts';
 import { sizeOf } from '../../texts/times.ts';
 
 const mostShown = 4;
+/** The server may be busy making a picture smaller, or the link has run out. */
+const mostTries = 5;
 
 export function Attachments({ of, from }: { of: readonly Attachment[]; from: string }) {
   if (of.length === 0) return null;
@@ -34,6 +37,11 @@ export function Attachments({ of, from }: { of: readonly Attachment[]; from: str
 
 function Picture({ of, from, alone, more }: { of: Attachment; from: string; alone: boolean; more: number }) {
   const { files: words } = texts.value;
+  const [tries, setTries] = useState(0);
+  const again = (): void => {
+    askAgain(of.id);
+    setTries(tries + 1);
+  };
   const link = shownLinkOf(of.id);
   const [width, height] = boxOf(of.image?.width ?? 400, of.image?.height ?? 300);
   return (
@@ -41,6 +49,7 @@ function Picture({ of, from, alone, more }: { of: Attachment; from: string; alon
       {alone && <svg width={width} height={height} viewBox={`0 0 ${width} ${height}`} aria-hidden="true" />}
       {link && (
         <img
+          key={tries}
           class="shot"
           src={link}
           alt=""
@@ -49,7 +58,9 @@ function Picture({ of, from, alone, more }: { of: Attachment; from: string; alon
             if (image?.complete && image.naturalWidth > 0) image.dataset.here = '';
           }}
           onLoad={({ currentTarget }) => (currentTarget.dataset.here = '')}
-          onError={() => askAgain(of.id)}
+          onError={() => {
+            if (tries < mostTries) setTimeout(again, 1_000 * 2 ** tries);
+          }}
         />
       )}
       {more > 0 && (

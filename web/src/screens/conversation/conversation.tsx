@@ -1,12 +1,13 @@
 /** One chat: its head, its messages, and where one writes. */
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { computed } from '@preact/signals';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { ask } from '../../ask.ts';
 import type { PlaceQuery, PlaceQueryVariables } from '../../generated/graphql.ts';
 import { operation } from '../../operation.ts';
 import { Icon } from '../../parts/icon.tsx';
 import { lazy } from '../../parts/lazy.tsx';
 import { ChatPicture } from '../../parts/picture.tsx';
-import type { Chat } from '../../state/state.ts';
+import { type Chat, endOf } from '../../state/state.ts';
 import { line, personOf, presenceOf, state } from '../../store.ts';
 import { openChat } from '../../sync.ts';
 import { texts } from '../../texts/texts.ts';
@@ -28,18 +29,20 @@ const Panel = lazy(() => import('./panel.tsx').then((module) => module.Panel), {
 
 export function Conversation({ parts }: ScreenProps) {
   const [id = '', place] = parts;
-  const chat = state.value.chats.get(id) ?? null;
+  const chat = useMemo(() => computed(() => state.value.chats.get(id) ?? null), [id]).value;
   const [missing, setMissing] = useState(false);
+  const [unreachable, setUnreachable] = useState(false);
   /** What was shown here before it was taken away. */
   const last = useRef<{ id: string; name: string } | null>(null);
   if (chat) last.current = { id, name: chatName(chat) };
-  const isOpen = chat !== null && isReady(chat);
+  // Without a server what is here has to do.
+  const isOpen = chat !== null && (isReady(chat) || (unreachable && chat.messages.size > 0));
   useEffect(() => {
     if (isOpen || (!chat && last.current?.id === id)) return;
     setMissing(false);
     openChat(id).then(
       (found) => setMissing(!found),
-      () => {},
+      () => setUnreachable(true),
     );
   }, [id, isOpen, line.value]);
   if (!chat && last.current?.id === id) return <Removed chatId={id} name={last.current.name} />;
@@ -59,8 +62,9 @@ function isReady(chat: Chat): boolean {
   // Nothing of it can be read before one is in.
   if (chat.__typename === 'Room' && chat.passwordRequired && !chat.my) return true;
   const unread = chat.my?.firstUnreadSeq ?? null;
-  if (unread !== null && unread < chat.lastSeq) return chat.messages.has(unread);
-  return chat.lastSeq === 0 || chat.lastSeq === 1 || (chat.messages.has(chat.lastSeq) && chat.messages.has(chat.lastSeq - 1));
+  if (unread !== null && unread < endOf(chat)) return chat.messages.has(unread);
+  const end = endOf(chat);
+  return end <= 1 || (chat.messages.has(end) && chat.messages.has(end - 1));
 }
 
 function Open({ chat, ready, place, about }: { chat: Chat; ready: boolean; place: string | null; about: boolean }) {
@@ -98,7 +102,7 @@ function usePlace(chat: Chat, place: string | null): number | null {
 
 function lineOf(chat: Chat): Line | null {
   const seq = chat.my?.firstUnreadSeq ?? null;
-  if (seq === null || !chat.my || chat.my.unreadCount === 0) return null;
+  if (seq === null || !chat.my || chat.my.unreadCount === 0 || !chat.messages.has(seq)) return null;
   return { seq, count: chat.my.unreadCount, since: chat.messages.get(seq)?.createdAt ?? null };
 }
 

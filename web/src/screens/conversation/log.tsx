@@ -1,11 +1,11 @@
 /** The messages of one chat: a window of at most 300 real rows over what is loaded, in which nothing moves under the eye. */
 import { useSignal } from '@preact/signals';
-import { useEffect, useLayoutEffect, useMemo, useRef } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useMemo, useReducer, useRef } from 'preact/hooks';
 import { Icon } from '../../parts/icon.tsx';
 import { markRead } from '../../receipts.ts';
 import { waiting } from '../../sending.ts';
-import { type Chat, rangeAt } from '../../state/state.ts';
-import { line as network, state } from '../../store.ts';
+import { type Chat, endOf, rangeAt } from '../../state/state.ts';
+import { lookedAt, line as network, state } from '../../store.ts';
 import { readHistory, rest } from '../../sync.ts';
 import { texts } from '../../texts/texts.ts';
 import { timeOf } from '../../texts/times.ts';
@@ -15,7 +15,9 @@ import { MessageView, WaitingView } from './message.tsx';
 import { type Line, toRows } from './rows.ts';
 
 const mostRows = 300;
-const step = 60;
+const step = 50;
+/** So many are drawn at first: what fits on a screen. The others come behind the first painting. */
+const firstRows = 30;
 /** Whoever is nearer to the end than this follows it. */
 const nearEnd = 80;
 
@@ -24,24 +26,23 @@ type View = { from: number; to: number };
 /** `at`: the message that a link leads to. */
 export function Log({ chat, name, line, at }: { chat: Chat; name: string; line: Line | null; at: number | null }) {
   const scroller = useRef<HTMLDivElement>(null);
-  const view = useSignal<View>(firstView(chat, line));
+  const view = useRef<View>(firstView(chat, line));
+  const [, redraw] = useReducer<number, void>((count) => count + 1, 0);
   const atEnd = useRef(line === null);
   const isAtEnd = useSignal(line === null);
   const anchor = useRef<{ key: string; top: number } | null>(null);
   const reading = useRef(false);
-  const sawTo = useRef(chat.lastSeq);
+  const sawTo = useRef(endOf(chat));
 
   // The window follows what is loaded: new messages below, and what was trimmed.
-  const shown = follow(view.value, chat, atEnd.current);
+  const shown = follow(view.current, chat, atEnd.current);
+  view.current = shown;
   const own = waiting.value.filter(({ chatId }) => chatId === chat.id);
-  const meId = state.value.meId;
+  const { meId } = state.peek();
   const rows = useMemo(() => toRows(chat, shown.from, shown.to, meId, line, own), [chat, shown.from, shown.to, line, waiting.value, meId]);
 
-  remember();
-  useLayoutEffect(() => {
-    if (view.peek().from !== shown.from || view.peek().to !== shown.to) view.value = shown;
-    settle();
-  });
+  if (!atEnd.current) remember();
+  useLayoutEffect(settle);
   useLayoutEffect(() => {
     const box = scroller.current;
     if (!box) return;
@@ -63,25 +64,28 @@ export function Log({ chat, name, line, at }: { chat: Chat; name: string; line: 
   }, [at]);
   useEffect(() => {
     tellRead();
-    if (atEnd.current) sawTo.current = chat.lastSeq;
+    if (atEnd.current) sawTo.current = endOf(chat);
   });
   useEffect(() => {
     const seen = (): void => tellRead();
     document.addEventListener('visibilitychange', seen);
     addEventListener('focus', seen);
+    addEventListener('blur', seen);
     return () => {
       document.removeEventListener('visibilitychange', seen);
       removeEventListener('focus', seen);
+      removeEventListener('blur', seen);
+      if (lookedAt.peek() === chat.id) lookedAt.value = null;
     };
   }, [chat.id]);
 
   const { chat: words } = texts.value;
-  const below = Math.max(0, chat.lastSeq - sawTo.current);
+  const below = Math.max(0, endOf(chat) - sawTo.current);
   return (
     <>
       {network.value === 'off' && <OfflineStrip />}
       <div
-        class="scroll"
+        class="scroll messages"
         id="messages"
         tabIndex={0}
         role="region"
@@ -124,7 +128,7 @@ export function Log({ chat, name, line, at }: { chat: Chat; name: string; line: 
     const box = scroller.current;
     if (!box) return;
     const top = box.getBoundingClientRect().top;
-    const row = [...box.querySelectorAll<HTMLElement>('li[data-key]')].find((each) => each.getBoundingClientRect().bottom > top + 1);
+    const row = firstSeen(box, top);
     anchor.current = row ? { key: row.dataset.key as string, top: row.getBoundingClientRect().top - top } : null;
   }
 
@@ -146,20 +150,21 @@ export function Log({ chat, name, line, at }: { chat: Chat; name: string; line: 
     const box = scroller.current;
     if (!box) return;
     const left = box.scrollHeight - box.scrollTop - box.clientHeight;
-    const known = view.peek();
-    atEnd.current = left <= nearEnd && known.to >= chat.lastSeq;
+    const { to } = view.current;
+    const end = endOf(state.peek().chats.get(chat.id) ?? chat);
+    atEnd.current = left <= nearEnd && to >= Math.min(end, endOf(chat));
     isAtEnd.value = atEnd.current;
-    if (atEnd.current) sawTo.current = chat.lastSeq;
-    remember();
+    if (atEnd.current) sawTo.current = endOf(chat);
+    if (!atEnd.current) remember();
     tellRead();
     if (box.scrollTop < box.clientHeight * 1.5) void more('up');
-    else if (left < box.clientHeight * 1.5 && known.to < chat.lastSeq) void more('down');
+    else if (left < box.clientHeight * 1.5 && to < end) void more('down');
   }
 
   /** A piece more of what is loaded, or of the server's. The window stays within its bounds at the other end. */
   async function more(way: 'up' | 'down'): Promise<void> {
-    const { from, to } = view.peek();
-    if (reading.current || (way === 'up' ? from <= 1 : to >= chat.lastSeq)) return;
+    const { from, to } = view.current;
+    if (reading.current || (way === 'up' ? from <= 1 : to >= endOf(chat))) return;
     reading.current = true;
     try {
       const at = way === 'up' ? from - 1 : to + 1;
@@ -168,15 +173,20 @@ export function Log({ chat, name, line, at }: { chat: Chat; name: string; line: 
       const range = now && rangeAt(now, way === 'up' ? from : to);
       if (!range) return;
       rest(chat.id, [from, to]);
-      view.value =
+      const last = view.current.to;
+      view.current =
         way === 'up'
-          ? { from: Math.max(range[0], from - step), to: Math.min(to, Math.max(range[0], from - step) + mostRows - 1) }
+          ? { from: Math.max(range[0], from - step), to: Math.min(last, Math.max(range[0], from - step) + mostRows - 1) }
           : { from: Math.max(from, Math.min(range[1], to + step) - mostRows + 1), to: Math.min(range[1], to + step) };
+      redraw();
     } catch {
       // The line is down; the next scroll asks again.
+      return;
     } finally {
       reading.current = false;
     }
+    // Whoever scrolled on meanwhile was not heard.
+    requestAnimationFrame(scrolled);
   }
 
   /** The message at this place, in the middle and with the focus. */
@@ -188,7 +198,8 @@ export function Log({ chat, name, line, at }: { chat: Chat; name: string; line: 
     atEnd.current = false;
     isAtEnd.value = false;
     anchor.current = null;
-    view.value = { from: Math.max(range[0], seq - step), to: Math.min(range[1], seq + step) };
+    view.current = { from: Math.max(range[0], seq - step), to: Math.min(range[1], seq + step) };
+    redraw();
     requestAnimationFrame(() => {
       const article = document.getElementById(`message-${seq}`);
       article?.scrollIntoView({ block: 'center' });
@@ -198,38 +209,59 @@ export function Log({ chat, name, line, at }: { chat: Chat; name: string; line: 
   }
 
   async function jump(): Promise<void> {
-    if (!chat.messages.has(chat.lastSeq)) await readHistory(chat.id, 'newest').catch(() => {});
     const now = state.peek().chats.get(chat.id) ?? chat;
-    const range = rangeAt(now, now.lastSeq);
+    const range = rangeAt(now, endOf(now));
     atEnd.current = true;
     isAtEnd.value = true;
-    if (range) view.value = { from: Math.max(range[0], range[1] - step + 1), to: range[1] };
-    requestAnimationFrame(() => settle());
+    if (range) view.current = { from: Math.max(range[0], range[1] - step + 1), to: range[1] };
+    redraw();
+    requestAnimationFrame(() => scrolled());
   }
 
   /** What has been on the screen of a page that somebody looks at, is read. */
   function tellRead(): void {
     const box = scroller.current;
     const { my } = state.peek().chats.get(chat.id) ?? chat;
-    if (!box || !my || document.visibilityState === 'hidden' || !document.hasFocus()) return;
-    const bottom = box.getBoundingClientRect().bottom;
-    let seen = atEnd.current ? view.peek().to : 0;
-    if (seen === 0)
-      for (const row of box.querySelectorAll<HTMLElement>('li[data-seq]')) if (row.getBoundingClientRect().bottom <= bottom + 4) seen = Math.max(seen, Number(row.dataset.seq));
+    const looks = document.visibilityState === 'visible' && document.hasFocus();
+    const readsEnd = looks && atEnd.current && my !== null;
+    if (readsEnd) lookedAt.value = chat.id;
+    else if (lookedAt.peek() === chat.id) lookedAt.value = null;
+    if (!box || !my || !looks || my.readSeq >= endOf(chat)) return;
+    const seen = atEnd.current ? view.current.to : lastSeen(box);
     if (seen > my.readSeq) markRead(chat.id, seen);
   }
 }
 
+/** The place of the last message that is wholly on the screen. */
+function lastSeen(box: HTMLElement): number {
+  const bottom = box.getBoundingClientRect().bottom;
+  const rows = [...box.querySelectorAll<HTMLElement>('li[data-seq]')];
+  return Number(rows.findLast((row) => row.getBoundingClientRect().bottom <= bottom + 4)?.dataset.seq ?? 0);
+}
+
 function firstView(chat: Chat, line: Line | null): View {
-  const range = rangeAt(chat, line?.seq ?? chat.lastSeq);
-  if (!range) return { from: chat.lastSeq + 1, to: chat.lastSeq };
+  const end = endOf(chat);
+  const range = rangeAt(chat, line?.seq ?? end);
+  if (!range) return { from: end + 1, to: end };
   const at = line?.seq ?? range[1];
-  return { from: Math.max(range[0], at - step), to: Math.min(range[1], at + step) };
+  return { from: Math.max(range[0], at - firstRows), to: Math.min(range[1], at + firstRows) };
+}
+
+/** The first row that is not wholly above; rows stand in order, so it is found by halving. */
+function firstSeen(box: HTMLElement, top: number): HTMLElement | undefined {
+  const rows = box.querySelectorAll<HTMLElement>('li[data-key]');
+  let [low, high] = [0, rows.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((rows[middle] as HTMLElement).getBoundingClientRect().bottom > top + 1) high = middle;
+    else low = middle + 1;
+  }
+  return rows[low];
 }
 
 /** What came behind the window is shown where somebody follows it, or looks near it. */
 function follow({ from, to }: View, chat: Chat, atEnd: boolean): View {
-  const range = rangeAt(chat, Math.min(Math.max(to, 1), chat.lastSeq)) ?? rangeAt(chat, chat.lastSeq);
+  const range = rangeAt(chat, Math.min(Math.max(to, 1), endOf(chat))) ?? rangeAt(chat, endOf(chat));
   if (!range) return { from, to };
   const end = atEnd ? range[1] : to < range[1] && range[1] - from < mostRows ? range[1] : Math.min(to, range[1]);
   const start = Math.max(Math.min(from, end), range[0], end - mostRows + 1);

@@ -17,10 +17,14 @@ import { isBig, linked } from './text.tsx';
 
 type Props = { row: MessageRow; kind: 'Room' | 'Dialog'; role: 'OWNER' | 'ADMIN' | null; last: number };
 
-export class MessageView extends Component<Props> {
-  override shouldComponentUpdate({ row, kind, role, last }: Props): boolean {
+/** `active`: under the pointer, or with the focus. Only then there are buttons: three hundred rows of them would be felt. */
+export class MessageView extends Component<Props, { active: boolean }> {
+  override state = { active: false };
+
+  override shouldComponentUpdate({ row, kind, role, last }: Props, { active }: { active: boolean }): boolean {
     const was = this.props;
     return (
+      active !== this.state.active ||
       row.message !== was.row.message ||
       row.first !== was.row.first ||
       row.last !== was.row.last ||
@@ -32,13 +36,43 @@ export class MessageView extends Component<Props> {
     );
   }
 
-  override render({ row, role, last }: Props) {
+  enter = (): void => this.setState({ active: true });
+
+  /** A menu that is open holds its row. */
+  leave = ({ currentTarget }: { currentTarget: HTMLElement }): void => {
+    if (!currentTarget.contains(document.activeElement)) this.setState({ active: false });
+  };
+
+  blur = ({ currentTarget, relatedTarget }: FocusEvent & { currentTarget: HTMLElement }): void => {
+    if (!currentTarget.contains(relatedTarget as Node | null) && !currentTarget.matches(':hover')) this.setState({ active: false });
+  };
+
+  /** Where there is no pointer that hovers, a long press opens the menu. */
+  press = (event: MouseEvent & { currentTarget: HTMLElement }): void => {
+    if (matchMedia('(hover: hover)').matches) return;
+    event.preventDefault();
+    const row = event.currentTarget;
+    this.setState({ active: true }, () => row.querySelector<HTMLElement>('.acts [aria-haspopup=menu]')?.click());
+  };
+
+  override render({ row, role, last }: Props, { active }: { active: boolean }) {
     const { message, mine, first } = row;
     return (
-      <li class={`m ${mine ? 'mine' : ''}`} data-key={row.key} data-seq={message.seq} data-first={first ? '' : undefined} data-last={row.last ? '' : undefined}>
+      <li
+        class={`m ${mine ? 'mine' : ''}`}
+        data-key={row.key}
+        data-seq={message.seq}
+        data-first={first ? '' : undefined}
+        data-last={row.last ? '' : undefined}
+        onPointerEnter={this.enter}
+        onPointerLeave={this.leave}
+        onFocusIn={this.enter}
+        onFocusOut={this.blur}
+        onContextMenu={this.press}
+      >
         <article tabIndex={-1} aria-posinset={message.seq} aria-setsize={last} id={`message-${message.seq}`}>
           {mine ? <Mine row={row} /> : <Theirs row={row} role={role} />}
-          {!message.deletedAt && <MessageActions message={message} mine={mine} />}
+          {active && !message.deletedAt && <MessageActions message={message} mine={mine} />}
         </article>
       </li>
     );

@@ -15,6 +15,7 @@ import { personOf, presenceOf, state } from '../../store.ts';
 import { sentenceOf } from '../../texts/errors.ts';
 import { texts } from '../../texts/texts.ts';
 import { numberOf, shortTimeOf } from '../../texts/times.ts';
+import { useJoin } from '../rooms/join.tsx';
 import { isAddress, joinAddressOf } from '../rooms/links.ts';
 import { closePanel, isOver } from './about.ts';
 import { type Found, type Place, useMembers } from './members.ts';
@@ -79,6 +80,7 @@ export function Panel({ room }: { room: Room }) {
           <div class="about">
             {room.topic && <p dir="auto">{room.topic}</p>}
             <Facts room={room} />
+            {!room.my && <Join room={room} />}
             {room.my && (
               <div class="row-btns">
                 {manages && (
@@ -92,7 +94,7 @@ export function Panel({ room }: { room: Room }) {
                   </a>
                 )}
                 {!room.everyone && (
-                  <button class="btn small text" type="button" onClick={() => askToLeave(room)}>
+                  <button class={manages ? 'btn small text' : 'btn small'} type="button" onClick={() => askToLeave(room)}>
                     {words.leave}
                   </button>
                 )}
@@ -155,6 +157,22 @@ export function Panel({ room }: { room: Room }) {
       </aside>
       {dialog === 'add' && <AddPeople room={room} onClose={() => setDialog(null)} />}
       {dialog === 'rename' && <Rename room={room} onClose={() => setDialog(null)} />}
+    </>
+  );
+}
+
+function Join({ room }: { room: Room }) {
+  const { rooms: words } = texts.value;
+  const { join, busy, problem, dialog } = useJoin();
+  return (
+    <>
+      <div class="row-btns">
+        <button class="btn small" type="button" aria-busy={busy !== null} onClick={() => void join(room)}>
+          {busy ? words.joining : room.passwordRequired ? words.joinPassword : words.join}
+        </button>
+      </div>
+      <FormError>{problem?.text}</FormError>
+      {dialog}
     </>
   );
 }

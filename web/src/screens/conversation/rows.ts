@@ -1,6 +1,6 @@
 /** What a conversation shows, row by row: days, the unread line, and messages in groups. */
 import type { Waiting } from '../../sending.ts';
-import { type Chat, type Message, statusOf } from '../../state/state.ts';
+import { type Chat, endOf, type Message, statusOf } from '../../state/state.ts';
 import { dayOf } from '../../texts/times.ts';
 
 export type MessageRow = {
@@ -58,7 +58,7 @@ export function toRows(chat: Chat, from: number, to: number, meId: string, line:
   if (open) open.last = true;
   // The stream may bring a message before its answer comes.
   const arrived = new Set(rows.map(({ key }) => key));
-  if (to >= chat.lastSeq)
+  if (to >= endOf(chat))
     rows.push(
       ...waitingRows(
         waiting.filter((each) => !arrived.has(`mine ${each.clientMessageId}`)),

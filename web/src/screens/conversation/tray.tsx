@@ -105,8 +105,13 @@ effect(() => {
   for (const [key, stop] of stops) if (!keys.has(key)) stop.abort();
 });
 effect(() => {
-  if (line.value === 'on') for (const [chatId, files] of trays.peek()) for (const { key, is } of files) if (is === 'stopped') goOn(chatId, key);
+  if (line.value === 'on') goOnAll();
 });
+addEventListener('online', goOnAll);
+
+function goOnAll(): void {
+  for (const [chatId, files] of trays.peek()) for (const { key, is } of files) if (is === 'stopped') goOn(chatId, key);
+}
 
 export function Tray({ chatId }: { chatId: string }) {
   const { files: words } = texts.value;

@@ -61,7 +61,7 @@ function Viewer({ all, start, close }: { all: readonly Shown[]; start: number; c
   useLayoutEffect(() => {
     dialog.current?.showModal();
   }, []);
-  useEffect(() => zoom.reset(), [at]);
+  useLayoutEffect(() => zoom.reset(), [at]);
 
   function keyed(event: KeyboardEvent): void {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -83,10 +83,10 @@ function Viewer({ all, start, close }: { all: readonly Shown[]; start: number; c
 
   const name = pictureName(attachment, from);
   const about = [
+    all.length > 1 ? words.place(at + 1, all.length) : null,
     personOf(from)?.displayName,
     message && `${dayNameOf(message.createdAt)}, ${timeOf(message.createdAt)}`,
     sizeOf(attachment.size),
-    all.length > 1 ? words.place(at + 1, all.length) : null,
   ];
   return (
     <dialog class="viewer" ref={dialog} aria-labelledby={id} onClose={close} onKeyDown={keyed}>

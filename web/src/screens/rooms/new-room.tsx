@@ -8,7 +8,7 @@ import type { PictureChange } from '../../parts/picture-field.tsx';
 import { createRoom } from '../../rooms.ts';
 import { addressOf, go } from '../../route.ts';
 import { texts } from '../../texts/texts.ts';
-import { RoomFields, sendPicture, settingsOf } from './room-fields.tsx';
+import { besideField, RoomFields, sendPicture, settingsOf } from './room-fields.tsx';
 
 export function NewRoom() {
   const { rooms: words, common } = texts.value;
@@ -24,7 +24,7 @@ export function NewRoom() {
     const input = { ...settings, members: people.map(({ id }) => ({ id })), avatarAttachmentId };
     if (request.current.of !== JSON.stringify(input)) request.current = { of: JSON.stringify(input), id: crypto.randomUUID() };
     const made = await createRoom({ ...input, clientRequestId: request.current.id });
-    if (typeof made !== 'string') return made;
+    if (typeof made !== 'string') return besideField(made);
     go(addressOf('chat', made), { replace: true });
     return null;
   });

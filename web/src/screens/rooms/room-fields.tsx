@@ -124,6 +124,7 @@ export function RoomFields({
             disabled={!canBeForEveryone}
             onChange={() => setEveryone(!everyone)}
             hint={canBeForEveryone ? words.everyoneHint : words.everyoneOnly}
+            invalid={errors.everyone !== undefined}
           >
             {words.everyone}
           </Choice>
@@ -205,6 +206,7 @@ export function RoomFields({
 function Choice({
   children,
   hint,
+  invalid = false,
   ...input
 }: {
   type: 'radio' | 'checkbox';
@@ -214,11 +216,12 @@ function Choice({
   disabled?: boolean;
   onChange: () => void;
   hint?: string;
+  invalid?: boolean;
   children: ComponentChildren;
 }) {
   return (
     <label class="choice">
-      <input {...input} />
+      <input {...input} aria-invalid={invalid ? true : undefined} />
       <b>{children}</b>
       {hint && <span class="hint">{hint}</span>}
     </label>
@@ -267,6 +270,10 @@ export async function sendPicture(file: File): Promise<string | Failure> {
   sent.set(file, result.id);
   return result.id;
 }
+
+/** What concerns one field stands beside it. */
+export const besideField = (failure: Failure | null): Failure | null =>
+  failure?.__typename === 'ForbiddenError' && failure.forbiddenReason === 'NOT_AN_OPERATOR' ? wrong('everyone', 'operator') : failure;
 
 const wrong = (field: string, rule: string): Failure => ({
   __typename: 'ValidationError',

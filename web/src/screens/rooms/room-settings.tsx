@@ -1,5 +1,5 @@
 /** Changing the settings of a room, and its end. Only what was changed is sent. */
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useMemo, useState } from 'preact/hooks';
 import { announce } from '../../parts/announcer.tsx';
 import { confirm } from '../../parts/confirm.tsx';
 import { FormError } from '../../parts/fields.tsx';
@@ -15,7 +15,7 @@ import { sentenceOf } from '../../texts/errors.ts';
 import { texts } from '../../texts/texts.ts';
 import { Missing } from '../missing.tsx';
 import type { ScreenProps } from '../screens.tsx';
-import { RoomFields, type Settings, sendPicture, settingsOf } from './room-fields.tsx';
+import { besideField, RoomFields, type Settings, sendPicture, settingsOf } from './room-fields.tsx';
 
 /** `/room/<id>/settings` */
 export function RoomSettings({ parts }: ScreenProps) {
@@ -39,6 +39,8 @@ function Form({ room }: { room: Room }) {
   const [picture, setPicture] = useState<PictureChange>('same');
   // The fields begin anew from what was saved.
   const [version, setVersion] = useState(0);
+  // What others change meanwhile is not changed back.
+  const began = useMemo(() => room, [version]);
   const [saved, setSaved] = useState(false);
   const { busy, submit, fields, problem } = useForm(async (values) => {
     setSaved(false);
@@ -46,8 +48,8 @@ function Form({ room }: { room: Room }) {
     if ('code' in settings) return settings;
     const avatar = picture instanceof File ? await sendPicture(picture) : picture === 'none' ? null : undefined;
     if (typeof avatar === 'object' && avatar) return avatar;
-    const failure = await updateRoom({ roomId: room.id, ...changesOf(room, settings), ...(avatar === undefined ? {} : { avatarAttachmentId: avatar }) });
-    if (failure) return failure;
+    const failure = await updateRoom({ roomId: room.id, ...changesOf(began, settings), ...(avatar === undefined ? {} : { avatarAttachmentId: avatar }) });
+    if (failure) return besideField(failure);
     setPicture('same');
     setSaved(true);
     setVersion(version + 1);

@@ -1,8 +1,9 @@
 /** The password, and the end of the account. */
-import { useEffect, useId, useRef, useState } from 'preact/hooks';
+import { useRef, useState } from 'preact/hooks';
 import { ask } from '../../ask.ts';
 import type { ChangePasswordMutation, ChangePasswordMutationVariables, DeleteAccountMutation, DeleteAccountMutationVariables } from '../../generated/graphql.ts';
 import { operation } from '../../operation.ts';
+import { Dialog } from '../../parts/dialog.tsx';
 import { FormError, PasswordField } from '../../parts/fields.tsx';
 import { Submit, useForm } from '../../parts/form.tsx';
 import { go } from '../../route.ts';
@@ -27,11 +28,9 @@ export function AccountPart() {
   const [open, setOpen] = useState<'password' | 'delete' | null>(null);
   const [done, setDone] = useState(false);
   const change = useRef<HTMLButtonElement>(null);
-  const remove = useRef<HTMLButtonElement>(null);
   const close = (): void => {
-    const from = open === 'delete' ? remove : change;
     setOpen(null);
-    requestAnimationFrame(() => from.current?.focus());
+    if (open === 'password') requestAnimationFrame(() => change.current?.focus());
   };
   return (
     <Part title={you.account}>
@@ -57,7 +56,7 @@ export function AccountPart() {
             >
               {you.changePassword}
             </button>
-            <button class="btn small danger" type="button" ref={remove} aria-haspopup="dialog" onClick={() => setOpen('delete')}>
+            <button class="btn small danger" type="button" aria-haspopup="dialog" onClick={() => setOpen('delete')}>
               {you.deleteAccount}
             </button>
           </div>
@@ -111,9 +110,6 @@ function PasswordForm({ close, done }: { close: () => void; done: () => void }) 
 /** Says what will happen, and asks for the password: there is no way back. */
 function DeleteDialog({ close }: { close: () => void }) {
   const { you, common } = texts.value;
-  const dialog = useRef<HTMLDialogElement>(null);
-  const id = useId();
-  useEffect(() => dialog.current?.showModal(), []);
   const { busy, submit, fields, problem } = useForm(
     async ({ password = '', messages }) => {
       const { deleteAccount: result } = await ask(deleteDocument, { password, messages: messages === 'ERASE' ? 'ERASE' : 'ANONYMIZE' });
@@ -125,10 +121,9 @@ function DeleteDialog({ close }: { close: () => void }) {
     { password: you.wrongPassword },
   );
   return (
-    <dialog class="confirm" ref={dialog} aria-labelledby={id} onClose={close}>
+    <Dialog title={you.deleteTitle} onClose={close}>
       <form class="stack" onSubmit={submit} noValidate>
-        <h2 id={id}>{you.deleteTitle}</h2>
-        <ul class="plain">
+        <ul class="points">
           {you.deleteFacts(me.value?.username ?? '').map((fact) => (
             <li key={fact}>{fact}</li>
           ))}
@@ -158,6 +153,6 @@ function DeleteDialog({ close }: { close: () => void }) {
           </button>
         </div>
       </form>
-    </dialog>
+    </Dialog>
   );
 }

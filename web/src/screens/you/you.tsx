@@ -6,6 +6,7 @@ import { AccountPart } from './account.tsx';
 import { Contacts } from './contacts.tsx';
 import { Devices } from './devices.tsx';
 import { Look } from './look.tsx';
+import { Notify } from './notify.tsx';
 import { Profile } from './profile.tsx';
 
 export function You() {
@@ -32,6 +33,7 @@ export function You() {
           <Profile />
           <Contacts />
           <Look />
+          <Notify />
           <Devices />
           <AccountPart />
         </div>
