@@ -69,7 +69,8 @@ export function createGraphqlOverHttp({
     const exchange = open(call, forms);
     if (request.method === 'POST' && !forms.includes('text/event-stream') && !pipeline.hasHttpHooks) {
       const params = await read(call);
-      const result = await pipeline.getResult(params, { req: request, res: response, exchange }, lazyRequest(request));
+      // What was taken before a stop began is answered.
+      const result = await connections.track(() => pipeline.getResult(params, { req: request, res: response, exchange }, lazyRequest(request)));
       if (exchange.refused) throw exchange.refused;
       const { status, headers, body } = toAnswer(exchange, result as Result);
       return send(call, status, headers, body);
