@@ -360,6 +360,20 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`th
     expect(problems).toEqual([]);
   });
 
+  it('speaks the language of the browser, and writes its times as its region does', async () => {
+    await using server = await startTestServer(on);
+    const [ana, ben] = (await server.people(2)) as [Person, Person];
+    await ana.send({ username: ben.username }, 'hello');
+    const stranger = await visit(browser, server.url, { locale: 'ro-RO' });
+    await stranger.page.goto(server.url);
+    await stranger.page.getByRole('button', { name: 'Intră' }).waitFor();
+    expect(await stranger.page.locator('html').getAttribute('lang')).toBe('ro');
+    const { page, problems } = await enter(server.url, ben, '/', { locale: 'de-AT' });
+    await page.getByRole('link', { name: /hello/ }).click();
+    await page.getByRole('heading', { name: 'Heute' }).waitFor();
+    expect(problems).toEqual([]);
+  });
+
   it('shows script and markup as the text that they are, wherever people can write', async () => {
     await using server = await startTestServer(on);
     const [ana, ben] = (await server.people(2)) as [Person, Person];
