@@ -319,7 +319,7 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`th
     await ana.send({ username: ben.username }, 'hello ben');
     const { page, problems } = await visit(browser, server.url);
     await page.goto(server.url);
-    await page.getByLabel('Username or e-mail').waitFor();
+    await page.waitForFunction(() => document.activeElement?.getAttribute('name') === 'login');
     await page.keyboard.type(ben.username);
     await page.keyboard.press('Tab');
     await page.keyboard.press('Tab');
