@@ -1,56 +1,50 @@
-/** `npm run picture`: the README's pictures of the page, light and dark, from the real page on a real server. Needs a Chromium. */
-import { executablePath, openBrowser, signIn, visit } from '../test/kit/browser.ts';
-import { createPerson, type Person } from '../test/kit/person.ts';
-import { startProcess } from '../test/kit/process.ts';
-import { temporaryFolder } from '../test/kit/server.ts';
+/** `npm run picture`: pictures of the real page for the README, light and dark, from a server of its own with a few people who talk. Needs chromium. */
+import { join } from 'node:path';
+import { openBrowser, signIn, visit } from '../test/kit/browser.ts';
+import type { Person } from '../test/kit/person.ts';
+import { createPerson } from '../test/kit/person.ts';
+import { startTestServer } from '../test/kit/server.ts';
 
-if (!executablePath) throw new Error('There is no Chromium on the PATH.');
-await using folder = await temporaryFolder();
-await using server = await startProcess({ DATA_DIR: folder.path, WEB: 'on', LOG_LEVEL: 'warn' });
-
-const names = { ines: 'Ines Brandt', tomasz: 'Tomasz Nowak', yusra: 'Yusra Haddad', marco: 'Marco Bianchi' };
-const people = {} as Record<keyof typeof names, Person>;
-for (const [username, displayName] of Object.entries(names) as [keyof typeof names, string][]) {
-  people[username] = await createPerson(server, { username });
-  await people[username].must('mutation ($displayName: String!) { updateProfile(input: { displayName: $displayName }) { __typename } }', { displayName });
-}
-const { ines, tomasz, yusra, marco } = people;
-const ids = (...members: Person[]) => members.map(({ id }) => ({ id }));
-const garden = await ines.createRoom({ name: 'Community garden', topic: 'Beds, tools, and who waters when', members: ids(tomasz, yusra, marco) });
-const choir = await marco.createRoom({ name: 'Choir, Thursdays', members: ids(ines, yusra) });
-const conversation: [Person, string][] = [
-  [tomasz, 'The tomatoes in bed four need tying up before the storm.'],
-  [tomasz, 'I can come at six, if somebody brings string.'],
-  [ines, 'I have string, and two pairs of gloves.'],
-  [yusra, 'Then I bring tea. Shall we water today, or wait for the rain?'],
-  [ines, 'Wait for the rain. My line was down all afternoon, did I miss anything?'],
-  [tomasz, 'You missed nothing: it is all here, once and in order.'],
+await using server = await startTestServer({ WEB: 'on' });
+const names: [username: string, displayName: string][] = [
+  ['ada', 'Ada Moreno'],
+  ['ines', 'Ines Duarte'],
+  ['bruno', 'Bruno Keller'],
+  ['giulia', 'Giulia Rossi'],
+  ['tomasz', 'Tomasz Nowak'],
 ];
-for (const [who, text] of conversation) await who.send(garden, text);
-await marco.send(choir, 'We begin with the Bach, please bring the new score.');
-await yusra.send({ username: 'ines' }, 'See you at six!');
-// Everybody has read it but one, and two are here.
-for (const [person, upToSeq] of [
-  [tomasz, 6],
-  [yusra, 6],
-  [marco, 6],
-  [ines, 5],
-] as const)
-  await person.must('mutation ($id: ID!, $upToSeq: Int!) { markRead(input: { chatId: $id, upToSeq: $upToSeq }) { __typename } }', { id: garden.id, upToSeq });
-const here = await Promise.all([tomasz, yusra].map((person) => person.follow('subscription { events { __typename } }')));
+const people: Person[] = [];
+for (const [username, displayName] of names) {
+  const person = await createPerson(server, { username });
+  await person.must('mutation ($input: UpdateProfileInput!) { updateProfile(input: $input) { __typename } }', { input: { displayName } });
+  people.push(person);
+}
+const [ada, ines, bruno, giulia, tomasz] = people as [Person, Person, Person, Person, Person];
+const members = people.slice(1).map(({ id }) => ({ id }));
+const circle = await ada.createRoom({ name: 'Reading circle', topic: '“The Savage Detectives”, chapters 4 to 6 by Sunday', members });
+const workshop = await giulia.createRoom({ name: 'Printing workshop', visibility: 'PRIVATE', members: [{ id: ada.id }, { id: tomasz.id }] });
+await giulia.send(workshop, 'The proofs are dry. Who can fetch the paper on Monday?');
+await tomasz.send({ username: 'ada' }, 'Could you send me the list of translators?');
+await ines.send({ username: 'ada' }, 'Tonight at seven, the usual table?');
+await bruno.send(circle, 'Two of three chapters done. Here is where I sat.');
+await ada.send(circle, 'That is the best review this book has had. May I print it?');
+await ines.send(circle, 'Which edition do we quote from? Mine has the poems in Spanish and the footnotes in a temper.');
+await bruno.send(circle, 'The 2007 one. Page 112, second paragraph: https://example.org/detectives#112');
+await ada.send(circle, 'Seven it is. I will bring the Pessoa, the lamp stays.');
+for (const person of people.slice(1))
+  await person.must('mutation ($input: MarkReadInput!) { markRead(input: $input) { __typename } }', { input: { chatId: circle.id, upToSeq: 5 } });
+const present = await ines.follow('subscription { events { __typename } }');
 
 const browser = await openBrowser();
 for (const colorScheme of ['light', 'dark'] as const) {
-  const guest = await visit(browser, server.url, { colorScheme, viewport: { width: 1100, height: 680 } });
-  await signIn(guest, server.url, ines);
-  await guest.page.goto(server.url);
-  await guest.page.getByText('Community garden').first().click();
-  await guest.page.getByText('once and in order').first().waitFor();
-  await guest.page.evaluate(() => document.fonts.ready);
-  await guest.page.waitForTimeout(800);
-  await guest.page.screenshot({ path: `docs/page-${colorScheme}.png` });
-  await guest.context.close();
+  const visitor = await visit(browser, server.url, { colorScheme, viewport: { width: 1080, height: 640 } });
+  await signIn(visitor, server.url, ada);
+  await visitor.page.goto(`${server.url}/chat/${encodeURIComponent(circle.id)}`);
+  await visitor.page.locator('.m').first().waitFor();
+  await visitor.page.waitForTimeout(1_000);
+  await visitor.page.screenshot({ path: join(import.meta.dirname, `../docs/page-${colorScheme}.png`) });
+  await visitor.context.close();
 }
+void present;
 await browser.close();
-await Promise.all(here.map((stream) => stream.socket.close()));
-for (const person of Object.values(people)) await person.close();
+await Promise.all(people.map((person) => person.close()));

@@ -319,7 +319,7 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`th
     await ana.send({ username: ben.username }, 'hello ben');
     const { page, problems } = await visit(browser, server.url);
     await page.goto(server.url);
-    await page.getByLabel('Username or e-mail').waitFor();
+    await page.waitForFunction(() => document.activeElement?.getAttribute('name') === 'login');
     await page.keyboard.type(ben.username);
     await page.keyboard.press('Tab');
     await page.keyboard.press('Tab');
@@ -357,6 +357,20 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`th
     await page.keyboard.press('Escape');
     await page.keyboard.press('Escape');
     expect(await page.evaluate(() => document.activeElement?.className)).toBe('row');
+    expect(problems).toEqual([]);
+  });
+
+  it('speaks the language of the browser, and writes its times as its region does', async () => {
+    await using server = await startTestServer(on);
+    const [ana, ben] = (await server.people(2)) as [Person, Person];
+    await ana.send({ username: ben.username }, 'hello');
+    const stranger = await visit(browser, server.url, { locale: 'ro-RO' });
+    await stranger.page.goto(server.url);
+    await stranger.page.getByRole('button', { name: 'Intră' }).waitFor();
+    expect(await stranger.page.locator('html').getAttribute('lang')).toBe('ro');
+    const { page, problems } = await enter(server.url, ben, '/', { locale: 'de-AT' });
+    await page.getByRole('link', { name: /hello/ }).click();
+    await page.getByRole('heading', { name: 'Heute' }).waitFor();
     expect(problems).toEqual([]);
   });
 

@@ -14,10 +14,12 @@ export function listenToKeys(): void {
   });
 }
 
+/** At once where it can be seen: the next key belongs to it. */
 function focusFind(): void {
-  const find = document.getElementById('find') as HTMLInputElement | null;
-  if (!find?.checkVisibility()) go('/');
-  requestAnimationFrame(() => (document.getElementById('find') as HTMLInputElement | null)?.select());
+  const find = (): HTMLInputElement | null => document.getElementById('find') as HTMLInputElement | null;
+  if (find()?.checkVisibility()) return find()?.select();
+  go('/');
+  requestAnimationFrame(() => find()?.select());
 }
 
 function next(by: 1 | -1, unreadOnly: boolean): void {

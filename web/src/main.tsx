@@ -26,10 +26,10 @@ startTheme();
 followLinks();
 listenToKeys();
 addEventListener('online', hurry);
-const [name, id] = route.value;
-await startLanguage();
-void start(givenHome(), name === 'chat' && id ? id : null)
-  .then(quiet)
-  .then(startWorker)
-  .then(renewPush);
-render(<App />, document.getElementById('app') as HTMLElement);
+// Not awaited here: a catalogue stands on this module, and would wait for it as long as this waits for the catalogue.
+void startLanguage().then(() => {
+  const [name, id] = route.value;
+  const started = start(givenHome(), name === 'chat' && id ? id : null);
+  render(<App />, document.getElementById('app') as HTMLElement);
+  return started.then(quiet).then(startWorker).then(renewPush);
+});

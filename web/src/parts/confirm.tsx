@@ -1,6 +1,6 @@
 /** A question before something that cannot be undone. The focus is on the harmless button; Esc closes; what went wrong stands above the buttons. */
 import { signal } from '@preact/signals';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { sentenceOf } from '../texts/errors.ts';
 import { FormError } from './fields.tsx';
 
@@ -40,7 +40,7 @@ function Dialog({ title, text, yes, no, danger, act, done }: Question & { done: 
   const dialog = useRef<HTMLDialogElement>(null);
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<string | null>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const before = document.activeElement;
     dialog.current?.showModal();
     return () => before instanceof HTMLElement && before.focus();

@@ -1,6 +1,6 @@
 /** A button with a menu: arrows move, Enter does it, Esc closes and gives the focus back. A sheet from below on a phone (CSS). */
 import type { ComponentChildren } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { Icon, type IconName } from './icon.tsx';
 
 export type MenuItem = { icon: IconName; text: string; danger?: boolean; act: () => void };
@@ -23,7 +23,7 @@ export function Menu({
   const [up, setUp] = useState(false);
   const place = useRef<HTMLDivElement>(null);
   const list = useRef<HTMLDivElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!open) return;
     list.current?.querySelector<HTMLElement>('[role=menuitem]')?.focus();
     const outside = (event: Event): void => {

@@ -535,3 +535,5 @@ export const en = {
 };
 
 export type Catalogue = typeof en;
+/** A catalogue of another language: what it lacks is said in English (and told by a test). */
+export type Sentences = { [Area in keyof Catalogue]?: { [Name in keyof Catalogue[Area]]?: Catalogue[Area][Name] } };

@@ -1,13 +1,17 @@
 /** The language of the page: the reader's, if there is a catalogue of it. Each but English is loaded when it is used. */
 import { computed, signal } from '@preact/signals';
 import { remember, remembered } from '../remember.ts';
-import { type Catalogue, en } from './en.ts';
+import { type Catalogue, en, type Sentences } from './en.ts';
 
-export const languages = { en: 'English' } as const;
+/** By their own names. */
+export const languages = { en: 'English', de: 'Deutsch', it: 'Italiano', ro: 'Română' } as const;
 export type Language = keyof typeof languages;
 
-const loaders: Record<Language, () => Promise<Catalogue>> = {
+const loaders: Record<Language, () => Promise<Sentences>> = {
   en: async () => en,
+  de: () => import('./de.ts').then(({ de }) => de),
+  it: () => import('./it.ts').then(({ it }) => it),
+  ro: () => import('./ro.ts').then(({ ro }) => ro),
 };
 const key = 'tertulia.language';
 
@@ -30,9 +34,12 @@ export async function choose(wanted: Language): Promise<void> {
 }
 
 async function speak(wanted: Language): Promise<void> {
-  catalogue.value = await loaders[wanted]();
+  catalogue.value = filledUp(await loaders[wanted]());
   language.value = wanted;
   document.documentElement.lang = wanted;
 }
+
+const filledUp = (sentences: Sentences): Catalogue =>
+  Object.fromEntries(Object.entries(en).map(([area, inEnglish]) => [area, { ...inEnglish, ...sentences[area as keyof Catalogue] }])) as Catalogue;
 
 const isLanguage = (tag: string): tag is Language => Object.hasOwn(languages, tag);
