@@ -15,6 +15,8 @@ import { createSockets } from './transport/websocket.ts';
 
 /** Longest time that clients are given to take their last answers. */
 const flushMs = 1_000;
+/** So many requests may be sent on one connection before the answers are there: Node reads thousands in one go, and holds them all. */
+const mostUnanswered = 32;
 /** A connection that has asked for nothing is closed after this time. */
 const unusedMs = 30_000;
 
@@ -51,10 +53,17 @@ async function serve(app: App, config: Config, plugins: readonly AnyPlugin[], lo
       shouldUpgradeCallback: ({ headers }) => headers.upgrade?.trim().toLowerCase() === 'websocket',
     },
     (request, response) => {
-      unused.delete(request.socket);
+      const { socket } = request;
+      unused.delete(socket);
+      const before = unanswered.get(socket) ?? 0;
+      if (before >= mostUnanswered) socket.destroy();
+      if (socket.destroyed) return;
+      unanswered.set(socket, before + 1);
+      response.once('close', () => unanswered.set(socket, (unanswered.get(socket) ?? 1) - 1));
       void http.handle(request, response);
     },
   );
+  const unanswered = new WeakMap<Socket, number>();
   // Node counts a connection that never asked for anything as busy; browsers open such ones in advance.
   const unused = new Set<Socket>();
   listener.on('connection', (socket: Socket) => {

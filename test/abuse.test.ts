@@ -37,6 +37,17 @@ describe('a large answer', () => {
     expect((await owner.must('query ($id: ID!) { chat(id: $id) { lastSeq } }', { id: room.id })).chat.lastSeq).toBe(2);
   });
 
+  it('is not made of a long id that every item repeats: the socket is closed', async () => {
+    await using server = await startTestServer();
+    const person = await server.person();
+    const subscription = 'subscription { newMessages { __typename } }';
+    using socket = await openRawSocket(server, { init: { accessToken: person.token } });
+    socket.subscribe('x'.repeat(1_000), subscription);
+    await expect.poll(() => server.followers()).toBe(1);
+    socket.subscribe('x'.repeat(60_000), subscription);
+    expect((await socket.whenClosed()).code).toBe(4400);
+  });
+
   it('costs little memory where nobody takes it: twelve connections and forty streams, and others are answered', async () => {
     await using folder = await temporaryFolder();
     await using server = await startProcess({ DATA_DIR: folder.path, SLOW_CONSUMER_SECONDS: '2', MAX_QUERY_COMPLEXITY: '1000000' });

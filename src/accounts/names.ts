@@ -4,12 +4,16 @@ import type { Problems } from '../errors.ts';
 /** Raise it with every change of `foldName`: stored keys are then brought in line at the next start (folding.ts). */
 export const foldingVersion = 2;
 
+/** No name that is stored has more UTF-16 units. */
+const longestFolded = 400;
+
 /**
  * A text as uniqueness checks and searches see it, the same on both engines and in every locale: compatibility forms and case folded, without what cannot be
  * seen. Through upper case, because only that makes two letters of sharp s, and an i of a dotless ı. Lower case treats a final sigma by its place, and keeps the
- * dot of İ as a character of its own.
+ * dot of İ as a character of its own. What is too long for a name stays as it is, and so is like none: normalizing takes the square of its combining marks.
  */
 export function foldName(text: string): string {
+  if (text.length > longestFolded) return text;
   const lower = text.normalize('NFKC').replace(invisible, '').toLowerCase().toUpperCase().toLowerCase();
   return lower.replaceAll('ς', 'σ').replaceAll('i\u0307', 'i').normalize('NFKC');
 }

@@ -266,9 +266,10 @@ async function* counted(bytes: AsyncIterable<Uint8Array>, size: number, digest: 
 /** A name to show and to save under: the last part of a path, without control characters and without those that turn the direction of text around. Null when nothing is left. */
 function toFileName(given: string): string | null {
   if (given.length > 4_096 || !given.isWellFormed()) return null;
-  const name = withoutInvisible((given.split(/[/\\]/).at(-1) ?? '').replace(/\p{Cc}/gu, ''))
-    .normalize('NFC')
-    .trim();
+  const visible = withoutInvisible((given.split(/[/\\]/).at(-1) ?? '').replace(/\p{Cc}/gu, ''));
+  // What takes the square of a name's combining marks is done for what may become a name only: no character is composed of more.
+  if (visible.length > 4 * longestName) return null;
+  const name = visible.normalize('NFC').trim();
   return isVisible(name) && !/^\.+$/.test(name) && codePoints(name) <= longestName ? name : null;
 }
 

@@ -1,6 +1,7 @@
 /** Reading a GraphQL request off HTTP: what it takes, how large it may be, and what the client wants the answer to look like. */
 import type { IncomingMessage } from 'node:http';
 import type { GraphQLParams } from 'graphql-yoga';
+import { yieldWhenLong } from '../turns.ts';
 import { Refusal } from './answer.ts';
 
 /** How a GraphQL answer is written. */
@@ -20,6 +21,8 @@ export function acceptedForms(header: string | undefined): Form[] {
 }
 
 const longestBodyMs = 60_000;
+/** What takes long to be read. */
+const largeBytes = 16_384;
 
 /** The parameters of a POST. Refused when the body is too large (also one that does not say so in advance), compressed, of another type, not UTF-8, or no JSON object. */
 export async function readBody(request: IncomingMessage, maxBytes: number): Promise<GraphQLParams> {
@@ -67,6 +70,8 @@ async function readText(request: IncomingMessage, maxBytes: number): Promise<str
     timer = setTimeout(() => reject(new Refusal(408, 'The request took too long.')), longestBodyMs);
   });
   await ended.finally(() => clearTimeout(timer));
+  // Many large ones may have come in the same turn.
+  if (size > largeBytes) await yieldWhenLong();
   try {
     return utf8.decode(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks));
   } catch {

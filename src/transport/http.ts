@@ -6,6 +6,7 @@ import type { Config } from '../config.ts';
 import type { ErrorCode } from '../errors.ts';
 import { httpStatusOf, toFormattedError } from '../graphql/errors.ts';
 import type { Log } from '../log.ts';
+import { yieldWhenLong } from '../turns.ts';
 import { type Call, Refusal, send, sendJson, sendPage, stoppingRefusal } from './answer.ts';
 import { clientOf, isKnownOrigin } from './client.ts';
 import type { Connections } from './connections.ts';
@@ -94,6 +95,9 @@ export function createHttp({
 
   async function route(call: Call): Promise<void> {
     const { request, path } = call;
+    // Requests of many connections come at once, and some are gone when it is their turn.
+    await yieldWhenLong();
+    if (request.socket.destroyed) return;
     if (path === '/graphql' || path === '/graphql/') return graphql(call);
     if (path.startsWith('/files/')) return files(call);
     if (await webPage?.handle(call)) return;

@@ -21,6 +21,7 @@ const averagedSeconds = 10;
 const patience = 10;
 /** So many operations of one socket run at once, and wait to be taken; the others wait for them. Streams count until they are open. */
 const mostAtOnce = 16;
+const longestId = 1_000;
 
 /** What graphql-ws hands from one hook to the next: the operation was run already. */
 export type Ran = ExecutionArgs & { result: Result | ResultStream };
@@ -55,6 +56,8 @@ export function createSocketOperations({
     // graphql-ws takes a parsed message as well as a text.
     const handOn = (): Promise<void> => receive(message as never);
     const { type, id } = message;
+    // Every item of a stream repeats it.
+    if (typeof id === 'string' && id.length > longestId) return socket.close(closeCodes.badRequest, 'The id is too long');
     if (typeof id !== 'string' || (type !== 'subscribe' && type !== 'complete')) return handOn();
     const before = running.get(id);
     if (type === 'complete') {

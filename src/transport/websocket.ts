@@ -56,6 +56,8 @@ export function createSockets({
     maxFragments: 64,
     maxBufferedChunks: 256,
     perMessageDeflate: false,
+    // One message of a socket in each turn: thousands that come at once, whatever they are, let others have theirs.
+    allowSynchronousEvents: false,
     closeTimeout: closeTimeoutMs,
     handleProtocols,
   } as ConstructorParameters<typeof WebSocketServer>[0]);

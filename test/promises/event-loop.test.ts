@@ -4,6 +4,7 @@
  * loop, measured in the time of its main thread, has the bound that P18 names.
  */
 import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -191,6 +192,27 @@ it('P18: nobody waits for what somebody else asks for, however heavy', { timeout
           users: Array.from({ length: 1_000 }, (_, index) => ({ username: `nobody${index}` })),
         },
       ),
+    'messages that ask for nothing, thousands on each socket': async () => {
+      // In one piece for each socket. The mask is zero.
+      const text = Buffer.from('{"type":"pong"}');
+      const frames = Buffer.concat(Array.from({ length: 3_000 }, () => Buffer.concat([Buffer.from([0x81, 0x80 | text.length, 0, 0, 0, 0]), text])));
+      const sockets = await Promise.all(Array.from({ length: 30 }, () => openRawSocket(server, { init: true })));
+      for (const { socket } of sockets) (socket as unknown as { _socket: Socket })._socket.write(frames);
+      await sleep(500);
+      expect(sockets.filter(({ closed }) => closed)).toEqual([]);
+      for (const { socket } of sockets) socket.terminate();
+    },
+    'requests before the answers, thousands on each connection': async () => {
+      const port = Number(new URL(server.url).port);
+      const connections = Array.from({ length: 10 }, () =>
+        connect(port, '127.0.0.1')
+          .on('error', () => {})
+          .resume(),
+      );
+      for (const connection of connections) connection.write('GET /ready HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(3_000));
+      await sleep(500);
+      for (const connection of connections) connection.destroy();
+    },
     'the end of a room of many members': async () => {
       if (await isGone(full)) return;
       await many(1, 'mutation ($id: ID!) { deleteRoom(input: { roomId: $id }) { __typename } }', { id: full.id }).catch(() => {});
