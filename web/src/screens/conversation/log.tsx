@@ -32,8 +32,11 @@ export function Log({ chat, name, line, at }: { chat: Chat; name: string; line: 
   const isAtEnd = useSignal(line === null);
   const anchor = useRef<{ key: string; top: number } | null>(null);
   const reading = useRef(false);
+  /** Where the end was, the last time that it was followed. */
+  const settled = useRef(0);
   const sawTo = useRef(endOf(chat));
 
+  if (hasLeftEnd()) atEnd.current = false;
   // The window follows what is loaded: new messages below, and what was trimmed.
   const shown = follow(view.current, chat, atEnd.current);
   view.current = shown;
@@ -132,12 +135,19 @@ export function Log({ chat, name, line, at }: { chat: Chat; name: string; line: 
     anchor.current = row ? { key: row.dataset.key as string, top: row.getBoundingClientRect().top - top } : null;
   }
 
+  /** Somebody has scrolled up, and the browser has not said so yet. */
+  function hasLeftEnd(): boolean {
+    const box = scroller.current;
+    return box !== null && atEnd.current && box.scrollTop < settled.current - 8 && box.scrollHeight - box.scrollTop - box.clientHeight > nearEnd;
+  }
+
   /** After they have: at the end it stays at the end, otherwise that row is where it was. */
   function settle(): void {
     const box = scroller.current;
     if (!box) return;
-    if (atEnd.current) {
+    if (atEnd.current && !hasLeftEnd()) {
       box.scrollTop = box.scrollHeight;
+      settled.current = box.scrollTop;
       return;
     }
     const row = anchor.current && box.querySelector<HTMLElement>(`li[data-key="${CSS.escape(anchor.current.key)}"]`);
