@@ -120,6 +120,23 @@ describe('an operator’s plugin', () => {
     }
   });
 
+  it('that throws a text instead of an error is nobody’s to read either, in any hook and on every transport', async () => {
+    const hooks = ['onParams', 'onParse', 'onValidate', 'onContextBuilding', 'onEnveloped', 'onExecute', 'onExecutionResult'];
+    let throwing = '';
+    const plugins = hooks.map((hook) => ({
+      [hook]: () => {
+        if (throwing === hook) throw 'secret: hunter2';
+      },
+    })) as OperatorPlugin[];
+    await using server = await startTestServer({}, plugins);
+    for (throwing of hooks) {
+      for (const [way, ask] of Object.entries(ways)) {
+        const { errors } = await ask(server.url, { query: '{ serverInfo { time } }' });
+        expect([throwing, way, errors?.[0]?.message, errors?.[0]?.extensions.code]).toEqual([throwing, way, 'Something went wrong on the server.', 'INTERNAL_SERVER_ERROR']);
+      }
+    }
+  });
+
   it('refuses an operation before anything of it is done, and its own mistakes are nobody’s to read', async () => {
     const rules: OperatorPlugin = {
       onExecute({ args, setResultAndStopExecution }) {

@@ -199,7 +199,8 @@ export const errorTypeName = (error: object): string => errorTypes[(error as Err
  */
 export function toFormattedError(error: unknown, log: Log, requestId?: string): GraphQLFormattedError {
   const graphqlError = error instanceof GraphQLError ? error : null;
-  const cause = graphqlError ? rootCause(graphqlError) : error;
+  // Yoga marks like this what was thrown and is no error: a plugin's text.
+  const cause = graphqlError?.extensions.unexpected ? (graphqlError.originalError ?? graphqlError.message) : graphqlError ? rootCause(graphqlError) : error;
   const where = { ...(graphqlError?.locations ? { locations: graphqlError.locations } : {}), ...(graphqlError?.path ? { path: graphqlError.path } : {}) };
   if (cause instanceof AppError) return { message: cause.message, ...where, extensions: { code: cause.code, ...cause.details } };
   if (cause === null) {
