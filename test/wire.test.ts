@@ -38,6 +38,7 @@ describe('HTTP', () => {
       [JSON.stringify({ query: 'query A { __typename } query B { __typename }', operationName: secret }), 400],
       [JSON.stringify({ query: 'query A { __typename } query B { __typename }' }), 400],
       [new Uint8Array([0x7b, 0x22, 0xff, 0xfe, 0x22, 0x7d]), 400],
+      [`{"query":"{ __typename }","variables":{"a":${'['.repeat(200_000)}${']'.repeat(200_000)}}}`, 400],
     ];
     for (const [body, status] of bodies) {
       const answer = await post(server, body);
@@ -64,6 +65,8 @@ describe('HTTP', () => {
       bomb: `{ ...F0 } ${fragments} fragment F40 on Query { __typename }`,
       costly: '{ chats(first: 100) { nodes { messages(last: 100) { nodes { id text sender { id username displayName } } } } } }',
       directives: `{ __typename ${'@include(if: true) '.repeat(400)} }`,
+      introspection: `{ ${Array.from({ length: 20 }, (_, i) => `a${i}: __schema { types { name fields { name type { name } args { name } } } }`).join(' ')} }`,
+      insideIntrospection: `{ __schema { types { ${Array.from({ length: 40 }, (_, i) => `a${i}: fields { name type { name } args { name } }`).join(' ')} } } }`,
     };
     for (const [name, query] of Object.entries(documents)) {
       const started = performance.now();

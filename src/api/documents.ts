@@ -23,6 +23,7 @@ import {
 import { LRUCache } from 'lru-cache';
 import type { Config } from '../config.ts';
 import { AppError } from '../errors.ts';
+import { createIntrospectionLimit } from './introspection.ts';
 import { findExcess, tooCostly } from './limits.ts';
 import type { Operation } from './operation.ts';
 
@@ -41,6 +42,7 @@ export function createDocuments({ schema, config }: { schema: GraphQLSchema; con
   const texts = new LRUCache<string, DocumentNode | GraphQLError>({ max: 2_000, maxSize: rememberedCharacters, sizeCalculation: (_document, text) => text.length + 200 });
   const documents = new WeakMap<DocumentNode, Known>();
   const rules = [...specifiedRules, unconditionalSubscription, ...(config.INTROSPECTION ? [] : [NoSchemaIntrospectionCustomRule])];
+  const introspectsTooMuch = createIntrospectionLimit(schema);
   const hideSuggestions = !config.INTROSPECTION;
   return { isKnown, learn, read, check, choose, mustBeAffordable, hideSuggestions };
 
@@ -66,7 +68,7 @@ export function createDocuments({ schema, config }: { schema: GraphQLSchema; con
   function parsed(text: string): DocumentNode | GraphQLError {
     try {
       const document = parse(text, { maxTokens: config.MAX_QUERY_TOKENS });
-      return findExcess(document, config) ?? document;
+      return findExcess(document, config) ?? (introspectsTooMuch(document) ? tooCostly('The query asks for too much of the schema at once.') : document);
     } catch (error) {
       if (error instanceof RangeError) return tooCostly('The document is nested too deeply.');
       if (!(error instanceof GraphQLError)) throw error;

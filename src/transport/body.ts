@@ -80,11 +80,29 @@ async function readText(request: IncomingMessage, maxBytes: number): Promise<str
 }
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-/** JSON.parse without its message, which quotes the text. */
+/** JSON.parse without its message, which quotes the text. What is nested so deeply that it takes long to parse is none. */
 function parseJson(text: string, problem: string): unknown {
+  if (text.length > harmlessLength && depthOf(text) > deepestJson) throw new Refusal(400, 'The JSON is nested too deeply.');
   try {
     return JSON.parse(text);
   } catch {
     throw new Refusal(400, problem);
   }
 }
+
+const harmlessLength = 16_384;
+const deepestJson = 1_000;
+
+/** How deep the brackets of a text are nested, those in its strings left out. */
+function depthOf(text: string): number {
+  let [depth, deepest] = [0, 0];
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === quote) {
+      for (at++; at < text.length && text.charCodeAt(at) !== quote; at++) if (text.charCodeAt(at) === backslash) at++;
+    } else if (code === openBrace || code === openBracket) deepest = Math.max(deepest, ++depth);
+    else if (code === closeBrace || code === closeBracket) depth--;
+  }
+  return deepest;
+}
+const [quote, backslash, openBrace, closeBrace, openBracket, closeBracket] = [0x22, 0x5c, 0x7b, 0x7d, 0x5b, 0x5d];
