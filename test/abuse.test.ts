@@ -93,6 +93,31 @@ describe('a large answer', () => {
   });
 });
 
+describe('what is refused before it runs', () => {
+  it('counts like a request: no JSON, and documents that are wrong, over HTTP and on sockets', async () => {
+    await using server = await startTestServer({ RATE_LIMITS: 'on', REQUEST_LIMIT: '1', TRUST_PROXY: 'on' });
+    const post = async (address: string, body: string) => {
+      const response = await fetch(`${server.url}/graphql`, { method: 'POST', headers: { 'content-type': 'application/json', 'x-forwarded-for': address }, body });
+      return [response.status, ((await response.json()) as Untyped).errors?.[0].extensions.code];
+    };
+    for (const [address, body] of [
+      ['192.0.2.1', '{"quer'],
+      ['192.0.2.2', '{"query":"{ nothing }"}'],
+      ['192.0.2.3', '{"query":"{"}'],
+    ] as const) {
+      const codes: unknown[] = [];
+      for (let time = 0; time < 12; time++) codes.push((await post(address, body))[1]);
+      expect([body, codes]).toEqual([body, [...Array(10).fill('BAD_REQUEST'), 'RATE_LIMITED', 'RATE_LIMITED']]);
+    }
+    expect(await post('192.0.2.1', '{')).toEqual([429, 'RATE_LIMITED']);
+    using socket = await openRawSocket(server, { init: true, headers: { 'x-forwarded-for': '192.0.2.4' } });
+    for (let time = 0; time < 12; time++) socket.subscribe(String(time), '{ nothing }');
+    const last = await socket.message(({ id }) => id === '11');
+    expect(last.payload[0].extensions.code).toBe('RATE_LIMITED');
+    expect(await post('192.0.2.5', '{"query":"{ __typename }"}')).toEqual([200, undefined]);
+  });
+});
+
 describe('connections', () => {
   it('on which nobody signs in have a bound for each address, and end when they ask for nothing', async () => {
     await using server = await startTestServer({

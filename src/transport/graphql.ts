@@ -94,10 +94,18 @@ export function createGraphqlOverHttp({
     }
   }
 
-  async function read({ request, search }: Call): Promise<GraphQLParams> {
-    const params = request.method === 'GET' ? readSearch(search) : await readBody(request, config.MAX_BODY_BYTES);
+  async function read(call: Call): Promise<GraphQLParams> {
+    const params = await parse(call).catch(async (refusal) => {
+      // Who never sends a request is limited, too.
+      if (config.RATE_LIMITS) await app.limits.take('REQUESTS', { address: call.client.ipAddress });
+      throw refusal;
+    });
     if (isStopping()) throw stoppingRefusal();
     return params;
+  }
+
+  async function parse({ request, search }: Call): Promise<GraphQLParams> {
+    return request.method === 'GET' ? readSearch(search) : readBody(request, config.MAX_BODY_BYTES);
   }
 
   function open(call: Call, forms: readonly Form[]): HttpExchange {
