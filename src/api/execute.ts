@@ -1,7 +1,7 @@
 /** Runs checked operations: queries and mutations in turns that are fair to others, subscriptions as streams of results. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createSourceEventStream, type ExecutionArgs, execute, GraphQLError, type GraphQLSchema } from 'graphql';
-import { AppError, hasCode } from '../errors.ts';
+import { AppError, hasCode, type TypeName } from '../errors.ts';
 import { type Context, type Delivery, freshContext } from '../graphql/context.ts';
 import type { UserId } from '../ids.ts';
 import { isDatabaseAway } from '../storage/failures.ts';
@@ -14,6 +14,8 @@ import { createSharing } from './share.ts';
 export type Executor = ReturnType<typeof createExecutor>;
 
 const longestWaitMs = 60_000;
+/** What events are about. Where one of them is not found, also behind a field that may be null, its chat has gone, and `ChatRemoved` is on its way. */
+const subjects = new Set<TypeName>(['Chat', 'Room', 'Message', 'Notification']);
 /** Queries of this weight on are run one at a time for each account: many of them at once must not hold up others. */
 const heavy = 500;
 
@@ -66,7 +68,7 @@ export function createExecutor({ schema, hideSuggestions, maxAnswerBytes }: { sc
             const result = await runWhenAvailable(item.value);
             if (ended) break;
             // What the event is about was hidden or deleted between being handed out and being read.
-            if (result.data == null && result.errors?.some((error) => hasCode(error.originalError, 'NOT_FOUND'))) continue;
+            if (result.errors?.some(({ originalError }) => hasCode(originalError, 'NOT_FOUND') && (result.data == null || subjects.has(originalError.details.typeName)))) continue;
             return { done: false, value: result };
           }
           return done;
