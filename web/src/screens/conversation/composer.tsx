@@ -44,7 +44,8 @@ export function Composer({ chat, name }: { chat: Chat; name: string }) {
   const Tray = tray.value?.Tray;
 
   useLayoutEffect(() => {
-    if (matchMedia('(pointer: fine)').matches) box.current?.focus({ preventScroll: true });
+    // A message that was asked for has the focus already.
+    if (matchMedia('(pointer: fine)').matches && !document.activeElement?.closest('#messages')) box.current?.focus({ preventScroll: true });
     return () => tellTyping(chat.id, false);
   }, [chat.id]);
 
