@@ -2,14 +2,13 @@
 import { globSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { createPerson, type Item, type Person, request, type Untyped } from './kit/person.ts';
 import { startProcess } from './kit/process.ts';
 import { temporaryFolder } from './kit/server.ts';
 import { until } from './promises/kit.ts';
 
-const preload = fileURLToPath(new URL('kit/clock.ts', import.meta.url));
+const preload = new URL('kit/clock.ts', import.meta.url).href;
 
 it('a clock that is set back or forward ends nothing before its time, and takes no chat back', async () => {
   await using folder = await temporaryFolder();

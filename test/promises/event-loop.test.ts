@@ -7,7 +7,6 @@ import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { createEventLog } from '../../src/events/event-log.ts';
 import { numberOf } from '../../src/ids.ts';
@@ -60,7 +59,7 @@ it('P18: nobody waits for what somebody else asks for, however heavy', { timeout
     LOG_LEVEL: 'info',
     SQLITE_SYNCHRONOUS: 'normal',
     PASSWORD_QUEUE: '10000',
-    NODE_OPTIONS: `--import=${fileURLToPath(new URL('../kit/turns.ts', import.meta.url))}`,
+    NODE_OPTIONS: `--import=${new URL('../kit/turns.ts', import.meta.url).href}`,
     TURNS: turns,
   });
   /** The longest turn since this was asked before. */
