@@ -1,6 +1,5 @@
 /** What strangers and careless clients do to a server: large answers, connections that ask for nothing, upgrades and headers of all kinds. Others go on. */
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { platform } from 'node:os';
@@ -10,6 +9,7 @@ import { createPerson, type Person, request, type Untyped } from './kit/person.t
 import { startProcess } from './kit/process.ts';
 import { openRawSocket, type RawSocket } from './kit/raw-socket.ts';
 import { startTestServer, temporaryFolder } from './kit/server.ts';
+import { isOpenAtServer, memoryOf } from './kit/system.ts';
 import { until } from './promises/kit.ts';
 
 const long = 'x'.repeat(4_000);
@@ -244,20 +244,3 @@ async function ask({ url }: { url: string }, options: object, body?: string): Pr
 }
 
 const connectionOf = ({ socket }: RawSocket): Socket => (socket as unknown as { _socket: Socket })._socket;
-
-/** Resident bytes; 0 where the system does not tell. */
-function memoryOf(pid: number): number {
-  if (platform() !== 'linux') return 0;
-  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024;
-}
-
-/** Whether the server still has its end of this connection; not where the system does not tell. */
-function isOpenAtServer({ url }: { url: string }, connection: Socket): boolean {
-  if (platform() !== 'linux') return false;
-  const hex = (port: number): string => `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
-  const [server, client] = [hex(Number(new URL(url).port)), hex(connection.localPort as number)];
-  const columns = readFileSync('/proc/net/tcp', 'utf8')
-    .split('\n')
-    .map((line) => line.trim().split(/\s+/));
-  return columns.some(([, local, remote, state]) => local?.endsWith(server) && remote?.endsWith(client) && state === '01');
-}

@@ -308,6 +308,7 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`th
       self.dispatchEvent(Object.assign(new Event('notificationclick'), { notification, waitUntil: (promise: Promise<unknown>) => void promise }));
     });
     await message(page, 'the one in the push').waitFor(patience);
+    await expect.poll(() => page.evaluate(() => document.activeElement?.textContent ?? ''), patience).toContain('the one in the push');
     expect(await shown()).toEqual([]);
     expect(problems).toEqual([]);
   });

@@ -1,5 +1,4 @@
 /** P12: who does not read is cut off, costs little memory, and bothers nobody else. */
-import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { platform } from 'node:os';
 import { expect, it } from 'vitest';
@@ -7,6 +6,7 @@ import { createPerson, type Item, type Person } from '../kit/person.ts';
 import { startProcess } from '../kit/process.ts';
 import { openRawSocket, type RawSocket } from '../kit/raw-socket.ts';
 import { startTestServer, temporaryFolder } from '../kit/server.ts';
+import { isOpenAtServer, memoryOf } from '../kit/system.ts';
 import { events, messagesOf, newMessages, rounds, seqsTo, until } from './kit.ts';
 
 /** 16 kB in UTF-8, so that what the network holds is soon full. */
@@ -118,7 +118,7 @@ it('twenty sockets that take nothing cost little memory, others receive in time,
   if (platform() === 'linux') expect((most - before) / 2 ** 20).toBeLessThan(160);
   expect(latest).toBeLessThan(2_000);
   // The server closes behind them without any help of theirs.
-  await until(() => sockets.every((raw) => !isOpenAtServer(server, raw)), 'the slow ones were not dropped', 10_000);
+  await until(() => sockets.every((raw) => !isOpenAtServer(server, connectionOf(raw))), 'the slow ones were not dropped', 10_000);
   expect((await fast.send(room, 'still here')).duplicate).toBe(false);
   expect(stream.closed).toBeNull();
   for (const raw of sockets) raw.socket.terminate();
@@ -132,19 +132,5 @@ async function flood(person: Person, room: { id: string }, count: number): Promi
 const itemsOf = (raw: RawSocket, id = '1'): Item[] =>
   raw.got.filter((message) => message.type === 'next' && message.id === id).map((message) => Object.values(message.payload.data)[0] as Item);
 
-/** Resident bytes; 0 where the system does not tell. */
-function memoryOf(pid: number): number {
-  if (platform() !== 'linux') return 0;
-  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024;
-}
-
-/** Whether the server still has its end of this connection; not where the system does not tell. */
-function isOpenAtServer({ url }: { url: string }, { socket }: RawSocket): boolean {
-  if (platform() !== 'linux') return false;
-  const hex = (port: number): string => `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
-  const [server, client] = [hex(Number(new URL(url).port)), hex((socket as unknown as { _socket: Socket })._socket.localPort as number)];
-  const columns = readFileSync('/proc/net/tcp', 'utf8')
-    .split('\n')
-    .map((line) => line.trim().split(/\s+/));
-  return columns.some(([, local, remote, state]) => local?.endsWith(server) && remote?.endsWith(client) && state === '01');
-}
+/** The connection under a socket. */
+const connectionOf = ({ socket }: RawSocket): Socket => (socket as unknown as { _socket: Socket })._socket;
