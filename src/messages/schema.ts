@@ -6,15 +6,16 @@ import { can, canSee } from '../chats/access.ts';
 import { Chat, loadChat, loadMember, loadStanding, parseChatRef, RoomRefInput, rememberChat, toRoomRef } from '../chats/schema.ts';
 import { AppError, notFound } from '../errors.ts';
 import { builder, Node } from '../graphql/builder.ts';
-import { type Context, mustBeSignedIn, sharedLoader } from '../graphql/context.ts';
+import { type Context, loader, mustBeSignedIn, sharedLoader } from '../graphql/context.ts';
 import { mutation } from '../graphql/mutation.ts';
 import { type PageArgs, pageComplexity, pageRequest, toConnection } from '../graphql/pages.ts';
 import { isSelected } from '../graphql/selection.ts';
 import { type AttachmentId, type ChatId, type MessageId, numberOf, toGlobalId, type UserId } from '../ids.ts';
-import type { ChatRow, MessageRow } from '../storage/rows.ts';
+import type { ChatRow, MemberRow, MessageRow } from '../storage/rows.ts';
 import type { Anchor, Messages } from './messages.ts';
 import type { Receipts } from './receipts.ts';
 import type { MessageTarget, Sending } from './send.ts';
+import type { Stretch } from './stretches.ts';
 
 declare module '../graphql/context.ts' {
   interface Domains {
@@ -108,6 +109,20 @@ export async function mustRead(chat: ChatRow, context: Context): Promise<void> {
   if (!can('read', standing)) throw new AppError('FORBIDDEN', { forbiddenReason: 'NOT_A_MEMBER' }, 'Only members may read this room.');
 }
 
+/** A stretch of a chat, in a few statements for all that are asked for together. */
+const loadStretch = (context: Context, stretch: Stretch): Promise<MessageRow[] | null> =>
+  sharedLoader<string, MessageRow[]>(context, 'stretches', (keys) => context.app.messages.readStretches(keys.map((key) => JSON.parse(key)))).load(JSON.stringify(stretch));
+
+/** Where a member's unread messages begin, in a few statements for all chats that are asked for together. */
+export function loadFirstUnread(context: Context, { id: chatId, lastSeq }: ChatRow, { userId, readSeq }: MemberRow): Promise<number | null> {
+  return loader<string, number>(context, `firstUnread ${userId}`, (keys) =>
+    context.app.receipts.firstUnread(
+      userId,
+      keys.map((key) => JSON.parse(key)),
+    ),
+  ).load(JSON.stringify({ chatId, readSeq, lastSeq }));
+}
+
 async function messagesOf(chat: ChatRow, args: MessagesArgs, context: Context, info: GraphQLResolveInfo) {
   const viewer = mustBeSignedIn(context);
   await mustRead(chat, context);
@@ -120,8 +135,9 @@ async function messagesOf(chat: ChatRow, args: MessagesArgs, context: Context, i
     anchor,
     firstUnreadSeq: async () => {
       const member = chat.id === 0 ? null : await loadMember(context, chat.id, viewer.userId);
-      return member && context.app.receipts.firstUnread(viewer.userId, chat.id, member.readSeq, chat.lastSeq);
+      return member && loadFirstUnread(context, chat, member);
     },
+    read: (stretch) => loadStretch(context, stretch),
   });
   if (isSelected(info, 'sender'))
     await preloadUsers(
