@@ -1,17 +1,17 @@
 /** Who has received and read how far, and what follows from it: the status of a message, and what is unread. Markers only grow. */
 import type { ChatRef, Chats } from '../chats/chats.ts';
 import { hasCode, invalid, notFound } from '../errors.ts';
-import type { NewEvent } from '../events/event.ts';
 import { createGroup, type Outcome } from '../events/group.ts';
-import type { Numbering, WriteBatch } from '../events/write.ts';
+import type { WriteJob } from '../events/write.ts';
 import { type ChatId, noUser, placeKey, placeOf, type UserId } from '../ids.ts';
 import type { Log } from '../log.ts';
 import type { Database } from '../storage/database.ts';
 import { firstPage, isTime, isWhole, keysetPage, type Page, type PageRequest, type ReadBetween } from '../storage/page.ts';
 import { type ChatRow, type MemberRow, type MessageRow, toMemberRow } from '../storage/rows.ts';
-import { type Sql, tableOf, toDateOrNull } from '../storage/sql.ts';
+import { tableOf } from '../storage/sql.ts';
 import { yieldWhenLong } from '../turns.ts';
 import type { Viewer } from '../viewer.ts';
+import type { Move, StoredMoves } from './moves.ts';
 import { createUnread } from './unread.ts';
 
 export type Receipts = ReturnType<typeof createReceipts>;
@@ -19,23 +19,16 @@ export type MessageStatus = 'SENT' | 'DELIVERED' | 'READ';
 /** How far the least advanced of the others is, for each possible sender: the lowest and the second lowest of each marker. */
 export type Laggards = Record<'joined' | 'delivered' | 'read', { userId: UserId | null; lowest: number | null; second: number | null }>;
 
-type Move = {
-  chatId: ChatId;
-  userId: UserId;
-  deliveredSeq: number;
-  readSeq: number;
-  /** `always`: also when this very move changes nothing. */
-  tell: boolean | 'always';
-};
-
 const largeRoom = 50;
 const tellEveryMs = 1000;
 const untoldAtOnce = 500;
 /** So many members one statement looks at for who has read. */
 const membersAtOnce = 5_000;
 
-export function createReceipts({ db, writeBatch, chats, log, clock }: { db: Database; writeBatch: WriteBatch; chats: Chats; log: Log; clock: () => Date }) {
-  const store = createGroup<Move, void>(writeBatch, (sql, number, moves) => storeMoves(sql, number, moves, clock()));
+export function createReceipts({ db, writeJob, chats, log }: { db: Database; writeJob: WriteJob; chats: Chats; log: Log }) {
+  const store = createGroup<Move, void>((moves) =>
+    writeJob('move markers', moves, (moved: StoredMoves) => moved.map((done): Outcome<void> => (done ? { result: undefined } : { error: notFound('Chat') }))),
+  );
   /** Who was told of within the last second, and whether there is more to tell. */
   const told = new Map<string, boolean>();
   return { ...createUnread({ db }), mark, laggards, counts, readers, firstReaders, tellUntold, close };
@@ -204,51 +197,6 @@ type ReadMessage = Pick<MessageRow, 'chatId' | 'seq' | 'senderId'>;
 type ReaderKey = [joinedAt: number, userId: UserId];
 const readerKey = ({ joinedAt, userId }: MemberRow): ReaderKey => [joinedAt.getTime(), userId];
 const isReaderKey = (key: unknown): key is ReaderKey => Array.isArray(key) && key.length === 2 && isTime(key[0]) && isWhole(key[1]);
-
-/** Moves the markers of a batch, each up at most, and tells of those that moved. */
-async function storeMoves(sql: Sql, number: Numbering, moves: readonly Move[], at: Date): Promise<Outcome<void>[]> {
-  const places = [...new Map(moves.map((move) => [placeKey(move), { chatId: move.chatId, userId: move.userId }])).values()];
-  const rows = await sql.all<Pick<MemberRow, 'chatId' | 'userId' | 'deliveredSeq' | 'readSeq' | 'readAt'>>(
-    `SELECT b."chatId", b."userId", b."deliveredSeq", b."readSeq", b."readAt" FROM ${tableOf(sql.engine, 't', { chatId: 'int', userId: 'int' })}
-     JOIN "Member" b ON b."chatId" = t."chatId" AND b."userId" = t."userId" ORDER BY b."chatId", b."userId" ${sql.engine === 'sqlite' ? '' : 'FOR NO KEY UPDATE OF b'}`,
-    [places],
-  );
-  const members = new Map(rows.map((row) => [placeKey(row), { ...row, readAt: toDateOrNull(row.readAt), moved: false, tellDelivered: false, tellRead: false }]));
-  const outcomes = moves.map((move): Outcome<void> => {
-    const member = members.get(placeKey(move));
-    if (!member) return { error: notFound('Chat') };
-    const [delivers, reads] = [move.deliveredSeq > member.deliveredSeq, move.readSeq > member.readSeq];
-    if (delivers) member.deliveredSeq = move.deliveredSeq;
-    if (reads) Object.assign(member, { readSeq: move.readSeq, readAt: at });
-    member.moved ||= delivers || reads;
-    member.tellDelivered ||= move.tell === 'always' || (move.tell && delivers);
-    member.tellRead ||= move.tell === 'always' || (move.tell && reads);
-    return { result: undefined };
-  });
-  const moved = [...members.values()].filter((member) => member.moved);
-  await sql.all(
-    `UPDATE "Member" SET "deliveredSeq" = t."deliveredSeq", "readSeq" = t."readSeq", "readAt" = t."readAt"
-     FROM ${tableOf(sql.engine, 't', { chatId: 'int', userId: 'int', deliveredSeq: 'int', readSeq: 'int', readAt: 'date' })} WHERE "Member"."chatId" = t."chatId" AND "Member"."userId" = t."userId"`,
-    [moved.map(({ chatId, userId, deliveredSeq, readSeq, readAt }) => ({ chatId, userId, deliveredSeq, readSeq, readAt }))],
-  );
-  const placesOf = (list: readonly { chatId: ChatId; userId: UserId }[]) => list.map(({ chatId, userId }) => ({ chatId, userId }));
-  const untold = tableOf(sql.engine, 't', { chatId: 'int', userId: 'int' });
-  await sql.all(`INSERT INTO "UntoldReceipt" ("chatId", "userId") SELECT t."chatId", t."userId" FROM ${untold} WHERE true ON CONFLICT DO NOTHING`, [
-    placesOf(moved.filter(({ tellDelivered, tellRead }) => !tellDelivered && !tellRead)),
-  ]);
-  await sql.all(`DELETE FROM "UntoldReceipt" WHERE ("chatId", "userId") IN (SELECT t."chatId", t."userId" FROM ${untold})`, [
-    placesOf(moves.filter(({ tell }) => tell === 'always')),
-  ]);
-  await number(
-    [...members.values()].flatMap(({ chatId, userId, deliveredSeq, readSeq, tellDelivered, tellRead }) => {
-      const events: NewEvent[] = tellRead ? [{ type: 'marker-moved', chatId, userId, status: 'READ', upToSeq: readSeq }] : [];
-      // What is read was delivered: only a marker ahead of that needs a word of its own.
-      if (tellDelivered && deliveredSeq > readSeq) events.push({ type: 'marker-moved', chatId, userId, status: 'DELIVERED', upToSeq: deliveredSeq });
-      return events;
-    }),
-  );
-  return outcomes;
-}
 
 /** The status of a message after the least advanced of the others who were members when it was sent; SENT when there is nobody. */
 export function statusOf({ senderId, seq }: Pick<MessageRow, 'senderId' | 'seq'>, laggards: Laggards): MessageStatus {

@@ -2,7 +2,7 @@
 import { type LogEvent, messageIdOf } from '../events/event.ts';
 import { type ChatId, type MessageId, toMessageId, type UserId } from '../ids.ts';
 import type { Pair } from '../storage/dialogs.ts';
-import type { ChatRow, MemberRow, MessageRow } from '../storage/rows.ts';
+import type { ChatRow, MemberRow, MessageRow, Stored } from '../storage/rows.ts';
 import { oneOfList, type Sql, tableOf, toDate, toDateOrNull } from '../storage/sql.ts';
 import type { Stretch } from './stretches.ts';
 
@@ -12,7 +12,7 @@ export const messageColumns = columns.map((column) => `m."${column}"`).join(', '
 
 const returned = columns.map((column) => `"${column}"`).join(', ');
 
-export function toMessage(row: MessageRow): MessageRow {
+export function toMessage(row: MessageRow | Stored<MessageRow>): MessageRow {
   return {
     ...row,
     id: toMessageId(row.id),
