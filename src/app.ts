@@ -31,6 +31,7 @@ import { createLinks } from './files/links.ts';
 import { createUploads } from './files/uploads.ts';
 import type { Domains } from './graphql/context.ts';
 import type { UserId } from './ids.ts';
+import { jobsModule } from './jobs.ts';
 import type { Log } from './log.ts';
 import { createDeletedRooms } from './messages/deleted-rooms.ts';
 import { createMessageErasure } from './messages/erase.ts';
@@ -40,7 +41,7 @@ import { createReceipts } from './messages/receipts.ts';
 import { createSending } from './messages/send.ts';
 import { hydrate } from './messages/store.ts';
 import { createMetrics } from './metrics.ts';
-import { announce, createNotifications } from './notifications/notifications.ts';
+import { createNotifications } from './notifications/notifications.ts';
 import { createPush } from './notifications/push.ts';
 import { createPushDevices } from './notifications/push-devices.ts';
 import { createPushQueue } from './notifications/push-queue.ts';
@@ -82,7 +83,7 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   hideFolders(config, log);
   const metrics = createMetrics();
   opened.defer(metrics.close);
-  const db = await openDatabase(config, log, metrics.databaseError);
+  const db = await openDatabase(config, log, metrics.databaseError, jobsModule);
   opened.defer(db.close);
   if (db.engine === 'postgresql' && config.NODE_POLL_MS === 0) log.warn('NODE_POLL_MS is 0: this server does not hear of what other servers on the same database do');
   await foldAnew({ db, log }, [foldedAccounts, foldedRooms]);
@@ -98,7 +99,7 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
     hydrate: (events) => hydrate(db.sql, events),
   });
   opened.defer(tail.close);
-  const { write, writeBatch } = createWrite({ db, clock, offer: tail.offer, look: tail.look, metrics });
+  const { write, writeBatch, writeJob } = createWrite({ db, clock, offer: tail.offer, look: tail.look, metrics });
   const limits = createRateLimits({ config });
   const passwords = await createPasswords({ config });
   const presence = createPresence({ db, tail, config, clock, log });
@@ -143,10 +144,10 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   const roster = createRoster({ db, writeBatch, locks, clock, log });
   const rooms = createRooms({ db, write, writeBatch, locks, roster, chats, accounts, operators, passwords, limits, pictures: files.forRooms, clock });
   const membership = createMembership({ db, write, locks, chats, passwords, limits, clock });
-  const sending = createSending({ db, writeBatch, chats, accounts, limits, keys, config, clock, files: files.forMessages, announce });
+  const sending = createSending({ db, writeJob, chats, accounts, limits, keys, config });
   const messages = createMessages({ db, writeBatch, chats, config, clock, files: files.forMessages });
   const deletedRooms = createDeletedRooms({ db, roster, files: files.forMessages });
-  const receipts = createReceipts({ db, writeBatch, chats, log, clock });
+  const receipts = createReceipts({ db, writeJob, chats, log });
   opened.defer(receipts.close);
   const inbox = createInbox({ db });
   const notifications = createNotifications({ db, writeBatch, receipts, clock });
