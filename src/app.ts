@@ -19,8 +19,8 @@ import { createMembership, createWelcome } from './chats/membership.ts';
 import { createRooms, foldedRooms } from './chats/rooms.ts';
 import { createRoster } from './chats/roster.ts';
 import type { Config } from './config.ts';
-import { createEventLog } from './events/event-log.ts';
-import { createTail } from './events/tail.ts';
+import { createEventLog, type EventLog } from './events/event-log.ts';
+import { createTail, type Tail } from './events/tail.ts';
 import { createWrite } from './events/write.ts';
 import { openBlobs } from './files/blobs.ts';
 import { createDecoding } from './files/decoding.ts';
@@ -40,6 +40,7 @@ import { createReceipts } from './messages/receipts.ts';
 import { createSending } from './messages/send.ts';
 import { hydrate } from './messages/store.ts';
 import { createMetrics } from './metrics.ts';
+import { type Bridge, noBridge } from './nodes/bridge.ts';
 import { announce, createNotifications } from './notifications/notifications.ts';
 import { createPush } from './notifications/push.ts';
 import { createPushDevices } from './notifications/push-devices.ts';
@@ -55,7 +56,7 @@ import { createRefreshing } from './sessions/refresh.ts';
 import { createSessions } from './sessions/sessions.ts';
 import { createSignIn } from './sessions/sign-in.ts';
 import { createTokens } from './sessions/tokens.ts';
-import { openDatabase } from './storage/database.ts';
+import { type Database, openDatabase } from './storage/database.ts';
 import { isDatabaseAway } from './storage/failures.ts';
 import { createLocks } from './storage/locks.ts';
 import { DatabaseError } from './storage/migrate.ts';
@@ -98,7 +99,13 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
     hydrate: (events) => hydrate(db.sql, events),
   });
   opened.defer(tail.close);
-  const { write, writeBatch } = createWrite({ db, clock, offer: tail.offer, look: tail.look, metrics });
+  const bridge = await openBridgeOf(config, db, eventLog, tail, log);
+  opened.defer(bridge.close);
+  const offer: typeof tail.offer = (events) => {
+    tail.offer(events);
+    bridge.tellHead(events.at(-1)?.number ?? 0);
+  };
+  const { write, writeBatch } = createWrite({ db, clock, offer, look: tail.look, metrics });
   const limits = createRateLimits({ config });
   const passwords = await createPasswords({ config });
   const presence = createPresence({ db, tail, config, clock, log });
@@ -218,4 +225,15 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
     hurry: decoding.close,
     close: (): Promise<void> => opened.disposeAsync(),
   };
+}
+
+/** What nodes are woken by. Not loaded where there can be one only. */
+async function openBridgeOf(config: Config, db: Database, eventLog: EventLog, tail: Tail, log: Log): Promise<Bridge> {
+  if (db.engine === 'sqlite' || config.NODE_POLL_MS === 0 || config.NODE_LISTEN_URL === 'off') return noBridge;
+  const { openBridge } = await import('./nodes/notify.ts');
+  const { logId } = await eventLog.head();
+  const onHead = (number: number): void => {
+    if (number > tail.head()) tail.look();
+  };
+  return openBridge({ db, logId, config, log, onHead, onConnected: tail.look });
 }

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { createDatabase } from './kit/engine.ts';
+import { at, followOn } from './kit/nodes.ts';
 import { createPerson, type Item, type Person, type Untyped } from './kit/person.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
 
@@ -27,16 +28,6 @@ async function startNodes({ options = '' }: { options?: string } = {}) {
     },
   };
 }
-
-/** The same person on another node: a session is good on all. */
-const at = (node: TestServer, person: Person) => ({
-  request: (document: string, variables?: Untyped) =>
-    fetch(`${node.url}/graphql`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', authorization: `Bearer ${person.token}` },
-      body: JSON.stringify({ query: document, variables }),
-    }).then((response) => response.json() as Promise<Untyped>),
-});
 
 const any = <T>(list: readonly T[]): T => list[Math.floor(Math.random() * list.length)] as T;
 
@@ -383,12 +374,3 @@ describe('two nodes on one database', () => {
     }
   });
 });
-
-/** A stream of a person on any node: of somebody there, with the person's token. */
-async function followOn(node: TestServer, person: Person, document: string, variables: Untyped) {
-  const helper = helpers.get(node) ?? node.person();
-  helpers.set(node, helper);
-  const there = await helper;
-  return there.follow(document, variables, { on: there.socket({ authorization: `Bearer ${person.token}` }) });
-}
-const helpers = new WeakMap<TestServer, Promise<Person>>();
