@@ -10,6 +10,7 @@ import { createOperators } from './accounts/operators.ts';
 import { createPasswordReset } from './accounts/password-reset.ts';
 import { createPasswords } from './accounts/passwords.ts';
 import { createRateLimits } from './accounts/rate-limits.ts';
+import { createTally } from './accounts/tally.ts';
 import { can } from './chats/access.ts';
 import { createChats, standing } from './chats/chats.ts';
 import { createChatErasure } from './chats/erasure.ts';
@@ -41,6 +42,7 @@ import { createSending } from './messages/send.ts';
 import { hydrate } from './messages/store.ts';
 import { createMetrics } from './metrics.ts';
 import { type Bridge, noBridge } from './nodes/bridge.ts';
+import { type Elsewhere, nobodyElse } from './nodes/elsewhere.ts';
 import { announce, createNotifications } from './notifications/notifications.ts';
 import { createPush } from './notifications/push.ts';
 import { createPushDevices } from './notifications/push-devices.ts';
@@ -99,16 +101,15 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
     hydrate: (events) => hydrate(db.sql, events),
   });
   opened.defer(tail.close);
-  const bridge = await openBridgeOf(config, db, eventLog, tail, log);
-  opened.defer(bridge.close);
+  const { bridge, elsewhere } = await openNodes(config, db, eventLog, tail, log, opened);
   const offer: typeof tail.offer = (events) => {
     tail.offer(events);
-    bridge.tellHead(events.at(-1)?.number ?? 0);
+    if (elsewhere.count() > 1) bridge.tellHead(events.at(-1)?.number ?? 0);
   };
   const { write, writeBatch } = createWrite({ db, clock, offer, look: tail.look, metrics });
-  const limits = createRateLimits({ config });
+  const limits = createRateLimits({ config, tally: elsewhere === nobodyElse ? null : createTally({ db }), servers: elsewhere.count });
   const passwords = await createPasswords({ config });
-  const presence = createPresence({ db, tail, config, clock, log });
+  const presence = createPresence({ db, tail, elsewhere, config, clock, log });
   opened.defer(presence.close);
   const onlineIds = async (): Promise<ReadonlySet<UserId>> => presence.onlineIds();
   const keys = await createKeys({ db });
@@ -163,7 +164,7 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   /** What works by itself. They end side by side, each in its own time. */
   const workers: (() => unknown)[] = [push.close, mail.close, roster.close, deletedRooms.close];
   opened.defer(async () => void (await Promise.all(workers.map((end) => end()))));
-  const typing = createTyping({ tail, chats, config, clock });
+  const typing = createTyping({ tail, chats, bridge, config, clock });
   opened.defer(typing.close);
   const messageErasure = createMessageErasure({ db, writeBatch, deletedRooms, files: files.forMessages, clock });
   // An account that is deleted takes with it what each domain has of it.
@@ -178,7 +179,10 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   const erasure = createErasure({ db, write, locks, accounts, mail, clock, log, countMessages: messageErasure.count, onNameFreed, parts });
   const notices = createNotices({ db, config });
   await mail.start({ 'password-reset': passwordReset.writeReset, 'password-changed': notices.writePasswordChanged, 'email-changed': notices.writeEmailChanged });
-  workers.push(erasure.close, startUpkeep({ eventLog, tail, roster, deletedRooms, receipts, files, sessions, passwordReset, erasure, notifications, pushDevices, push, log }));
+  workers.push(
+    erasure.close,
+    startUpkeep({ eventLog, tail, limits, roster, deletedRooms, receipts, files, sessions, passwordReset, erasure, notifications, pushDevices, push, log }),
+  );
   const domains = {
     config,
     clock,
@@ -217,6 +221,7 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
     domains,
     log,
     db,
+    elsewhere,
     mail,
     push,
     roster,
@@ -227,13 +232,25 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   };
 }
 
-/** What nodes are woken by. Not loaded where there can be one only. */
-async function openBridgeOf(config: Config, db: Database, eventLog: EventLog, tail: Tail, log: Log): Promise<Bridge> {
-  if (db.engine === 'sqlite' || config.NODE_POLL_MS === 0 || config.NODE_LISTEN_URL === 'off') return noBridge;
+/** What servers on one PostgreSQL know of each other. Not loaded where there can be one only. */
+async function openNodes(config: Config, db: Database, eventLog: EventLog, tail: Tail, log: Log, opened: AsyncDisposableStack): Promise<{ bridge: Bridge; elsewhere: Elsewhere }> {
+  if (db.engine === 'sqlite' || config.NODE_POLL_MS === 0) return { bridge: noBridge, elsewhere: nobodyElse };
   const { openBridge } = await import('./nodes/notify.ts');
+  const { openAttendance } = await import('./nodes/attendance.ts');
   const { logId } = await eventLog.head();
+  let greet = (): void => {};
   const onHead = (number: number): void => {
     if (number > tail.head()) tail.look();
   };
-  return openBridge({ db, logId, config, log, onHead, onConnected: tail.look });
+  const onConnected = (): void => {
+    tail.look();
+    greet();
+  };
+  const bridge = config.NODE_LISTEN_URL === 'off' ? noBridge : openBridge({ db, logId, config, log, onHead, onConnected });
+  opened.defer(bridge.close);
+  const elsewhere = await openAttendance({ db, bridge, graceMs: config.PRESENCE_GRACE_SECONDS * 1000, log });
+  opened.defer(elsewhere.close);
+  ({ greet } = elsewhere);
+  greet();
+  return { bridge, elsewhere };
 }

@@ -49,7 +49,7 @@ export function openBridge({
   let toldHead = 0;
   /** As JSON. */
   let words: string[] = [];
-  let sending = false;
+  let sending: Promise<void> | null = null;
   let echo: (text: string) => void = () => {};
   let warned = false;
   const closing = new AbortController();
@@ -58,17 +58,19 @@ export function openBridge({
     tellHead(number): void {
       if (number <= head) return;
       head = number;
-      void send();
+      send();
     },
     tell(topic, word): void {
       const text = JSON.stringify([topic, word]);
       if (Buffer.byteLength(text) > largestWord) throw new Error(`${topic}: ${text.length} characters are too much for one word`);
       if (!connection || words.length >= mostWaiting) return;
       words.push(text);
-      void send();
+      send();
     },
     on: (topic, listener) => void listeners.set(topic, listener),
     async close(): Promise<void> {
+      // Last words.
+      await sending;
       closing.abort();
       await working;
     },
@@ -113,7 +115,7 @@ export function openBridge({
       connection = client;
       tick = setInterval(() => client.query('SELECT 1').catch((error: Error) => client.emit('error', error)), tickMs).unref();
       onConnected();
-      void send();
+      send();
       await Promise.race([over, aborted, Promise.all([checkEcho(), over])]);
     } finally {
       clearInterval(tick);
@@ -150,20 +152,19 @@ export function openBridge({
 
   // ---------------------------------------------------------------- saying and hearing
 
-  async function send(): Promise<void> {
-    if (sending) return;
-    sending = true;
+  function send(): void {
+    sending ??= sendAll().finally(() => {
+      sending = null;
+    });
+  }
+
+  async function sendAll(): Promise<void> {
     try {
-      while (connection && (head > toldHead || words.length > 0)) {
-        const payloads = packed();
-        await connection.query('SELECT pg_notify($1, payload) FROM unnest($2::text[]) payload', [channel, payloads]);
-      }
+      while (connection && (head > toldHead || words.length > 0)) await connection.query('SELECT pg_notify($1, payload) FROM unnest($2::text[]) payload', [channel, packed()]);
     } catch (error) {
-      // A connection that answers with an error goes on; one that does not answer is over.
+      // One that does not answer is over.
       log.debug({ err: error }, 'other servers were not told');
       connection?.emit('error', error as Error);
-    } finally {
-      sending = false;
     }
   }
 

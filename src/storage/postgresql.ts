@@ -64,7 +64,8 @@ export async function openPostgres(config: Config, log: Log, count: () => void):
         }
       },
       isAlone: async () => {
-        const others = `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE '${namePrefix}%' AND application_name <> $1 LIMIT 1`;
+        const others = `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE '${namePrefix}%' AND application_name <> $1
+          AND application_name NOT IN (SELECT "name" FROM "Node") LIMIT 1`;
         return (await pool.query(others, [nodeName])).rowCount === 0;
       },
       clearRemnants: async () => null,
