@@ -289,17 +289,12 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`th
     const { message: wanted } = await ana.send(room, 'the one in the push');
     for (let at = 60; at < 200; at++) await ana.send(room, `number ${at}`);
     await ben.must('mutation ($input: MarkReadInput!) { markRead(input: $input) { __typename } }', { input: { chatId: room.id, upToSeq: 201 } });
-    const { page, context, problems } = await enter(server.url, ben, '/', { permissions: ['notifications'] });
+    const visitor = await enter(server.url, ben, '/', { permissions: ['notifications'] });
+    const { page, context, problems } = visitor;
     await page.getByRole('link', { name: /A room/ }).waitFor();
     await page.evaluate(() => navigator.serviceWorker.ready.then(() => {}));
     const [worker = await context.waitForEvent('serviceworker')] = context.serviceWorkers();
-    await worker.evaluate(
-      (data) => {
-        const event = Object.assign(new Event('push'), { data: { json: () => data }, waitUntil: (promise: Promise<unknown>) => void promise });
-        self.dispatchEvent(event);
-      },
-      { type: 'MESSAGE', chatId: room.id, messageId: wanted.id, notificationId: 'n1', summary: 'Ana: the one in the push' },
-    );
+    await push(visitor, server.url, { type: 'MESSAGE', chatId: room.id, messageId: wanted.id, notificationId: 'n1', summary: 'Ana: the one in the push' });
     const shown = (): Promise<string[]> => page.evaluate(async () => (await (await navigator.serviceWorker.ready).getNotifications()).map(({ body }) => body));
     await expect.poll(shown, patience).toEqual(['Ana: the one in the push']);
     await worker.evaluate(async () => {
@@ -438,6 +433,20 @@ const texts = (page: Page): Promise<string[]> =>
 async function write(page: Page, text: string): Promise<void> {
   await page.getByLabel(/^Message to/).fill(text);
   await page.keyboard.press('Enter');
+}
+
+/** Gives a push to the browser as its push service would, which wakes the worker that it belongs to. */
+async function push({ context, page }: Visit, origin: string, data: object): Promise<void> {
+  const devtools = await context.newCDPSession(page);
+  const registered = new Promise<string>((resolve) =>
+    devtools.on('ServiceWorker.workerVersionUpdated', ({ versions }) => {
+      const active = versions.find(({ status }) => status === 'activated');
+      if (active) resolve(active.registrationId);
+    }),
+  );
+  await devtools.send('ServiceWorker.enable');
+  await devtools.send('ServiceWorker.deliverPushMessage', { origin, registrationId: await registered, data: JSON.stringify(data) });
+  await devtools.detach();
 }
 
 const live = (server: TestServer, followers: number): Promise<void> => expect.poll(() => server.followers(), patience).toBe(followers);

@@ -32,6 +32,10 @@ export function Log({ chat, name, line, at }: { chat: Chat; name: string; line: 
   const isAtEnd = useSignal(line === null);
   const anchor = useRef<{ key: string; top: number } | null>(null);
   const reading = useRef(false);
+  /** Counts the leaps: what was asked for before one has no say in where the window is after it. */
+  const leaps = useRef(0);
+  /** The message that gets the focus as soon as it stands. */
+  const aim = useRef<number | null>(null);
   /** Where the end was, the last time that it was followed. */
   const settled = useRef(0);
   const sawTo = useRef(endOf(chat));
@@ -141,10 +145,17 @@ export function Log({ chat, name, line, at }: { chat: Chat; name: string; line: 
     return box !== null && atEnd.current && box.scrollTop < settled.current - 8 && box.scrollHeight - box.scrollTop - box.clientHeight > nearEnd;
   }
 
-  /** After they have: at the end it stays at the end, otherwise that row is where it was. */
+  /** After they have: what was aimed at is in the middle; at the end it stays at the end; otherwise that row is where it was. */
   function settle(): void {
     const box = scroller.current;
     if (!box) return;
+    const aimed = aim.current === null ? null : document.getElementById(`message-${aim.current}`);
+    if (aimed) {
+      aim.current = null;
+      aimed.scrollIntoView({ block: 'center' });
+      aimed.focus({ preventScroll: true });
+      return scrolled();
+    }
     if (atEnd.current && !hasLeftEnd()) {
       box.scrollTop = box.scrollHeight;
       settled.current = box.scrollTop;
@@ -176,12 +187,13 @@ export function Log({ chat, name, line, at }: { chat: Chat; name: string; line: 
     const { from, to } = view.current;
     if (reading.current || (way === 'up' ? from <= 1 : to >= endOf(chat))) return;
     reading.current = true;
+    const leap = leaps.current;
     try {
       const at = way === 'up' ? from - 1 : to + 1;
       if (!chat.messages.has(at)) await readHistory(chat.id, way === 'up' ? { beforeSeq: from } : { afterSeq: to });
       const now = state.peek().chats.get(chat.id);
       const range = now && rangeAt(now, way === 'up' ? from : to);
-      if (!range) return;
+      if (!range || leap !== leaps.current) return;
       rest(chat.id, [from, to]);
       const last = view.current.to;
       view.current =
@@ -208,19 +220,16 @@ export function Log({ chat, name, line, at }: { chat: Chat; name: string; line: 
     atEnd.current = false;
     isAtEnd.value = false;
     anchor.current = null;
+    aim.current = seq;
+    leaps.current++;
     view.current = { from: Math.max(range[0], seq - step), to: Math.min(range[1], seq + step) };
     redraw();
-    requestAnimationFrame(() => {
-      const article = document.getElementById(`message-${seq}`);
-      article?.scrollIntoView({ block: 'center' });
-      article?.focus({ preventScroll: true });
-      scrolled();
-    });
   }
 
   async function jump(): Promise<void> {
     const now = state.peek().chats.get(chat.id) ?? chat;
     const range = rangeAt(now, endOf(now));
+    leaps.current++;
     atEnd.current = true;
     isAtEnd.value = true;
     if (range) view.current = { from: Math.max(range[0], range[1] - step + 1), to: range[1] };
