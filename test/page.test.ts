@@ -1,8 +1,7 @@
 /** The page for people, in a real browser: two people talk, and whatever happens to their lines, tabs and sessions, nothing is lost and nothing comes twice. */
-import axe from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { buildWhenOld, climb, executablePath, openBrowser, signIn, type Visit, visit } from './kit/browser.ts';
+import { barriers, buildWhenOld, climb, executablePath, message, openBrowser, signIn, type Visit, visit, write } from './kit/browser.ts';
 import { openLine } from './kit/line.ts';
 import type { Person, Untyped } from './kit/person.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
@@ -397,14 +396,6 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`th
   });
 });
 
-/** What axe-core finds, in the words of its rules. */
-async function barriers(page: Page, where: string): Promise<unknown[]> {
-  // As the policy of the page has it, no script of a test's comes in but through the browser's own door.
-  await page.evaluate(axe.source);
-  const { violations } = (await page.evaluate('axe.run({ resultTypes: ["violations"] })')) as { violations: { id: string; nodes: { html: string; failureSummary: string }[] }[] };
-  return violations.map(({ id, nodes }) => ({ where, id, nodes: nodes.slice(0, 3).map(({ html, failureSummary }) => `${html} ${failureSummary}`) }));
-}
-
 const cachedFiles = (page: Page): Promise<string[]> =>
   page.evaluate(async () => {
     const names = await caches.keys();
@@ -420,7 +411,6 @@ const topRow = (page: Page): Promise<[string, number]> =>
     return [row.dataset.key as string, row.getBoundingClientRect().top];
   });
 
-const message = (page: Page, text: string) => page.locator('.log .m', { hasText: text }).first();
 const texts = (page: Page): Promise<string[]> =>
   page.locator('.log .txt').evaluateAll((all) =>
     all.map((each) => {
@@ -429,11 +419,6 @@ const texts = (page: Page): Promise<string[]> =>
       return copy.textContent ?? '';
     }),
   );
-
-async function write(page: Page, text: string): Promise<void> {
-  await page.getByLabel(/^Message to/).fill(text);
-  await page.keyboard.press('Enter');
-}
 
 /** Gives a push to the browser as its push service would, which wakes the worker that it belongs to. */
 async function push({ context, page }: Visit, origin: string, data: object): Promise<void> {
