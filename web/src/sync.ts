@@ -4,6 +4,7 @@ import { startDrafts, stopDrafts } from './drafts.ts';
 import type { HomeQuery, PresencesQuery, PresencesQueryVariables } from './generated/graphql.ts';
 import { findKept, forgetKept, keepState } from './keep.ts';
 import { type Line, openLine } from './line.ts';
+import { noteDown } from './notes.ts';
 import { operation } from './operation.ts';
 import { markDelivered } from './receipts.ts';
 import { startSending, stopSending } from './sending.ts';
@@ -130,6 +131,7 @@ function take(items: readonly Item[], leads: boolean): void {
   const before = state.value;
   applyAll(items);
   told(items, before);
+  noteDown(items, before);
   for (const item of items) {
     if (item.__typename === 'StreamGap') void readAgain();
     if (item.__typename === 'SessionEnded' && !item.retry) return leave(item.endReason === 'ACCOUNT_DELETED' ? 'deleted' : 'ended', { tellOthers: false });
@@ -205,6 +207,18 @@ export async function openChat(chatId: string): Promise<boolean> {
   );
   keepSoon();
   return opened !== null;
+}
+
+/** What is written in a room that one only looks at, as long as it is looked at. How far the viewer's own stream is, it does not say. */
+export function watchRoom(chatId: string): (() => void) | undefined {
+  return stream?.watch(chatId, (items) => {
+    const { cursor } = state.value;
+    const news = items.filter(({ __typename }) => __typename === 'MessageAdded').map((item) => ({ ...item, cursor }));
+    const before = state.value;
+    if (news.length > 0) applyAll(news);
+    told(news, before);
+    if (items.some(({ __typename }) => __typename === 'StreamGap')) void openChat(chatId).catch(() => {});
+  });
 }
 
 /** More messages of a chat: older than, newer than, or around a place. */

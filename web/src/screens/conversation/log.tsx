@@ -1,6 +1,8 @@
 /** The messages of one chat: a window of at most 300 real rows over what is loaded, in which nothing moves under the eye. */
 import { useSignal } from '@preact/signals';
 import { useEffect, useLayoutEffect, useMemo, useReducer, useRef } from 'preact/hooks';
+import { tryNow } from '../../line.ts';
+import { notesIn } from '../../notes.ts';
 import { Icon } from '../../parts/icon.tsx';
 import { markRead } from '../../receipts.ts';
 import { waiting } from '../../sending.ts';
@@ -9,7 +11,7 @@ import { lookedAt, line as network, state } from '../../store.ts';
 import { readHistory, rest } from '../../sync.ts';
 import { texts } from '../../texts/texts.ts';
 import { timeOf } from '../../texts/times.ts';
-import { Beginning, DayRow, UnreadRow } from './breaks.tsx';
+import { Beginning, DayRow, NoteRow, UnreadRow } from './breaks.tsx';
 import { moveByKey } from './keys.ts';
 import { MessageView, WaitingView } from './message.tsx';
 import { type Line, toRows } from './rows.ts';
@@ -46,7 +48,8 @@ export function Log({ chat, name, line, at }: { chat: Chat; name: string; line: 
   view.current = shown;
   const own = waiting.value.filter(({ chatId }) => chatId === chat.id);
   const { meId } = state.peek();
-  const rows = useMemo(() => toRows(chat, shown.from, shown.to, meId, line, own), [chat, shown.from, shown.to, line, waiting.value, meId]);
+  const notes = notesIn(chat.id);
+  const rows = useMemo(() => toRows(chat, shown.from, shown.to, meId, line, own, notes), [chat, shown.from, shown.to, line, waiting.value, meId, notes]);
 
   if (!atEnd.current) remember();
   useLayoutEffect(settle);
@@ -109,6 +112,8 @@ export function Log({ chat, name, line, at }: { chat: Chat; name: string; line: 
               <DayRow key={row.key} at={row.at} quietDays={row.quietDays} />
             ) : row.is === 'unread' ? (
               <UnreadRow key={row.key} text={words.newMessages(row.count, row.since ? timeOf(row.since) : '')} />
+            ) : row.is === 'note' ? (
+              <NoteRow key={row.key} note={row.note} names={row.names} />
             ) : row.is === 'waiting' ? (
               <WaitingView key={row.key} rowKey={row.key} message={row.message} first={row.first} last={row.last} />
             ) : (
@@ -295,9 +300,12 @@ function roleOf(chat: Chat, personId: string): 'OWNER' | 'ADMIN' | null {
 function OfflineStrip() {
   const { chat } = texts.value;
   return (
-    <p class="strip" role="status">
+    <div class="strip" role="status">
       <Icon name="off" class="s" />
       <span>{chat.offline}</span>
-    </p>
+      <button class="link" type="button" onClick={tryNow}>
+        {chat.tryNow}
+      </button>
+    </div>
   );
 }
