@@ -14,6 +14,7 @@ import { nobody, type State } from './state/state.ts';
 import type { Item, ServerInfo } from './state/types.ts';
 import { applyAll, line, lostAt, phase, presences, readInto, server, setPresence, state, takeChats } from './store.ts';
 import { told } from './telling.ts';
+import { startTrays } from './trays.ts';
 
 const presencesDocument = operation<PresencesQuery, PresencesQueryVariables>(/* GraphQL */ `
   query Presences($ids: [ID!]!) { nodes(ids: $ids) { ... on User { id presence { online lastSeenAt } } } }
@@ -62,6 +63,7 @@ function enterWith(first: State, info: ServerInfo): void {
   phase.value = { is: 'in' };
   startSending(first.meId);
   startDrafts(first.meId);
+  startTrays(first.meId);
   follow();
   for (const chat of first.chats.values()) deliver(chat.id);
 }
