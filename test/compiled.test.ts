@@ -15,7 +15,7 @@ const fragments = document.definitions.filter(({ kind }) => kind === Kind.FRAGME
 const operation = (name: string): string =>
   [...document.definitions.filter((definition) => 'name' in definition && definition.name?.value === name), ...fragments].map(print).join('\n');
 /** Above the number of uses that make an operation worth it. */
-const often = 40;
+const often = 25;
 
 async function textOf(server: TestServer, person: Person, query: string, variables: Untyped): Promise<string> {
   const headers = { 'content-type': 'application/json', authorization: `Bearer ${person.token}` };
@@ -23,7 +23,7 @@ async function textOf(server: TestServer, person: Person, query: string, variabl
   return text.replaceAll(/"requestId":"[^"]+"/g, '').replaceAll(/\?[^"]*signature[^"]*/g, '');
 }
 
-it('answers the operations of the contract, and what goes wrong in them, as graphql-js does', async () => {
+it('answers the operations of the contract, and what goes wrong in them, as graphql-js does', { timeout: 60_000 }, async () => {
   await using server = await startTestServer();
   const [ada, ben, eve] = (await server.people(3)) as [Person, Person, Person];
   const room = await ada.createRoom({ members: [{ id: ben.id }], name: 'Über „Zitate“ \u2028 😀' });
@@ -61,7 +61,7 @@ it('answers the operations of the contract, and what goes wrong in them, as grap
   }
 });
 
-it('hands out the items of a stream as graphql-js does', async () => {
+it('hands out the items of a stream as graphql-js does', { timeout: 60_000 }, async () => {
   await using server = await startTestServer();
   const [ada, ben] = (await server.people(2)) as [Person, Person];
   const room = await ada.createRoom({ members: [{ id: ben.id }] });
