@@ -10,6 +10,7 @@ import { createOperators } from './accounts/operators.ts';
 import { createPasswordReset } from './accounts/password-reset.ts';
 import { createPasswords } from './accounts/passwords.ts';
 import { createRateLimits } from './accounts/rate-limits.ts';
+import { createTally } from './accounts/tally.ts';
 import { can } from './chats/access.ts';
 import { createChats, standing } from './chats/chats.ts';
 import { createChatErasure } from './chats/erasure.ts';
@@ -19,8 +20,8 @@ import { createMembership, createWelcome } from './chats/membership.ts';
 import { createRooms, foldedRooms } from './chats/rooms.ts';
 import { createRoster } from './chats/roster.ts';
 import type { Config } from './config.ts';
-import { createEventLog } from './events/event-log.ts';
-import { createTail } from './events/tail.ts';
+import { createEventLog, type EventLog } from './events/event-log.ts';
+import { createTail, type Tail } from './events/tail.ts';
 import { createWrite } from './events/write.ts';
 import { openBlobs } from './files/blobs.ts';
 import { createDecoding } from './files/decoding.ts';
@@ -41,6 +42,8 @@ import { createReceipts } from './messages/receipts.ts';
 import { createSending } from './messages/send.ts';
 import { hydrate } from './messages/store.ts';
 import { createMetrics } from './metrics.ts';
+import { type Bridge, noBridge } from './nodes/bridge.ts';
+import { type Elsewhere, nobodyElse } from './nodes/elsewhere.ts';
 import { createNotifications } from './notifications/notifications.ts';
 import { createPush } from './notifications/push.ts';
 import { createPushDevices } from './notifications/push-devices.ts';
@@ -56,7 +59,7 @@ import { createRefreshing } from './sessions/refresh.ts';
 import { createSessions } from './sessions/sessions.ts';
 import { createSignIn } from './sessions/sign-in.ts';
 import { createTokens } from './sessions/tokens.ts';
-import { openDatabase } from './storage/database.ts';
+import { type Database, openDatabase } from './storage/database.ts';
 import { isDatabaseAway } from './storage/failures.ts';
 import { createLocks } from './storage/locks.ts';
 import { DatabaseError } from './storage/migrate.ts';
@@ -99,10 +102,15 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
     hydrate: (events) => hydrate(db.sql, events),
   });
   opened.defer(tail.close);
-  const { write, writeBatch, writeJob } = createWrite({ db, clock, offer: tail.offer, look: tail.look, metrics });
-  const limits = createRateLimits({ config });
+  const { bridge, elsewhere } = await openNodes(config, db, eventLog, tail, log, opened);
+  const offer: typeof tail.offer = (events) => {
+    tail.offer(events);
+    if (elsewhere.count() > 1) bridge.tellHead(events.at(-1)?.number ?? 0);
+  };
+  const { write, writeBatch, writeJob } = createWrite({ db, clock, offer, look: tail.look, metrics });
+  const limits = createRateLimits({ config, tally: elsewhere === nobodyElse ? null : createTally({ db }), servers: elsewhere.count });
   const passwords = await createPasswords({ config });
-  const presence = createPresence({ db, tail, config, clock, log });
+  const presence = createPresence({ db, tail, elsewhere, config, clock, log });
   opened.defer(presence.close);
   const onlineIds = async (): Promise<ReadonlySet<UserId>> => presence.onlineIds();
   const keys = await createKeys({ db });
@@ -157,7 +165,7 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   /** What works by itself. They end side by side, each in its own time. */
   const workers: (() => unknown)[] = [push.close, mail.close, roster.close, deletedRooms.close];
   opened.defer(async () => void (await Promise.all(workers.map((end) => end()))));
-  const typing = createTyping({ tail, chats, config, clock });
+  const typing = createTyping({ tail, chats, bridge, config, clock });
   opened.defer(typing.close);
   const messageErasure = createMessageErasure({ db, writeBatch, deletedRooms, files: files.forMessages, clock });
   // An account that is deleted takes with it what each domain has of it.
@@ -172,7 +180,10 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   const erasure = createErasure({ db, write, locks, accounts, mail, clock, log, countMessages: messageErasure.count, onNameFreed, parts });
   const notices = createNotices({ db, config });
   await mail.start({ 'password-reset': passwordReset.writeReset, 'password-changed': notices.writePasswordChanged, 'email-changed': notices.writeEmailChanged });
-  workers.push(erasure.close, startUpkeep({ eventLog, tail, roster, deletedRooms, receipts, files, sessions, passwordReset, erasure, notifications, pushDevices, push, log }));
+  workers.push(
+    erasure.close,
+    startUpkeep({ eventLog, tail, limits, roster, deletedRooms, receipts, files, sessions, passwordReset, erasure, notifications, pushDevices, push, log }),
+  );
   const domains = {
     config,
     clock,
@@ -211,6 +222,7 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
     domains,
     log,
     db,
+    elsewhere,
     mail,
     push,
     roster,
@@ -219,4 +231,27 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
     hurry: decoding.close,
     close: (): Promise<void> => opened.disposeAsync(),
   };
+}
+
+/** What servers on one PostgreSQL know of each other. Not loaded where there can be one only. */
+async function openNodes(config: Config, db: Database, eventLog: EventLog, tail: Tail, log: Log, opened: AsyncDisposableStack): Promise<{ bridge: Bridge; elsewhere: Elsewhere }> {
+  if (db.engine === 'sqlite' || config.NODE_POLL_MS === 0) return { bridge: noBridge, elsewhere: nobodyElse };
+  const { openBridge } = await import('./nodes/notify.ts');
+  const { openAttendance } = await import('./nodes/attendance.ts');
+  const { logId } = await eventLog.head();
+  let greet = (): void => {};
+  const onHead = (number: number): void => {
+    if (number > tail.head()) tail.look();
+  };
+  const onConnected = (): void => {
+    tail.look();
+    greet();
+  };
+  const bridge = config.NODE_LISTEN_URL === 'off' ? noBridge : openBridge({ db, logId, config, log, onHead, onConnected });
+  opened.defer(bridge.close);
+  const elsewhere = await openAttendance({ db, bridge, graceMs: config.PRESENCE_GRACE_SECONDS * 1000, log });
+  opened.defer(elsewhere.close);
+  ({ greet } = elsewhere);
+  greet();
+  return { bridge, elsewhere };
 }

@@ -21,7 +21,7 @@ export type Connections = {
   sqlTransaction<T>(job: (sql: Sql) => Promise<T>): Promise<T>;
   /** Runs a job by its name, as a transaction of its own. */
   run(name: string, input: unknown): Promise<unknown>;
-  /** Whether no other server has the database open. On PostgreSQL as far as can be seen: a server that has not asked for anything for some seconds cannot. */
+  /** Whether no server has the database open that does not say so (`Node`). On PostgreSQL as far as can be seen: one that has not asked for anything for some seconds cannot. */
   isAlone(): Promise<boolean>;
   /** Empties the journal, and clears a piece of the file from this page on. Gives the page to go on with, null at the end, 'busy' when another process is in the way. */
   clearRemnants(from: number): Promise<number | null | 'busy'>;

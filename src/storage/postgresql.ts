@@ -22,14 +22,9 @@ const utc = 'timezone=UTC';
 const limits = ['idle_in_transaction_session_timeout=20s', 'lock_timeout=10s', 'statement_timeout=30s'];
 
 export async function openPostgres(config: Config, log: Log, count: Count, { jobs }: JobsModule): Promise<Connections> {
-  const [, givenOptions = ''] = /[?&]options=([^&#]*)/.exec(config.DATABASE_URL) ?? [];
-  // The address may ask for other limits; what is said beside it would not be heard.
-  const options = (settings: string[]): string => [...settings.map((setting) => `-c ${setting}`), decodeURIComponent(givenOptions.replaceAll('+', ' '))].join(' ').trim();
-  const connectionString = config.DATABASE_URL.replace(/([?&])options=[^&#]*&?/, '$1');
   const nodeName = `${namePrefix}${randomUUID().slice(0, 8)}`;
   const pool = new pg.Pool({
-    connectionString,
-    options: options([utc, ...limits]),
+    ...address(config.DATABASE_URL, [utc, ...limits]),
     max: config.DATABASE_POOL,
     connectionTimeoutMillis: 5_000,
     // Above the server's own limit: for a server that is gone without having said so.
@@ -41,7 +36,7 @@ export async function openPostgres(config: Config, log: Log, count: Count, { job
   pool.on('connect', (connection) => void connection.on('error', () => {}));
   pool.on('error', (error) => log.warn({ err: error }, 'a database connection broke'));
   try {
-    await prepare(new pg.Client({ connectionString, options: options([utc]), connectionTimeoutMillis: 5_000, keepAlive: true, application_name: 'tertulia-migrations' }), log);
+    await prepare(new pg.Client({ ...address(config.DATABASE_URL, [utc]), connectionTimeoutMillis: 5_000, keepAlive: true, application_name: 'tertulia-migrations' }), log);
     const counting = new PrismaClient({ adapter: new PrismaPg(pool), log: [{ emit: 'event', level: 'query' }] });
     counting.$on('query', () => count(1));
     const client = counting as unknown as SqlitePrismaClient;
@@ -73,7 +68,8 @@ export async function openPostgres(config: Config, log: Log, count: Count, { job
       sqlTransaction,
       run: (name, input) => sqlTransaction((sql) => (jobs[name] as Jobs[string])(sql, input as never)),
       isAlone: async () => {
-        const others = `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE '${namePrefix}%' AND application_name <> $1 LIMIT 1`;
+        const others = `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE '${namePrefix}%' AND application_name <> $1
+          AND application_name NOT IN (SELECT "name" FROM "Node") LIMIT 1`;
         return (await pool.query(others, [nodeName])).rowCount === 0;
       },
       clearRemnants: async () => null,
@@ -90,6 +86,17 @@ export async function openPostgres(config: Config, log: Log, count: Count, { job
       throw new DatabaseError(`PostgreSQL at ${shownUrl(config.DATABASE_URL)} cannot be used: ${(error as Error).message}`);
     throw error;
   }
+}
+
+/** A connection beside the pool, not connected yet. */
+export const openDirect = (url: string, { name, settings, patienceMs }: { name: string; settings: string[]; patienceMs: number }): pg.Client =>
+  new pg.Client({ ...address(url, [utc, ...settings]), application_name: name, connectionTimeoutMillis: patienceMs, query_timeout: patienceMs, keepAlive: true });
+
+/** The address may ask for other settings; what is said beside it would not be heard. */
+function address(url: string, settings: string[]): { connectionString: string; options: string } {
+  const [, given = ''] = /[?&]options=([^&#]*)/.exec(url) ?? [];
+  const options = [...settings.map((setting) => `-c ${setting}`), decodeURIComponent(given.replaceAll('+', ' '))].join(' ').trim();
+  return { connectionString: url.replace(/([?&])options=[^&#]*&?/, '$1'), options };
 }
 
 /** Migrates, however long it takes, and makes the head of the log. Closes the connection, and with it the lock that nodes which start together wait for. */
