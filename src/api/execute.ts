@@ -5,7 +5,7 @@ import { AppError, hasCode, type TypeName } from '../errors.ts';
 import { type Context, type Delivery, freshContext } from '../graphql/context.ts';
 import type { UserId } from '../ids.ts';
 import { isDatabaseAway } from '../storage/failures.ts';
-import { createQueues } from '../turns.ts';
+import { createQueues, onBehalfOf } from '../turns.ts';
 import { bounded } from './answer-size.ts';
 import { createCompiler } from './compiled.ts';
 import { maxErrors } from './documents.ts';
@@ -29,7 +29,7 @@ export function createExecutor({ schema, hideSuggestions, maxAnswerBytes }: { sc
   /** Runs a query or mutation. Never throws. */
   async function run(operation: Operation, context: Context): Promise<Result> {
     try {
-      const job = async (): Promise<Result> => executeBounded(operation, context);
+      const job = async (): Promise<Result> => onBehalfOf(context.viewer?.userId ?? null, () => executeBounded(operation, context));
       return await (operation.weight < heavy ? job() : inTurn(context.viewer?.userId ?? context.client.ipAddress, job));
     } catch (error) {
       return asResult(error);
