@@ -84,7 +84,9 @@ export async function createNewest({
    * looked for. Throws BAD_REQUEST for what was never a cursor.
    */
   async function positionOf(cursor: string): Promise<number | null> {
-    const { epoch, number } = parseCursor(cursor);
+    const place = parseCursor(cursor);
+    if (!place) return null;
+    const { epoch, number } = place;
     await readUpTo(number);
     return number <= head && epochAt(epochs, number) === epoch ? number : null;
   }
