@@ -8,7 +8,7 @@ const floors: [name: string, files: RegExp][] = [
   ['server', /^src\/server\.ts$/],
   ['transport', /^src\/transport\//],
   ['api', /^src\/api\//],
-  ['app', /^src\/(app|upkeep)\.ts$/],
+  ['app', /^src\/(app|jobs|upkeep)\.ts$/],
   ...['notifications', 'presence', 'streams', 'files', 'messages', 'chats', 'sessions', 'accounts', 'graphql', 'events', 'nodes', 'storage'].map((name): [string, RegExp] => [
     name,
     new RegExp(`^src/${name}/`),

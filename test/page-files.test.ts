@@ -66,6 +66,34 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`fi
     expect(problems).toEqual([]);
   });
 
+  it('has the files that were chosen and not sent also after the page was loaded again', async () => {
+    await using server = await startTestServer(on);
+    const [ana, ben] = (await server.people(2)) as [Person, Person];
+    const chat = await ana.createRoom({ name: 'By the sea', members: [{ id: ben.id }] });
+    const { page, problems } = await enter(server.url, ben, `/chat/${encodeURIComponent(chat.id)}`);
+    const box = page.locator('#box');
+    const choose = async (name: string, text: string): Promise<void> => {
+      const [chooser] = await Promise.all([page.waitForEvent('filechooser'), box.press('Control+u')]);
+      await chooser.setFiles({ name, mimeType: 'text/plain', buffer: Buffer.from(text) });
+    };
+    await box.waitFor();
+    await choose('list.txt', 'bread, wine');
+    await page.getByText('11 bytes').waitFor();
+    await page.route('**/files/**', (route) => (route.request().method() === 'PUT' ? route.abort() : route.continue()));
+    await choose('later.txt', 'olives');
+    await page.getByText('Stopped at').waitFor();
+    await expect.poll(() => keptFiles(page), patience).toEqual(['later.txt: olives', 'list.txt']);
+    await page.unrouteAll();
+    await page.reload();
+    await expect.poll(() => page.locator('.tray .fn').allTextContents(), patience).toEqual(['list.txt', 'later.txt']);
+    await page.getByText('6 bytes').waitFor();
+    await box.fill('both');
+    await box.press('Enter');
+    await expect.poll(() => page.locator('.m.mine[data-seq] .fn').allTextContents(), patience).toEqual(['list.txt', 'later.txt']);
+    await expect.poll(() => keptFiles(page), patience).toEqual([]);
+    expect(problems).toEqual([]);
+  });
+
   it('keeps the place of a picture before anything of it is loaded, and shows it as large as the window', async () => {
     await using server = await startTestServer(on);
     const [ana, ben] = (await server.people(2)) as [Person, Person];
@@ -145,3 +173,21 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`fi
 });
 
 const setPicture = (page: Page, buffer: Buffer): Promise<void> => page.locator('.face input[type=file]').setInputFiles({ name: 'me.jpg', mimeType: 'image/jpeg', buffer });
+
+/** What the browser keeps of chosen files: the bytes of those that the server does not have. */
+const keptFiles = (page: Page): Promise<string[]> =>
+  page.evaluate(
+    () =>
+      new Promise<string[]>((resolve) => {
+        const opening = indexedDB.open('tertulia');
+        opening.onsuccess = () => {
+          const asked = opening.result.transaction('files').objectStore('files').getAll();
+          asked.onsuccess = async () => {
+            const kept = asked.result as { file: File | null; attachment: { fileName: string } | null }[];
+            const texts = await Promise.all(kept.map(async ({ file, attachment }) => (file ? `${file.name}: ${await file.text()}` : (attachment?.fileName ?? ''))));
+            opening.result.close();
+            resolve(texts.sort());
+          };
+        };
+      }),
+  );

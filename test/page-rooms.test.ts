@@ -1,8 +1,7 @@
 /** Rooms and notices on the page for people, in a real browser: found, looked into, joined, opened, changed, and who is in them. */
-import axe from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { buildWhenOld, executablePath, openBrowser, signIn, type Visit, visit } from './kit/browser.ts';
+import { barriers, buildWhenOld, executablePath, openBrowser, signIn, type Visit, visit } from './kit/browser.ts';
 import type { Person } from './kit/person.ts';
 import { startTestServer } from './kit/server.ts';
 
@@ -191,9 +190,7 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`ro
         await page.emulateMedia({ colorScheme });
         await page.goto(`${server.url}${path}`);
         await page.locator(there).first().waitFor();
-        await page.evaluate(axe.source);
-        const { violations } = (await page.evaluate('axe.run({ resultTypes: ["violations"] })')) as { violations: { id: string; nodes: { html: string }[] }[] };
-        expect(violations.map((found) => ({ path, colorScheme, id: found.id, html: found.nodes[0]?.html }))).toEqual([]);
+        expect(await barriers(page, `${path} ${colorScheme}`)).toEqual([]);
       }
     }
   });

@@ -1,8 +1,7 @@
 /** The page for people, in a real browser: two people talk, and whatever happens to their lines, tabs and sessions, nothing is lost and nothing comes twice. */
-import axe from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { buildWhenOld, climb, executablePath, openBrowser, signIn, type Visit, visit } from './kit/browser.ts';
+import { barriers, buildWhenOld, climb, executablePath, message, openBrowser, signIn, type Visit, visit, write } from './kit/browser.ts';
 import { openLine } from './kit/line.ts';
 import type { Person, Untyped } from './kit/person.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
@@ -177,7 +176,7 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`th
     const fresh = await signInAgain(server, ben);
     await fresh('mutation { revokeOtherSessions { __typename } }');
     await page.getByText('You were signed out on this device.').waitFor(patience);
-    await expect.poll(() => kept(page), patience).toEqual([0, 0, 0, 0, 0]);
+    await expect.poll(() => kept(page), patience).toEqual([0, 0, 0, 0, 0, 0]);
     expect(visitor.problems).toEqual([]);
   });
 
@@ -289,17 +288,12 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`th
     const { message: wanted } = await ana.send(room, 'the one in the push');
     for (let at = 60; at < 200; at++) await ana.send(room, `number ${at}`);
     await ben.must('mutation ($input: MarkReadInput!) { markRead(input: $input) { __typename } }', { input: { chatId: room.id, upToSeq: 201 } });
-    const { page, context, problems } = await enter(server.url, ben, '/', { permissions: ['notifications'] });
+    const visitor = await enter(server.url, ben, '/', { permissions: ['notifications'] });
+    const { page, context, problems } = visitor;
     await page.getByRole('link', { name: /A room/ }).waitFor();
     await page.evaluate(() => navigator.serviceWorker.ready.then(() => {}));
     const [worker = await context.waitForEvent('serviceworker')] = context.serviceWorkers();
-    await worker.evaluate(
-      (data) => {
-        const event = Object.assign(new Event('push'), { data: { json: () => data }, waitUntil: (promise: Promise<unknown>) => void promise });
-        self.dispatchEvent(event);
-      },
-      { type: 'MESSAGE', chatId: room.id, messageId: wanted.id, notificationId: 'n1', summary: 'Ana: the one in the push' },
-    );
+    await push(visitor, server.url, { type: 'MESSAGE', chatId: room.id, messageId: wanted.id, notificationId: 'n1', summary: 'Ana: the one in the push' });
     const shown = (): Promise<string[]> => page.evaluate(async () => (await (await navigator.serviceWorker.ready).getNotifications()).map(({ body }) => body));
     await expect.poll(shown, patience).toEqual(['Ana: the one in the push']);
     await worker.evaluate(async () => {
@@ -402,14 +396,6 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`th
   });
 });
 
-/** What axe-core finds, in the words of its rules. */
-async function barriers(page: Page, where: string): Promise<unknown[]> {
-  // As the policy of the page has it, no script of a test's comes in but through the browser's own door.
-  await page.evaluate(axe.source);
-  const { violations } = (await page.evaluate('axe.run({ resultTypes: ["violations"] })')) as { violations: { id: string; nodes: { html: string; failureSummary: string }[] }[] };
-  return violations.map(({ id, nodes }) => ({ where, id, nodes: nodes.slice(0, 3).map(({ html, failureSummary }) => `${html} ${failureSummary}`) }));
-}
-
 const cachedFiles = (page: Page): Promise<string[]> =>
   page.evaluate(async () => {
     const names = await caches.keys();
@@ -425,7 +411,6 @@ const topRow = (page: Page): Promise<[string, number]> =>
     return [row.dataset.key as string, row.getBoundingClientRect().top];
   });
 
-const message = (page: Page, text: string) => page.locator('.log .m', { hasText: text }).first();
 const texts = (page: Page): Promise<string[]> =>
   page.locator('.log .txt').evaluateAll((all) =>
     all.map((each) => {
@@ -435,9 +420,18 @@ const texts = (page: Page): Promise<string[]> =>
     }),
   );
 
-async function write(page: Page, text: string): Promise<void> {
-  await page.getByLabel(/^Message to/).fill(text);
-  await page.keyboard.press('Enter');
+/** Gives a push to the browser as its push service would, which wakes the worker that it belongs to. */
+async function push({ context, page }: Visit, origin: string, data: object): Promise<void> {
+  const devtools = await context.newCDPSession(page);
+  const registered = new Promise<string>((resolve) =>
+    devtools.on('ServiceWorker.workerVersionUpdated', ({ versions }) => {
+      const active = versions.find(({ status }) => status === 'activated');
+      if (active) resolve(active.registrationId);
+    }),
+  );
+  await devtools.send('ServiceWorker.enable');
+  await devtools.send('ServiceWorker.deliverPushMessage', { origin, registrationId: await registered, data: JSON.stringify(data) });
+  await devtools.detach();
 }
 
 const live = (server: TestServer, followers: number): Promise<void> => expect.poll(() => server.followers(), patience).toBe(followers);

@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, globSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import axe from 'axe-core';
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import type { Person } from './person.ts';
 
@@ -30,7 +31,7 @@ export async function visit(browser: Browser, url: string, options: BrowserConte
   });
   context.on('console', (message) => {
     // A line that is cut is told of by the browser itself.
-    if (message.type() === 'error' && !/ERR_|WebSocket|Failed to load resource/.test(message.text())) problems.push(message.text());
+    if (message.type() === 'error' && !/ERR_|WebSocket|Failed to load resource|error occurred when fetching the script/.test(message.text())) problems.push(message.text());
   });
   context.on('weberror', (error) => problems.push(String(error.error())));
   context.on('request', (request) => {
@@ -49,6 +50,22 @@ export async function signIn({ context }: Pick<Visit, 'context'>, url: string, {
   const response = await context.request.post(`${url}/graphql`, { data: { query, variables: { input: { login: username, password, useCookies: true } } } });
   const { data } = (await response.json()) as { data: { login: { __typename: string } } };
   if (data.login.__typename !== 'LoginPayload') throw new Error(`${username} could not sign in`);
+}
+
+/** A message that is shown, by a part of its text. */
+export const message = (page: Page, text: string) => page.locator('.log .m', { hasText: text }).first();
+
+export async function write(page: Page, text: string): Promise<void> {
+  await page.getByLabel(/^Message to/).fill(text);
+  await page.keyboard.press('Enter');
+}
+
+/** What axe-core finds, in the words of its rules. */
+export async function barriers(page: Page, where: string): Promise<unknown[]> {
+  // As the policy of the page has it, no script of a test's comes in but through the browser's own door.
+  await page.evaluate(axe.source);
+  const { violations } = (await page.evaluate('axe.run({ resultTypes: ["violations"] })')) as { violations: { id: string; nodes: { html: string; failureSummary: string }[] }[] };
+  return violations.map(({ id, nodes }) => ({ where, id, nodes: nodes.slice(0, 3).map(({ html, failureSummary }) => `${html} ${failureSummary}`) }));
 }
 
 function findOnPath(name: string): string | null {

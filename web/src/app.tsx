@@ -1,9 +1,11 @@
 /** The frame: who is out sees the gate, who is in the rail, the shelf and one pane. */
 import { useSignalEffect } from '@preact/signals';
+import { showsKeys } from './keyboard.ts';
 import { Announcer } from './parts/announcer.tsx';
 import { Confirm } from './parts/confirm.tsx';
 import { ErrorBoundary } from './parts/error-boundary.tsx';
 import { Icon, Mark } from './parts/icon.tsx';
+import { lazy } from './parts/lazy.tsx';
 import { PersonPicture } from './parts/picture.tsx';
 import { route } from './route.ts';
 import { Missing } from './screens/missing.tsx';
@@ -11,6 +13,8 @@ import { gate as Gate, screens } from './screens/screens.tsx';
 import { Shelf } from './screens/shelf.tsx';
 import { noticesUnread, phase, state, unreadTotal } from './store.ts';
 import { texts } from './texts/texts.ts';
+
+const KeyList = lazy(() => import('./screens/key-list.tsx').then((module) => module.KeyList), { aside: true });
 
 export function App() {
   useSignalEffect(() => {
@@ -43,6 +47,7 @@ function Inside() {
         </ErrorBoundary>
       </div>
       <Confirm />
+      {showsKeys.value && <KeyList onClose={() => (showsKeys.value = false)} />}
       <Announcer />
     </>
   );

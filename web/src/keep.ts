@@ -1,15 +1,17 @@
-/** What stays in this browser: the state with its cursor, in one transaction; what waits to be sent; drafts. Under the account's id, and gone when the session is. Without IndexedDB nothing stays. */
+/** What stays in this browser: the state with its cursor, in one transaction; what waits to be sent; drafts and files that are chosen for them. Under the account's id, and gone when the session is. Without IndexedDB nothing stays. */
 import { type DBSchema, type IDBPDatabase, openDB } from 'idb';
 import type { Outgoing } from '../../examples/clients/outbox.ts';
 import { remember, remembered } from './remember.ts';
 import { eventsDocument, homeDocument } from './state/documents.ts';
 import { withRange } from './state/merge.ts';
-import type { Account, Chat, Message, Notification, Person, Range, State } from './state/state.ts';
+import type { Account, Attachment, Chat, Message, Notification, Person, Range, State } from './state/state.ts';
 import type { ServerInfo } from './state/types.ts';
 
 type Kept = Omit<State, 'people' | 'chats' | 'notifications'> & { shape: string; server: ServerInfo; notifications: readonly Notification[]; account: Account };
 type Member = Chat['members'] extends ReadonlyMap<string, infer M> ? M : never;
 type KeptChat = { fields: Omit<Chat, 'members' | 'messages' | 'ranges'>; members: readonly Member[]; messages: readonly Message[] };
+/** A file that is chosen and not sent: all of it, or once it is uploaded what the server calls it. */
+export type KeptFile = { key: string; at: number; file: File | null; attachment: Attachment | null };
 export type KeptOutgoing = Outgoing & { writtenAt: string };
 
 interface Schema extends DBSchema {
@@ -18,11 +20,16 @@ interface Schema extends DBSchema {
   people: { key: [account: string, id: string]; value: Person };
   outbox: { key: [account: string, writtenAt: string, id: string]; value: KeptOutgoing };
   drafts: { key: [account: string, chat: string]; value: string };
+  files: { key: [account: string, chat: string, key: string]; value: KeptFile };
 }
+
+const stores = ['states', 'chats', 'people', 'outbox', 'drafts', 'files'] as const;
 
 /** Of each chat so many of the newest messages. */
 const mostMessages = 100;
 const mostMembers = 100;
+/** Of chosen files together; more is not worth a full disk. */
+const mostBytes = 100_000_000;
 const accountKey = 'tertulia.account';
 /** What was kept by a page that asked for other fields is of no use. */
 const shape = hash(homeDocument + eventsDocument);
@@ -36,9 +43,9 @@ function hash(text: string): string {
 let opening: Promise<IDBPDatabase<Schema> | null> | null = null;
 
 function database(): Promise<IDBPDatabase<Schema> | null> {
-  opening ??= openDB<Schema>('tertulia', 1, {
+  opening ??= openDB<Schema>('tertulia', 2, {
     upgrade(db) {
-      for (const name of ['states', 'chats', 'people', 'outbox', 'drafts'] as const) db.createObjectStore(name);
+      for (const name of stores) if (!db.objectStoreNames.contains(name)) db.createObjectStore(name);
     },
     // A newer page in another tab wants to change the stores: it goes first.
     blocking: () => void opening?.then((db) => db?.close()).finally(() => (opening = null)),
@@ -130,9 +137,9 @@ export async function forgetKept(account: string): Promise<void> {
   remember(accountKey, null);
   before = null;
   await withDatabase(async (db) => {
-    const transaction = db.transaction(['states', 'chats', 'people', 'outbox', 'drafts'], 'readwrite');
-    const ofPairs = (['chats', 'people', 'outbox', 'drafts'] as const).map((name) => transaction.objectStore(name).delete(all(account)));
-    await Promise.all([transaction.objectStore('states').delete(account), ...ofPairs, transaction.done]);
+    const transaction = db.transaction(stores, 'readwrite');
+    const deletes = stores.map((name) => transaction.objectStore(name).delete(name === 'states' ? account : all(account)));
+    await Promise.all([...deletes, transaction.done]);
   });
 }
 
@@ -160,4 +167,27 @@ export async function keptDrafts(account: string): Promise<ReadonlyMap<string, s
 
 export async function keepDraft(account: string, chatId: string, text: string): Promise<void> {
   await withDatabase((db) => (text === '' ? db.delete('drafts', [account, chatId]) : db.put('drafts', text, [account, chatId]).then(() => undefined)));
+}
+
+/** In the order in which they were chosen. */
+export async function keptFiles(account: string): Promise<readonly (KeptFile & { chatId: string })[]> {
+  const found = await withDatabase(async (db) => {
+    const [keys, files] = await Promise.all([db.getAllKeys('files', all(account)), db.getAll('files', all(account))]);
+    return files.map((file, index) => ({ ...file, chatId: keys[index]?.[1] ?? '' }));
+  });
+  return (found ?? []).sort((a, b) => a.at - b.at);
+}
+
+export async function keepFile(account: string, chatId: string, kept: KeptFile): Promise<void> {
+  await withDatabase(async (db) => {
+    const transaction = db.transaction('files', 'readwrite');
+    const others = (await transaction.store.getAll(all(account))).filter(({ key }) => key !== kept.key);
+    const bytes = [...others, kept].reduce((sum, { file }) => sum + (file?.size ?? 0), 0);
+    if (bytes <= mostBytes) await transaction.store.put(kept, [account, chatId, kept.key]);
+    await transaction.done;
+  });
+}
+
+export async function forgetFile(account: string, chatId: string, key: string): Promise<void> {
+  await withDatabase((db) => db.delete('files', [account, chatId, key]));
 }

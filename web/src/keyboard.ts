@@ -1,6 +1,10 @@
 /** Keys that work everywhere: find a chat, the next one, the next unread, a new one, and back. */
+import { signal } from '@preact/signals';
 import { addressOf, go, route } from './route.ts';
-import { myChats } from './store.ts';
+import { myChats, phase } from './store.ts';
+
+/** Whether the list of them is open. */
+export const showsKeys = signal(false);
 
 export function listenToKeys(): void {
   addEventListener('keydown', (event) => {
@@ -8,11 +12,14 @@ export function listenToKeys(): void {
     if (control && !event.shiftKey && !event.altKey && event.key.toLowerCase() === 'k') focusFind();
     else if (control && event.shiftKey && event.key.toLowerCase() === 'n') go('/rooms/new');
     else if (event.altKey && !control && (event.key === 'ArrowDown' || event.key === 'ArrowUp')) next(event.key === 'ArrowDown' ? 1 : -1, event.shiftKey);
+    else if (event.key === '?' && !control && !event.altKey && phase.value.is === 'in' && !isTyping(event.target)) showsKeys.value = true;
     else if (event.key === 'Escape' && !event.defaultPrevented && !document.querySelector('dialog[open]')) back();
     else return;
     event.preventDefault();
   });
 }
+
+const isTyping = (target: EventTarget | null): boolean => target instanceof Element && target.closest('input, textarea, select, dialog[open]') !== null;
 
 /** At once where it can be seen: the next key belongs to it. */
 function focusFind(): void {

@@ -4,15 +4,16 @@
  */
 import { createLive, type Live } from '../../examples/clients/live.ts';
 import { ask, session } from './ask.ts';
-import type { EventsSubscription } from './generated/graphql.ts';
-import { eventsDocument, syncDocument } from './state/documents.ts';
+import type { EventsSubscription, LookedAtSubscription } from './generated/graphql.ts';
+import { eventsDocument, lookedAtDocument, syncDocument } from './state/documents.ts';
 import type { Item } from './state/types.ts';
 
-type Told = { items: readonly Item[] } | { line: 'on' | 'off' } | { hello: true } | { out: true };
-export type Line = { close(): void; tellOut(): void };
+type Told = { items: readonly Item[] } | { line: 'on' | 'off' } | { hello: true } | { again: true } | { out: true };
+export type Line = { close(): void; tellOut(): void; watch(chatId: string, seen: (items: readonly Item[]) => void): () => void };
 
 /** Items that come faster are handed on together. */
 const togetherMs = 40;
+const wanted = 'tertulia:try';
 
 export function openLine({
   accountId,
@@ -36,6 +37,8 @@ export function openLine({
   const channel = typeof BroadcastChannel === 'undefined' ? null : new BroadcastChannel(`tertulia ${accountId}`);
   const stop = new AbortController();
   let live: Live | null = null;
+  /** Of a tab that looks at something that the others do not follow. */
+  let own: Live | null = null;
   let line: 'on' | 'off' = 'off';
   let behind: Item[] | null = null;
   if (channel) channel.onmessage = ({ data }: MessageEvent<Told>) => hear(data);
@@ -46,14 +49,25 @@ export function openLine({
       if (!live && held.some(({ name }) => name === `tertulia line ${accountId}`)) void join();
     }, lead);
   } else void lead();
+  addEventListener(wanted, () => !live && tell({ again: true }), { signal: stop.signal });
   return {
     close() {
       stop.abort();
       void live?.dispose();
+      void own?.dispose();
       channel?.close();
     },
     tellOut: () => tell({ out: true }),
+    watch: (chatId, seen) =>
+      (live ?? (own ??= connect())).subscribe<LookedAtSubscription>(
+        { query: lookedAtDocument, variables: { chatId, after: cursor() } },
+        { next: ({ data }) => data && seen([data.newMessages as Item]), error: () => {}, complete: () => {} },
+      ),
   };
+
+  function connect(): Live {
+    return createLive({ url: `${location.origin.replace(/^http/, 'ws')}/graphql`, session, sooner: networkAgain });
+  }
 
   function tell(told: Told): void {
     if (!stop.signal.aborted) channel?.postMessage(told);
@@ -69,7 +83,7 @@ export function openLine({
 
   async function lead(): Promise<void> {
     if (stop.signal.aborted || live) return;
-    const client = createLive({ url: `${location.origin.replace(/^http/, 'ws')}/graphql`, session, sooner: networkAgain });
+    const client = connect();
     live = client;
     client.on('closed', () => turn('off'));
     const ended = new Promise<void>((resolve) => stop.signal.addEventListener('abort', () => resolve()));
@@ -92,6 +106,7 @@ export function openLine({
 
   function hear(told: Told): void {
     if ('hello' in told) return live ? tell({ line }) : undefined;
+    if ('again' in told) return live ? void tryNow() : undefined;
     if ('out' in told) return signedOut();
     if (live) return;
     if ('line' in told) turned((line = told.line));
@@ -125,19 +140,19 @@ export function openLine({
 function networkAgain(): Promise<void> {
   return new Promise((resolve) => {
     const controller = new AbortController();
-    const done = (): void => {
-      if (document.visibilityState === 'hidden') return;
+    const done = ({ type }: Event): void => {
+      if (type !== wanted && document.visibilityState === 'hidden') return;
       controller.abort();
       resolve();
     };
     addEventListener('online', done, { signal: controller.signal });
-    addEventListener('tertulia:try', done, { signal: controller.signal });
+    addEventListener(wanted, done, { signal: controller.signal });
     document.addEventListener('visibilitychange', done, { signal: controller.signal });
   });
 }
 
-/** For the button that says so. */
-export const tryNow = (): boolean => dispatchEvent(new Event('tertulia:try'));
+/** For the button that says so. The tab with the socket does it, also when nobody looks at it. */
+export const tryNow = (): boolean => dispatchEvent(new Event(wanted));
 
 /** The first item at once, those that follow closely together. */
 function createQueue<T>(job: (items: readonly T[]) => void): { push(item: T): void } {

@@ -4,6 +4,7 @@ import { startDrafts, stopDrafts } from './drafts.ts';
 import type { HomeQuery, PresencesQuery, PresencesQueryVariables } from './generated/graphql.ts';
 import { findKept, forgetKept, keepState } from './keep.ts';
 import { type Line, openLine } from './line.ts';
+import { noteDown } from './notes.ts';
 import { operation } from './operation.ts';
 import { markDelivered } from './receipts.ts';
 import { startSending, stopSending } from './sending.ts';
@@ -13,6 +14,7 @@ import { nobody, type State } from './state/state.ts';
 import type { Item, ServerInfo } from './state/types.ts';
 import { applyAll, line, lostAt, phase, presences, readInto, server, setPresence, state, takeChats } from './store.ts';
 import { told } from './telling.ts';
+import { startTrays } from './trays.ts';
 
 const presencesDocument = operation<PresencesQuery, PresencesQueryVariables>(/* GraphQL */ `
   query Presences($ids: [ID!]!) { nodes(ids: $ids) { ... on User { id presence { online lastSeenAt } } } }
@@ -61,6 +63,7 @@ function enterWith(first: State, info: ServerInfo): void {
   phase.value = { is: 'in' };
   startSending(first.meId);
   startDrafts(first.meId);
+  startTrays(first.meId);
   follow();
   for (const chat of first.chats.values()) deliver(chat.id);
 }
@@ -130,6 +133,7 @@ function take(items: readonly Item[], leads: boolean): void {
   const before = state.value;
   applyAll(items);
   told(items, before);
+  noteDown(items, before);
   for (const item of items) {
     if (item.__typename === 'StreamGap') void readAgain();
     if (item.__typename === 'SessionEnded' && !item.retry) return leave(item.endReason === 'ACCOUNT_DELETED' ? 'deleted' : 'ended', { tellOthers: false });
@@ -205,6 +209,18 @@ export async function openChat(chatId: string): Promise<boolean> {
   );
   keepSoon();
   return opened !== null;
+}
+
+/** What is written in a room that one only looks at, as long as it is looked at. How far the viewer's own stream is, it does not say. */
+export function watchRoom(chatId: string): (() => void) | undefined {
+  return stream?.watch(chatId, (items) => {
+    const { cursor } = state.value;
+    const news = items.filter(({ __typename }) => __typename === 'MessageAdded').map((item) => ({ ...item, cursor }));
+    const before = state.value;
+    if (news.length > 0) applyAll(news);
+    told(news, before);
+    if (items.some(({ __typename }) => __typename === 'StreamGap')) void openChat(chatId).catch(() => {});
+  });
 }
 
 /** More messages of a chat: older than, newer than, or around a place. */

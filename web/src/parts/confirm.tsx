@@ -1,7 +1,8 @@
 /** A question before something that cannot be undone. The focus is on the harmless button; Esc closes; what went wrong stands above the buttons. */
 import { signal } from '@preact/signals';
-import { useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import { sentenceOf } from '../texts/errors.ts';
+import { Dialog } from './dialog.tsx';
 import { FormError } from './fields.tsx';
 
 type Question = {
@@ -33,18 +34,12 @@ export function confirm(question: Question): Promise<void> {
 /** Stands once in the page. */
 export function Confirm() {
   const question = asked.value;
-  return question && <Dialog key={question.title} {...question} />;
+  return question && <Asked key={question.title} {...question} />;
 }
 
-function Dialog({ title, text, yes, no, danger, act, done }: Question & { done: () => void }) {
-  const dialog = useRef<HTMLDialogElement>(null);
+function Asked({ title, text, yes, no, danger, act, done }: Question & { done: () => void }) {
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<string | null>(null);
-  useLayoutEffect(() => {
-    const before = document.activeElement;
-    dialog.current?.showModal();
-    return () => before instanceof HTMLElement && before.focus();
-  }, []);
   async function agree(): Promise<void> {
     if (busy) return;
     setBusy(true);
@@ -54,8 +49,7 @@ function Dialog({ title, text, yes, no, danger, act, done }: Question & { done: 
     setBusy(false);
   }
   return (
-    <dialog class="confirm" ref={dialog} aria-labelledby="confirm-title" aria-describedby="confirm-text" onClose={done}>
-      <h2 id="confirm-title">{title}</h2>
+    <Dialog title={title} describedBy="confirm-text" onClose={done}>
       <p id="confirm-text" dir="auto">
         {text}
       </p>
@@ -68,6 +62,6 @@ function Dialog({ title, text, yes, no, danger, act, done }: Question & { done: 
           {yes}
         </button>
       </div>
-    </dialog>
+    </Dialog>
   );
 }

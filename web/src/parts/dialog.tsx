@@ -1,17 +1,22 @@
-/** Something to fill in or choose, above the page. The focus stays in it and goes back where it was; Esc closes. */
+/** Something to fill in, to choose or to answer, above the page. The focus stays in it and goes back where it was; Esc closes. */
 import type { ComponentChildren } from 'preact';
-import { useEffect, useId, useRef } from 'preact/hooks';
+import { useId, useLayoutEffect, useRef } from 'preact/hooks';
 
-export function Dialog({ title, onClose, children }: { title: string; onClose: () => void; children: ComponentChildren }) {
+export function Dialog({ title, describedBy, onClose, children }: { title: string; describedBy?: string; onClose: () => void; children: ComponentChildren }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
-  useEffect(() => {
+  useLayoutEffect(() => {
     const before = document.activeElement;
+    // The buttons of a message go when it has the focus no more; the message itself stays.
+    const row = before?.closest('article');
     dialog.current?.showModal();
-    return () => before instanceof HTMLElement && before.focus();
+    return () => {
+      const back = before?.isConnected ? before : row;
+      if (back instanceof HTMLElement) back.focus();
+    };
   }, []);
   return (
-    <dialog class="confirm" ref={dialog} aria-labelledby={id} onClose={onClose}>
+    <dialog class="confirm" ref={dialog} aria-labelledby={id} aria-describedby={describedBy} onClose={onClose}>
       <h2 id={id}>{title}</h2>
       {children}
     </dialog>

@@ -1,8 +1,9 @@
 /** The shelf: the chats of the viewer, the latest first, and everybody who can be written to. */
-import { useSignal } from '@preact/signals';
-import { useEffect } from 'preact/hooks';
+import { computed, useSignal } from '@preact/signals';
+import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { Count } from '../app.tsx';
 import { ask } from '../ask.ts';
+import { drafts } from '../drafts.ts';
 import type { FindPeopleQuery, FindPeopleQueryVariables } from '../generated/graphql.ts';
 import { narrow } from '../narrow.ts';
 import { operation } from '../operation.ts';
@@ -22,6 +23,7 @@ const findDocument = operation<FindPeopleQuery, FindPeopleQueryVariables>(/* Gra
   }
 `);
 const askAfterMs = 150;
+const heldMs = 2_000;
 type Kind = 'all' | 'unread' | 'people' | 'rooms';
 
 const shows: Record<Kind, (chat: Chat) => boolean> = {
@@ -36,6 +38,7 @@ export function Shelf({ open }: { open: string | null }) {
   const kind = useSignal<Kind>('all');
   const search = useSignal('');
   const found = useSignal<readonly string[] | null>(null);
+  const order = useHeldOrder();
   const { shelf } = texts.value;
   const name = search.value.trim();
   // On a phone the list is the page.
@@ -57,7 +60,7 @@ export function Shelf({ open }: { open: string | null }) {
   }, [name]);
 
   const folded = name.toLocaleLowerCase();
-  const here = myChats.value.filter((chat) => (folded === '' ? shows[kind.value](chat) : matches(chat, folded)));
+  const here = order.of(myChats.value).filter((chat) => (folded === '' ? shows[kind.value](chat) : matches(chat, folded)));
   const others = (found.value ?? []).flatMap((id) => state.value.chats.get(id) ?? []).filter((chat) => !here.includes(chat));
   return (
     <section class="shelf" aria-labelledby="shelf-title" role={alone ? 'main' : undefined}>
@@ -99,7 +102,7 @@ export function Shelf({ open }: { open: string | null }) {
           ))}
         </div>
       </div>
-      <nav class="scroll" aria-label={shelf.title} onKeyDown={moveByKey} onClick={() => (search.value = '')}>
+      <nav class="scroll" aria-label={shelf.title} onKeyDown={moveByKey} onClick={() => (search.value = '')} {...order.pointer}>
         <ul class="chats">
           {here.map((chat) => (
             <Row key={chat.id} chat={chat} open={chat.id === open} />
@@ -121,6 +124,31 @@ export function Shelf({ open }: { open: string | null }) {
       </nav>
     </section>
   );
+}
+
+/** Nothing moves from under the pointer: while it moves over the list the order stays as it is, at most until it has rested for a while. */
+function useHeldOrder() {
+  const held = useSignal<readonly string[] | null>(null);
+  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  const release = (): void => {
+    clearTimeout(timer.current);
+    held.value = null;
+  };
+  const hold = ({ pointerType }: PointerEvent): void => {
+    if (pointerType !== 'mouse') return;
+    held.value ??= myChats.peek().map(({ id }) => id);
+    clearTimeout(timer.current);
+    timer.current = setTimeout(release, heldMs);
+  };
+  useEffect(() => release, []);
+  return {
+    pointer: { onPointerMove: hold, onPointerLeave: release },
+    of(chats: readonly Chat[]): readonly Chat[] {
+      if (!held.value) return chats;
+      const places = new Map(held.value.map((id, place) => [id, place]));
+      return chats.toSorted((a, b) => (places.get(a.id) ?? places.size) - (places.get(b.id) ?? places.size));
+    },
+  };
 }
 
 const rowsIn = (element: Element): HTMLElement[] => [...(element.closest('.shelf')?.querySelectorAll<HTMLElement>('.row') ?? [])];
@@ -164,7 +192,7 @@ function Row({ chat, open }: { chat: Chat; open: boolean }) {
           )}
         </span>
         <span>
-          <Preview chat={chat} />
+          <Preview chat={chat} open={open} />
           <Count of={unread} />
         </span>
       </a>
@@ -172,7 +200,9 @@ function Row({ chat, open }: { chat: Chat; open: boolean }) {
   );
 }
 
-function Preview({ chat }: { chat: Chat }) {
+function Preview({ chat, open }: { chat: Chat; open: boolean }) {
+  // Of its own, so that a key that is pressed draws nothing here.
+  const draft = useMemo(() => computed(() => (open ? '' : (drafts.value.get(chat.id) ?? '').trim())), [chat.id, open]).value;
   const { shelf, message: words } = texts.value;
   const typing = line.value === 'on' ? (typings.value.get(chat.id)?.[0] ?? null) : null;
   if (typing) {
@@ -193,6 +223,15 @@ function Preview({ chat }: { chat: Chat }) {
       </span>
     );
   }
+  if (draft !== '')
+    return (
+      <span class="prev">
+        <span class="draft">{shelf.draft}</span>
+        <span class="t">
+          <bdi>{draft}</bdi>
+        </span>
+      </span>
+    );
   const message = newestMessageOf(chat);
   if (!message)
     return <span class="prev">{chat.__typename === 'Room' ? <span class="t">{chat.topic ?? ''}</span> : <span class="t">@{personOf(chat.peerId)?.username ?? ''}</span>}</span>;

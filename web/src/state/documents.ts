@@ -8,6 +8,8 @@ import type {
   HistoryQueryVariables,
   HomeQuery,
   HomeQueryVariables,
+  LookedAtSubscription,
+  LookedAtSubscriptionVariables,
   OpenQuery,
   OpenQueryVariables,
   SyncQuery,
@@ -56,6 +58,20 @@ export const historyDocument = operation<HistoryQuery, HistoryQueryVariables>(/*
 
 export const eventsDocument = operation<EventsSubscription, EventsSubscriptionVariables>(/* GraphQL */ `
   subscription Events($after: EventCursor) { events(after: $after) { ...ItemFields } }
+`);
+
+/** What is written in a public room that the viewer is not in. */
+export const lookedAtDocument = operation<LookedAtSubscription, LookedAtSubscriptionVariables>(/* GraphQL */ `
+  subscription LookedAt($chatId: ID!, $after: EventCursor) {
+    newMessages(chatId: $chatId, after: $after) {
+      __typename
+      ... on MessageAdded { cursor replayed message { ...MessageFields ...PlaceFields } }
+      ... on CaughtUp { cursor }
+      ... on StreamGap { resumeFrom }
+      ... on Heartbeat { cursor }
+      ... on SessionEnded { endReason retry }
+    }
+  }
 `);
 
 /** The same items, polled: for a tab that does not hold the socket. */

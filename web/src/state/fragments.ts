@@ -53,7 +53,7 @@ const ItemFields = /* GraphQL */ `
     ... on ChatRemoved { chatId reason }
     ... on MemberJoined { room { id memberCount } member { ...MemberFields } }
     ... on MemberUpdated { room { id memberCount } member { ...MemberFields } }
-    ... on MemberLeft { room { id memberCount } user { id } }
+    ... on MemberLeft { room { id memberCount } user { id displayName } by { id displayName } reason }
     ... on UserUpdated { user { ...PersonFields } }
     ... on AccountChanged { me { ...MeFields } }
     ... on NotificationAdded { notification { ...NotificationFields } }

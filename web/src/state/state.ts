@@ -84,3 +84,9 @@ export function statusOf(chat: Chat, message: Message): 'SENT' | 'DELIVERED' | '
   if (others.every(({ readSeq }) => (readSeq ?? 0) >= message.seq)) return 'READ';
   return others.every(({ deliveredSeq }) => (deliveredSeq ?? 0) >= message.seq) ? 'DELIVERED' : 'SENT';
 }
+
+/** How many others have read it, of those who were members when it was sent; null where not all of them are known. */
+export function readCountOf(chat: Chat, message: Message): number | null {
+  if (!knowsAllMembers(chat)) return null;
+  return [...chat.members.values()].filter(({ userId, joinedAt, readSeq }) => userId !== message.senderId && joinedAt <= message.createdAt && (readSeq ?? 0) >= message.seq).length;
+}

@@ -149,6 +149,21 @@ export const de: Sentences = {
     today: 'Heute',
     yesterday: 'Gestern',
     quietDays: (days: number) => n(days, 'nach einem stillen Tag', 'nach # stillen Tagen'),
+    joinedNote: (names: readonly string[]) =>
+      names.length === 1
+        ? `${names[0]} ist dazugekommen.`
+        : names.length === 2
+          ? `${names[0]} und ${names[1]} sind dazugekommen.`
+          : `${names[0]} und ${names.length - 1} andere sind dazugekommen.`,
+    leftNote: (names: readonly string[]) =>
+      names.length === 1
+        ? `${names[0]} ist gegangen.`
+        : names.length === 2
+          ? `${names[0]} und ${names[1]} sind gegangen.`
+          : `${names[0]} und ${names.length - 1} andere sind gegangen.`,
+    removedNote: (name: string, by: string | null) => (by ? `${by} hat ${name} entfernt.` : `${name} wurde entfernt.`),
+    namedNote: (name: string) => `Der Raum heißt jetzt ${name}.`,
+    aboutPerson: 'Über diese Person',
   },
   message: {
     you: 'Du',
@@ -180,6 +195,8 @@ export const de: Sentences = {
     announce: (name: string, text: string) => `${name}: ${text}`,
     announceMany: (count: number, chat: string) => `${count} neue Nachrichten in ${chat}`,
     announceFailed: 'Nicht gesendet',
+    nobodyRead: 'Noch niemand hat sie gelesen.',
+    unreadBy: (count: number) => n(count, '1 hat sie und hat sie noch nicht gelesen.', '# haben sie und haben sie noch nicht gelesen.'),
   },
   rooms: {
     title: 'Räume',
@@ -436,6 +453,25 @@ export const de: Sentences = {
     noContacts: 'Du hast noch keine Kontakte.',
     noneOnline: 'Sonst ist niemand online.',
     noneFound: (what: string) => `Niemand heißt „${what}“.`,
+    addContact: 'Zu meinen Kontakten',
+    removeContact: 'Aus meinen Kontakten entfernen',
+  },
+  keys: {
+    title: 'Tasten',
+    list: 'Diese Liste',
+    find: 'Einen Chat finden',
+    next: 'Nächster Chat',
+    nextUnread: 'Nächster ungelesener Chat',
+    create: 'Neuer Raum',
+    back: 'Zurück',
+    send: 'Senden',
+    newLine: 'Neue Zeile',
+    editLast: 'Meine letzte Nachricht ändern, wo nichts geschrieben ist',
+    files: 'Dateien hinzufügen',
+    inMessages: 'In den Nachrichten',
+    move: 'Eine Nachricht hinauf oder hinunter',
+    ends: 'Erste und neueste Nachricht',
+    actions: 'Was mit einer Nachricht geht',
   },
   files: {
     choose: 'Dateien oder Bilder anhängen',

@@ -143,6 +143,13 @@ export const en = {
     today: 'Today',
     yesterday: 'Yesterday',
     quietDays: (days: number) => n(days, 'after a quiet day', 'after # quiet days'),
+    joinedNote: (names: readonly string[]) =>
+      names.length === 1 ? `${names[0]} joined.` : names.length === 2 ? `${names[0]} and ${names[1]} joined.` : `${names[0]} joined, and ${names.length - 1} others.`,
+    leftNote: (names: readonly string[]) =>
+      names.length === 1 ? `${names[0]} left.` : names.length === 2 ? `${names[0]} and ${names[1]} left.` : `${names[0]} left, and ${names.length - 1} others.`,
+    removedNote: (name: string, by: string | null) => (by ? `${by} removed ${name}.` : `${name} was removed.`),
+    namedNote: (name: string) => `The room is now called ${name}.`,
+    aboutPerson: 'About this person',
   },
   message: {
     you: 'You',
@@ -174,6 +181,8 @@ export const en = {
     announce: (name: string, text: string) => `${name}: ${text}`,
     announceMany: (count: number, chat: string) => `${count} new messages in ${chat}`,
     announceFailed: 'Not sent',
+    nobodyRead: 'Nobody has read it yet.',
+    unreadBy: (count: number) => n(count, '1 has it and has not read it yet.', '# have it and have not read it yet.'),
   },
   rooms: {
     title: 'Rooms',
@@ -426,6 +435,25 @@ export const en = {
     noContacts: 'You have no contacts yet.',
     noneOnline: 'Nobody else is online.',
     noneFound: (what: string) => `Nobody is called “${what}”.`,
+    addContact: 'Add to my contacts',
+    removeContact: 'Remove from my contacts',
+  },
+  keys: {
+    title: 'Keys',
+    list: 'This list',
+    find: 'Find a chat',
+    next: 'Next chat',
+    nextUnread: 'Next unread chat',
+    create: 'New room',
+    back: 'Back',
+    send: 'Send',
+    newLine: 'New line',
+    editLast: 'Change my last message, where nothing is written',
+    files: 'Add files',
+    inMessages: 'In the messages',
+    move: 'One message up or down',
+    ends: 'First and newest message',
+    actions: 'What can be done with a message',
   },
   files: {
     choose: 'Add files or pictures',

@@ -144,6 +144,21 @@ export const it: Sentences = {
     today: 'Oggi',
     yesterday: 'Ieri',
     quietDays: (days: number) => n(days, 'dopo un giorno di silenzio', 'dopo # giorni di silenzio'),
+    joinedNote: (names: readonly string[]) =>
+      names.length === 1
+        ? `${names[0]} ora è nella stanza.`
+        : names.length === 2
+          ? `${names[0]} e ${names[1]} ora sono nella stanza.`
+          : `${names[0]} e altre ${names.length - 1} persone ora sono nella stanza.`,
+    leftNote: (names: readonly string[]) =>
+      names.length === 1
+        ? `${names[0]} ha lasciato la stanza.`
+        : names.length === 2
+          ? `${names[0]} e ${names[1]} hanno lasciato la stanza.`
+          : `${names[0]} e altre ${names.length - 1} persone hanno lasciato la stanza.`,
+    removedNote: (name: string, by: string | null) => (by ? `${by} ha rimosso ${name}.` : `${name} non è più nella stanza.`),
+    namedNote: (name: string) => `La stanza ora si chiama ${name}.`,
+    aboutPerson: 'Su questa persona',
   },
   message: {
     you: 'Tu',
@@ -175,6 +190,8 @@ export const it: Sentences = {
     announce: (name: string, text: string) => `${name}: ${text}`,
     announceMany: (count: number, chat: string) => `${count} nuovi messaggi in ${chat}`,
     announceFailed: 'Non inviato',
+    nobodyRead: 'Nessuno l’ha ancora letto.',
+    unreadBy: (count: number) => n(count, '1 persona lo ha e non l’ha ancora letto.', '# persone lo hanno e non l’hanno ancora letto.'),
   },
   rooms: {
     title: 'Stanze',
@@ -427,6 +444,25 @@ export const it: Sentences = {
     noContacts: 'Non hai ancora contatti.',
     noneOnline: 'Nessun altro è online.',
     noneFound: (what: string) => `Nessuno si chiama “${what}”.`,
+    addContact: 'Aggiungi ai miei contatti',
+    removeContact: 'Rimuovi dai miei contatti',
+  },
+  keys: {
+    title: 'Tasti',
+    list: 'Questo elenco',
+    find: 'Trova una chat',
+    next: 'Chat successiva',
+    nextUnread: 'Prossima chat non letta',
+    create: 'Nuova stanza',
+    back: 'Indietro',
+    send: 'Invia',
+    newLine: 'Nuova riga',
+    editLast: 'Modifica il mio ultimo messaggio, dove non è scritto nulla',
+    files: 'Aggiungi file',
+    inMessages: 'Nei messaggi',
+    move: 'Un messaggio su o giù',
+    ends: 'Primo e ultimo messaggio',
+    actions: 'Che cosa si può fare con un messaggio',
   },
   files: {
     choose: 'Aggiungi file o immagini',

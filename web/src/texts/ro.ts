@@ -140,6 +140,13 @@ export const ro: Sentences = {
     today: 'Astăzi',
     yesterday: 'Ieri',
     quietDays: (days: number) => n(days, 'după o zi de liniște', 'după # de zile de liniște', 'după # zile de liniște'),
+    joinedNote: (names: readonly string[]) =>
+      names.length === 1 ? `${names[0]} a intrat.` : names.length === 2 ? `${names[0]} și ${names[1]} au intrat.` : `${names[0]} și încă ${names.length - 1} au intrat.`,
+    leftNote: (names: readonly string[]) =>
+      names.length === 1 ? `${names[0]} a ieșit.` : names.length === 2 ? `${names[0]} și ${names[1]} au ieșit.` : `${names[0]} și încă ${names.length - 1} au ieșit.`,
+    removedNote: (name: string, by: string | null) => (by ? `${by} a scos pe ${name}.` : `${name} nu mai este în cameră.`),
+    namedNote: (name: string) => `Camera se numește acum ${name}.`,
+    aboutPerson: 'Despre această persoană',
   },
   message: {
     you: 'Tu',
@@ -171,6 +178,8 @@ export const ro: Sentences = {
     announce: (name: string, text: string) => `${name}: ${text}`,
     announceMany: (count: number, chat: string) => n(count, `1 mesaj nou în ${chat}`, `# de mesaje noi în ${chat}`, `# mesaje noi în ${chat}`),
     announceFailed: 'Netrimis',
+    nobodyRead: 'Nu l-a citit încă nimeni.',
+    unreadBy: (count: number) => n(count, '1 persoană îl are și nu l-a citit încă.', '# de persoane îl au și nu l-au citit încă.', '# persoane îl au și nu l-au citit încă.'),
   },
   rooms: {
     title: 'Camere',
@@ -429,6 +438,25 @@ export const ro: Sentences = {
     noContacts: 'Încă nu ai contacte.',
     noneOnline: 'Nimeni altcineva nu este online.',
     noneFound: (what: string) => `Nimeni nu se numește „${what}”.`,
+    addContact: 'Adaugă la contactele mele',
+    removeContact: 'Scoate din contactele mele',
+  },
+  keys: {
+    title: 'Taste',
+    list: 'Această listă',
+    find: 'Găsește o conversație',
+    next: 'Conversația următoare',
+    nextUnread: 'Următoarea conversație necitită',
+    create: 'Cameră nouă',
+    back: 'Înapoi',
+    send: 'Trimite',
+    newLine: 'Rând nou',
+    editLast: 'Schimbă ultimul meu mesaj, unde nu e scris nimic',
+    files: 'Adaugă fișiere',
+    inMessages: 'În mesaje',
+    move: 'Un mesaj în sus sau în jos',
+    ends: 'Primul și cel mai nou mesaj',
+    actions: 'Ce se poate face cu un mesaj',
   },
   files: {
     choose: 'Adaugă fișiere sau imagini',

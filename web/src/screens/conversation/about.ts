@@ -1,34 +1,36 @@
-/** Whether the panel about a room is open: beside the pane it stays as it was left; over the pane it has an address of its own, so that Back closes it. */
-import { signal } from '@preact/signals';
+/** Whether the panel about a room or a person is open: beside the pane it stays as it was left; over the pane it has an address of its own, so that Back closes it. */
+import { type Signal, signal } from '@preact/signals';
 import { remember, remembered } from '../../remember.ts';
 import { addressOf, go } from '../../route.ts';
+import type { Chat } from '../../state/state.ts';
 
-const key = 'tertulia.panel';
-const wanted = signal(remembered(key) !== null);
+type Kind = Chat['__typename'];
+const keys: Record<Kind, string> = { Room: 'tertulia.panel', Dialog: 'tertulia.person' };
+const wanted: Record<Kind, Signal<boolean>> = { Room: signal(remembered(keys.Room) !== null), Dialog: signal(remembered(keys.Dialog) !== null) };
 const narrow = matchMedia('(max-width: 75rem)');
 /** Over the pane. */
 export const isOver = signal(narrow.matches);
 narrow.addEventListener('change', ({ matches }) => (isOver.value = matches));
 let opened = false;
 
-export const isPanelOpen = ([, part]: readonly string[]): boolean => part === 'members' || (!isOver.value && wanted.value);
+export const isPanelOpen = (kind: Kind, [, part]: readonly string[]): boolean => part === 'members' || (!isOver.value && wanted[kind].value);
 
-export function openPanel(chatId: string): void {
+export function openPanel({ __typename, id }: Chat): void {
   if (isOver.value) {
     opened = true;
-    go(addressOf('chat', chatId, 'members'));
-  } else want(true);
+    go(addressOf('chat', id, 'members'));
+  } else want(__typename, true);
 }
 
-export function closePanel(chatId: string): void {
-  if (!isOver.value) want(false);
-  if (location.pathname !== addressOf('chat', chatId, 'members')) return;
+export function closePanel({ __typename, id }: Chat): void {
+  if (!isOver.value) want(__typename, false);
+  if (location.pathname !== addressOf('chat', id, 'members')) return;
   if (opened) history.back();
-  else go(addressOf('chat', chatId), { replace: true });
+  else go(addressOf('chat', id), { replace: true });
   opened = false;
 }
 
-function want(it: boolean): void {
-  wanted.value = it;
-  remember(key, it ? '1' : null);
+function want(kind: Kind, it: boolean): void {
+  wanted[kind].value = it;
+  remember(keys[kind], it ? '1' : null);
 }

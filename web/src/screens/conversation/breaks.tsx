@@ -1,4 +1,5 @@
 /** What stands between messages: the beginning, days, and the line where reading stopped. */
+import type { Note } from '../../notes.ts';
 import type { Chat } from '../../state/state.ts';
 import { texts } from '../../texts/texts.ts';
 import { dayNameOf } from '../../texts/times.ts';
@@ -28,6 +29,21 @@ export function UnreadRow({ text }: { text: string }) {
   return (
     <li class="new">
       <span>{text}</span>
+    </li>
+  );
+}
+
+export function NoteRow({ note, names }: { note: Note; names: readonly string[] }) {
+  const { chat: words } = texts.value;
+  return (
+    <li class="note">
+      {note.is === 'joined'
+        ? words.joinedNote(names)
+        : note.is === 'left'
+          ? words.leftNote(names)
+          : note.is === 'named'
+            ? words.namedNote(note.name)
+            : words.removedNote(note.name, note.by)}
     </li>
   );
 }

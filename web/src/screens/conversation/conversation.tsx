@@ -9,7 +9,7 @@ import { lazy } from '../../parts/lazy.tsx';
 import { ChatPicture } from '../../parts/picture.tsx';
 import { type Chat, endOf } from '../../state/state.ts';
 import { line, personOf, presenceOf, state } from '../../store.ts';
-import { openChat } from '../../sync.ts';
+import { openChat, watchRoom } from '../../sync.ts';
 import { texts } from '../../texts/texts.ts';
 import { agoOf } from '../../texts/times.ts';
 import { Missing } from '../missing.tsx';
@@ -18,6 +18,7 @@ import { chatName } from '../shelf.tsx';
 import { closePanel, isPanelOpen, openPanel } from './about.ts';
 import { Composer } from './composer.tsx';
 import { Log } from './log.tsx';
+import { readersOf } from './message-actions.tsx';
 import { JoinBar, Removed } from './outside.tsx';
 import type { Line } from './rows.ts';
 
@@ -25,6 +26,8 @@ const placeDocument = operation<PlaceQuery, PlaceQueryVariables>(/* GraphQL */ `
   query Place($id: ID!) { message(id: $id) { seq } }
 `);
 
+const PersonPanel = lazy(() => import('./person-panel.tsx').then((module) => module.PersonPanel), { aside: true });
+const Readers = lazy(() => import('./readers.tsx').then((module) => module.Readers), { aside: true });
 const Panel = lazy(() => import('./panel.tsx').then((module) => module.Panel), { aside: true });
 
 export function Conversation({ parts }: ScreenProps) {
@@ -45,14 +48,17 @@ export function Conversation({ parts }: ScreenProps) {
       () => setUnreachable(true),
     );
   }, [id, isOpen, line.value]);
+  // Nothing of it comes by the one stream of what one is in.
+  const isLookedAt = isOpen && chat.__typename === 'Room' && !chat.my && !chat.passwordRequired;
+  useEffect(() => (isLookedAt ? watchRoom(id) : undefined), [id, isLookedAt]);
   if (!chat && last.current?.id === id) return <Removed chatId={id} name={last.current.name} />;
   if (missing) return <Missing />;
   if (!chat) return <Bones />;
-  const about = chat.__typename === 'Room' && isPanelOpen(parts);
+  const about = isPanelOpen(chat.__typename, parts);
   return (
     <>
       <Open key={id} chat={chat} ready={isOpen} place={place === undefined || place === 'members' ? null : place} about={about} />
-      {chat.__typename === 'Room' && about && <Panel key={`about ${id}`} room={chat} />}
+      {about && (chat.__typename === 'Room' ? <Panel key={`about ${id}`} room={chat} /> : <PersonPanel key={`about ${id}`} chat={chat} />)}
     </>
   );
 }
@@ -78,6 +84,7 @@ function Open({ chat, ready, place, about }: { chat: Chat; ready: boolean; place
       <Head chat={chat} name={name} about={about} />
       {unread.current ? <Log chat={chat} name={name} line={unread.current.line} at={at} /> : <BoneRows />}
       {chat.__typename === 'Room' && !chat.my && chat.postPolicy !== 'ANYONE' ? <JoinBar room={chat} /> : <Composer chat={chat} name={name} />}
+      {readersOf.value && <Readers key={readersOf.value.id} message={readersOf.value} onClose={() => (readersOf.value = null)} />}
     </main>
   );
 }
@@ -108,6 +115,7 @@ function lineOf(chat: Chat): Line | null {
 
 function Head({ chat, name, about }: { chat: Chat; name: string; about: boolean }) {
   const { chat: words } = texts.value;
+  const aboutIt = chat.__typename === 'Room' ? words.about : words.aboutPerson;
   return (
     <header class="bar">
       <a class="ib only-phone" href="/" aria-label={words.backToChats}>
@@ -122,11 +130,9 @@ function Head({ chat, name, about }: { chat: Chat; name: string; about: boolean 
           <p>{chat.__typename === 'Room' ? [words.members(chat.memberCount), chat.topic].filter(Boolean).join(' · ') : <Presence personId={chat.peerId} />}</p>
         </div>
       </div>
-      {chat.__typename === 'Room' && (
-        <button class="ib" id="about" type="button" aria-label={words.about} title={words.about} aria-expanded={about} onClick={() => (about ? closePanel : openPanel)(chat.id)}>
-          <Icon name="people" />
-        </button>
-      )}
+      <button class="ib" id="about" type="button" aria-label={aboutIt} title={aboutIt} aria-expanded={about} onClick={() => (about ? closePanel : openPanel)(chat)}>
+        <Icon name={chat.__typename === 'Room' ? 'people' : 'person'} />
+      </button>
     </header>
   );
 }

@@ -15,7 +15,7 @@ export function moveByKey(event: KeyboardEvent, box: HTMLElement | null, jump: (
   else if (event.key === 'Home') focus(0);
   else if (event.key === 'End') void jump().then(() => requestAnimationFrame(() => [...box.querySelectorAll<HTMLElement>('article')].at(-1)?.focus()));
   else if ((event.key === 'Enter' || (event.key === 'F10' && event.shiftKey)) && target.tagName === 'ARTICLE') target.querySelector<HTMLElement>('[aria-haspopup=menu]')?.click();
-  else if (event.key === 'Escape' || (event.key.length === 1 && event.key !== ' ' && target.tagName === 'ARTICLE')) {
+  else if (event.key === 'Escape' || (event.key.length === 1 && event.key !== ' ' && event.key !== '?' && target.tagName === 'ARTICLE')) {
     document.getElementById('box')?.focus();
     // The letter itself goes where the focus is now.
     if (event.key.length === 1) return;

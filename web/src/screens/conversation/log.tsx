@@ -1,6 +1,8 @@
 /** The messages of one chat: a window of at most 300 real rows over what is loaded, in which nothing moves under the eye. */
 import { useSignal } from '@preact/signals';
 import { useEffect, useLayoutEffect, useMemo, useReducer, useRef } from 'preact/hooks';
+import { tryNow } from '../../line.ts';
+import { notesIn } from '../../notes.ts';
 import { Icon } from '../../parts/icon.tsx';
 import { markRead } from '../../receipts.ts';
 import { waiting } from '../../sending.ts';
@@ -9,7 +11,7 @@ import { lookedAt, line as network, state } from '../../store.ts';
 import { readHistory, rest } from '../../sync.ts';
 import { texts } from '../../texts/texts.ts';
 import { timeOf } from '../../texts/times.ts';
-import { Beginning, DayRow, UnreadRow } from './breaks.tsx';
+import { Beginning, DayRow, NoteRow, UnreadRow } from './breaks.tsx';
 import { moveByKey } from './keys.ts';
 import { MessageView, WaitingView } from './message.tsx';
 import { type Line, toRows } from './rows.ts';
@@ -32,6 +34,10 @@ export function Log({ chat, name, line, at }: { chat: Chat; name: string; line: 
   const isAtEnd = useSignal(line === null);
   const anchor = useRef<{ key: string; top: number } | null>(null);
   const reading = useRef(false);
+  /** Counts the leaps: what was asked for before one has no say in where the window is after it. */
+  const leaps = useRef(0);
+  /** The message that gets the focus as soon as it stands. */
+  const aim = useRef<number | null>(null);
   /** Where the end was, the last time that it was followed. */
   const settled = useRef(0);
   const sawTo = useRef(endOf(chat));
@@ -42,7 +48,8 @@ export function Log({ chat, name, line, at }: { chat: Chat; name: string; line: 
   view.current = shown;
   const own = waiting.value.filter(({ chatId }) => chatId === chat.id);
   const { meId } = state.peek();
-  const rows = useMemo(() => toRows(chat, shown.from, shown.to, meId, line, own), [chat, shown.from, shown.to, line, waiting.value, meId]);
+  const notes = notesIn(chat.id);
+  const rows = useMemo(() => toRows(chat, shown.from, shown.to, meId, line, own, notes), [chat, shown.from, shown.to, line, waiting.value, meId, notes]);
 
   if (!atEnd.current) remember();
   useLayoutEffect(settle);
@@ -105,6 +112,8 @@ export function Log({ chat, name, line, at }: { chat: Chat; name: string; line: 
               <DayRow key={row.key} at={row.at} quietDays={row.quietDays} />
             ) : row.is === 'unread' ? (
               <UnreadRow key={row.key} text={words.newMessages(row.count, row.since ? timeOf(row.since) : '')} />
+            ) : row.is === 'note' ? (
+              <NoteRow key={row.key} note={row.note} names={row.names} />
             ) : row.is === 'waiting' ? (
               <WaitingView key={row.key} rowKey={row.key} message={row.message} first={row.first} last={row.last} />
             ) : (
@@ -141,10 +150,17 @@ export function Log({ chat, name, line, at }: { chat: Chat; name: string; line: 
     return box !== null && atEnd.current && box.scrollTop < settled.current - 8 && box.scrollHeight - box.scrollTop - box.clientHeight > nearEnd;
   }
 
-  /** After they have: at the end it stays at the end, otherwise that row is where it was. */
+  /** After they have: what was aimed at is in the middle; at the end it stays at the end; otherwise that row is where it was. */
   function settle(): void {
     const box = scroller.current;
     if (!box) return;
+    const aimed = aim.current === null ? null : document.getElementById(`message-${aim.current}`);
+    if (aimed) {
+      aim.current = null;
+      aimed.scrollIntoView({ block: 'center' });
+      aimed.focus({ preventScroll: true });
+      return scrolled();
+    }
     if (atEnd.current && !hasLeftEnd()) {
       box.scrollTop = box.scrollHeight;
       settled.current = box.scrollTop;
@@ -176,12 +192,13 @@ export function Log({ chat, name, line, at }: { chat: Chat; name: string; line: 
     const { from, to } = view.current;
     if (reading.current || (way === 'up' ? from <= 1 : to >= endOf(chat))) return;
     reading.current = true;
+    const leap = leaps.current;
     try {
       const at = way === 'up' ? from - 1 : to + 1;
       if (!chat.messages.has(at)) await readHistory(chat.id, way === 'up' ? { beforeSeq: from } : { afterSeq: to });
       const now = state.peek().chats.get(chat.id);
       const range = now && rangeAt(now, way === 'up' ? from : to);
-      if (!range) return;
+      if (!range || leap !== leaps.current) return;
       rest(chat.id, [from, to]);
       const last = view.current.to;
       view.current =
@@ -208,19 +225,16 @@ export function Log({ chat, name, line, at }: { chat: Chat; name: string; line: 
     atEnd.current = false;
     isAtEnd.value = false;
     anchor.current = null;
+    aim.current = seq;
+    leaps.current++;
     view.current = { from: Math.max(range[0], seq - step), to: Math.min(range[1], seq + step) };
     redraw();
-    requestAnimationFrame(() => {
-      const article = document.getElementById(`message-${seq}`);
-      article?.scrollIntoView({ block: 'center' });
-      article?.focus({ preventScroll: true });
-      scrolled();
-    });
   }
 
   async function jump(): Promise<void> {
     const now = state.peek().chats.get(chat.id) ?? chat;
     const range = rangeAt(now, endOf(now));
+    leaps.current++;
     atEnd.current = true;
     isAtEnd.value = true;
     if (range) view.current = { from: Math.max(range[0], range[1] - step + 1), to: range[1] };
@@ -286,9 +300,12 @@ function roleOf(chat: Chat, personId: string): 'OWNER' | 'ADMIN' | null {
 function OfflineStrip() {
   const { chat } = texts.value;
   return (
-    <p class="strip" role="status">
+    <div class="strip" role="status">
       <Icon name="off" class="s" />
       <span>{chat.offline}</span>
-    </p>
+      <button class="link" type="button" onClick={tryNow}>
+        {chat.tryNow}
+      </button>
+    </div>
   );
 }

@@ -14,7 +14,10 @@ import { texts } from '../../texts/texts.ts';
 /** The message whose text is being changed, in its own place. */
 export const editing = signal<string | null>(null);
 
-export function MessageActions({ message, mine }: { message: Message; mine: boolean }) {
+/** The message of which somebody wants to know who has read it. */
+export const readersOf = signal<Message | null>(null);
+
+export function MessageActions({ message, mine, kind }: { message: Message; mine: boolean; kind: 'Room' | 'Dialog' }) {
   const { message: words, common } = texts.value;
   return (
     <div class="acts">
@@ -26,6 +29,7 @@ export function MessageActions({ message, mine }: { message: Message; mine: bool
           ...(mine ? [{ icon: 'edit' as const, text: words.edit, act: () => (editing.value = message.id) }] : []),
           ...(message.text ? [{ icon: 'copy' as const, text: words.copy, act: () => void navigator.clipboard.writeText(message.text ?? '') }] : []),
           { icon: 'link' as const, text: words.copyLink, act: () => void copyLink(message.seq) },
+          ...(mine && kind === 'Room' ? [{ icon: 'eye' as const, text: words.whoRead, act: () => (readersOf.value = message) }] : []),
           ...(mine ? [{ icon: 'trash' as const, text: words.delete, danger: true, act: () => void askToDelete(message) }] : []),
         ]}
       />

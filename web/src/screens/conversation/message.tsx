@@ -11,7 +11,7 @@ import { uploadedOf } from '../../trays.ts';
 import { Attachments } from './attachments.tsx';
 import { Editor } from './editor.tsx';
 import { editing, MessageActions, putBack } from './message-actions.tsx';
-import { Tick } from './receipt.tsx';
+import { Seen, Tick } from './receipt.tsx';
 import type { MessageRow } from './rows.ts';
 import { isBig, linked } from './text.tsx';
 
@@ -29,6 +29,8 @@ export class MessageView extends Component<Props, { active: boolean }> {
       row.first !== was.row.first ||
       row.last !== was.row.last ||
       row.status !== was.row.status ||
+      row.newest !== was.row.newest ||
+      row.readCount !== was.row.readCount ||
       kind !== was.kind ||
       role !== was.role ||
       // What a screen reader is told of the size of the list; a rough number does.
@@ -55,7 +57,7 @@ export class MessageView extends Component<Props, { active: boolean }> {
     this.setState({ active: true }, () => row.querySelector<HTMLElement>('.acts [aria-haspopup=menu]')?.click());
   };
 
-  override render({ row, role, last }: Props, { active }: { active: boolean }) {
+  override render({ row, kind, role, last }: Props, { active }: { active: boolean }) {
     const { message, mine, first } = row;
     return (
       <li
@@ -72,7 +74,8 @@ export class MessageView extends Component<Props, { active: boolean }> {
       >
         <article tabIndex={-1} aria-posinset={message.seq} aria-setsize={last} id={`message-${message.seq}`}>
           {mine ? <Mine row={row} /> : <Theirs row={row} role={role} />}
-          {active && !message.deletedAt && <MessageActions message={message} mine={mine} />}
+          {row.newest && <Seen message={message} count={row.readCount} />}
+          {active && !message.deletedAt && <MessageActions message={message} mine={mine} kind={kind} />}
         </article>
       </li>
     );

@@ -1,5 +1,5 @@
 /** About a room, beside its conversation: what it is, who is in it and who of them is online, and what the viewer may do about that. */
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import { writeTo } from '../../actions-people.ts';
 import { announce } from '../../parts/announcer.tsx';
 import { confirm } from '../../parts/confirm.tsx';
@@ -17,9 +17,9 @@ import { texts } from '../../texts/texts.ts';
 import { numberOf, shortTimeOf } from '../../texts/times.ts';
 import { useJoin } from '../rooms/join.tsx';
 import { isAddress, joinAddressOf } from '../rooms/links.ts';
-import { closePanel, isOver } from './about.ts';
 import { type Found, type Place, useMembers } from './members.ts';
 import { AddPeople, Rename } from './panel-dialogs.tsx';
+import { PanelFrame } from './panel-frame.tsx';
 
 const findFrom = 8;
 
@@ -29,17 +29,9 @@ export function Panel({ room }: { room: Room }) {
   const [search, setSearch] = useState('');
   const [dialog, setDialog] = useState<'add' | 'rename' | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
-  const closing = useRef<HTMLButtonElement>(null);
-  const close = (): void => closePanel(room.id);
   const manages = room.my?.role === 'OWNER' || room.my?.role === 'ADMIN';
   const folded = search.trim().toLocaleLowerCase();
 
-  // Over the pane it takes the focus, and gives it back.
-  useEffect(() => {
-    if (!isOver.value) return;
-    closing.current?.focus();
-    return () => document.getElementById('about')?.focus();
-  }, []);
   useEffect(() => {
     if (folded !== '') members.all();
   }, [folded]);
@@ -56,105 +48,95 @@ export function Panel({ room }: { room: Room }) {
 
   return (
     <>
-      <aside
-        class="panel"
-        aria-labelledby="panel-title"
-        onKeyDown={(event) => {
-          if (event.key !== 'Escape' || event.defaultPrevented) return;
-          event.preventDefault();
-          close();
-        }}
-      >
-        <header class="bar">
-          <h2 id="panel-title">{words.about}</h2>
-          {manages && (
+      <PanelFrame
+        chat={room}
+        title={words.about}
+        label={words.members}
+        actions={
+          manages && (
             <button class="ib" type="button" aria-label={words.rename} title={words.rename} onClick={() => setDialog('rename')}>
               <Icon name="edit" />
             </button>
-          )}
-          <button class="ib" type="button" ref={closing} aria-label={common.close} title={common.close} onClick={close}>
-            <Icon name="close" />
-          </button>
-        </header>
-        <div class="scroll" tabIndex={0} role="region" aria-label={words.members}>
-          <div class="about">
-            {room.topic && <p dir="auto">{room.topic}</p>}
-            <Facts room={room} />
-            {!room.my && <Join room={room} />}
-            {room.my && (
-              <div class="row-btns">
-                {manages && (
-                  <button class="btn small" type="button" onClick={() => setDialog('add')}>
-                    {words.addPeople}
-                  </button>
-                )}
-                {manages && (
-                  <a class="btn small text" href={addressOf('room', room.id, 'settings')}>
-                    {words.settings}
-                  </a>
-                )}
-                {!room.everyone && (
-                  <button class={manages ? 'btn small text' : 'btn small'} type="button" onClick={() => askToLeave(room)}>
-                    {words.leave}
-                  </button>
-                )}
-              </div>
-            )}
-          </div>
-          <h3>
-            {words.members} <span class="num">{numberOf(room.memberCount)}</span>
-          </h3>
-          {room.memberCount >= findFrom && members.lists && (
-            <div class="find">
-              <Icon name="search" class="s" />
-              <input
-                class="input"
-                type="search"
-                aria-label={words.findMember}
-                placeholder={words.findMember}
-                value={search}
-                onInput={(event) => setSearch(event.currentTarget.value)}
-              />
-            </div>
-          )}
-          {!members.lists && !members.isReading && !members.problem && <p class="hint inset">{words.onlyMembersSee}</p>}
-          {(members.problem || problem) && (
-            <div class="inset">
-              <FormError>{members.problem ?? problem}</FormError>
-              {members.problem && (
-                <button class="btn small" type="button" onClick={members.again}>
-                  {common.tryAgain}
+          )
+        }
+      >
+        <div class="about">
+          {room.topic && <p dir="auto">{room.topic}</p>}
+          <Facts room={room} />
+          {!room.my && <Join room={room} />}
+          {room.my && (
+            <div class="row-btns">
+              {manages && (
+                <button class="btn small" type="button" onClick={() => setDialog('add')}>
+                  {words.addPeople}
+                </button>
+              )}
+              {manages && (
+                <a class="btn small text" href={addressOf('room', room.id, 'settings')}>
+                  {words.settings}
+                </a>
+              )}
+              {!room.everyone && (
+                <button class={manages ? 'btn small text' : 'btn small'} type="button" onClick={() => askToLeave(room)}>
+                  {words.leave}
                 </button>
               )}
             </div>
           )}
-          {lists.map(
-            ({ place, people, total, hidden }) =>
-              people.length > 0 && (
-                <section key={place} aria-labelledby={`members-${place}`}>
-                  <h3 id={`members-${place}`}>
-                    {place === 'online' ? words.onlineTitle : words.awayTitle} <span class="num">{numberOf(folded === '' ? total : people.length)}</span>
-                  </h3>
-                  <ul class="people">
-                    {people.map((member) => (
-                      <Row key={member.id} room={room} member={member} place={place} onProblem={setProblem} />
-                    ))}
-                    {hidden > 0 && folded === '' && (
-                      <li>
-                        <button class="link more" type="button" onClick={() => members.more(place)}>
-                          {hidden <= 500 ? words.showAll(total) : words.showMore}
-                        </button>
-                      </li>
-                    )}
-                  </ul>
-                </section>
-              ),
-          )}
-          <p class="hint inset" role="status">
-            {isNobody ? words.nobodyCalled(search.trim()) : ''}
-          </p>
         </div>
-      </aside>
+        <h3>
+          {words.members} <span class="num">{numberOf(room.memberCount)}</span>
+        </h3>
+        {room.memberCount >= findFrom && members.lists && (
+          <div class="find">
+            <Icon name="search" class="s" />
+            <input
+              class="input"
+              type="search"
+              aria-label={words.findMember}
+              placeholder={words.findMember}
+              value={search}
+              onInput={(event) => setSearch(event.currentTarget.value)}
+            />
+          </div>
+        )}
+        {!members.lists && !members.isReading && !members.problem && <p class="hint inset">{words.onlyMembersSee}</p>}
+        {(members.problem || problem) && (
+          <div class="inset">
+            <FormError>{members.problem ?? problem}</FormError>
+            {members.problem && (
+              <button class="btn small" type="button" onClick={members.again}>
+                {common.tryAgain}
+              </button>
+            )}
+          </div>
+        )}
+        {lists.map(
+          ({ place, people, total, hidden }) =>
+            people.length > 0 && (
+              <section key={place} aria-labelledby={`members-${place}`}>
+                <h3 id={`members-${place}`}>
+                  {place === 'online' ? words.onlineTitle : words.awayTitle} <span class="num">{numberOf(folded === '' ? total : people.length)}</span>
+                </h3>
+                <ul class="people">
+                  {people.map((member) => (
+                    <Row key={member.id} room={room} member={member} place={place} onProblem={setProblem} />
+                  ))}
+                  {hidden > 0 && folded === '' && (
+                    <li>
+                      <button class="link more" type="button" onClick={() => members.more(place)}>
+                        {hidden <= 500 ? words.showAll(total) : words.showMore}
+                      </button>
+                    </li>
+                  )}
+                </ul>
+              </section>
+            ),
+        )}
+        <p class="hint inset" role="status">
+          {isNobody ? words.nobodyCalled(search.trim()) : ''}
+        </p>
+      </PanelFrame>
       {dialog === 'add' && <AddPeople room={room} onClose={() => setDialog(null)} />}
       {dialog === 'rename' && <Rename room={room} onClose={() => setDialog(null)} />}
     </>

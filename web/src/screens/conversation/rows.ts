@@ -1,6 +1,7 @@
 /** What a conversation shows, row by row: days, the unread line, and messages in groups. */
+import type { Note } from '../../notes.ts';
 import type { Waiting } from '../../sending.ts';
-import { type Chat, endOf, type Message, statusOf } from '../../state/state.ts';
+import { type Chat, endOf, type Message, readCountOf, statusOf } from '../../state/state.ts';
 import { dayOf } from '../../texts/times.ts';
 
 export type MessageRow = {
@@ -12,12 +13,15 @@ export type MessageRow = {
   last: boolean;
   /** Of the viewer's own: shown where it changes, and at the end of a group. */
   status: Message['status'] | null;
+  /** The viewer's newest in a room: below it stands who has read it. */
+  newest: boolean;
   readCount: number | null;
 };
 export type Row =
   | MessageRow
   | { is: 'day'; key: string; at: string; quietDays: number }
   | { is: 'unread'; key: string; count: number; since: string | null }
+  | { is: 'note'; key: string; note: Note; names: string[] }
   | { is: 'waiting'; key: string; message: Waiting; first: boolean; last: boolean };
 
 /** Two messages of one sender so close together stand in one group. */
@@ -26,11 +30,24 @@ const groupMs = 5 * 60_000;
 export type Line = { seq: number; count: number; since: string | null };
 
 /** `from` and `to` are places of loaded messages. What waits stands behind the newest one. */
-export function toRows(chat: Chat, from: number, to: number, meId: string, line: Line | null, waiting: readonly Waiting[]): Row[] {
+export function toRows(chat: Chat, from: number, to: number, meId: string, line: Line | null, waiting: readonly Waiting[], notes: readonly Note[]): Row[] {
   const rows: Row[] = [];
+  let newest: MessageRow | null = null;
   let before: Message | null = from > 1 ? (chat.messages.get(from - 1) ?? null) : null;
   let open: MessageRow | null = null;
+  const addNotes = (after: number): void => {
+    for (const note of notes) {
+      if (note.after !== after) continue;
+      const last = rows.at(-1);
+      // Who comes together is told of together.
+      if (last?.is === 'note' && last.note.is === note.is && (note.is === 'joined' || note.is === 'left')) last.names.push(note.name);
+      else rows.push({ is: 'note', key: note.key, note, names: [note.name] });
+      if (open) open.last = true;
+      open = null;
+    }
+  };
   for (let seq = from; seq <= to; seq++) {
+    if (seq > 1) addNotes(seq - 1);
     const message = chat.messages.get(seq);
     if (!message) continue;
     const day = dayOf(message.createdAt);
@@ -39,7 +56,13 @@ export function toRows(chat: Chat, from: number, to: number, meId: string, line:
     const atLine = line?.seq === seq;
     if (atLine) rows.push({ is: 'unread', key: 'unread', count: line.count, since: line.since });
     const mine = message.senderId === meId;
-    const first: boolean = otherDay || atLine || !before || before.senderId !== message.senderId || Date.parse(message.createdAt) - Date.parse(before.createdAt) >= groupMs;
+    const first: boolean =
+      otherDay ||
+      atLine ||
+      !before ||
+      rows.at(-1)?.is === 'note' ||
+      before.senderId !== message.senderId ||
+      Date.parse(message.createdAt) - Date.parse(before.createdAt) >= groupMs;
     if (first && open) open.last = true;
     const row: MessageRow = {
       is: 'message',
@@ -49,13 +72,20 @@ export function toRows(chat: Chat, from: number, to: number, meId: string, line:
       first,
       last: false,
       status: mine && !message.deletedAt ? statusOf(chat, message) : null,
+      newest: false,
       readCount: null,
     };
+    if (row.status) newest = row;
     rows.push(row);
     open = row;
     before = message;
   }
+  if (to >= endOf(chat)) addNotes(to);
   if (open) open.last = true;
+  if (newest && chat.__typename === 'Room') {
+    newest.newest = true;
+    newest.readCount = readCountOf(chat, newest.message);
+  }
   // The stream may bring a message before its answer comes.
   const arrived = new Set(rows.map(({ key }) => key));
   if (to >= endOf(chat))

@@ -38,6 +38,22 @@ export function addFiles(chatId: string, files: readonly File[]): void {
   pump();
 }
 
+/** The server lets go of files that were never sent: those have no place here any more. */
+async function checkRestored(): Promise<void> {
+  const ready = [...trays.peek()].flatMap(([chatId, files]) =>
+    files.flatMap(({ is, key, attachment }) => (is === 'ready' && attachment ? { chatId, key, id: attachment.id } : [])),
+  );
+  if (ready.length === 0) return;
+  const { nodes } = await ask(uploadedDocument, { ids: ready.slice(0, 100).map(({ id }) => id) });
+  ready.forEach(({ chatId, key }, index) => {
+    if (nodes[index] === null)
+      setTray(
+        chatId,
+        trayOf(chatId).filter((each) => each.key !== key),
+      );
+  });
+}
+
 /** Out of a message that was not sent, back to where it was written. */
 export async function putBackFiles(chatId: string, ids: readonly string[]): Promise<void> {
   let attachments: Attachment[] = uploadedOf(ids);
@@ -108,6 +124,7 @@ effect(() => {
   if (line.value === 'on') goOnAll();
 });
 addEventListener('online', goOnAll);
+void checkRestored().catch(() => {});
 
 function goOnAll(): void {
   for (const [chatId, files] of trays.peek()) for (const { key, is } of files) if (is === 'stopped') goOn(chatId, key);
