@@ -1,7 +1,7 @@
 /** What the page tells while people talk: who has read, who came and went, what was begun, and where the next key or click leads. */
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { barriers, buildWhenOld, executablePath, message, openBrowser, signIn, type Visit, visit, write } from './kit/browser.ts';
+import { barriers, buildWhenOld, enterAs, executablePath, message, openBrowser, type Visit, write } from './kit/browser.ts';
 import { openLine } from './kit/line.ts';
 import type { Person } from './kit/person.ts';
 import { startTestServer } from './kit/server.ts';
@@ -18,12 +18,7 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`ne
   });
   afterAll(() => browser?.close());
 
-  async function enter(url: string, person: Person, path = '/', options = {}): Promise<Visit> {
-    const visitor = await visit(browser, url, options);
-    await signIn(visitor, url, person);
-    await visitor.page.goto(`${url}${path}`);
-    return visitor;
-  }
+  const enter = (url: string, person: Person, path = '/', options = {}): Promise<Visit> => enterAs(browser, url, person, path, options);
   const addressOf = ({ id }: { id: string }): string => `/chat/${encodeURIComponent(id)}`;
 
   it('says under the newest message of a room how many have read it, and who when asked', async () => {
@@ -118,14 +113,14 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`ne
     }
     const { page, problems } = await enter(server.url, ben);
     const order = (): Promise<string[]> => page.locator('.row .name bdi').allInnerTexts();
-    await expect.poll(order).toEqual(['Third', 'Second', 'First']);
+    await expect.poll(order, patience).toEqual(['Third', 'Second', 'First']);
     await expect.poll(() => server.followers(), patience).toBe(1);
     await page.getByRole('link', { name: /^Second/ }).hover();
     await ana.send(rooms[0] as { id: string }, 'up I go');
     await page.getByText('up I go').waitFor();
     expect(await order()).toEqual(['Third', 'Second', 'First']);
     await page.mouse.move(900, 400);
-    await expect.poll(order).toEqual(['First', 'Third', 'Second']);
+    await expect.poll(order, patience).toEqual(['First', 'Third', 'Second']);
     expect(problems).toEqual([]);
   });
 

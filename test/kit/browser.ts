@@ -68,6 +68,14 @@ export async function barriers(page: Page, where: string): Promise<unknown[]> {
   return violations.map(({ id, nodes }) => ({ where, id, nodes: nodes.slice(0, 3).map(({ html, failureSummary }) => `${html} ${failureSummary}`) }));
 }
 
+/** Somebody in a browser of their own, signed in, at an address of the page. */
+export async function enterAs(browser: Browser, url: string, person: Person, path = '/', options: BrowserContextOptions = {}): Promise<Visit> {
+  const visitor = await visit(browser, url, options);
+  await signIn(visitor, url, person);
+  await visitor.page.goto(`${url}${path}`);
+  return visitor;
+}
+
 function findOnPath(name: string): string | null {
   try {
     return execFileSync('sh', ['-c', `command -v ${name}`], { encoding: 'utf8' }).trim();

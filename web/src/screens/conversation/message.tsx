@@ -1,5 +1,5 @@
 /** One message: of others on the paper, of the viewer on a leaf; waiting, refused, edited, deleted. A row is drawn again only when something of it has changed. */
-import { Component } from 'preact';
+import { Component, type ComponentChildren } from 'preact';
 import { Icon } from '../../parts/icon.tsx';
 import { PersonPicture } from '../../parts/picture.tsx';
 import { discard, sayAgain, type Waiting } from '../../sending.ts';
@@ -118,14 +118,7 @@ function Mine({ row }: { row: MessageRow }) {
       <h3 class="vh">{words.you}</h3>
       <div class="leaf">
         <Attachments of={message.attachments} from={message.senderId} />
-        {text !== '' ? (
-          <p class="txt" dir="auto">
-            {linked(text)}
-            {meta}
-          </p>
-        ) : (
-          meta
-        )}
+        <Words text={text} meta={meta} />
       </div>
     </>
   );
@@ -177,6 +170,17 @@ function Theirs({ row, role }: { row: MessageRow; role: Props['role'] }) {
   );
 }
 
+/** On a leaf: what stands at its end stands there alone when there is no text. */
+function Words({ text, meta }: { text: string; meta: ComponentChildren }) {
+  if (text === '') return meta;
+  return (
+    <p class="txt" dir="auto">
+      {linked(text)}
+      {meta}
+    </p>
+  );
+}
+
 function Gone({ text }: { text: string }) {
   return (
     <p class="gone">
@@ -204,14 +208,7 @@ export function WaitingView({ message, rowKey, first, last }: { message: Waiting
         <h3 class="vh">{words.you}</h3>
         <div class={`leaf ${refused ? 'failed' : message.sent ? '' : 'waiting'}`}>
           <Attachments of={attachments} from={state.value.meId} />
-          {text !== '' ? (
-            <p class="txt" dir="auto">
-              {linked(text)}
-              {meta}
-            </p>
-          ) : (
-            meta
-          )}
+          <Words text={text} meta={meta} />
         </div>
         {refused && (
           <div class="below">
