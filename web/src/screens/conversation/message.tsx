@@ -46,7 +46,9 @@ export class MessageView extends Component<Props, { active: boolean }> {
   };
 
   blur = ({ currentTarget, relatedTarget }: FocusEvent & { currentTarget: HTMLElement }): void => {
-    if (!currentTarget.contains(relatedTarget as Node | null) && !currentTarget.matches(':hover')) this.setState({ active: false });
+    // When somebody goes to another window, what had the focus has it still.
+    const stays = currentTarget.contains(relatedTarget as Node | null) || currentTarget.contains(document.activeElement);
+    if (!stays && !currentTarget.matches(':hover')) this.setState({ active: false });
   };
 
   /** Where there is no pointer that hovers, a long press opens the menu. */
