@@ -142,6 +142,29 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`ne
     expect(problems).toEqual([]);
   });
 
+  it('copies and deletes by key the message that has the focus', async () => {
+    await using server = await startTestServer(on);
+    const [ana, ben] = (await server.people(2)) as [Person, Person];
+    const room = await ana.createRoom({ members: [{ id: ben.id }] });
+    await ana.send(room, 'of ana');
+    await ben.send(room, 'of ben');
+    const { page, problems } = await enter(server.url, ben, addressOf(room), { permissions: ['clipboard-read', 'clipboard-write'] });
+    await message(page, 'of ben').waitFor();
+    await page.locator('#messages').focus();
+    await page.keyboard.press('ArrowUp');
+    await page.keyboard.press('Control+c');
+    await expect.poll(() => page.evaluate(() => navigator.clipboard.readText()), patience).toBe('of ben');
+    await page.keyboard.press('ArrowUp');
+    await page.keyboard.press('Delete');
+    expect(await page.getByRole('dialog').count()).toBe(0);
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('Delete');
+    await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
+    await page.getByText('You deleted this message.').waitFor();
+    expect(await page.evaluate(() => document.activeElement?.id)).toBe('message-2');
+    expect(problems).toEqual([]);
+  });
+
   it('shows what is written in a public room to whoever only looks at it', async () => {
     await using server = await startTestServer(on);
     const [ana, ben] = (await server.people(2)) as [Person, Person];

@@ -9,6 +9,7 @@ import type { FindPeopleQuery, FindPeopleQueryVariables } from '../generated/gra
 import { narrow } from '../narrow.ts';
 import { operation } from '../operation.ts';
 import { Icon } from '../parts/icon.tsx';
+import { OfflineStrip } from '../parts/offline-strip.tsx';
 import { ChatPicture } from '../parts/picture.tsx';
 import { SearchField, Tabs } from '../parts/search.tsx';
 import { addressOf, route } from '../route.ts';
@@ -93,6 +94,7 @@ export function Shelf({ open }: { open: string | null }) {
         </SearchField>
         <Tabs label={shelf.show} kinds={['all', 'unread', 'people', 'rooms']} words={shelf} chosen={kind.value} onChoose={(each) => (kind.value = each)} />
       </div>
+      {alone && <OfflineStrip />}
       <nav class="scroll" aria-label={shelf.title} onKeyDown={moveByKey} onClick={() => (search.value = '')} {...order.pointer}>
         <ul class="chats">
           {here.map((chat) => (
@@ -191,6 +193,12 @@ function Row({ chat, open }: { chat: Chat; open: boolean }) {
   );
 }
 
+/** There is little room for it. */
+function shortNameOf(personId: string): string {
+  const person = personOf(personId);
+  return person?.firstName || (person?.displayName.split(/\s/u)[0] ?? '');
+}
+
 function Preview({ chat, open }: { chat: Chat; open: boolean }) {
   // Of its own, so that a key that is pressed draws nothing here.
   const draft = useMemo(() => computed(() => (open ? '' : (drafts.value.get(chat.id) ?? '').trim())), [chat.id, open]).value;
@@ -227,7 +235,7 @@ function Preview({ chat, open }: { chat: Chat; open: boolean }) {
   if (!message)
     return <span class="prev">{chat.__typename === 'Room' ? <span class="t">{chat.topic ?? ''}</span> : <span class="t">@{personOf(chat.peerId)?.username ?? ''}</span>}</span>;
   const byMe = message.senderId === state.value.meId;
-  const sender = chat.__typename === 'Room' && !byMe ? `${personOf(message.senderId)?.displayName ?? ''}: ` : '';
+  const sender = chat.__typename === 'Room' && !byMe ? `${shortNameOf(message.senderId)}: ` : '';
   const [attachment] = message.attachments;
   const about = message.text || (attachment ? (attachment.image ? shelf.picture : shelf.file)(message.attachments.length) : words.gone);
   return (

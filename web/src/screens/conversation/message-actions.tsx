@@ -33,10 +33,10 @@ export function MessageActions({ message, mine, kind }: { message: Message; mine
         buttonLabel={common.more}
         items={[
           ...(mine ? [{ icon: 'edit' as const, text: words.edit, act: () => (editing.value = message.id) }] : []),
-          ...(message.text ? [{ icon: 'copy' as const, text: words.copy, act: () => void navigator.clipboard.writeText(message.text ?? '') }] : []),
+          ...(message.text ? [{ icon: 'copy' as const, text: words.copy, keys: 'Ctrl C', act: () => void navigator.clipboard.writeText(message.text ?? '') }] : []),
           { icon: 'link' as const, text: words.copyLink, act: () => void copyLink(message.seq) },
           ...(mine && kind === 'Room' ? [{ icon: 'eye' as const, text: words.whoRead, act: () => showReaders(message) }] : []),
-          ...(mine ? [{ icon: 'trash' as const, text: words.delete, danger: true, act: () => void askToDelete(message) }] : []),
+          ...(mine ? [{ icon: 'trash' as const, text: words.delete, danger: true, keys: 'Del', act: () => void askToDelete(message) }] : []),
         ]}
       />
     </div>

@@ -192,7 +192,7 @@ function Gone({ text }: { text: string }) {
   );
 }
 
-export function WaitingView({ message, rowKey, first, last }: { message: Waiting; rowKey: string; first: boolean; last: boolean }) {
+export function WaitingView({ message, rowKey, first, last, newest }: { message: Waiting; rowKey: string; first: boolean; last: boolean; newest: boolean }) {
   const { message: words, common, shelf } = texts.value;
   const refused = message.refusal !== undefined;
   const attachments = uploadedOf(message.attachmentIds);
@@ -212,6 +212,7 @@ export function WaitingView({ message, rowKey, first, last }: { message: Waiting
           <Attachments of={attachments} from={state.value.meId} />
           <Words text={text} meta={meta} />
         </div>
+        {newest && <p class="seen" />}
         {refused && (
           <div class="below">
             <span class="why">
