@@ -71,6 +71,7 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`th
     await message(page, 'three').waitFor(patience);
     await expect.poll(() => texts(page), patience).toEqual(['one', 'two', 'three', 'from the tunnel']);
     await page.getByText('You are offline').waitFor({ state: 'hidden' });
+    await expect.poll(async () => (await history(ana, room.id)).map(({ text }) => text), patience).toContain('from the tunnel');
 
     line.cut();
     await page.close();

@@ -64,6 +64,11 @@ export async function write(page: Page, text: string): Promise<void> {
 export async function barriers(page: Page, where: string): Promise<unknown[]> {
   // As the policy of the page has it, no script of a test's comes in but through the browser's own door.
   await page.evaluate(axe.source);
+  // Another theme has its colours behind the transitions.
+  await page.evaluate(async () => {
+    await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+    await Promise.allSettled(document.getAnimations().flatMap((each) => (each instanceof CSSTransition ? each.finished : [])));
+  });
   const { violations } = (await page.evaluate('axe.run({ resultTypes: ["violations"] })')) as { violations: { id: string; nodes: { html: string; failureSummary: string }[] }[] };
   return violations.map(({ id, nodes }) => ({ where, id, nodes: nodes.slice(0, 3).map(({ html, failureSummary }) => `${html} ${failureSummary}`) }));
 }
