@@ -10,6 +10,7 @@ import { createOperators } from './accounts/operators.ts';
 import { createPasswordReset } from './accounts/password-reset.ts';
 import { createPasswords } from './accounts/passwords.ts';
 import { createRateLimits } from './accounts/rate-limits.ts';
+import { createTally } from './accounts/tally.ts';
 import { can } from './chats/access.ts';
 import { createChats, standing } from './chats/chats.ts';
 import { createChatErasure } from './chats/erasure.ts';
@@ -19,8 +20,8 @@ import { createMembership, createWelcome } from './chats/membership.ts';
 import { createRooms, foldedRooms } from './chats/rooms.ts';
 import { createRoster } from './chats/roster.ts';
 import type { Config } from './config.ts';
-import { createEventLog } from './events/event-log.ts';
-import { createTail } from './events/tail.ts';
+import { createEventLog, type EventLog } from './events/event-log.ts';
+import { createTail, type Tail } from './events/tail.ts';
 import { createWrite } from './events/write.ts';
 import { openBlobs } from './files/blobs.ts';
 import { createDecoding } from './files/decoding.ts';
@@ -31,6 +32,7 @@ import { createLinks } from './files/links.ts';
 import { createUploads } from './files/uploads.ts';
 import type { Domains } from './graphql/context.ts';
 import type { UserId } from './ids.ts';
+import { jobsModule } from './jobs.ts';
 import type { Log } from './log.ts';
 import { createDeletedRooms } from './messages/deleted-rooms.ts';
 import { createMessageErasure } from './messages/erase.ts';
@@ -40,7 +42,9 @@ import { createReceipts } from './messages/receipts.ts';
 import { createSending } from './messages/send.ts';
 import { hydrate } from './messages/store.ts';
 import { createMetrics } from './metrics.ts';
-import { announce, createNotifications } from './notifications/notifications.ts';
+import { type Bridge, noBridge } from './nodes/bridge.ts';
+import { type Elsewhere, nobodyElse } from './nodes/elsewhere.ts';
+import { createNotifications } from './notifications/notifications.ts';
 import { createPush } from './notifications/push.ts';
 import { createPushDevices } from './notifications/push-devices.ts';
 import { createPushQueue } from './notifications/push-queue.ts';
@@ -55,7 +59,7 @@ import { createRefreshing } from './sessions/refresh.ts';
 import { createSessions } from './sessions/sessions.ts';
 import { createSignIn } from './sessions/sign-in.ts';
 import { createTokens } from './sessions/tokens.ts';
-import { openDatabase } from './storage/database.ts';
+import { type Database, openDatabase } from './storage/database.ts';
 import { isDatabaseAway } from './storage/failures.ts';
 import { createLocks } from './storage/locks.ts';
 import { DatabaseError } from './storage/migrate.ts';
@@ -82,7 +86,7 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   hideFolders(config, log);
   const metrics = createMetrics();
   opened.defer(metrics.close);
-  const db = await openDatabase(config, log, metrics.databaseError);
+  const db = await openDatabase(config, log, metrics.databaseError, jobsModule);
   opened.defer(db.close);
   if (db.engine === 'postgresql' && config.NODE_POLL_MS === 0) log.warn('NODE_POLL_MS is 0: this server does not hear of what other servers on the same database do');
   await foldAnew({ db, log }, [foldedAccounts, foldedRooms]);
@@ -98,10 +102,15 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
     hydrate: (events) => hydrate(db.sql, events),
   });
   opened.defer(tail.close);
-  const { write, writeBatch } = createWrite({ db, clock, offer: tail.offer, look: tail.look, metrics });
-  const limits = createRateLimits({ config });
+  const { bridge, elsewhere } = await openNodes(config, db, eventLog, tail, log, opened);
+  const offer: typeof tail.offer = (events) => {
+    tail.offer(events);
+    if (elsewhere.count() > 1) bridge.tellHead(events.at(-1)?.number ?? 0);
+  };
+  const { write, writeBatch, writeJob } = createWrite({ db, clock, offer, look: tail.look, metrics });
+  const limits = createRateLimits({ config, tally: elsewhere === nobodyElse ? null : createTally({ db }), servers: elsewhere.count });
   const passwords = await createPasswords({ config });
-  const presence = createPresence({ db, tail, config, clock, log });
+  const presence = createPresence({ db, tail, elsewhere, config, clock, log });
   opened.defer(presence.close);
   const onlineIds = async (): Promise<ReadonlySet<UserId>> => presence.onlineIds();
   const keys = await createKeys({ db });
@@ -143,10 +152,10 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   const roster = createRoster({ db, writeBatch, locks, clock, log });
   const rooms = createRooms({ db, write, writeBatch, locks, roster, chats, accounts, operators, passwords, limits, pictures: files.forRooms, clock });
   const membership = createMembership({ db, write, locks, chats, passwords, limits, clock });
-  const sending = createSending({ db, writeBatch, chats, accounts, limits, keys, config, clock, files: files.forMessages, announce });
+  const sending = createSending({ db, writeJob, chats, accounts, limits, keys, config });
   const messages = createMessages({ db, writeBatch, chats, config, clock, files: files.forMessages });
   const deletedRooms = createDeletedRooms({ db, roster, files: files.forMessages });
-  const receipts = createReceipts({ db, writeBatch, chats, log, clock });
+  const receipts = createReceipts({ db, writeJob, chats, log });
   opened.defer(receipts.close);
   const inbox = createInbox({ db });
   const notifications = createNotifications({ db, writeBatch, receipts, clock });
@@ -156,7 +165,7 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   /** What works by itself. They end side by side, each in its own time. */
   const workers: (() => unknown)[] = [push.close, mail.close, roster.close, deletedRooms.close];
   opened.defer(async () => void (await Promise.all(workers.map((end) => end()))));
-  const typing = createTyping({ tail, chats, config, clock });
+  const typing = createTyping({ tail, chats, bridge, config, clock });
   opened.defer(typing.close);
   const messageErasure = createMessageErasure({ db, writeBatch, deletedRooms, files: files.forMessages, clock });
   // An account that is deleted takes with it what each domain has of it.
@@ -171,7 +180,10 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   const erasure = createErasure({ db, write, locks, accounts, mail, clock, log, countMessages: messageErasure.count, onNameFreed, parts });
   const notices = createNotices({ db, config });
   await mail.start({ 'password-reset': passwordReset.writeReset, 'password-changed': notices.writePasswordChanged, 'email-changed': notices.writeEmailChanged });
-  workers.push(erasure.close, startUpkeep({ eventLog, tail, roster, deletedRooms, receipts, files, sessions, passwordReset, erasure, notifications, pushDevices, push, log }));
+  workers.push(
+    erasure.close,
+    startUpkeep({ eventLog, tail, limits, roster, deletedRooms, receipts, files, sessions, passwordReset, erasure, notifications, pushDevices, push, log }),
+  );
   const domains = {
     config,
     clock,
@@ -210,6 +222,7 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
     domains,
     log,
     db,
+    elsewhere,
     mail,
     push,
     roster,
@@ -218,4 +231,27 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
     hurry: decoding.close,
     close: (): Promise<void> => opened.disposeAsync(),
   };
+}
+
+/** What servers on one PostgreSQL know of each other. Not loaded where there can be one only. */
+async function openNodes(config: Config, db: Database, eventLog: EventLog, tail: Tail, log: Log, opened: AsyncDisposableStack): Promise<{ bridge: Bridge; elsewhere: Elsewhere }> {
+  if (db.engine === 'sqlite' || config.NODE_POLL_MS === 0) return { bridge: noBridge, elsewhere: nobodyElse };
+  const { openBridge } = await import('./nodes/notify.ts');
+  const { openAttendance } = await import('./nodes/attendance.ts');
+  const { logId } = await eventLog.head();
+  let greet = (): void => {};
+  const onHead = (number: number): void => {
+    if (number > tail.head()) tail.look();
+  };
+  const onConnected = (): void => {
+    tail.look();
+    greet();
+  };
+  const bridge = config.NODE_LISTEN_URL === 'off' ? noBridge : openBridge({ db, logId, config, log, onHead, onConnected });
+  opened.defer(bridge.close);
+  const elsewhere = await openAttendance({ db, bridge, graceMs: config.PRESENCE_GRACE_SECONDS * 1000, log });
+  opened.defer(elsewhere.close);
+  ({ greet } = elsewhere);
+  greet();
+  return { bridge, elsewhere };
 }

@@ -95,6 +95,15 @@ const databaseUrl = (meaning: string): Setting<string> => ({
   },
 });
 
+const listenUrl = (meaning: string): Setting<string> => ({
+  default: '',
+  meaning,
+  parse: (value) => {
+    if (value.startsWith('file:')) throw new Error('must begin with postgresql://, or be off');
+    return value === '' || value === 'off' ? value : databaseUrl('').parse(value);
+  },
+});
+
 /** Nodemailer's, as far as they can be said in a URL: what it does not know it would ignore, and send without the protection that was asked for. */
 const smtpParameters = /^(requireTLS|ignoreTLS|name|authMethod|localAddress|tls\.(rejectUnauthorized|servername|minVersion|maxVersion|ciphers|ca))$/;
 const smtpUrl = (meaning: string): Setting<string> => ({
@@ -139,10 +148,13 @@ export const settings = {
   DATA_DIR: folder('./data', 'The folder in which the server keeps its files. A SQLite database is in it, too.'),
   DATABASE_URL: databaseUrl('`file:NAME` for a SQLite file inside DATA_DIR, or `postgresql://user:password@host/database`.'),
   NODE_POLL_MS: whole(
-    500,
+    2_000,
     0,
     60_000,
-    'On PostgreSQL: how often, in milliseconds, a server looks for what other servers have written to the same database. 0 turns this off, for a server that is the only one.',
+    'On PostgreSQL: how often, in milliseconds, a server looks for what other servers have written to the same database. They wake each other, so this is for what that misses. 0 turns both off, for a server that is the only one.',
+  ),
+  NODE_LISTEN_URL: listenUrl(
+    'The address at which PostgreSQL can be reached without a pooler, for the one connection by which servers wake each other. Default: DATABASE_URL. `off`: they only look, every NODE_POLL_MS.',
   ),
   DATABASE_POOL: whole(10, 2, 200, 'The number of connections to PostgreSQL that one server may open.'),
   SQLITE_SYNCHRONOUS: oneOf(

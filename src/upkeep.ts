@@ -2,6 +2,7 @@
 
 import type { Erasure } from './accounts/erasure.ts';
 import type { PasswordReset } from './accounts/password-reset.ts';
+import type { RateLimits } from './accounts/rate-limits.ts';
 import type { Roster } from './chats/roster.ts';
 import type { EventLog } from './events/event-log.ts';
 import type { Tail } from './events/tail.ts';
@@ -20,6 +21,7 @@ const everyMs = 60_000;
 export function startUpkeep({
   eventLog,
   tail,
+  limits,
   roster,
   deletedRooms,
   receipts,
@@ -34,6 +36,7 @@ export function startUpkeep({
 }: {
   eventLog: EventLog;
   tail: Tail;
+  limits: Pick<RateLimits, 'sweep'>;
   roster: Pick<Roster, 'finish'>;
   deletedRooms: Pick<DeletedRooms, 'sweep'>;
   receipts: Pick<Receipts, 'tellUntold'>;
@@ -61,6 +64,7 @@ export function startUpkeep({
   async function round(): Promise<void> {
     const tasks: [name: string, run: () => Promise<number>][] = [
       ['events', prune],
+      ['rate limits that are over', limits.sweep],
       ['half open rooms', roster.finish],
       ['messages', deletedRooms.sweep],
       ['receipts that were not told', receipts.tellUntold],

@@ -87,7 +87,7 @@ describe('a large answer', () => {
     await watch;
     // Without a bound they would hold more than 1 GB.
     if (platform() === 'linux') expect((most - before) / 2 ** 20).toBeLessThan(600);
-    expect(longestMs).toBeLessThan(1_000);
+    expect(longestMs).toBeLessThan(5_000);
     for (const connection of connections) connection.destroy();
     await Promise.all([owner.close(), reader.close()]);
   });

@@ -59,13 +59,24 @@ describe.skipIf(process.env.TEST_ENGINE === 'postgresql')('a backup of a running
   it('is done in time however much is written meanwhile', async () => {
     await using server = await startTestServer();
     await using elsewhere = await temporaryFolder();
-    using database = { connection: new Sqlite(join(server.dataDir, 'tertulia.db')), [Symbol.dispose]: () => database.connection.close() };
-    database.connection.exec('CREATE TABLE "Much" ("bytes" BLOB)');
+    // Without waiting inside SQLite: the server's own writer waits for this thread, between the statements of a transaction.
+    using database = { connection: new Sqlite(join(server.dataDir, 'tertulia.db'), { timeout: 0 }), [Symbol.dispose]: () => database.connection.close() };
+    const whenFree = async (run: () => unknown): Promise<void> => {
+      for (let done = false; !done; await nextTurn()) {
+        try {
+          run();
+          done = true;
+        } catch (error) {
+          if ((error as { code?: string }).code !== 'SQLITE_BUSY') throw error;
+        }
+      }
+    };
+    await whenFree(() => database.connection.exec('CREATE TABLE "Much" ("bytes" BLOB)'));
     const write = database.connection.prepare('INSERT INTO "Much" VALUES (zeroblob(?))');
-    for (let index = 0; index < 20; index++) write.run(1_000_000);
+    for (let index = 0; index < 20; index++) await whenFree(() => write.run(1_000_000));
     let writing = true;
     const writer = (async () => {
-      for (; writing; await nextTurn()) write.run(1);
+      while (writing) await whenFree(() => write.run(1));
     })();
     // In this process, so that something is committed between any two pieces of the copy.
     const copying = copyDatabase(server.app.config, join(elsewhere.path, 'copy.db'));

@@ -1,4 +1,5 @@
 /** How many statements the hot paths take: constants, whatever the number of rows, of chats and of readers. More than these is a regression; fewer is a reason to lower them. */
+import { createECDH, randomBytes } from 'node:crypto';
 import { expect, it, vi } from 'vitest';
 import { engine } from './kit/engine.ts';
 import type { Follow, Person } from './kit/person.ts';
@@ -31,7 +32,26 @@ async function worldOf(server: TestServer, size: number) {
     await other.must('mutation ($id: ID!) { joinChat(input: { room: { id: $id } }) { __typename } }', { id: room.id });
     for (let count = 0; count < size; count++) ids.push((await other.send(room, `message ${count}`)).message.id);
   }
-  return { viewer, others, rooms, room, ids };
+  const own: string[] = [];
+  for (let count = 0; count < size; count++) {
+    const { login } = await viewer.must('mutation ($input: LoginInput!) { login(input: $input) { ... on LoginPayload { auth { session { id } } } } }', {
+      input: { login: viewer.username, password: viewer.password, device: { name: `device ${count}` } },
+    });
+    own.push(login.auth.session.id);
+    const { registerPushDevice } = await viewer.must(
+      'mutation ($input: RegisterPushDeviceInput!) { registerPushDevice(input: $input) { ... on RegisterPushDevicePayload { device { id } } } }',
+      { input: { webPush: { endpoint: `https://push.example.org/${viewer.username}/${count}`, ...keysOfBrowser() } } },
+    );
+    own.push(registerPushDevice.device.id);
+  }
+  return { viewer, others, rooms, room, ids, own };
+}
+
+/** What a browser gives for Web Push. */
+function keysOfBrowser() {
+  const browser = createECDH('prime256v1');
+  browser.generateKeys();
+  return { p256dh: browser.getPublicKey('base64url'), auth: randomBytes(16).toString('base64url') };
 }
 
 const sendTo = (person: Person, room: { id: string }) => (): Promise<unknown> => person.send(room, 'hello');
@@ -48,6 +68,34 @@ it('takes so many statements for a page, a send, and a list, however many rows t
           viewer.must(
             '{ chats(first: 20) { nodes { id name lastSeq lastActivityAt lastMessage { id text sender { displayName } } my { readSeq unreadCount role } ... on Dialog { peer { username presence { online } } } } } }',
           ),
+    },
+    'pages of the messages of many chats': {
+      expected: 4,
+      run:
+        ({ viewer }) =>
+        () =>
+          viewer.must('{ chats(first: 20) { nodes { id messages(last: 10) { nodes { id text sender { displayName } } pageInfo { hasPreviousPage } } } } }'),
+    },
+    'where the unread messages of many chats begin': {
+      expected: 3,
+      run:
+        ({ viewer }) =>
+        () =>
+          viewer.must('{ chats(first: 20) { nodes { id my { firstUnreadSeq } } } }'),
+    },
+    'who has read each message of a page': {
+      expected: 6,
+      run:
+        ({ viewer, room }) =>
+        () =>
+          viewer.must('query ($id: ID!) { chat(id: $id) { messages(last: 20) { nodes { id readBy(first: 3) { nodes { user { username } } } } } } }', { id: room.id }),
+    },
+    'nodes: sessions and devices': {
+      expected: 2,
+      run:
+        ({ viewer, own }) =>
+        () =>
+          viewer.must('query ($ids: [ID!]!) { nodes(ids: $ids) { id } }', { ids: own }),
     },
     'the own sessions, and one of them by its id': {
       expected: 4,

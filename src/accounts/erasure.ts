@@ -10,7 +10,7 @@ import type { UserId } from '../ids.ts';
 import type { Log } from '../log.ts';
 import type { Database, Tx } from '../storage/database.ts';
 import type { Locks } from '../storage/locks.ts';
-import { oneOfList } from '../storage/sql.ts';
+import { oneOfList, toDate } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
 import type { Accounts, NameHook } from './accounts.ts';
 import type { Mail } from './mail.ts';
@@ -177,7 +177,8 @@ export function createErasure({
     const youngest = !resumed && db.engine === 'sqlite' ? Number.POSITIVE_INFINITY : settled;
     resumed = true;
     const removed: Note[] = [];
-    for (const note of await db.read.erasure.findMany({ orderBy: { startedAt: 'asc' } })) {
+    for (const { startedAt, ...row } of await db.sql.all<Omit<Note, 'startedAt'> & { startedAt: unknown }>('SELECT * FROM "Erasure" ORDER BY "startedAt"', [])) {
+      const note = { ...row, startedAt: toDate(startedAt) };
       if (stopping) return 0;
       if (note.startedAt.getTime() > youngest || running.has(note.userId)) continue;
       for (const job of await write((tx, append) => removeAtOnce(tx, append, note.userId))) job();

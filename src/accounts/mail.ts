@@ -5,7 +5,6 @@
 import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createTransport } from 'nodemailer';
 import { type Config, publicUrlOf } from '../config.ts';
 import type { UserId } from '../ids.ts';
 import type { Log } from '../log.ts';
@@ -175,17 +174,21 @@ export function createMail({
 
   /** A real conversation (RFC 5321), encrypted where the server offers it (RFC 3207) or from the start with smtps. */
   function overSmtp(url: string) {
-    const transport = createTransport({ url, connectionTimeout: 10_000, greetingTimeout: 10_000, socketTimeout: 20_000, disableFileAccess: true, disableUrlAccess: true });
+    const transport = atFirstMail(({ createTransport }) =>
+      createTransport({ url, connectionTimeout: 10_000, greetingTimeout: 10_000, socketTimeout: 20_000, disableFileAccess: true, disableUrlAccess: true }),
+    );
     return async (letter: Letter, { id, kind }: Waiting): Promise<void> => {
-      await transport.sendMail({ ...envelope(letter), signal: AbortSignal.any([stopping.signal, AbortSignal.timeout(conversationMs)]) });
+      await (await transport()).sendMail({ ...envelope(letter), signal: AbortSignal.any([stopping.signal, AbortSignal.timeout(conversationMs)]) });
       log.info({ mail: id, kind }, 'mail sent');
     };
   }
 
   function intoFolder() {
-    const transport = createTransport({ streamTransport: true, buffer: true, newline: 'windows', disableFileAccess: true, disableUrlAccess: true });
+    const transport = atFirstMail(({ createTransport }) =>
+      createTransport({ streamTransport: true, buffer: true, newline: 'windows', disableFileAccess: true, disableUrlAccess: true }),
+    );
     return async (letter: Letter, { id, kind, userId }: Waiting): Promise<void> => {
-      const { message } = await transport.sendMail(envelope(letter));
+      const { message } = await (await transport()).sendMail(envelope(letter));
       const name = `${clock().toISOString().replaceAll(/[:.-]/g, '')}-user${userId}-${id}-${kind}.eml`;
       await mkdir(folder, { recursive: true, mode: 0o700 });
       await writeFile(join(folder, `.${name}`), message as Buffer, { mode: 0o600, flush: true });
@@ -219,6 +222,12 @@ export function createMail({
     clearTimeout(timer);
     await Promise.all(lanes);
   }
+}
+
+/** Only a server that has a mail to send loads what sends it. */
+function atFirstMail<Transport>(make: (nodemailer: typeof import('nodemailer')) => Transport): () => Promise<Transport> {
+  let made: Promise<Transport> | undefined;
+  return () => (made ??= import('nodemailer').then(make));
 }
 
 /** What may be logged about a failed try. Replies of mail servers are not logged, because they repeat addresses. */

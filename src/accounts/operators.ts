@@ -13,7 +13,7 @@ export function createOperators({ db, digest, config, log }: { db: Database; dig
   return { areNamed: named.size > 0, isOperator, retire, forgetUnnamed };
 
   async function isOperator(usernameKey: string): Promise<boolean> {
-    return named.has(usernameKey) && (await db.read.formerOperator.findUnique({ where: { digest: digestOf(usernameKey) } })) === null;
+    return named.has(usernameKey) && (await db.sql.all('SELECT 1 FROM "FormerOperator" WHERE "digest" = ?', [digestOf(usernameKey)])).length === 0;
   }
 
   /** Called when the account with this name is deleted or renamed. */
@@ -26,7 +26,7 @@ export function createOperators({ db, digest, config, log }: { db: Database; dig
 
   /** A name that was taken out of the setting may be put in again, for whoever has it then. Called once, at the start. */
   async function forgetUnnamed(): Promise<void> {
-    const known = await db.read.formerOperator.findMany();
+    const known = await db.sql.all<{ digest: string }>('SELECT "digest" FROM "FormerOperator"', []);
     const kept = new Set([...named].map(digestOf));
     const gone = known.flatMap(({ digest }) => (kept.has(digest) ? [] : [digest]));
     if (gone.length > 0) await db.sqlTransaction((sql) => sql.all(`DELETE FROM "FormerOperator" WHERE ${oneOfList(sql.engine, '"digest"', 'text')}`, [gone]));

@@ -71,10 +71,10 @@ export function createPasswordReset({
     client: { ipAddress: string },
   ): Promise<{ endedSessions: number }> {
     const guess = limits.guess(['LOGIN_WIDE', { address: client.ipAddress }]);
-    guess.check();
+    await guess.check();
     const digest = digestOf(input.token.trim().slice(0, 100));
-    const { id, username } = await getAccountOf(digest).catch((error) => {
-      guess.count();
+    const { id, username } = await getAccountOf(digest).catch(async (error) => {
+      await guess.count();
       throw error;
     });
     const problems = createProblems();

@@ -33,15 +33,14 @@ export async function createPasswords({ config }: { config: Pick<Config, 'ARGON2
    */
   async function verify(stored: string | null, password: string, turn: Turn, guess: Guess): Promise<boolean> {
     const possible = password.length <= longestInput;
-    guess.check();
-    return queue.run(turn, async () => {
-      // Others may have guessed wrong while this one waited.
-      guess.check();
-      const matches = await argon2.verify(stored || nobodysHash, possible ? password.normalize('NFC') : '');
-      const right = matches && possible && Boolean(stored);
-      if (!right) guess.count();
-      return right;
-    });
+    await guess.check();
+    // Others may have guessed wrong while this one waited.
+    return queue.run(turn, () =>
+      guess.attempt(async () => {
+        const matches = await argon2.verify(stored || nobodysHash, possible ? password.normalize('NFC') : '');
+        return matches && possible && Boolean(stored);
+      }),
+    );
   }
 
   /** Whether the hash was made at another cost than the settings ask for. */

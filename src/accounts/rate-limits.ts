@@ -1,7 +1,8 @@
-/** How often people may do what is expensive or could be abused: wrong passwords, registrations, messages, requests. Each server counts for itself. */
+/** How often people may do what is expensive or could be abused: wrong passwords, registrations, messages, requests. Several servers count what guards secrets together; of the rest each counts its part. */
 import type { Config } from '../config.ts';
 import { AppError, type RateLimitScope } from '../errors.ts';
 import type { ChatId, SessionId, UserId } from '../ids.ts';
+import type { Share, Tally } from './tally.ts';
 
 /** Whose share is used up. */
 export type LimitKey =
@@ -21,9 +22,11 @@ export type RateLimits = ReturnType<typeof createRateLimits>;
 /** A password that is about to be tried. */
 export type Guess = {
   /** Throws RATE_LIMITED when there were too many wrong ones. Counts nothing. */
-  check(): void;
+  check(): Promise<void>;
+  /** The same, then tries it; what is wrong is counted. Tries that run side by side on several servers are no more than are left. */
+  attempt(isRight: () => Promise<boolean>): Promise<boolean>;
   /** It was wrong. */
-  count(): void;
+  count(): Promise<void>;
 };
 
 type LimitSettings = Pick<Config, 'RATE_LIMITS' | 'LOGIN_LIMIT' | 'REGISTER_LIMIT' | 'RESET_LIMIT' | 'SEND_LIMIT' | 'SEND_BURST' | 'REQUEST_LIMIT' | 'PROFILE_LIMIT'>;
@@ -51,22 +54,36 @@ function limitsOf(config: LimitSettings) {
   } satisfies Record<string, Limit>;
 }
 
-export function createRateLimits({ config }: { config: LimitSettings }) {
+/** What guards a secret, and the mails and accounts that strangers can have made. */
+const shared: ReadonlySet<LimitName> = new Set<LimitName>(['LOGIN', 'LOGIN_WIDE', 'ROOM_PASSWORD', 'REGISTER', 'RESET']);
+
+export function createRateLimits({
+  config,
+  tally = null,
+  servers = () => 1,
+}: {
+  config: LimitSettings;
+  /** Where several servers count together. */
+  tally?: Tally | null;
+  /** How many servers there are. */
+  servers?: () => number;
+}) {
   const limits = limitsOf(config);
-  const counters = Object.fromEntries(Object.entries(limits).map(([name, limit]) => [name, createCounter(limit)])) as Record<LimitName, ReturnType<typeof createCounter>>;
-  return { take, takeMany, guess };
+  const counters = Object.fromEntries(Object.entries(limits).map(([name, limit]) => [name, createCounter(limit, servers)])) as Record<LimitName, ReturnType<typeof createCounter>>;
+  return { take, takeMany, guess, sweep: async (): Promise<number> => (await tally?.sweep()) ?? 0 };
 
   /** Counts one for each key. Throws RATE_LIMITED, and counts nothing, when one of them has no share left. */
   async function take(name: LimitName, ...keys: LimitKey[]): Promise<void> {
-    // biome-ignore lint/plugin: whoever calls names an account, an address or both
-    const { check, count } = guess(...keys.map((key): [LimitName, LimitKey] => [name, key]));
-    check();
-    count();
+    if (!config.RATE_LIMITS) return;
+    const texts = keys.map(toText);
+    if (tally && shared.has(name)) return mustHaveLeft(await tally.take(texts.map((text) => shareOf(name, text))));
+    for (const text of texts) counters[name].check(text);
+    for (const text of texts) counters[name].count(text);
   }
 
   /** Counts many at once for one key, at most half of a whole share: the largest thing that is allowed can be done, but not often. */
   async function takeMany(name: LimitName, count: number, key: LimitKey): Promise<void> {
-    const atOnce = Math.max(1, Math.min(count, Math.floor(limits[name].most / 2)));
+    const atOnce = Math.max(1, Math.min(count, Math.floor(limits[name].most / servers() / 2)));
     if (!config.RATE_LIMITS) return;
     counters[name].check(toText(key), atOnce);
     counters[name].count(toText(key), atOnce);
@@ -74,20 +91,60 @@ export function createRateLimits({ config }: { config: LimitSettings }) {
 
   /** A password that somebody tries: only a wrong one uses anything up, and it counts for each of these. */
   function guess(...shares: readonly (readonly [LimitName, LimitKey])[]): Guess {
-    const named = config.RATE_LIMITS ? shares.map(([name, key]) => ({ counter: counters[name], key: toText(key) })) : [];
+    const named = config.RATE_LIMITS ? shares.map(([name, key]) => ({ name, text: toText(key) })) : [];
+    if (tally && named.length > 0)
+      return sharedGuess(
+        tally,
+        named.map(({ name, text }) => shareOf(name, text)),
+      );
+    const check = async (): Promise<void> => {
+      for (const { name, text } of named) counters[name].check(text);
+    };
+    const count = async (): Promise<void> => {
+      for (const { name, text } of named) counters[name].count(text);
+    };
     return {
-      check: () => {
-        for (const { counter, key } of named) counter.check(key);
-      },
-      count: () => {
-        for (const { counter, key } of named) counter.count(key);
+      check,
+      count,
+      attempt: async (isRight) => {
+        await check();
+        const right = await isRight();
+        if (!right) await count();
+        return right;
       },
     };
+  }
+
+  function sharedGuess(together: Tally, shares: readonly Share[]): Guess {
+    return {
+      check: async () => mustHaveLeft(await together.findFull(shares)),
+      count: () => together.add(shares),
+      attempt: async (isRight) => {
+        mustHaveLeft(await together.take(shares));
+        let right = true;
+        try {
+          right = await isRight();
+        } finally {
+          // Also what could not be tried at all.
+          if (right) await together.giveBack(shares);
+        }
+        return right;
+      },
+    };
+  }
+
+  function shareOf(name: LimitName, text: string): Share & { scope: RateLimitScope } {
+    const { scope, most, seconds } = limits[name];
+    return { key: `${name} ${text}`, most, seconds, scope };
+  }
+
+  function mustHaveLeft(full: { share: Share; leftMs: number } | null): void {
+    if (full) throw new AppError('RATE_LIMITED', { retryAfterMs: full.leftMs, scope: (full.share as Share & { scope: RateLimitScope }).scope });
   }
 }
 
 /** Counts by key, from the first one on for so many seconds. Goes by elapsed time, which nobody can set back. */
-function createCounter({ scope, most, seconds }: Limit) {
+function createCounter({ scope, most, seconds }: Limit, servers: () => number) {
   const lengthMs = seconds * 1000;
   /** In the order in which they end. */
   const windows = new Map<string, { count: number; endsAt: number }>();
@@ -96,7 +153,8 @@ function createCounter({ scope, most, seconds }: Limit) {
   function check(key: string, more = 1): void {
     const window = windows.get(key);
     const leftMs = window ? Math.ceil(window.endsAt - performance.now()) : 0;
-    if (window && window.count + more > most && leftMs > 0) throw new AppError('RATE_LIMITED', { retryAfterMs: leftMs, scope });
+    // Whoever asks several servers has no more than of one, and whoever asks one has their part of it.
+    if (window && window.count + more > Math.ceil(most / servers()) && leftMs > 0) throw new AppError('RATE_LIMITED', { retryAfterMs: leftMs, scope });
   }
 
   function count(key: string, more = 1): void {

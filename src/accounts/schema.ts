@@ -32,6 +32,20 @@ export const loadUser = (context: Context, id: UserId): Promise<UserRow | null> 
     return ids.map((key) => rows.get(key) ?? null);
   }).load(id);
 
+/** Reads people for whom many rows will ask: `findLoadedUser` then has them without waiting. */
+export async function preloadUsers(context: Context, ids: readonly UserId[]): Promise<void> {
+  const rows = await Promise.all([...new Set(ids)].map((id) => loadUser(context, id)));
+  for (const row of rows) if (row) loadedUsers(context).set(row.id, row);
+}
+
+export const findLoadedUser = (context: Context, id: UserId): UserRow | undefined => loadedUsers(context).get(id);
+
+function loadedUsers({ sharedLoaders }: Context): Map<UserId, UserRow> {
+  const loaded = sharedLoaders.get('loadedUsers') ?? new Map();
+  sharedLoaders.set('loadedUsers', loaded);
+  return loaded as Map<UserId, UserRow>;
+}
+
 /** As whom the private half of this row is read; null when it is somebody else's. */
 const ownerOf = (user: UserRow, { viewer }: Context): Viewer | null => (viewer?.userId === user.id ? viewer : null);
 

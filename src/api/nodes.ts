@@ -7,9 +7,9 @@ import { AppError } from '../errors.ts';
 import { builder, Node } from '../graphql/builder.ts';
 import { type Context, loader, mustBeSignedIn } from '../graphql/context.ts';
 import { maxPageSize } from '../graphql/pages.ts';
-import { type AttachmentId, type MessageId, type NumberOf, numberOf, parseGlobalId, type SessionId } from '../ids.ts';
+import { type AttachmentId, type MessageId, type NumberOf, numberOf, type PushDeviceId, parseGlobalId, type SessionId } from '../ids.ts';
 import { findNotification } from '../notifications/schema.ts';
-import type { AttachmentRow, ChatRow, MemberRow, MessageRow, SessionRow } from '../storage/rows.ts';
+import type { AttachmentRow, ChatRow, MemberRow, MessageRow, PushDeviceRow, SessionRow } from '../storage/rows.ts';
 import type { Viewer } from '../viewer.ts';
 
 /** Chats by their refs, in a constant number of statements for all that are asked for together. */
@@ -33,6 +33,9 @@ const findAttachment = (context: Context, viewer: Viewer, id: AttachmentId): Pro
 const findSession = (context: Context, viewer: Viewer, id: SessionId): Promise<SessionRow | null> =>
   loader<SessionId, SessionRow>(context, 'sessionNodes', (ids) => context.app.sessions.findMany(viewer, ids)).load(id);
 
+const findPushDevice = (context: Context, viewer: Viewer, id: PushDeviceId): Promise<PushDeviceRow | null> =>
+  loader<PushDeviceId, PushDeviceRow>(context, 'pushDeviceNodes', (ids) => context.app.pushDevices.findMany(viewer, ids)).load(id);
+
 type Finder = (context: Context, viewer: Viewer, id: string) => Promise<object | null> | null;
 
 /** Of a type whose ids hold a number. */
@@ -51,7 +54,7 @@ const finders: Record<string, Finder> = {
   Message: byNumber('Message', findMessage),
   Member: findMember,
   Notification: byNumber('Notification', findNotification),
-  PushDevice: byNumber('PushDevice', (context, viewer, key) => context.app.pushDevices.find(viewer, key)),
+  PushDevice: byNumber('PushDevice', findPushDevice),
   Attachment: byNumber('Attachment', findAttachment),
   Session: byNumber('Session', findSession),
 };

@@ -3,19 +3,17 @@
  */
 import { AppError } from '../errors.ts';
 import { isUniqueViolation } from '../storage/failures.ts';
-import type { Sql } from '../storage/sql.ts';
 import { onBehalfOf } from '../turns.ts';
-import type { Numbering, WriteBatch } from './write.ts';
 
 /** What became of one item: a refused one fails alone. */
 export type Outcome<Result> = { result: Result } | { error: unknown };
-/** Decides and stores a batch; gives an outcome for each item, in their order. May run again with the same items: it must not change them. */
-export type StoreBatch<Item, Result> = (sql: Sql, number: Numbering, items: readonly Item[]) => Promise<Outcome<Result>[]>;
+/** Decides and stores a batch in a transaction; gives an outcome for each item, in their order. May run again with the same items: it must not change them. */
+export type StoreBatch<Item, Result> = (items: readonly Item[]) => Promise<Outcome<Result>[]>;
 
 const largestBatch = 256;
 
 /** Returns a function that resolves when its item is stored for good, or fails with the item's own error. */
-export function createGroup<Item, Result>(writeBatch: WriteBatch, store: StoreBatch<Item, Result>): (item: Item) => Promise<Result> {
+export function createGroup<Item, Result>(store: StoreBatch<Item, Result>): (item: Item) => Promise<Result> {
   let waiting: { item: Item; resolve: (result: Result) => void; reject: (error: unknown) => void }[] = [];
   let busy = false;
   return (item) =>
@@ -45,7 +43,7 @@ export function createGroup<Item, Result>(writeBatch: WriteBatch, store: StoreBa
   async function settle(items: Item[]): Promise<Outcome<Result>[]> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await writeBatch((sql, number) => store(sql, number, items));
+        return await store(items);
       } catch (error) {
         // Another node stored the same thing in between: the next look finds it.
         if (isUniqueViolation(error) && attempt < 5) continue;

@@ -13,18 +13,16 @@ import type { Log } from '../log.ts';
 import type { Database } from '../storage/database.ts';
 import { lockChats } from '../storage/locks.ts';
 import { type AttachmentRow, toAttachmentRow, type UserRow } from '../storage/rows.ts';
-import { forUpdate, oneOfList, type Sql, tableOf } from '../storage/sql.ts';
+import { oneOfList, type Sql } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
 import type { Blobs } from './blobs.ts';
+import { hold } from './holding.ts';
 import type { Images } from './images.ts';
 import type { DownloadLink, Links } from './links.ts';
 
 export type Files = ReturnType<typeof createFiles>;
 
 const pieceSize = 100;
-
-/** Free to be used: completed, in no message, no picture, not yet swept. */
-const isFree = `"state" = 'COMPLETE' AND "messageId" IS NULL AND "expiresAt" > ?`;
 
 /** Before a chat that does not exist (any more). */
 const nowhere: Standing = { chat: null, member: null, banned: false };
@@ -60,7 +58,7 @@ export function createFiles({
     findRows,
     ofMessages,
     setProfilePicture,
-    forMessages: { hold, attach, hasAny, release, drop, clearAway: () => void clearAway() },
+    forMessages: { hasAny, release, drop, clearAway: () => void clearAway() },
     forRooms: { take, drop, clearAway: () => void clearAway() },
     removeOf,
     takeFromRooms,
@@ -145,17 +143,6 @@ export function createFiles({
 
   // ---------------------------------------------------------------- in messages
 
-  /** Those of these uploads that are free, kept from others until the transaction ends. */
-  async function hold(sql: Sql, ids: readonly AttachmentId[]): Promise<{ id: AttachmentId; uploaderId: UserId }[]> {
-    return sql.all(`SELECT "id", "uploaderId" FROM "Attachment" WHERE ${oneOfList(sql.engine, '"id"')} AND ${isFree} ORDER BY "id" ${forUpdate(sql.engine)}`, [ids, clock()]);
-  }
-
-  /** Puts uploads that are held into messages that are stored. */
-  async function attach(sql: Sql, places: readonly { id: AttachmentId; messageId: MessageId; position: number }[]): Promise<void> {
-    const table = tableOf(sql.engine, 't', { id: 'int', messageId: 'bigint', position: 'int' });
-    await sql.all(`UPDATE "Attachment" SET "messageId" = t."messageId", "position" = t."position", "expiresAt" = NULL FROM ${table} WHERE "Attachment"."id" = t."id"`, [places]);
-  }
-
   /** Whether a message has files. */
   async function hasAny(sql: Sql, messageId: MessageId): Promise<boolean> {
     return (await sql.all('SELECT 1 FROM "Attachment" WHERE "messageId" = ? LIMIT 1', [messageId])).length > 0;
@@ -173,7 +160,7 @@ export function createFiles({
 
   /** Makes an upload of this person the picture of somebody or something. Fails with NOT_FOUND (Attachment), or VALIDATION_FAILED when it is no picture. */
   async function take(sql: Sql, userId: UserId, id: AttachmentId, field: string): Promise<void> {
-    const [held] = await hold(sql, [id]);
+    const [held] = await hold(sql, [id], clock());
     if (held?.uploaderId !== userId) throw notFound('Attachment');
     const [picture] = await sql.all('SELECT 1 FROM "Attachment" WHERE "id" = ? AND "width" IS NOT NULL', [id]);
     if (!picture) throw invalid(field, 'image', 'This file is not a picture that the server can show (JPEG, PNG, GIF, WebP or AVIF of up to 40 megapixels).');

@@ -3,7 +3,6 @@
  * never SVG, a limit of pixels before anything is decoded, the first frame only, in turns (decoding.ts), and no metadata in what comes out.
  */
 import { fileTypeFromBuffer } from 'file-type';
-import sharp from 'sharp';
 import type { UserId } from '../ids.ts';
 import { type Blobs, bytesOf, derivedKey } from './blobs.ts';
 import { type Decoding, isHeavy } from './decoding.ts';
@@ -56,11 +55,6 @@ export function pictureSizeFor({ width, height }: { width: number; height: numbe
 export type Picture = { blobKey: string; contentType: string; width: number | null; height: number | null };
 
 export function createImages({ blobs, decoding }: { blobs: Pick<Blobs, 'put' | 'find' | 'remove'>; decoding: Pick<Decoding, 'inTurn'> }) {
-  // Of the whole process: nothing but these loaders may ever see what somebody sent.
-  sharp.block({ operation: ['VipsForeignLoad'] });
-  sharp.unblock({ operation: loaders });
-  sharp.cache(false);
-  sharp.concurrency(1);
   return { measure, picture, remove };
 
   /**
@@ -70,7 +64,7 @@ export function createImages({ blobs, decoding }: { blobs: Pick<Blobs, 'put' | '
   async function measure(accountId: UserId, key: string, type: string, size: number, head: Buffer): Promise<{ width: number; height: number } | null> {
     if (!decodable.has(type) || size > largestFile) return null;
     const said = await open(head)
-      .metadata()
+      .then((picture) => picture.metadata())
       .catch(() => ({ width: null, height: null }));
     return decoding.inTurn(accountId, 'upload', isHeavy({ ...said, type }), () => decodeAll(key));
   }
@@ -120,10 +114,22 @@ export function createImages({ blobs, decoding }: { blobs: Pick<Blobs, 'put' | '
   }
 }
 
-const open = (bytes: Buffer) => sharp(bytes, { limitInputPixels: mostPixels, failOn: 'error', pages: 1 });
+/** Only a server to which pictures are sent loads what decodes them. */
+const loadSharp = async () => {
+  const { default: sharp } = await import('sharp');
+  // Of the whole process: nothing but these loaders may ever see what somebody sent.
+  sharp.block({ operation: ['VipsForeignLoad'] });
+  sharp.unblock({ operation: loaders });
+  sharp.cache(false);
+  sharp.concurrency(1);
+  return sharp;
+};
+let loading: ReturnType<typeof loadSharp> | undefined;
 
-const scaled = (bytes: Buffer, size: number): Promise<Buffer> =>
-  open(bytes)
+const open = async (bytes: Buffer) => (await (loading ??= loadSharp()))(bytes, { limitInputPixels: mostPixels, failOn: 'error', pages: 1 });
+
+const scaled = async (bytes: Buffer, size: number): Promise<Buffer> =>
+  (await open(bytes))
     .timeout({ seconds: mostSeconds })
     .autoOrient()
     .resize({ width: size, height: size, fit: 'inside', withoutEnlargement: true })
@@ -132,6 +138,6 @@ const scaled = (bytes: Buffer, size: number): Promise<Buffer> =>
 
 /** Sides as the picture is seen, and the first thumbnail. Fails for what is broken or too large. */
 async function decode(bytes: Buffer): Promise<{ width: number; height: number; small: Buffer }> {
-  const { width, height } = (await open(bytes).metadata()).autoOrient;
+  const { width, height } = (await (await open(bytes)).metadata()).autoOrient;
   return { width, height, small: await scaled(bytes, firstSize) };
 }

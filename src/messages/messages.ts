@@ -13,7 +13,8 @@ import type { ChatRow, MessageRow } from '../storage/rows.ts';
 import type { Sql } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
 import type { MessageFiles } from './send.ts';
-import { blank, changeText, messagePage, messagesAt, messagesByIds } from './store.ts';
+import { blank, changeText, messagesAt, messagesByIds, messagesIn } from './store.ts';
+import { inPieces, type Stretch } from './stretches.ts';
 import { checkText } from './text.ts';
 
 export type Messages = ReturnType<typeof createMessages>;
@@ -34,7 +35,7 @@ export function createMessages({
   clock: () => Date;
   files: MessageFiles;
 }) {
-  return { edit, remove, find, findMany, findRows, findAt, page };
+  return { edit, remove, find, findMany, findRows, findAt, page, readStretches };
 
   /**
    * Without a text when the message has files. Fails with VALIDATION_FAILED, NOT_FOUND (also when it was deleted), FORBIDDEN for others than the author and for
@@ -124,9 +125,12 @@ export function createMessages({
 
   /**
    * One page of a chat that the viewer may read, ascending. Cursors win over the anchor. `seq` has no holes, so both ends of the page are
-   * known exactly without looking further.
+   * known exactly without looking further, and what it holds is a stretch of the chat.
    */
-  async function page(chat: ChatRow, request: PageRequest & { anchor: Anchor | null; firstUnreadSeq: () => Promise<number | null> }): Promise<Page<MessageRow>> {
+  async function page(
+    chat: ChatRow,
+    request: PageRequest & { anchor: Anchor | null; firstUnreadSeq: () => Promise<number | null>; read: (stretch: Stretch) => Promise<MessageRow[] | null> },
+  ): Promise<Page<MessageRow>> {
     const { size } = request;
     let { backward } = request;
     let after = request.after === null ? 0 : parsePlace(request.after);
@@ -143,7 +147,8 @@ export function createMessages({
       backward = seq === null;
       if (seq !== null) after = seq - 1;
     }
-    const rows = size === 0 || before <= 1 ? [] : await messagePage(db.sql, chat.id, { after, before, limit: size, backward });
+    const [low, high] = backward ? [Math.max(after, Math.min(before - 1, chat.lastSeq) - size), Math.min(before - 1, chat.lastSeq)] : [after, Math.min(before - 1, after + size)];
+    const rows = high <= low || chat.id === 0 ? [] : ((await request.read({ chatId: chat.id, low, high })) ?? []);
     const first = rows[0]?.seq ?? (backward ? before : after + 1);
     const last = rows.at(-1)?.seq ?? first - 1;
     return {
@@ -152,7 +157,15 @@ export function createMessages({
       hasNextPage: last < chat.lastSeq,
     };
   }
+
+  /** In the order of the stretches, those of many chats in a few statements. For chats that the caller knows to be readable. */
+  function readStretches(stretches: readonly Stretch[]): Promise<MessageRow[][]> {
+    return inPieces(stretches, (piece) => messagesIn(db.sql, piece), rowsAtOnce);
+  }
 }
+
+/** So many rows of pages are read by one statement. */
+const rowsAtOnce = 1_000;
 
 const toPlace = (seq: number): string => Buffer.from(`seq:${seq}`).toString('base64url');
 

@@ -8,9 +8,10 @@ import { type Context, mustBeSignedIn, sharedLoader } from '../graphql/context.t
 import { mutation } from '../graphql/mutation.ts';
 import { pageComplexity, pageRequest, toConnection } from '../graphql/pages.ts';
 import type { ChatId } from '../ids.ts';
+import type { Page } from '../storage/page.ts';
 import type { ChatRow, MemberRow, MessageRow } from '../storage/rows.ts';
 import { type Laggards, statusOf } from './receipts.ts';
-import { chatOf, Message, mustRead } from './schema.ts';
+import { chatOf, loadFirstUnread, Message, mustRead } from './schema.ts';
 
 export const MessageStatus = builder.enumType('MessageStatus', {
   description: 'How far a message has come.',
@@ -30,6 +31,17 @@ const loadCounts = (context: Context, { id, chatId, seq, senderId }: MessageRow)
   sharedLoader<string, { delivered: number; read: number }>(context, 'receiptCounts', (keys) => {
     return context.app.receipts.counts(keys.map((key) => JSON.parse(key) as Pick<MessageRow, 'chatId' | 'seq' | 'senderId'>));
   }).load(JSON.stringify({ chatId, seq, senderId, id }));
+
+/** The first page of who has read a message, in a few statements for all messages that are asked for together. */
+async function loadFirstReaders(context: Context, { chatId, seq, senderId }: MessageRow, { memberCount }: ChatRow, size: number): Promise<Page<MemberRow>> {
+  const load = sharedLoader<string, Page<MemberRow>>(context, `readers ${size}`, (keys) =>
+    context.app.receipts.firstReaders(
+      keys.map((key) => JSON.parse(key)),
+      size,
+    ),
+  );
+  return (await load.load(JSON.stringify({ chatId, seq, senderId, memberCount }))) as Page<MemberRow>;
+}
 
 builder.objectFields(Message, (t) => ({
   status: t.field({
@@ -51,8 +63,10 @@ builder.objectFields(Message, (t) => ({
     args: { first: t.arg.int({ description: 'At most so many; up to 100.' }), after: t.arg.string({ description: 'Behind this cursor.' }) },
     complexity: pageComplexity,
     resolve: async (message, args, context) => {
-      await mustRead(await chatOf(message, context), context);
-      return toConnection(await context.app.receipts.readers(message, pageRequest(args)));
+      const chat = await chatOf(message, context);
+      await mustRead(chat, context);
+      const page = pageRequest(args);
+      return toConnection(page.after === null ? await loadFirstReaders(context, message, chat, page.size) : await context.app.receipts.readers(message, page));
     },
   }),
 }));
@@ -79,8 +93,7 @@ const MyChat = builder.objectRef<Place>('MyChat').implement({
     firstUnreadSeq: t.int({
       nullable: true,
       description: 'Where unread messages begin; null when there are none.',
-      resolve: ({ chat, member }, _args, context) =>
-        chat.id === 0 ? null : context.app.receipts.firstUnread(mustBeSignedIn(context).userId, chat.id, member.readSeq, chat.lastSeq),
+      resolve: ({ chat, member }, _args, context) => (chat.id === 0 ? null : loadFirstUnread(context, chat, member)),
     }),
     unreadCount: t.int({ description: 'Messages by others after `readSeq`, not counting deleted ones.', resolve: (place, _args, context) => loadUnread(context, place) }),
   }),

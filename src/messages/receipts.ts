@@ -1,47 +1,37 @@
 /** Who has received and read how far, and what follows from it: the status of a message, and what is unread. Markers only grow. */
-import { LRUCache } from 'lru-cache';
 import type { ChatRef, Chats } from '../chats/chats.ts';
 import { hasCode, invalid, notFound } from '../errors.ts';
-import type { NewEvent } from '../events/event.ts';
 import { createGroup, type Outcome } from '../events/group.ts';
-import type { Numbering, WriteBatch } from '../events/write.ts';
+import type { WriteJob } from '../events/write.ts';
 import { type ChatId, noUser, placeKey, placeOf, type UserId } from '../ids.ts';
 import type { Log } from '../log.ts';
 import type { Database } from '../storage/database.ts';
-import { isTime, isWhole, keysetPage, type Page, type PageRequest, type ReadBetween } from '../storage/page.ts';
+import { firstPage, isTime, isWhole, keysetPage, type Page, type PageRequest, type ReadBetween } from '../storage/page.ts';
 import { type ChatRow, type MemberRow, type MessageRow, toMemberRow } from '../storage/rows.ts';
-import { type Sql, tableOf, toDateOrNull } from '../storage/sql.ts';
+import { tableOf } from '../storage/sql.ts';
 import { yieldWhenLong } from '../turns.ts';
 import type { Viewer } from '../viewer.ts';
-import { walkedAtFirst, walkedAtOnce } from './stretches.ts';
+import type { Move, StoredMoves } from './moves.ts';
+import { createUnread } from './unread.ts';
 
 export type Receipts = ReturnType<typeof createReceipts>;
 export type MessageStatus = 'SENT' | 'DELIVERED' | 'READ';
 /** How far the least advanced of the others is, for each possible sender: the lowest and the second lowest of each marker. */
 export type Laggards = Record<'joined' | 'delivered' | 'read', { userId: UserId | null; lowest: number | null; second: number | null }>;
 
-type Move = {
-  chatId: ChatId;
-  userId: UserId;
-  deliveredSeq: number;
-  readSeq: number;
-  /** `always`: also when this very move changes nothing. */
-  tell: boolean | 'always';
-};
-
 const largeRoom = 50;
 const tellEveryMs = 1000;
 const untoldAtOnce = 500;
-/** Chats of which one statement counts the unread messages. */
-const countedAtOnce = 500;
+/** So many members one statement looks at for who has read. */
+const membersAtOnce = 5_000;
 
-export function createReceipts({ db, writeBatch, chats, log, clock }: { db: Database; writeBatch: WriteBatch; chats: Chats; log: Log; clock: () => Date }) {
-  const store = createGroup<Move, void>(writeBatch, (sql, number, moves) => storeMoves(sql, number, moves, clock()));
+export function createReceipts({ db, writeJob, chats, log }: { db: Database; writeJob: WriteJob; chats: Chats; log: Log }) {
+  const store = createGroup<Move, void>((moves) =>
+    writeJob('move markers', moves, (moved: StoredMoves) => moved.map((done): Outcome<void> => (done ? { result: undefined } : { error: notFound('Chat') }))),
+  );
   /** Who was told of within the last second, and whether there is more to tell. */
   const told = new Map<string, boolean>();
-  /** How many of the messages behind a marker are the person's own, up to a place. */
-  const ownCounts = new LRUCache<string, { upTo: number; own: number }>({ max: 20_000 });
-  return { mark, laggards, counts, unread, firstUnread, totalUnread, readers, tellUntold, close };
+  return { ...createUnread({ db }), mark, laggards, counts, readers, firstReaders, tellUntold, close };
 
   /**
    * Moves the viewer's own markers up to `upToSeq`; lower than now changes nothing. READ implies DELIVERED.
@@ -166,61 +156,9 @@ export function createReceipts({ db, writeBatch, chats, log, clock }: { db: Data
     });
   }
 
-  /**
-   * Unread messages of people in chats: what came after the marker, less the person's own and what others' was deleted.
-   * Counted over narrow indexes, so that a long absence costs no scan of the messages. What somebody wrote up to a place stays true: it is counted once.
-   */
-  async function unread(places: readonly { chatId: ChatId; userId: UserId; readSeq: number; lastSeq: number }[]): Promise<number[]> {
-    const ofPlace = ({ chatId, userId, readSeq }: { chatId: ChatId; userId: UserId; readSeq: number }): string => `${chatId} ${userId} ${readSeq}`;
-    const asked = places.map((place) => {
-      const counted = ownCounts.get(ofPlace(place));
-      // A place may be older than one that was asked for before.
-      return counted && counted.upTo <= place.lastSeq ? { ...place, ownFrom: counted.upTo, ownBefore: counted.own } : { ...place, ownFrom: place.readSeq, ownBefore: 0 };
-    });
-    const rows = await db.sql.all<{ chatId: ChatId; userId: UserId; readSeq: number; lastSeq: number; own: number; gone: number }>(
-      `SELECT t."chatId", t."userId", t."readSeq", t."lastSeq",
-         t."ownBefore" + (SELECT count(*) FROM "Message" m WHERE m."chatId" = t."chatId" AND m."senderId" = t."userId" AND m."seq" > t."ownFrom" AND m."seq" <= t."lastSeq") AS "own",
-         (SELECT count(*) FROM "Message" m WHERE m."chatId" = t."chatId" AND m."seq" > t."readSeq" AND m."seq" <= t."lastSeq" AND m."deletedAt" IS NOT NULL AND m."senderId" <> t."userId") AS "gone"
-       FROM ${tableOf(db.engine, 't', { chatId: 'int', readSeq: 'int', lastSeq: 'int', userId: 'int', ownFrom: 'int', ownBefore: 'int' })}`,
-      [asked],
-    );
-    const notCounted = new Map<string, number>();
-    for (const row of rows) {
-      notCounted.set(`${ofPlace(row)} ${row.lastSeq}`, Number(row.own) + Number(row.gone));
-      if ((ownCounts.get(ofPlace(row))?.upTo ?? 0) < row.lastSeq) ownCounts.set(ofPlace(row), { upTo: row.lastSeq, own: Number(row.own) });
-    }
-    return places.map((place) => place.lastSeq - place.readSeq - (notCounted.get(`${ofPlace(place)} ${place.lastSeq}`) ?? 0));
-  }
-
-  /** The place of the first unread message, or null. Long runs of the own messages are passed over a bounded piece at a time. */
-  async function firstUnread(userId: UserId, chatId: ChatId, readSeq: number, lastSeq: number): Promise<number | null> {
-    for (let low = readSeq, length = walkedAtFirst; low < lastSeq; low += length, length = Math.min(2 * length, walkedAtOnce)) {
-      const [row] = await db.sql.all<{ seq: number }>(
-        'SELECT "seq" FROM "Message" WHERE "chatId" = ? AND "seq" > ? AND "seq" <= ? AND "senderId" <> ? AND "deletedAt" IS NULL ORDER BY "seq" LIMIT 1',
-        [chatId, low, low + length, userId],
-      );
-      if (row) return row.seq;
-      await yieldWhenLong();
-    }
-    return null;
-  }
-
-  async function totalUnread(userId: UserId): Promise<number> {
-    const places = await db.sql.all<{ chatId: ChatId; readSeq: number; lastSeq: number }>(
-      'SELECT b."chatId", b."readSeq", c."lastSeq" FROM "Member" b JOIN "Chat" c ON c."id" = b."chatId" WHERE b."userId" = ? AND c."lastSeq" > b."readSeq" AND c."deletedAt" IS NULL',
-      [userId],
-    );
-    let sum = 0;
-    for (let at = 0; at < places.length; at += countedAtOnce) {
-      for (const count of await unread(places.slice(at, at + countedAtOnce).map((place) => ({ ...place, userId })))) sum += count;
-      await yieldWhenLong();
-    }
-    return sum;
-  }
-
   /** Who has read a message, of those who were members when it was sent, in the order of joining. */
-  function readers(message: Pick<MessageRow, 'chatId' | 'seq' | 'senderId'>, request: PageRequest): Promise<Page<MemberRow>> {
-    return keysetPage<MemberRow, ReaderKey>(request, { isKey: isReaderKey, keyOf: ({ joinedAt, userId }) => [joinedAt.getTime(), userId], read });
+  function readers({ chatId, seq, senderId }: ReadMessage, request: PageRequest): Promise<Page<MemberRow>> {
+    return keysetPage<MemberRow, ReaderKey>(request, { isKey: isReaderKey, keyOf: readerKey, read });
 
     async function read({ after, before, backward, limit }: Parameters<ReadBetween<MemberRow, ReaderKey>>[0]): Promise<MemberRow[]> {
       const [from, to]: [ReaderKey, ReaderKey] = [after ?? [0, noUser], before ?? [253_402_300_799_999, noUser]];
@@ -228,60 +166,37 @@ export function createReceipts({ db, writeBatch, chats, log, clock }: { db: Data
       const rows = await db.sql.all<MemberRow>(
         `SELECT * FROM "Member" WHERE "chatId" = ? AND "readSeq" >= ? AND "joinedSeq" < ? AND "userId" <> ?
          AND ("joinedAt", "userId") > (?, ?) AND ("joinedAt", "userId") < (?, ?) ORDER BY "joinedAt" ${order}, "userId" ${order} LIMIT ?`,
-        [message.chatId, message.seq, message.seq, message.senderId, new Date(from[0]), from[1], new Date(to[0]), to[1], limit],
+        [chatId, seq, seq, senderId, new Date(from[0]), from[1], new Date(to[0]), to[1], limit],
       );
       return rows.map(toMemberRow);
     }
   }
+
+  /** The first pages of many messages, in their order. A statement looks at a bounded number of members, of which there are so many in the chat of each. */
+  async function firstReaders(messages: readonly (ReadMessage & { memberCount: number })[], size: number): Promise<Page<MemberRow>[]> {
+    const table = tableOf(db.engine, 't', { place: 'int', chatId: 'int', seq: 'int', senderId: 'int' });
+    const first = `SELECT m.* FROM "Member" m WHERE m."chatId" = t."chatId" AND m."readSeq" >= t."seq" AND m."joinedSeq" < t."seq" AND m."userId" <> t."senderId"
+      ORDER BY m."joinedAt", m."userId" LIMIT ?`;
+    const text =
+      db.engine === 'postgresql'
+        ? `SELECT t."place", f.* FROM ${table} CROSS JOIN LATERAL (${first}) f ORDER BY t."place", f."joinedAt", f."userId"`
+        : `SELECT t."place", m.* FROM ${table} CROSS JOIN "Member" m ON m."chatId" = t."chatId" AND m."userId" IN (SELECT "userId" FROM (${first})) ORDER BY t."place", m."joinedAt", m."userId"`;
+    const found: MemberRow[][] = messages.map(() => []);
+    for (let from = 0, to = 0; from < messages.length; from = to) {
+      for (let walked = 0; to < messages.length && (to === from || walked < membersAtOnce); to++) walked += messages[to]?.memberCount ?? 0;
+      const piece = messages.slice(from, to).map(({ chatId, seq, senderId }, index) => ({ place: from + index, chatId, seq, senderId }));
+      const rows = await db.sql.all<MemberRow & { place: number }>(text, [piece, size + 1]);
+      for (const { place, ...row } of rows) found[place]?.push(toMemberRow(row));
+      await yieldWhenLong();
+    }
+    return found.map((rows) => firstPage(rows, size, { keyOf: readerKey }));
+  }
 }
 
+type ReadMessage = Pick<MessageRow, 'chatId' | 'seq' | 'senderId'>;
 type ReaderKey = [joinedAt: number, userId: UserId];
+const readerKey = ({ joinedAt, userId }: MemberRow): ReaderKey => [joinedAt.getTime(), userId];
 const isReaderKey = (key: unknown): key is ReaderKey => Array.isArray(key) && key.length === 2 && isTime(key[0]) && isWhole(key[1]);
-
-/** Moves the markers of a batch, each up at most, and tells of those that moved. */
-async function storeMoves(sql: Sql, number: Numbering, moves: readonly Move[], at: Date): Promise<Outcome<void>[]> {
-  const places = [...new Map(moves.map((move) => [placeKey(move), { chatId: move.chatId, userId: move.userId }])).values()];
-  const rows = await sql.all<Pick<MemberRow, 'chatId' | 'userId' | 'deliveredSeq' | 'readSeq' | 'readAt'>>(
-    `SELECT b."chatId", b."userId", b."deliveredSeq", b."readSeq", b."readAt" FROM ${tableOf(sql.engine, 't', { chatId: 'int', userId: 'int' })}
-     JOIN "Member" b ON b."chatId" = t."chatId" AND b."userId" = t."userId" ORDER BY b."chatId", b."userId" ${sql.engine === 'sqlite' ? '' : 'FOR NO KEY UPDATE OF b'}`,
-    [places],
-  );
-  const members = new Map(rows.map((row) => [placeKey(row), { ...row, readAt: toDateOrNull(row.readAt), moved: false, tellDelivered: false, tellRead: false }]));
-  const outcomes = moves.map((move): Outcome<void> => {
-    const member = members.get(placeKey(move));
-    if (!member) return { error: notFound('Chat') };
-    const [delivers, reads] = [move.deliveredSeq > member.deliveredSeq, move.readSeq > member.readSeq];
-    if (delivers) member.deliveredSeq = move.deliveredSeq;
-    if (reads) Object.assign(member, { readSeq: move.readSeq, readAt: at });
-    member.moved ||= delivers || reads;
-    member.tellDelivered ||= move.tell === 'always' || (move.tell && delivers);
-    member.tellRead ||= move.tell === 'always' || (move.tell && reads);
-    return { result: undefined };
-  });
-  const moved = [...members.values()].filter((member) => member.moved);
-  await sql.all(
-    `UPDATE "Member" SET "deliveredSeq" = t."deliveredSeq", "readSeq" = t."readSeq", "readAt" = t."readAt"
-     FROM ${tableOf(sql.engine, 't', { chatId: 'int', userId: 'int', deliveredSeq: 'int', readSeq: 'int', readAt: 'date' })} WHERE "Member"."chatId" = t."chatId" AND "Member"."userId" = t."userId"`,
-    [moved.map(({ chatId, userId, deliveredSeq, readSeq, readAt }) => ({ chatId, userId, deliveredSeq, readSeq, readAt }))],
-  );
-  const placesOf = (list: readonly { chatId: ChatId; userId: UserId }[]) => list.map(({ chatId, userId }) => ({ chatId, userId }));
-  const untold = tableOf(sql.engine, 't', { chatId: 'int', userId: 'int' });
-  await sql.all(`INSERT INTO "UntoldReceipt" ("chatId", "userId") SELECT t."chatId", t."userId" FROM ${untold} WHERE true ON CONFLICT DO NOTHING`, [
-    placesOf(moved.filter(({ tellDelivered, tellRead }) => !tellDelivered && !tellRead)),
-  ]);
-  await sql.all(`DELETE FROM "UntoldReceipt" WHERE ("chatId", "userId") IN (SELECT t."chatId", t."userId" FROM ${untold})`, [
-    placesOf(moves.filter(({ tell }) => tell === 'always')),
-  ]);
-  await number(
-    [...members.values()].flatMap(({ chatId, userId, deliveredSeq, readSeq, tellDelivered, tellRead }) => {
-      const events: NewEvent[] = tellRead ? [{ type: 'marker-moved', chatId, userId, status: 'READ', upToSeq: readSeq }] : [];
-      // What is read was delivered: only a marker ahead of that needs a word of its own.
-      if (tellDelivered && deliveredSeq > readSeq) events.push({ type: 'marker-moved', chatId, userId, status: 'DELIVERED', upToSeq: deliveredSeq });
-      return events;
-    }),
-  );
-  return outcomes;
-}
 
 /** The status of a message after the least advanced of the others who were members when it was sent; SENT when there is nobody. */
 export function statusOf({ senderId, seq }: Pick<MessageRow, 'senderId' | 'seq'>, laggards: Laggards): MessageStatus {

@@ -1,18 +1,21 @@
 /** Messages as clients see them: one, pages of a chat's, sending, editing and deleting. */
 import type { ArgBuilder } from '@pothos/core';
-import { loadUser, User } from '../accounts/schema.ts';
+import type { GraphQLResolveInfo } from 'graphql';
+import { findLoadedUser, loadUser, preloadUsers, User } from '../accounts/schema.ts';
 import { can, canSee } from '../chats/access.ts';
 import { Chat, loadChat, loadMember, loadStanding, parseChatRef, RoomRefInput, rememberChat, toRoomRef } from '../chats/schema.ts';
 import { AppError, notFound } from '../errors.ts';
 import { builder, Node } from '../graphql/builder.ts';
-import { type Context, mustBeSignedIn, sharedLoader } from '../graphql/context.ts';
+import { type Context, loader, mustBeSignedIn, sharedLoader } from '../graphql/context.ts';
 import { mutation } from '../graphql/mutation.ts';
 import { type PageArgs, pageComplexity, pageRequest, toConnection } from '../graphql/pages.ts';
+import { isSelected } from '../graphql/selection.ts';
 import { type AttachmentId, type ChatId, type MessageId, numberOf, toGlobalId, type UserId } from '../ids.ts';
-import type { ChatRow, MessageRow } from '../storage/rows.ts';
+import type { ChatRow, MemberRow, MessageRow } from '../storage/rows.ts';
 import type { Anchor, Messages } from './messages.ts';
 import type { Receipts } from './receipts.ts';
 import type { MessageTarget, Sending } from './send.ts';
+import type { Stretch } from './stretches.ts';
 
 declare module '../graphql/context.ts' {
   interface Domains {
@@ -44,7 +47,11 @@ Message.implement({
     id: t.id({ description: 'Globally unique id.', resolve: (message) => toGlobalId('Message', message.id) }),
     chat: t.field({ type: Chat, description: 'Where it was sent.', resolve: (message, _args, context) => chatOf(message, context) }),
     seq: t.exposeInt('seq', { description: 'Position in the chat. Unique and gap-free per chat; deleted messages keep theirs.' }),
-    sender: t.field({ type: User, description: 'A tombstone when the account was deleted.', resolve: (message, _args, context) => userOf(message.senderId, context) }),
+    sender: t.field({
+      type: User,
+      description: 'A tombstone when the account was deleted.',
+      resolve: (message, _args, context) => findLoadedUser(context, message.senderId) ?? userOf(message.senderId, context),
+    }),
     receiver: t.field({
       type: User,
       nullable: true,
@@ -102,7 +109,21 @@ export async function mustRead(chat: ChatRow, context: Context): Promise<void> {
   if (!can('read', standing)) throw new AppError('FORBIDDEN', { forbiddenReason: 'NOT_A_MEMBER' }, 'Only members may read this room.');
 }
 
-async function messagesOf(chat: ChatRow, args: MessagesArgs, context: Context) {
+/** A stretch of a chat, in a few statements for all that are asked for together. */
+const loadStretch = (context: Context, stretch: Stretch): Promise<MessageRow[] | null> =>
+  sharedLoader<string, MessageRow[]>(context, 'stretches', (keys) => context.app.messages.readStretches(keys.map((key) => JSON.parse(key)))).load(JSON.stringify(stretch));
+
+/** Where a member's unread messages begin, in a few statements for all chats that are asked for together. */
+export function loadFirstUnread(context: Context, { id: chatId, lastSeq }: ChatRow, { userId, readSeq }: MemberRow): Promise<number | null> {
+  return loader<string, number>(context, `firstUnread ${userId}`, (keys) =>
+    context.app.receipts.firstUnread(
+      userId,
+      keys.map((key) => JSON.parse(key)),
+    ),
+  ).load(JSON.stringify({ chatId, readSeq, lastSeq }));
+}
+
+async function messagesOf(chat: ChatRow, args: MessagesArgs, context: Context, info: GraphQLResolveInfo) {
   const viewer = mustBeSignedIn(context);
   await mustRead(chat, context);
   const anchor = toAnchor(args.anchor);
@@ -114,9 +135,15 @@ async function messagesOf(chat: ChatRow, args: MessagesArgs, context: Context) {
     anchor,
     firstUnreadSeq: async () => {
       const member = chat.id === 0 ? null : await loadMember(context, chat.id, viewer.userId);
-      return member && context.app.receipts.firstUnread(viewer.userId, chat.id, member.readSeq, chat.lastSeq);
+      return member && loadFirstUnread(context, chat, member);
     },
+    read: (stretch) => loadStretch(context, stretch),
   });
+  if (isSelected(info, 'sender'))
+    await preloadUsers(
+      context,
+      page.edges.map(({ node }) => node.senderId),
+    );
   return toConnection(page);
 }
 
@@ -144,7 +171,7 @@ builder.interfaceFields(Chat, (t) => ({
     description: 'A page of the history, ascending by `seq`; the newest 50 when nothing is given. Null with FORBIDDEN when only members may read.',
     args: pageArguments(t.arg),
     complexity: pageComplexity,
-    resolve: (chat, args, context) => messagesOf(chat, args, context),
+    resolve: (chat, args, context, info) => messagesOf(chat, args, context, info),
   }),
   messageAt: t.field({
     type: Message,
@@ -176,12 +203,12 @@ builder.queryFields((t) => ({
 caller, null with FORBIDDEN when it is listed but only members may read it.`,
     args: { room: t.arg({ type: RoomRefInput, required: true, description: 'Which room.' }), ...pageArguments(t.arg) },
     complexity: pageComplexity,
-    resolve: async (_root, { room, ...args }, context) => {
+    resolve: async (_root, { room, ...args }, context, info) => {
       const viewer = mustBeSignedIn(context);
       const ref = toRoomRef(room);
       const found = ref && (await context.app.chats.findRoom(viewer, ref));
       if (!found) throw notFound('Room');
-      return messagesOf(found, args, context);
+      return messagesOf(found, args, context, info);
     },
   }),
 }));

@@ -2,8 +2,9 @@
 import { type LogEvent, messageIdOf } from '../events/event.ts';
 import { type ChatId, type MessageId, toMessageId, type UserId } from '../ids.ts';
 import type { Pair } from '../storage/dialogs.ts';
-import type { ChatRow, MemberRow, MessageRow } from '../storage/rows.ts';
+import type { ChatRow, MemberRow, MessageRow, Stored } from '../storage/rows.ts';
 import { oneOfList, type Sql, tableOf, toDate, toDateOrNull } from '../storage/sql.ts';
+import type { Stretch } from './stretches.ts';
 
 const columns = ['id', 'chatId', 'seq', 'senderId', 'text', 'createdAt', 'clientSentAt', 'clientMessageId', 'contentDigest', 'version', 'editedAt', 'deletedAt'] as const;
 /** All columns of "Message" m. */
@@ -11,7 +12,7 @@ export const messageColumns = columns.map((column) => `m."${column}"`).join(', '
 
 const returned = columns.map((column) => `"${column}"`).join(', ');
 
-export function toMessage(row: MessageRow): MessageRow {
+export function toMessage(row: MessageRow | Stored<MessageRow>): MessageRow {
   return {
     ...row,
     id: toMessageId(row.id),
@@ -39,18 +40,16 @@ export async function hydrate(sql: Sql, events: readonly LogEvent[]): Promise<vo
   }
 }
 
-/** At most `limit` messages of a chat with `after` < seq < `before`, ascending; from the far end when `backward`. */
-export async function messagePage(
-  sql: Sql,
-  chatId: ChatId,
-  { after, before, limit, backward }: { after: number; before: number; limit: number; backward: boolean },
-): Promise<MessageRow[]> {
-  const rows = await messages(
-    sql,
-    `SELECT ${messageColumns} FROM "Message" m WHERE m."chatId" = ? AND m."seq" > ? AND m."seq" < ? ORDER BY m."seq" ${backward ? 'DESC' : 'ASC'} LIMIT ?`,
-    [chatId, after, before, limit],
+/** The messages of stretches of chats, each ascending, in the order of the stretches. */
+export async function messagesIn(sql: Sql, stretches: readonly Stretch[]): Promise<MessageRow[][]> {
+  const table = tableOf(sql.engine, 't', { place: 'int', chatId: 'int', low: 'int', high: 'int' });
+  const rows = await sql.all<MessageRow & { place: number }>(
+    `SELECT t."place", ${messageColumns} FROM ${table} JOIN "Message" m ON m."chatId" = t."chatId" AND m."seq" > t."low" AND m."seq" <= t."high" ORDER BY t."place", m."seq"`,
+    [stretches.map((stretch, place) => ({ place, ...stretch }))],
   );
-  return backward ? rows.reverse() : rows;
+  const found: MessageRow[][] = stretches.map(() => []);
+  for (const { place, ...row } of rows) found[place]?.push(toMessage(row));
+  return found;
 }
 
 /** The newest message of each chat, or of those asked for by their place. */

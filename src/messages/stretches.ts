@@ -80,14 +80,15 @@ export function createStretches({ db }: { db: Database }) {
   }
 }
 
-const stretchTable = (engine: Sql['engine']): string => tableOf(engine, 't', { chatId: 'int', low: 'int', high: 'int' });
+/** A list of stretches given as one parameter. */
+export const stretchTable = (engine: Sql['engine']): string => tableOf(engine, 't', { chatId: 'int', low: 'int', high: 'int' });
 
 /** Many stretches in pieces, with a turn for the others in between: no statement takes long. */
-export async function inPieces<Result>(stretches: readonly Stretch[], run: (piece: readonly Stretch[]) => Promise<Result[]>): Promise<Result[]> {
+export async function inPieces<Result>(stretches: readonly Stretch[], run: (piece: readonly Stretch[]) => Promise<Result[]>, most = walkedAtOnce): Promise<Result[]> {
   const results: Result[] = [];
   for (let from = 0, to = 0; from < stretches.length; from = to) {
     let walked = 0;
-    while (to < stretches.length && (to === from || (to - from < chatsAtOnce && walked < walkedAtOnce))) {
+    while (to < stretches.length && (to === from || (to - from < chatsAtOnce && walked < most))) {
       const { low, high } = stretches[to++] as Stretch;
       walked += high - low;
     }

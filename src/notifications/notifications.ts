@@ -7,7 +7,6 @@ import type { EventOf } from '../events/event.ts';
 import type { Append, WriteBatch } from '../events/write.ts';
 import { type MessageId, toMessageId, type UserId } from '../ids.ts';
 import type { Receipts } from '../messages/receipts.ts';
-import type { Announce } from '../messages/send.ts';
 import { messagesByIds } from '../messages/store.ts';
 import { createStretches, inPieces, type Stretch } from '../messages/stretches.ts';
 import type { Database, Tx } from '../storage/database.ts';
@@ -31,9 +30,6 @@ const longestName = 40;
 const mostTold = 200;
 const sweptAtOnce = 500;
 const sweptInARound = 20 * sweptAtOnce;
-
-/** What is told right behind a message, where there is anybody to notify. */
-export const announce: Announce = ({ chat, seq, others }) => (others > 0 ? [{ type: 'notification-added', chatId: chat.id, seq }] : []);
 
 export function createNotifications({ db, writeBatch, receipts, clock }: { db: Database; writeBatch: WriteBatch; receipts: Pick<Receipts, 'unread'>; clock: () => Date }) {
   const inOrder = createStretches({ db });

@@ -22,7 +22,7 @@ export const mostDevices = 20;
 const rowsAtOnce = 1_000;
 
 export function createPushDevices({ db, write, config, clock }: { db: Database; write: Write; config: Pick<Config, 'PUSH_TO_PRIVATE_ADDRESSES'>; clock: () => Date }) {
-  return { register, unregister, list, find, sweep, eraseAll };
+  return { register, unregister, list, findMany, sweep, eraseAll };
 
   /**
    * Makes a browser one of the viewer's devices, for as long as the session lives. The same endpoint again updates it; one of another account moves here.
@@ -77,8 +77,10 @@ export function createPushDevices({ db, write, config, clock }: { db: Database; 
     return liveDevices(db.sql, userId, clock());
   }
 
-  async function find(viewer: Viewer, id: PushDeviceId): Promise<PushDeviceRow | null> {
-    return (await list(viewer)).find((device) => device.id === id) ?? null;
+  /** Those of the viewer's by id, in the order of the ids. */
+  async function findMany(viewer: Viewer, ids: readonly PushDeviceId[]): Promise<(PushDeviceRow | null)[]> {
+    const own = new Map((await list(viewer)).map((device) => [device.id, device]));
+    return ids.map((id) => own.get(id) ?? null);
   }
 
   /** Those of a deleted account. */

@@ -3,10 +3,11 @@
  * else's for a while; it goes when it is settled.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Numbering } from '../events/batch.ts';
 import { type LogEvent, messageIdOf } from '../events/event.ts';
 import type { EventLog } from '../events/event-log.ts';
 import { createGroup, type Outcome } from '../events/group.ts';
-import type { Numbering, WriteBatch } from '../events/write.ts';
+import type { WriteBatch } from '../events/write.ts';
 import { type ChatId, type MessageId, type PushDeviceId, type SessionId, toMessageId, type UserId } from '../ids.ts';
 import { messagesByIds } from '../messages/store.ts';
 import type { Presence } from '../presence/presence.ts';
@@ -67,7 +68,7 @@ export async function createPushQueue({
   clock: () => Date;
 }) {
   /** Stores what became of a push that was taken. */
-  const settle = createGroup<Result, void>(writeBatch, storeResults);
+  const settle = createGroup<Result, void>((results) => writeBatch((sql, number) => storeResults(sql, number, results)));
   await freeClaims(db, 'Push', leaseMs, clock());
   let position = await startPosition();
   let storedPosition = position;

@@ -3,7 +3,6 @@
  * tried again, by whichever node lives.
  */
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
-import webPush from 'web-push';
 import type { Config } from '../config.ts';
 import type { Tail } from '../events/tail.ts';
 import { noUser, toGlobalId, type UserId } from '../ids.ts';
@@ -162,6 +161,8 @@ export function createPush({
     const at = clock();
     let result: Result;
     try {
+      // Only a server that has a push to send loads it.
+      const { default: webPush } = await import('web-push');
       const { headers, body } = webPush.generateRequestDetails({ endpoint: row.endpoint, keys: { p256dh: row.p256dh, auth: row.auth } }, JSON.stringify(payloadOf(row)), {
         vapidDetails,
         TTL: timeToLiveSeconds,

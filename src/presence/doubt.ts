@@ -1,20 +1,20 @@
 /**
- * When this server cannot tell that somebody is offline. Right after a start, who was there a moment before may be on the way back. And of several servers on
- * one database each knows its own connections only: of the others it reads, a minute late, when somebody was last seen.
+ * When this server cannot tell that somebody is offline. Right after a start, who was there a moment before may be on the way back. And where others
+ * share the database and do not say who they have, or the database is away, all that is known is when somebody was last seen, a minute late.
  */
 import type { UserId } from '../ids.ts';
 
 export type Doubt = ReturnType<typeof createDoubt>;
 
 export function createDoubt({
-  isAlone,
+  isSure,
   graceMs,
   seenWithinMs,
   clock,
   over,
 }: {
-  /** Whether no other server works on the same database. */
-  isAlone: () => boolean;
+  /** Whether it is known who is there on other servers. */
+  isSure: () => boolean;
   graceMs: number;
   /** Who is online somewhere is stored as seen at least this often. */
   seenWithinMs: number;
@@ -30,7 +30,7 @@ export function createDoubt({
   /** For how long it cannot be told whether somebody is online who has no connection here; 0 when they are offline. */
   function leftMs(lastSeenAt: Date | null): number {
     if (!lastSeenAt) return 0;
-    if (!isAlone()) return Math.max(0, lastSeenAt.getTime() + seenWithinMs - clock().getTime());
+    if (!isSure()) return Math.max(0, lastSeenAt.getTime() + seenWithinMs - clock().getTime());
     const seenBefore = startedAt - lastSeenAt.getTime();
     return seenBefore < 0 || seenBefore > seenWithinMs ? 0 : Math.max(0, began + graceMs - performance.now());
   }

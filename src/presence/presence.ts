@@ -1,6 +1,6 @@
 /**
- * Who is online: whoever has an acknowledged socket or an open SSE stream, or has reported activity lately. Kept in memory: nobody is online in a
- * server that is not running. Going offline is told after a grace, so that a reconnect shows nothing.
+ * Who is online: whoever has an acknowledged socket or an open SSE stream, or has reported activity lately, here or on another server. Kept in memory: nobody
+ * is online in a server that is not running. Going offline is told after a grace, so that a reconnect shows nothing.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Config } from '../config.ts';
@@ -10,6 +10,7 @@ import type { Tail } from '../events/tail.ts';
 import type { ChatId, UserId } from '../ids.ts';
 import type { Log } from '../log.ts';
 import { addTo, dropFrom, type MultiMap } from '../multimap.ts';
+import type { Elsewhere } from '../nodes/elsewhere.ts';
 import type { Database } from '../storage/database.ts';
 import { tableOf } from '../storage/sql.ts';
 import { isTurnLong, yieldWhenLong } from '../turns.ts';
@@ -38,13 +39,26 @@ export type Scope = { userIds: readonly UserId[] } | { closeTo: UserId } | { roo
 export const largestScope = 1_000;
 
 const storeEveryMs = 60_000;
-/** How often a server looks whether it has the database to itself. */
-const lookEveryMs = 1_000;
 /** Who has just come is stored sooner: nobody who was there is later called never seen. */
 const storeFirstMs = 1_000;
 const storedAtOnce = 1_000;
 
-export function createPresence({ db, tail, config, clock, log }: { db: Database; tail: Tail; config: Config; clock: () => Date; log: Log }) {
+export function createPresence({
+  db,
+  tail,
+  elsewhere,
+  config,
+  clock,
+  log,
+}: {
+  db: Database;
+  tail: Tail;
+  /** Who is there on other servers. */
+  elsewhere: Elsewhere;
+  config: Config;
+  clock: () => Date;
+  log: Log;
+}) {
   const online = new Map<UserId, Attendance>();
   /** Of those who went offline since the start: newer than what their row says until it is stored. */
   const seen = new Map<UserId, Date>();
@@ -56,11 +70,8 @@ export function createPresence({ db, tail, config, clock, log }: { db: Database;
   const closeWatchers: MultiMap<UserId, Watcher> = new Map();
   /** Watchers of the members of a room. */
   const roomWatchers: MultiMap<ChatId, Watcher> = new Map();
-  // Until it has been asked, others may be there.
-  let alone = db.engine === 'sqlite' || config.NODE_POLL_MS === 0;
-  const asking = alone ? undefined : setInterval(() => void lookForOthers(), lookEveryMs).unref();
   const doubt = createDoubt({
-    isAlone: () => alone,
+    isSure: elsewhere.isSure,
     graceMs: config.PRESENCE_GRACE_SECONDS * 1000,
     seenWithinMs: storeEveryMs + 2 * storeFirstMs,
     clock,
@@ -69,25 +80,26 @@ export function createPresence({ db, tail, config, clock, log }: { db: Database;
   const storing = setInterval(() => void storeLastSeen(), storeEveryMs);
   storing.unref();
   const stopListening = tail.onEvent(learn);
-  if (asking) void lookForOthers();
+  elsewhere.onChange((userId) => {
+    if (elsewhere.isOnline(userId)) doubt.forget(userId);
+    if (!online.has(userId)) tellWatchers(userId);
+  });
+  elsewhere.onSure((isSure) => {
+    if (isSure) doubt.settle();
+  });
   return { connect, reportActivity, stateOf, isConnected, onlineIds, followEvents, followScope, close };
-
-  async function lookForOthers(): Promise<void> {
-    const before = alone;
-    alone = await db.isAlone().catch(() => false);
-    if (alone && !before) doubt.settle();
-  }
 
   /** Somebody has a connection until the returned function is called. */
   function connect(userId: UserId): () => void {
     const person = appear(userId);
-    person.connections++;
+    if (++person.connections === 1) elsewhere.set(userId, 'connected');
     let connected = true;
     return () => {
       if (!connected) return;
       connected = false;
       person.connections--;
       person.lastSeenAt = clock();
+      if (person.connections === 0 && online.get(userId) === person) elsewhere.set(userId, 'there');
       settle(userId, person);
     };
   }
@@ -104,7 +116,7 @@ export function createPresence({ db, tail, config, clock, log }: { db: Database;
   /** Of a deleted account nothing is told. */
   function stateOf(user: { id: UserId; lastSeenAt: Date | null; deletedAt?: Date | null }): PresenceOf {
     if (user.deletedAt) return { online: false, lastSeenAt: null };
-    if (online.has(user.id)) return { online: true, lastSeenAt: null };
+    if (online.has(user.id) || elsewhere.isOnline(user.id)) return { online: true, lastSeenAt: null };
     const here = seen.get(user.id) ?? null;
     const lastSeenAt = here && user.lastSeenAt && here < user.lastSeenAt ? user.lastSeenAt : (here ?? user.lastSeenAt);
     const leftMs = doubt.leftMs(lastSeenAt);
@@ -114,11 +126,13 @@ export function createPresence({ db, tail, config, clock, log }: { db: Database;
 
   /** Whether something of the person is connected right now: no grace, no reported activity. */
   function isConnected(userId: UserId): boolean {
-    return (online.get(userId)?.connections ?? 0) > 0;
+    return (online.get(userId)?.connections ?? 0) > 0 || elsewhere.isConnected(userId);
   }
 
   function onlineIds(): ReadonlySet<UserId> {
-    return new Set(online.keys());
+    const ids = new Set(online.keys());
+    for (const id of elsewhere.ids()) ids.add(id);
+    return ids;
   }
 
   function appear(userId: UserId): Attendance {
@@ -132,8 +146,9 @@ export function createPresence({ db, tail, config, clock, log }: { db: Database;
     seen.delete(userId);
     doubt.forget(userId);
     fresh.add(userId);
-    storingSoon ??= setTimeout(() => void storeLastSeen(fresh), storeFirstMs).unref();
-    tellWatchers(userId);
+    storeSoon();
+    elsewhere.set(userId, 'there');
+    if (!elsewhere.isOnline(userId)) tellWatchers(userId);
     return person;
   }
 
@@ -149,7 +164,10 @@ export function createPresence({ db, tail, config, clock, log }: { db: Database;
   function vanish(userId: UserId, person: Attendance): void {
     online.delete(userId);
     seen.set(userId, person.lastSeenAt);
-    tellWatchers(userId);
+    elsewhere.set(userId, 'gone');
+    if (!elsewhere.isOnline(userId)) tellWatchers(userId);
+    // Other servers read when it was.
+    if (elsewhere.count() > 1) storeSoon();
     if (seen.size > 1000) void storeLastSeen();
   }
 
@@ -158,7 +176,13 @@ export function createPresence({ db, tail, config, clock, log }: { db: Database;
     clearTimeout(online.get(userId)?.timer);
     seen.delete(userId);
     doubt.forget(userId);
-    if (online.delete(userId)) tellWatchers(userId);
+    if (!online.delete(userId)) return;
+    elsewhere.set(userId, 'gone');
+    tellWatchers(userId);
+  }
+
+  function storeSoon(): void {
+    storingSoon ??= setTimeout(() => void storeLastSeen(fresh), storeFirstMs).unref();
   }
 
   function tellWatchers(userId: UserId): void {
@@ -332,7 +356,6 @@ export function createPresence({ db, tail, config, clock, log }: { db: Database;
   async function close(): Promise<void> {
     clearInterval(storing);
     clearTimeout(storingSoon);
-    clearInterval(asking);
     doubt.close();
     stopListening();
     for (const person of online.values()) clearTimeout(person.timer);

@@ -27,8 +27,8 @@ const PresenceState = builder.enumType('PresenceState', {
     ONLINE: { description: 'A socket or stream is open, or activity was reported lately.' },
     OFFLINE: { description: 'Nothing of the person is connected.' },
     UNKNOWN: {
-      description: `The server cannot tell at the moment. Never shown as OFFLINE by mistake: right after a start it waits for those who were there a moment before, and of several
-servers on one database each knows its own connections only, so who was lately seen on another one may still be there. It turns into another state by itself.`,
+      description: `The server cannot tell at the moment. Never shown as OFFLINE by mistake: right after a start it waits for those who were there a moment before, and a server that
+does not hear of another one on the same database says so of those who were lately seen. It turns into another state by itself.`,
     },
   },
 });

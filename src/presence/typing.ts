@@ -1,20 +1,26 @@
-/** Who is typing: never stored, and over by itself. */
+/** Who is typing: never stored, and over by itself. Other servers are told, and tell their people; what is lost on the way is over there by itself, too. */
 import { must } from '../chats/access.ts';
 import type { ChatRef, Chats } from '../chats/chats.ts';
 import type { Config } from '../config.ts';
 import type { Tail } from '../events/tail.ts';
 import type { ChatId, UserId } from '../ids.ts';
+import type { Bridge } from '../nodes/bridge.ts';
 import type { Viewer } from '../viewer.ts';
 
 export type Typing = ReturnType<typeof createTyping>;
 
 type Typist = { chatId: ChatId; userId: UserId; toldAt: number; timer: NodeJS.Timeout };
 
-export function createTyping({ tail, chats, config, clock }: { tail: Tail; chats: Chats; config: Config; clock: () => Date }) {
+export function createTyping({ tail, chats, bridge, config, clock }: { tail: Tail; chats: Chats; bridge: Bridge; config: Config; clock: () => Date }) {
   const typists = new Map<string, Typist>();
   const stopListening = tail.onEvent((event) => {
     // Who has sent it is no longer typing it.
     if (event.type === 'message-added' && event.message) stop(event.chatId, event.message.senderId);
+  });
+  bridge.on('typing', (word) => {
+    const [chatId, userId, active] = word as [ChatId, UserId, boolean];
+    if (active) start(chatId, userId, new Date(clock().getTime() + config.TYPING_SECONDS * 1000), 0);
+    else over(chatId, userId);
   });
   return { set, close };
 
@@ -29,25 +35,38 @@ export function createTyping({ tail, chats, config, clock }: { tail: Tail; chats
       return now;
     }
     const expiresAt = new Date(now.getTime() + config.TYPING_SECONDS * 1000);
-    const key = `${chat.id} ${viewer.userId}`;
-    const known = typists.get(key);
-    const setAt = performance.now();
-    clearTimeout(known?.timer);
-    const quiet = known !== undefined && setAt - known.toldAt < config.TYPING_REPEAT_SECONDS * 1000;
-    const timer = setTimeout(() => stop(chat.id, viewer.userId), config.TYPING_SECONDS * 1000);
-    timer.unref();
-    typists.set(key, { chatId: chat.id, userId: viewer.userId, toldAt: quiet ? known.toldAt : setAt, timer });
-    if (!quiet) tell(chat.id, viewer.userId, true, expiresAt);
+    if (start(chat.id, viewer.userId, expiresAt, config.TYPING_REPEAT_SECONDS * 1000)) bridge.tell('typing', [chat.id, viewer.userId, true]);
     return expiresAt;
   }
 
-  function stop(chatId: ChatId, userId: UserId): void {
+  /** False when the others were told within this time. */
+  function start(chatId: ChatId, userId: UserId, expiresAt: Date, quietMs: number): boolean {
     const key = `${chatId} ${userId}`;
     const known = typists.get(key);
-    if (!known) return;
+    const setAt = performance.now();
+    clearTimeout(known?.timer);
+    const quiet = known !== undefined && setAt - known.toldAt < quietMs;
+    const timer = setTimeout(() => over(chatId, userId), config.TYPING_SECONDS * 1000);
+    timer.unref();
+    typists.set(key, { chatId, userId, toldAt: quiet ? known.toldAt : setAt, timer });
+    if (!quiet) tell(chatId, userId, true, expiresAt);
+    return !quiet;
+  }
+
+  /** Said by the person: others hear of it. */
+  function stop(chatId: ChatId, userId: UserId): void {
+    if (over(chatId, userId)) bridge.tell('typing', [chatId, userId, false]);
+  }
+
+  /** False for somebody who was not typing. */
+  function over(chatId: ChatId, userId: UserId): boolean {
+    const key = `${chatId} ${userId}`;
+    const known = typists.get(key);
+    if (!known) return false;
     clearTimeout(known.timer);
     typists.delete(key);
     tell(chatId, userId, false, clock());
+    return true;
   }
 
   function tell(chatId: ChatId, userId: UserId, active: boolean, expiresAt: Date): void {

@@ -39,7 +39,8 @@ const secretOf = (text: string): KeyObject => createSecretKey(Buffer.from(text, 
 
 async function readOrMake(db: Database): Promise<Record<Name, string>> {
   const names = Object.keys(makers) as Name[];
-  const read = async (): Promise<Map<string, string>> => new Map((await db.read.secret.findMany()).map(({ name, value }) => [name, value]));
+  const read = async (): Promise<Map<string, string>> =>
+    new Map((await db.sql.all<{ name: string; value: string }>('SELECT "name", "value" FROM "Secret"', [])).map(({ name, value }) => [name, value]));
   let known = await read();
   const missing = names.filter((name) => !known.has(name));
   if (missing.length > 0) {

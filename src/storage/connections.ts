@@ -2,14 +2,26 @@
 import type { PrismaClient } from './generated/sqlite/client.ts';
 import type { Engine, Sql } from './sql.ts';
 
+/** Whole transactions by their names: functions that await nothing but statements. What they are given and what they answer is JSON. */
+export type Jobs = Readonly<Record<string, (sql: Sql, input: never) => Promise<unknown>>>;
+/** The jobs, and the address of the module that exports them: a thread imports it again. */
+export type JobsModule = { jobs: Jobs; module: string | null };
+
+/** Told of statements that were run. */
+export type Count = (statements: number) => void;
+
 export type Connections = {
   engine: Engine;
   read: PrismaClient;
   write: PrismaClient;
   sql: Sql;
+  /** For what takes long. */
+  scan: Sql;
   /** Runs `job` on one connection between BEGIN and COMMIT, and rolls back when it throws. */
   sqlTransaction<T>(job: (sql: Sql) => Promise<T>): Promise<T>;
-  /** Whether no other server has the database open. On PostgreSQL as far as can be seen: a server that has not asked for anything for some seconds cannot. */
+  /** Runs a job by its name, as a transaction of its own. */
+  run(name: string, input: unknown): Promise<unknown>;
+  /** Whether no server has the database open that does not say so (`Node`). On PostgreSQL as far as can be seen: one that has not asked for anything for some seconds cannot. */
   isAlone(): Promise<boolean>;
   /** Empties the journal, and clears a piece of the file from this page on. Gives the page to go on with, null at the end, 'busy' when another process is in the way. */
   clearRemnants(from: number): Promise<number | null | 'busy'>;

@@ -1,13 +1,14 @@
 /**
  * Opens and closes the database and runs transactions, the same on both engines (sqlite.ts, postgresql.ts). On SQLite writers take turns in this process, so
- * nobody waits inside SQLite, and nobody's many transactions keep the others' out; and as it answers in the same turn of the event loop, who asks it again and
- * again lets the others in between.
+ * nobody waits inside SQLite, and nobody's many transactions keep the others' out; and as short reads are answered in the same turn of the event loop, who asks
+ * again and again lets the others in between.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../config.ts';
 import { AppError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { createTurns, isTurnLong, yieldWhenLong } from '../turns.ts';
+import type { JobsModule } from './connections.ts';
 import { causes, conflicts, isUnavailable } from './failures.ts';
 import type { Prisma } from './generated/sqlite/client.ts';
 import { prismaSql, type Sql } from './sql.ts';
@@ -23,11 +24,11 @@ export type Database = Awaited<ReturnType<typeof openDatabase>>;
  * Opens (and, when the place is empty, makes) the database and applies missing migrations.
  * Throws DatabaseError with a message for people: not a database, of another program, newer than this one, or already in use by a server.
  */
-export async function openDatabase(config: Config, log: Log, onUnavailable: () => void = () => {}) {
+export async function openDatabase(config: Config, log: Log, onUnavailable: () => void = () => {}, jobs: JobsModule = { jobs: {}, module: null }) {
   const statements = { count: 0 };
   // Only the engine that is used is loaded.
   const open = config.DATABASE_URL.startsWith('file:') ? (await import('./sqlite.ts')).openSqlite : (await import('./postgresql.ts')).openPostgres;
-  const connections = await open(config, log, () => statements.count++);
+  const connections = await open(config, log, (more) => (statements.count += more), jobs);
   const { engine, read, sql } = connections;
   const turns = createTurns();
   const takeTurn = engine === 'sqlite' ? turns.take : <T>(job: () => Promise<T>) => job();
@@ -38,6 +39,8 @@ export async function openDatabase(config: Config, log: Log, onUnavailable: () =
     read,
     /** Prepared statements for reading: see what was committed. Fail with UNAVAILABLE like transactions. */
     sql: { engine, all: (text, params) => guarded(onUnavailable, () => ask(text, params)) } as Sql,
+    /** The same for what looks at many rows: directory, lists, counts, searches, sweeps. On SQLite another thread reads them. */
+    scan: { engine, all: (text, params) => guarded(onUnavailable, () => connections.scan.all(text, params)) } as Sql,
     /** Statements of the kind of `sql` inside an ordinary transaction. */
     sqlIn: (tx: Tx): Sql => prismaSql(tx, engine),
     /** Statements run so far, Prisma's and prepared ones: for tests that hold a path to a number of them. */
@@ -48,6 +51,9 @@ export async function openDatabase(config: Config, log: Log, onUnavailable: () =
     /** The same with prepared statements. */
     sqlTransaction: <T>(job: (sql: Sql) => Promise<T>, committed?: (result: T) => void): Promise<T> =>
       guarded(onUnavailable, () => takeTurn(() => retried(() => connections.sqlTransaction(job), committed))),
+    /** Runs a job by its name, as a transaction: on SQLite in the thread that writes, with one message each way. */
+    run: <T>(name: string, input: unknown, committed?: (result: T) => void): Promise<T> =>
+      guarded(onUnavailable, () => takeTurn(() => retried(() => connections.run(name, input) as Promise<T>, committed))),
     /**
      * Leaves nothing in SQLite's files of what was deleted before this call: until then its journal holds pages as they were, and pages may hold copies of rows
      * that were moved. False when another process reads all the time (a backup), or when `mayGoOn` has become false: try again later. On PostgreSQL there is

@@ -5,7 +5,7 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import type { Config } from '../config.ts';
 import type { Log } from '../log.ts';
-import type { Connections } from './connections.ts';
+import type { Connections, Count, Jobs, JobsModule } from './connections.ts';
 import { causes, code, either, isUnavailable, unavailable } from './failures.ts';
 import { PrismaClient } from './generated/postgresql/client.ts';
 import type { PrismaClient as SqlitePrismaClient } from './generated/sqlite/client.ts';
@@ -21,15 +21,10 @@ const utc = 'timezone=UTC';
 /** One node that hangs must not hold up the others for ever: whoever writes has the log's head row locked. */
 const limits = ['idle_in_transaction_session_timeout=20s', 'lock_timeout=10s', 'statement_timeout=30s'];
 
-export async function openPostgres(config: Config, log: Log, count: () => void): Promise<Connections> {
-  const [, givenOptions = ''] = /[?&]options=([^&#]*)/.exec(config.DATABASE_URL) ?? [];
-  // The address may ask for other limits; what is said beside it would not be heard.
-  const options = (settings: string[]): string => [...settings.map((setting) => `-c ${setting}`), decodeURIComponent(givenOptions.replaceAll('+', ' '))].join(' ').trim();
-  const connectionString = config.DATABASE_URL.replace(/([?&])options=[^&#]*&?/, '$1');
+export async function openPostgres(config: Config, log: Log, count: Count, { jobs }: JobsModule): Promise<Connections> {
   const nodeName = `${namePrefix}${randomUUID().slice(0, 8)}`;
   const pool = new pg.Pool({
-    connectionString,
-    options: options([utc, ...limits]),
+    ...address(config.DATABASE_URL, [utc, ...limits]),
     max: config.DATABASE_POOL,
     connectionTimeoutMillis: 5_000,
     // Above the server's own limit: for a server that is gone without having said so.
@@ -41,35 +36,40 @@ export async function openPostgres(config: Config, log: Log, count: () => void):
   pool.on('connect', (connection) => void connection.on('error', () => {}));
   pool.on('error', (error) => log.warn({ err: error }, 'a database connection broke'));
   try {
-    await prepare(new pg.Client({ connectionString, options: options([utc]), connectionTimeoutMillis: 5_000, keepAlive: true, application_name: 'tertulia-migrations' }), log);
+    await prepare(new pg.Client({ ...address(config.DATABASE_URL, [utc]), connectionTimeoutMillis: 5_000, keepAlive: true, application_name: 'tertulia-migrations' }), log);
     const counting = new PrismaClient({ adapter: new PrismaPg(pool), log: [{ emit: 'event', level: 'query' }] });
-    counting.$on('query', count);
+    counting.$on('query', () => count(1));
     const client = counting as unknown as SqlitePrismaClient;
+    const sql = postgresSql(pool, count);
+    const sqlTransaction: Connections['sqlTransaction'] = async (job) => {
+      const connection = await pool.connect();
+      let broken: unknown;
+      try {
+        await connection.query('BEGIN');
+        const result = await job(postgresSql(connection, count));
+        // A transaction in which a statement failed answers COMMIT by rolling back, without an error.
+        if ((await connection.query('COMMIT')).command !== 'COMMIT') throw new Error('a statement of the transaction had failed');
+        return result;
+      } catch (error) {
+        // A connection that failed or hangs is thrown away, and what it began goes with it.
+        if (isUnavailable(error)) broken = error;
+        else await connection.query('ROLLBACK').catch((failed) => (broken = failed));
+        throw error;
+      } finally {
+        connection.release(broken !== undefined);
+      }
+    };
     return {
       engine: 'postgresql',
       read: client,
       write: client,
-      sql: postgresSql(pool, count),
-      sqlTransaction: async (job) => {
-        const connection = await pool.connect();
-        let broken: unknown;
-        try {
-          await connection.query('BEGIN');
-          const result = await job(postgresSql(connection, count));
-          // A transaction in which a statement failed answers COMMIT by rolling back, without an error.
-          if ((await connection.query('COMMIT')).command !== 'COMMIT') throw new Error('a statement of the transaction had failed');
-          return result;
-        } catch (error) {
-          // A connection that failed or hangs is thrown away, and what it began goes with it.
-          if (isUnavailable(error)) broken = error;
-          else await connection.query('ROLLBACK').catch((failed) => (broken = failed));
-          throw error;
-        } finally {
-          connection.release(broken !== undefined);
-        }
-      },
+      sql,
+      scan: sql,
+      sqlTransaction,
+      run: (name, input) => sqlTransaction((sql) => (jobs[name] as Jobs[string])(sql, input as never)),
       isAlone: async () => {
-        const others = `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE '${namePrefix}%' AND application_name <> $1 LIMIT 1`;
+        const others = `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE '${namePrefix}%' AND application_name <> $1
+          AND application_name NOT IN (SELECT "name" FROM "Node") LIMIT 1`;
         return (await pool.query(others, [nodeName])).rowCount === 0;
       },
       clearRemnants: async () => null,
@@ -86,6 +86,17 @@ export async function openPostgres(config: Config, log: Log, count: () => void):
       throw new DatabaseError(`PostgreSQL at ${shownUrl(config.DATABASE_URL)} cannot be used: ${(error as Error).message}`);
     throw error;
   }
+}
+
+/** A connection beside the pool, not connected yet. */
+export const openDirect = (url: string, { name, settings, patienceMs }: { name: string; settings: string[]; patienceMs: number }): pg.Client =>
+  new pg.Client({ ...address(url, [utc, ...settings]), application_name: name, connectionTimeoutMillis: patienceMs, query_timeout: patienceMs, keepAlive: true });
+
+/** The address may ask for other settings; what is said beside it would not be heard. */
+function address(url: string, settings: string[]): { connectionString: string; options: string } {
+  const [, given = ''] = /[?&]options=([^&#]*)/.exec(url) ?? [];
+  const options = [...settings.map((setting) => `-c ${setting}`), decodeURIComponent(given.replaceAll('+', ' '))].join(' ').trim();
+  return { connectionString: url.replace(/([?&])options=[^&#]*&?/, '$1'), options };
 }
 
 /** Migrates, however long it takes, and makes the head of the log. Closes the connection, and with it the lock that nodes which start together wait for. */
@@ -123,12 +134,12 @@ function shownUrl(url: string): string {
 
 // int8 as a number: no count or number of ours comes near 2^53.
 const types = { getTypeParser: ((oid: number, format?: 'text') => (oid === 20 ? Number : pg.types.getTypeParser(oid, format))) as typeof pg.types.getTypeParser };
-export function postgresSql(connection: Pick<pg.Pool, 'query'>, count: () => void): Sql {
+export function postgresSql(connection: Pick<pg.Pool, 'query'>, count: Count): Sql {
   return {
     engine: 'postgresql',
     async all<Row>(text: string, params: readonly Param[]): Promise<Row[]> {
       if (params.some(isEmptyList)) return [];
-      count();
+      count(1);
       return (await connection.query({ ...numberedText(text), types, values: params.map(toPostgres) })).rows as Row[];
     },
   };

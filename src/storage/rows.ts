@@ -12,6 +12,11 @@ export type PushDeviceRow = Prisma.PushDeviceGetPayload<object>;
 export type MessageRow = Omit<Prisma.MessageGetPayload<object>, 'id'> & { id: MessageId };
 export type AttachmentRow = Omit<Prisma.AttachmentGetPayload<object>, 'messageId'> & { messageId: MessageId | null };
 
+/** A row as JSON holds it: times in milliseconds, as SQLite has them. The functions below take it, too. */
+export type Stored<Row> = { [Name in keyof Row]: Date extends Row[Name] ? Exclude<Row[Name], Date> | number : Row[Name] };
+export const toStored = <Row extends object>(row: Row): Stored<Row> =>
+  Object.fromEntries(Object.entries(row).map(([name, value]) => [name, value instanceof Date ? value.getTime() : value])) as Stored<Row>;
+
 /** A row of `SELECT *` from a prepared statement, with the types Prisma would have given it. */
 export const toUserRow = (row: UserRow): UserRow => ({
   ...row,
@@ -27,7 +32,7 @@ export const toSessionRow = (row: SessionRow): SessionRow => ({
   endedAt: toDateOrNull(row.endedAt),
   rotatedAt: toDate(row.rotatedAt),
 });
-export const toChatRow = (row: ChatRow): ChatRow => ({
+export const toChatRow = (row: ChatRow | Stored<ChatRow>): ChatRow => ({
   ...row,
   everyone: Boolean(row.everyone),
   createdAt: toDate(row.createdAt),

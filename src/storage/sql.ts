@@ -3,6 +3,7 @@
  * One text serves both engines: `?` for parameters, and the pieces below where SQLite and PostgreSQL write a thing differently.
  */
 import type Sqlite from 'better-sqlite3';
+import type { Bound } from './crossing.ts';
 
 export type Engine = 'sqlite' | 'postgresql';
 export type Value = string | number | bigint | boolean | Date | null;
@@ -70,9 +71,11 @@ export function prismaSql(tx: { $queryRawUnsafe<T>(text: string, ...values: unkn
 
 export const isEmptyList = (param: Param): boolean => Array.isArray(param) && param.length === 0;
 
-function toSqlite(param: Param): string | number | bigint | null {
+/** As SQLite takes it, and JSON. */
+export function toSqlite(param: Param): Bound {
   if (param instanceof Date) return param.getTime();
   if (typeof param === 'boolean') return param ? 1 : 0;
+  if (typeof param === 'bigint') return Number(param);
   if (param !== null && typeof param === 'object') return JSON.stringify(param, dateAsMilliseconds);
   return param;
 }

@@ -1,6 +1,6 @@
 /**
- * SQLite: one connection writes (Prisma's), one writes prepared statements, and readers have their own: Prisma's adapter would let a read on the writing
- * connection see what is not committed.
+ * SQLite: the main thread reads what is short, a thread writes, and another one reads what takes long, so that nobody waits for a disk or for a large list
+ * (docs/decisions/threads.md). Each has connections of its own, and so sees what was committed.
  */
 import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
@@ -8,15 +8,17 @@ import { PrismaBetterSqlite3 } from '@prisma/adapter-better-sqlite3';
 import Sqlite from 'better-sqlite3';
 import type { Config } from '../config.ts';
 import type { Log } from '../log.ts';
-import type { Connections } from './connections.ts';
+import type { Cleared } from './clearing.ts';
+import type { Connections, Count, JobsModule } from './connections.ts';
 import { causes } from './failures.ts';
 import { PrismaClient } from './generated/sqlite/client.ts';
 import { DatabaseError, headStatement, type MigrationTarget, migrate } from './migrate.ts';
+import { type Adapter, prismaInThread } from './prisma-thread.ts';
 import { hideDatabase, makePrivateFile } from './private.ts';
-import { createRemnants } from './remnants.ts';
-import { sqliteSql } from './sql.ts';
+import { isEmptyList, type Param, type Sql, sqliteSql, toSqlite } from './sql.ts';
+import { startThread, type Thread } from './threads.ts';
 
-export async function openSqlite(config: Config, log: Log, count: () => void): Promise<Connections> {
+export async function openSqlite(config: Config, log: Log, count: Count, { module }: JobsModule): Promise<Connections> {
   const file = resolve(config.DATA_DIR, config.DATABASE_URL.slice('file:'.length));
   const shown = config.DATABASE_URL;
   try {
@@ -31,103 +33,25 @@ export async function openSqlite(config: Config, log: Log, count: () => void): P
   }
   const lock = lockFile(`${file}-lock`, shown);
   hideDatabase(file, log);
-  const opened: Sqlite.Database[] = [lock];
+  let reader: Sqlite.Database | undefined;
   let isNew = false;
-  const pragmas = [
-    `synchronous = ${config.SQLITE_SYNCHRONOUS}`,
-    'foreign_keys = ON',
-    // What is deleted is overwritten with zeros, in the pages that stay in use, too.
-    'secure_delete = ON',
-    'busy_timeout = 5000',
-    'journal_size_limit = 67108864',
-    ...(config.SQLITE_MAX_PAGES > 0 ? [`max_page_count = ${config.SQLITE_MAX_PAGES}`] : []),
-  ];
-  const connect = (extra: string[] = []): Sqlite.Database => {
-    const connection = new Sqlite(file);
-    opened.push(connection);
-    for (const pragma of [...pragmas, ...extra]) connection.pragma(pragma);
-    return connection;
-  };
-  const prismaClient = (extra: string[] = []): PrismaClient => {
-    const adapter = new PrismaBetterSqlite3({ url: `file:${file}` }, { timestampFormat: 'unixepoch-ms' });
-    return counted(
-      new PrismaClient({
-        adapter: {
-          provider: adapter.provider,
-          adapterName: adapter.adapterName,
-          connect: async () => {
-            const connection = await adapter.connect();
-            await connection.executeScript([...pragmas, ...extra].map((pragma) => `PRAGMA ${pragma};`).join('\n'));
-            return connection;
-          },
-        },
-        log: [{ emit: 'event', level: 'query' }],
-      }),
-      count,
-    );
-  };
   try {
     isNew = makePrivateFile(file);
-    const writer = connect();
+    const pragmas = pragmasOf(config);
+    reader = new Sqlite(file);
+    for (const pragma of pragmas) reader.pragma(pragma);
     // A migration that makes a table anew drops the old one, which must not take along what refers to it. Inside its transaction it cannot say so.
-    writer.pragma('foreign_keys = OFF');
-    const applied = await migrate(sqliteTarget(writer));
-    writer.pragma('foreign_keys = ON');
+    reader.pragma('foreign_keys = OFF');
+    const applied = await migrate(sqliteTarget(reader));
     if (applied.length > 0) log.info({ applied }, 'database migrated');
-    writer.exec(headStatement());
+    reader.exec(headStatement());
     // The file remembers this: not before it is known to be ours.
-    writer.pragma('journal_mode = WAL');
-    const remnants = createRemnants(file);
-    const reader = connect(['query_only = ON']);
-    const [read, write] = [prismaClient(['query_only = ON']), prismaClient()];
-    const writing = sqliteSql(writer, count);
-    return {
-      engine: 'sqlite',
-      read,
-      write,
-      sql: sqliteSql(reader, count),
-      sqlTransaction: async (job) => {
-        writer.exec('BEGIN IMMEDIATE');
-        try {
-          const result = await job(writing);
-          writer.exec('COMMIT');
-          return result;
-        } catch (error) {
-          if (writer.inTransaction) writer.exec('ROLLBACK');
-          throw error;
-        }
-      },
-      // Its lock sees to that.
-      isAlone: async () => true,
-      clearRemnants: async (from) => {
-        // Without waiting inside SQLite for a reader, which would hold up everybody.
-        writer.pragma('busy_timeout = 0');
-        try {
-          if ((writer.pragma('wal_checkpoint(TRUNCATE)') as { busy: number }[])[0]?.busy !== 0) return 'busy';
-          if (!beginsAtOnce(writer)) return 'busy';
-          try {
-            // Another process wrote in between.
-            if (statSync(`${file}-wal`).size > 0) return 'busy';
-            if (from === 1 && !remnants.canClear()) log.warn('the database file is too large, or makes room by itself: copies of moved rows may be left in it (npm run compact)');
-            return remnants.clear(from);
-          } finally {
-            writer.exec('ROLLBACK');
-            writer.pragma('shrink_memory');
-            await write.$queryRaw`PRAGMA shrink_memory`;
-          }
-        } finally {
-          writer.pragma('busy_timeout = 5000');
-        }
-      },
-      syncRemnants: remnants.sync,
-      close: async () => {
-        await Promise.all([read.$disconnect(), write.$disconnect()]);
-        for (const connection of opened.reverse()) connection.close();
-        remnants.close();
-      },
-    };
+    reader.pragma('journal_mode = WAL');
+    reader.pragma(readOnly);
+    return connectionsOf({ file, pragmas, reader, lock, count, module, log });
   } catch (error) {
-    for (const connection of opened.reverse()) connection.close();
+    reader?.close();
+    lock.close();
     // The next start would take it for what somebody has lost.
     if (isNew && statSync(file).size === 0) rmSync(file);
     if (/SQLITE_NOTADB|file is not a database|SQLITE_CORRUPT|malformed/.test(causes(error))) {
@@ -138,13 +62,105 @@ export async function openSqlite(config: Config, log: Log, count: () => void): P
   }
 }
 
-/** False when another process writes. */
-function beginsAtOnce(connection: Sqlite.Database): boolean {
+const readOnly = 'query_only = ON';
+const pragmasOf = (config: Pick<Config, 'SQLITE_SYNCHRONOUS' | 'SQLITE_MAX_PAGES'>): string[] => [
+  `synchronous = ${config.SQLITE_SYNCHRONOUS}`,
+  'foreign_keys = ON',
+  // What is deleted is overwritten with zeros, in the pages that stay in use, too.
+  'secure_delete = ON',
+  'busy_timeout = 5000',
+  'journal_size_limit = 67108864',
+  ...(config.SQLITE_MAX_PAGES > 0 ? [`max_page_count = ${config.SQLITE_MAX_PAGES}`] : []),
+];
+
+type Opened = { file: string; pragmas: string[]; reader: Sqlite.Database; lock: Sqlite.Database; count: Count; module: string | null; log: Log };
+
+function connectionsOf({ file, pragmas, reader, lock, count, module, log }: Opened): Connections {
+  const died = (error: Error): void => {
+    // For main.ts, which ends the process: what was being written is stored or not, and nothing more can be.
+    setImmediate(() => {
+      throw new Error('a thread of the database has died', { cause: error });
+    });
+  };
+  const writer = startThread({ name: 'writer', file, pragmas, jobs: module, died });
+  // Where nobody asks for anything that takes long, there is none.
+  let scanner: Thread | undefined;
+  const scanning = (): Thread => (scanner ??= startThread({ name: 'scanner', file, pragmas: [...pragmas, readOnly], jobs: null, died }));
+  const adapter = new PrismaBetterSqlite3({ url: `file:${file}` }, { timestampFormat: 'unixepoch-ms' });
+  const readingAdapter: Adapter = {
+    provider: adapter.provider,
+    adapterName: adapter.adapterName,
+    connect: async () => {
+      const connection = await adapter.connect();
+      await connection.executeScript([...pragmas, readOnly].map((pragma) => `PRAGMA ${pragma};`).join('\n'));
+      return connection;
+    },
+  };
+  const clientOf = (adapter: Adapter): PrismaClient => {
+    const client = new PrismaClient({ adapter, log: [{ emit: 'event', level: 'query' }] });
+    client.$on('query', () => count(1));
+    return client as PrismaClient;
+  };
+  const [read, write] = [clientOf(readingAdapter), clientOf(prismaInThread(writer, adapter))];
+  return {
+    engine: 'sqlite',
+    read,
+    write,
+    sql: sqliteSql(reader, () => count(1)),
+    scan: threadSql(count, async (text, values) => (await scanning().ask({ type: 'read', statement: scanning().statementOf(text, values) })).result),
+    sqlTransaction: (job) => transactionIn(writer, count, job),
+    run: async (name, input) => {
+      const { result, statements = 0 } = await writer.ask({ type: 'job', name, input });
+      count(statements);
+      return result;
+    },
+    // Its lock sees to that.
+    isAlone: async () => true,
+    clearRemnants: async (from) => {
+      const { next, canClear } = (await writer.ask({ type: 'clear remnants', from })).result as Cleared;
+      if (!canClear) log.warn('the database file is too large, or makes room by itself: copies of moved rows may be left in it (npm run compact)');
+      return next;
+    },
+    syncRemnants: async () => void (await writer.ask({ type: 'sync remnants' })),
+    close: async () => {
+      await Promise.all([read.$disconnect(), write.$disconnect(), scanner?.close()]);
+      reader.close();
+      // The last one: with its connections it closes a descriptor that must outlive all others.
+      await writer.close();
+      lock.close();
+    },
+  };
+}
+
+type RunStatement = (text: string, values: ReturnType<typeof toSqlite>[]) => Promise<unknown>;
+const threadSql = (count: Count, run: RunStatement): Sql => ({
+  engine: 'sqlite',
+  async all<Row>(text: string, params: readonly Param[]): Promise<Row[]> {
+    if (params.some(isEmptyList)) return [];
+    count(1);
+    return (await run(text, params.map(toSqlite))) as Row[];
+  },
+});
+
+/** Statement by statement. BEGIN goes with the first. */
+async function transactionIn<T>(writer: Thread, count: Count, job: (sql: Sql) => Promise<T>): Promise<T> {
+  let phase = 'before' as 'before' | 'inside' | 'over';
+  const sql = threadSql(count, async (text, values) => {
+    // What was begun beside what failed.
+    if (phase === 'over') throw new Error('the transaction is over');
+    const begins = phase === 'before';
+    phase = 'inside';
+    return (await writer.ask({ type: 'statement', statement: writer.statementOf(text, values), begins })).result;
+  });
   try {
-    connection.exec('BEGIN IMMEDIATE');
-    return true;
+    const result = await job(sql);
+    if (phase === 'inside') await writer.ask({ type: 'end', how: 'COMMIT' });
+    phase = 'over';
+    return result;
   } catch (error) {
-    if (/SQLITE_BUSY/.test(causes(error))) return false;
+    const began = phase !== 'before';
+    phase = 'over';
+    if (began) await writer.ask({ type: 'end', how: 'ROLLBACK' }).catch(() => {});
     throw error;
   }
 }
@@ -184,8 +200,3 @@ const sqliteTarget = (connection: Sqlite.Database): MigrationTarget => ({
     }
   },
 });
-
-function counted(client: PrismaClient, count: () => void): PrismaClient {
-  (client as PrismaClient<'query'>).$on('query', count);
-  return client;
-}

@@ -1,4 +1,5 @@
 /** Many accounts, members and messages at once: straight into the database, as nobody could wait for each of them to be made. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import Sqlite from 'better-sqlite3';
 import pg from 'pg';
 import { databaseUrl, engine } from './engine.ts';
@@ -55,13 +56,21 @@ async function connect(dataDir: string): Promise<{ all: (text: string) => Promis
     await client.connect();
     return { all: async (text) => (await client.query(text)).rows, close: () => client.end() };
   }
-  const database = new Sqlite(`${dataDir}/tertulia.db`, { timeout: 10_000 });
+  // The thread of a server in this process may wait for this thread with a transaction open: whoever waited for it inside SQLite would wait for ever.
+  const database = new Sqlite(`${dataDir}/tertulia.db`, { timeout: 0 });
   return {
     all: async (text) => {
-      const statement = database.prepare(text);
-      if (statement.reader) return statement.all() as Record<string, unknown>[];
-      statement.run();
-      return [];
+      for (;;) {
+        try {
+          const statement = database.prepare(text);
+          if (statement.reader) return statement.all() as Record<string, unknown>[];
+          statement.run();
+          return [];
+        } catch (error) {
+          if (!String((error as { code?: string }).code).startsWith('SQLITE_BUSY')) throw error;
+          await sleep(5);
+        }
+      }
     },
     close: async () => void database.close(),
   };

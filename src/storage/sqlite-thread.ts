@@ -1,0 +1,127 @@
+/**
+ * The inside of a thread of the database: takes requests one after the other. It sleeps on a counter and never goes back to the event loop, as waking up by a
+ * message event takes three times as long: what runs here may await nothing but its own statements.
+ */
+import { receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { PrismaBetterSqlite3 } from '@prisma/adapter-better-sqlite3';
+import Sqlite from 'better-sqlite3';
+import { createClearing } from './clearing.ts';
+import type { Jobs } from './connections.ts';
+import { type Answer, type Request, type Statement, type ThreadStart, toWire } from './crossing.ts';
+import { sqliteSql } from './sql.ts';
+
+type PrismaConnection = Awaited<ReturnType<PrismaBetterSqlite3['connect']>>;
+
+const { port, sent, file, pragmas, jobs } = workerData as ThreadStart;
+const known: Jobs = jobs === null ? {} : ((await import(jobs)) as { jobs: Jobs }).jobs;
+const texts: string[] = [];
+let statements = 0;
+/** Made with the first request, which is told if that fails. */
+let opened: ReturnType<typeof open> | null = null;
+let prisma: PrismaConnection | null = null;
+let prismaBegan = false;
+
+for (let seen = 0, isOpen = true; isOpen; ) {
+  for (let message = receiveMessageOnPort(port); message; message = receiveMessageOnPort(port)) {
+    const request = JSON.parse(message.message) as Request;
+    port.postMessage(JSON.stringify(await answerTo(request)));
+    if (request.type === 'close') isOpen = false;
+  }
+  if (isOpen) Atomics.wait(sent, 0, seen);
+  seen = Atomics.load(sent, 0);
+}
+port.close();
+
+async function answerTo(request: Request): Promise<Answer> {
+  try {
+    if (request.type === 'job') {
+      const before = statements;
+      const result = await runJob(request.name, request.input);
+      return { result, statements: statements - before };
+    }
+    return { result: await run(request) };
+  } catch (error) {
+    return { error: toWire(error) };
+  }
+}
+
+function run(request: Exclude<Request, { type: 'job' }>): unknown {
+  if (request.type === 'close') return close();
+  if ('statement' in request) remember(request.statement);
+  const { connection, sql, clearing } = (opened ??= open());
+  switch (request.type) {
+    case 'read':
+      return sql.all(texts[request.statement.number] as string, request.statement.values);
+    case 'statement':
+      if (request.begins) connection.exec('BEGIN IMMEDIATE');
+      // It could not begin, or SQLite has rolled it back: what still comes of it must not be stored alone.
+      else if (!connection.inTransaction) throw new Error('the transaction is over');
+      return sql.all(texts[request.statement.number] as string, request.statement.values);
+    case 'end':
+      if (request.how === 'COMMIT' || connection.inTransaction) connection.exec(request.how);
+      return;
+    case 'prisma':
+      return runPrisma(request);
+    case 'clear remnants':
+      return clearing.clear(request.from, async () => prisma?.executeScript('PRAGMA shrink_memory'));
+    case 'sync remnants':
+      return clearing.sync();
+  }
+}
+
+function open() {
+  const connection = new Sqlite(file);
+  try {
+    for (const pragma of pragmas) connection.pragma(pragma);
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
+  return { connection, sql: sqliteSql(connection, () => statements++), clearing: createClearing(connection, file) };
+}
+
+function remember({ number, text }: Statement): void {
+  if (text !== undefined) texts[number] = text;
+}
+
+async function runJob(name: string, input: unknown): Promise<unknown> {
+  const { connection, sql } = (opened ??= open());
+  const job = known[name];
+  if (!job) throw new Error(`there is no job ${name}`);
+  connection.exec('BEGIN IMMEDIATE');
+  try {
+    const result = await job(sql, input as never);
+    connection.exec('COMMIT');
+    return result;
+  } catch (error) {
+    if (connection.inTransaction) connection.exec('ROLLBACK');
+    throw error;
+  }
+}
+
+/** On a connection of its own, as Prisma's adapter makes it. */
+async function runPrisma({ how, query, transaction }: Extract<Request, { type: 'prisma' }>): Promise<unknown> {
+  prisma ??= await openPrisma();
+  if (transaction === 'begins') {
+    await prisma.executeScript('BEGIN IMMEDIATE');
+    prismaBegan = true;
+  } else if (transaction === 'goes on' && !prismaBegan) {
+    if (query.sql === 'ROLLBACK') return 0;
+    throw new Error('the transaction is over');
+  }
+  if (query.sql === 'COMMIT' || query.sql === 'ROLLBACK') prismaBegan = false;
+  return prisma[how](query as Parameters<PrismaConnection['queryRaw']>[0]);
+}
+
+async function openPrisma(): Promise<PrismaConnection> {
+  const connection = await new PrismaBetterSqlite3({ url: `file:${file}` }, { timestampFormat: 'unixepoch-ms' }).connect();
+  await connection.executeScript(pragmas.map((pragma) => `PRAGMA ${pragma};`).join('\n'));
+  return connection;
+}
+
+async function close(): Promise<void> {
+  await prisma?.dispose();
+  opened?.connection.close();
+  // Behind all connections: closing a descriptor of the file gives back the locks of the whole process.
+  opened?.clearing.close();
+}
