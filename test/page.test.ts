@@ -1,7 +1,7 @@
 /** The page for people, in a real browser: two people talk, and whatever happens to their lines, tabs and sessions, nothing is lost and nothing comes twice. */
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { barriers, buildWhenOld, climb, executablePath, message, openBrowser, signIn, type Visit, visit, write } from './kit/browser.ts';
+import { barriers, buildWhenOld, climb, enterAs, executablePath, message, openBrowser, type Visit, visit, write } from './kit/browser.ts';
 import { openLine } from './kit/line.ts';
 import type { Person, Untyped } from './kit/person.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
@@ -18,13 +18,7 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`th
   });
   afterAll(() => browser?.close());
 
-  /** Somebody in a browser of their own, signed in. */
-  async function enter(url: string, person: Person, path = '/', options = {}): Promise<Visit> {
-    const visitor = await visit(browser, url, options);
-    await signIn(visitor, url, person);
-    await visitor.page.goto(`${url}${path}`);
-    return visitor;
-  }
+  const enter = (url: string, person: Person, path = '/', options = {}): Promise<Visit> => enterAs(browser, url, person, path, options);
 
   it('lets two people register, find each other, talk, and see what became of their messages', async () => {
     await using server = await startTestServer(on);
@@ -77,6 +71,7 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`th
     await message(page, 'three').waitFor(patience);
     await expect.poll(() => texts(page), patience).toEqual(['one', 'two', 'three', 'from the tunnel']);
     await page.getByText('You are offline').waitFor({ state: 'hidden' });
+    await expect.poll(async () => (await history(ana, room.id)).map(({ text }) => text), patience).toContain('from the tunnel');
 
     line.cut();
     await page.close();

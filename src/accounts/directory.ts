@@ -78,7 +78,7 @@ export function createDirectory({
       const pieces = filter.query && looksThroughAll ? inPieces([after, before], order) : [within([after, before])];
       for await (const bounds of pieces) {
         const [text, ...params] = joined(`SELECT ${userColumns} FROM "User" u`, [...where, ...bounds]);
-        for (const row of await db.sql.all<UserRow>(`${text} ORDER BY u."usernameKey" ${order} LIMIT ?`, [...params, limit - rows.length])) rows.push(toUserRow(row));
+        for (const row of await db.scan.all<UserRow>(`${text} ORDER BY u."usernameKey" ${order} LIMIT ?`, [...params, limit - rows.length])) rows.push(toUserRow(row));
         if (rows.length === limit) break;
       }
       return rows;
@@ -87,7 +87,7 @@ export function createDirectory({
       let sum = 0;
       for await (const bounds of looksThroughAll ? inPieces([null, null], 'ASC') : [[]]) {
         const [text, ...params] = joined('SELECT COUNT(*) AS "count" FROM "User" u', [...where, ...bounds]);
-        sum += Number((await db.sql.all<{ count: number }>(text, params))[0]?.count ?? 0);
+        sum += Number((await db.scan.all<{ count: number }>(text, params))[0]?.count ?? 0);
       }
       return sum;
     };
@@ -100,7 +100,7 @@ export function createDirectory({
     for (let rest: Bounds = [after, before]; ; ) {
       await yieldWhenLong();
       const [text, ...params] = joined('SELECT u."usernameKey" FROM "User" u', [['1 = 1'], ...within(rest)]);
-      const [last] = await db.sql.all<{ usernameKey: string }>(`${text} ORDER BY u."usernameKey" ${order} LIMIT 1 OFFSET ?`, [...params, size]);
+      const [last] = await db.scan.all<{ usernameKey: string }>(`${text} ORDER BY u."usernameKey" ${order} LIMIT 1 OFFSET ?`, [...params, size]);
       if (!last) return yield within(rest);
       // The next piece begins with this key.
       const side: Piece = [`u."usernameKey" ${order === 'ASC' ? '<' : '>'} ?`, last.usernameKey];

@@ -106,7 +106,7 @@ export function createChatLists({ db }: { db: Database }) {
         const order = backward ? 'c."activity", c."id"' : 'c."activity" DESC, c."id" DESC';
         let rows: ChatEntry[] = [];
         for await (const piece of pieces(conditions)) {
-          const found = await selectWhere<ChatRow & { activity: number }>(db.sql, `SELECT c.* ${from}`, piece, `ORDER BY ${order} LIMIT ?`, limit);
+          const found = await selectWhere<ChatRow & { activity: number }>(db.scan, `SELECT c.* ${from}`, piece, `ORDER BY ${order} LIMIT ?`, limit);
           const entries = found.map((row): ChatEntry => ({ key: ['active', Number(row.activity), row.id], chat: toChatRow(row) }));
           rows = rows.length === 0 ? entries : [...rows, ...entries].sort((a, b) => (backward ? 1 : -1) * inActivityOrder(a, b)).slice(0, limit);
         }
@@ -114,7 +114,7 @@ export function createChatLists({ db }: { db: Database }) {
       },
       async count() {
         let sum = 0;
-        for await (const piece of pieces(own)) sum += await countWhere(db.sql, from, piece);
+        for await (const piece of pieces(own)) sum += await countWhere(db.scan, from, piece);
         return sum;
       },
     };
@@ -122,7 +122,7 @@ export function createChatLists({ db }: { db: Database }) {
     /** The same conditions for some of the chats after the other, where a filter makes them dear. */
     async function* pieces(conditions: Condition[]): AsyncGenerator<Condition[]> {
       if (!isFiltered) return yield conditions;
-      const ids = (await db.sql.all<{ chatId: ChatId }>('SELECT "chatId" FROM "Member" WHERE "userId" = ?', [userId])).map(({ chatId }) => chatId);
+      const ids = (await db.scan.all<{ chatId: ChatId }>('SELECT "chatId" FROM "Member" WHERE "userId" = ?', [userId])).map(({ chatId }) => chatId);
       for (let at = 0; at < ids.length; at += atOnce) {
         yield [...conditions, [oneOfList(db.engine, 'me."chatId"'), ids.slice(at, at + atOnce)]];
         await yieldWhenLong();
@@ -156,7 +156,7 @@ export function createChatLists({ db }: { db: Database }) {
       if (peer !== undefined) return null;
       const conditions: Condition[] = [['1 = 1'], ...between({ ...bounds, until: null })];
       const [row] = await selectWhere<{ usernameKey: string }>(
-        db.sql,
+        db.scan,
         'SELECT u."usernameKey" FROM "User" u',
         conditions,
         `ORDER BY u."usernameKey" ${bounds.backward ? 'DESC' : ''} LIMIT 1 OFFSET ?`,
@@ -170,7 +170,7 @@ export function createChatLists({ db }: { db: Database }) {
         const bounds = { after: after?.[0] === 'user' ? nameOf(after) : null, before: before ? nameOf(before) : null, backward, limit };
         return walk<ChatEntry, NameKey>(bounds, findEdge, async (stretch) => {
           const rows = await selectWhere<{ id: UserId; usernameKey: string; createdAt: unknown; myCreatedAt: unknown }>(
-            db.sql,
+            db.scan,
             `SELECT u."id", u."usernameKey", u."createdAt", me."createdAt" AS "myCreatedAt" ${from}`,
             [...others, ...between(stretch)],
             `ORDER BY u."usernameKey" ${backward ? 'DESC' : ''} LIMIT ?`,
@@ -182,7 +182,7 @@ export function createChatLists({ db }: { db: Database }) {
           }));
         });
       },
-      count: () => countByStretches<NameKey>(findEdge, (stretch) => countWhere(db.sql, from, [...others, ...between(stretch)])),
+      count: () => countByStretches<NameKey>(findEdge, (stretch) => countWhere(db.scan, from, [...others, ...between(stretch)])),
     };
 
     function nameOf(key: ChatKey): NameKey {
@@ -213,7 +213,7 @@ export function createChatLists({ db }: { db: Database }) {
       count: () =>
         countByStretches(findEdge, async (stretch) => {
           let sum = 0;
-          for (const arm of arms) sum += await countWhere(db.sql, 'FROM "Chat" c', [...arm, ...filters, ...between(stretch)]);
+          for (const arm of arms) sum += await countWhere(db.scan, 'FROM "Chat" c', [...arm, ...filters, ...between(stretch)]);
           return sum;
         }),
     });
@@ -242,7 +242,7 @@ export function createChatLists({ db }: { db: Database }) {
       const order = (table: string): string => `ORDER BY ${table}."nameKey" ${direction}, ${table}."id" ${direction}`;
       const limited = arms.map((arm) => statementOf(`SELECT c.${columns.replace(', ', ', c.')} FROM "Chat" c`, [...arm, ...conditions], `${order('c')} LIMIT ?`, [most]));
       const text = `SELECT r.* FROM (${limited.map(([arm]) => `SELECT * FROM (${arm}) a`).join(' UNION ALL ')}) r ${order('r')} ${limit}`;
-      return db.sql.all<Row>(text, [...limited.flatMap(([, ...params]) => params), count]);
+      return db.scan.all<Row>(text, [...limited.flatMap(([, ...params]) => params), count]);
     }
   }
 }

@@ -52,7 +52,7 @@ export function createMemberLists({
         if (before) bounded.push(['(m."joinedAt", m."userId") < (?, ?)', new Date(before[0]), before[1]]);
         const direction = backward ? 'DESC' : 'ASC';
         const [text, ...values] = statementOf(`SELECT m.* ${from}`, bounded, `ORDER BY m."joinedAt" ${direction}, m."userId" ${direction} LIMIT ?`, [limit]);
-        return (await db.sql.all<MemberRow>(text, [...params, ...values])).map(toMemberRow);
+        return (await db.scan.all<MemberRow>(text, [...params, ...values])).map(toMemberRow);
       },
       count: () => countMembers(chat, filter),
     });
@@ -70,7 +70,7 @@ export function createMemberLists({
         ? `SELECT f.* FROM ${table} CROSS JOIN LATERAL (${first}) f ORDER BY f."chatId", f."joinedAt", f."userId"`
         : `SELECT m.* FROM ${table} CROSS JOIN "Member" m ON m."chatId" = t."chatId" AND m."userId" IN (SELECT "userId" FROM (${first}))
            ORDER BY m."chatId", m."joinedAt", m."userId"`;
-    const rows = await db.sql.all<MemberRow>(text, [readable.map(({ id }) => ({ chatId: id })), ...params, ...values]);
+    const rows = await db.scan.all<MemberRow>(text, [readable.map(({ id }) => ({ chatId: id })), ...params, ...values]);
     const byChat = Map.groupBy(rows.map(toMemberRow), ({ chatId }) => chatId);
     return Promise.all(
       standings.map((standing) => {
@@ -99,7 +99,7 @@ export function createMemberLists({
 
   /** All by role are known without counting them: owners and admins are few, and the others are the rest. */
   async function countMembers({ id, memberCount }: ChatRow, { role, online }: MemberFilter): Promise<number> {
-    const count = async (conditions: Condition[]): Promise<number> => countWhere(db.sql, 'FROM "Member" m', [['m."chatId" = ?', id], ...conditions]);
+    const count = async (conditions: Condition[]): Promise<number> => countWhere(db.scan, 'FROM "Member" m', [['m."chatId" = ?', id], ...conditions]);
     const managers = role === 'MEMBER' ? await count([[`m."role" <> 'MEMBER'`]]) : 0;
     const all = role && role !== 'MEMBER' ? await count([roleIs(role)]) : memberCount - managers;
     if (online == null) return all;
@@ -116,7 +116,7 @@ export function createMemberLists({
 
   /** How many members of each chat are among these people, in the order of the chats. Asks nobody's permission. */
   async function countAmong(chatIds: readonly ChatId[], userIds: ReadonlySet<UserId>): Promise<number[]> {
-    const rows = await db.sql.all<{ chatId: ChatId; count: number }>(
+    const rows = await db.scan.all<{ chatId: ChatId; count: number }>(
       `SELECT m."chatId", COUNT(*) AS "count" FROM "Member" m WHERE ${oneOfList(db.engine, 'm."chatId"')} AND ${oneOfList(db.engine, 'm."userId"')} GROUP BY m."chatId"`,
       [chatIds, [...userIds]],
     );
@@ -126,7 +126,7 @@ export function createMemberLists({
 
   /** The members of a room, at most `limit`. */
   async function memberIds(roomId: ChatId, limit: number): Promise<UserId[]> {
-    const rows = await selectWhere<{ userId: UserId }>(db.sql, 'SELECT m."userId" FROM "Member" m', [['m."chatId" = ?', roomId]], 'ORDER BY m."userId" LIMIT ?', limit);
+    const rows = await selectWhere<{ userId: UserId }>(db.scan, 'SELECT m."userId" FROM "Member" m', [['m."chatId" = ?', roomId]], 'ORDER BY m."userId" LIMIT ?', limit);
     return rows.map(({ userId }) => userId);
   }
 }

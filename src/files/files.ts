@@ -242,7 +242,7 @@ export function createFiles({
   async function sweep(): Promise<number> {
     const gone = await clearExpired();
     const known = async (keys: readonly string[]): Promise<Set<string>> => {
-      const rows = await db.sql.all<{ blobKey: string }>(`SELECT "blobKey" FROM "Attachment" WHERE ${oneOfList(db.engine, '"blobKey"', 'text')}`, [keys]);
+      const rows = await db.scan.all<{ blobKey: string }>(`SELECT "blobKey" FROM "Attachment" WHERE ${oneOfList(db.engine, '"blobKey"', 'text')}`, [keys]);
       return new Set(rows.map(({ blobKey }) => blobKey));
     };
     return gone + (await blobs.sweep(sweptPart++, known));

@@ -17,7 +17,10 @@ export function createDeletedRooms({ db, roster, files }: { db: Database; roster
   /** Returns how many messages went. A stop ends it behind the piece that is under way. */
   async function sweep(): Promise<number> {
     for (let gone = 0; ; await yieldWhenLong()) {
-      const [room] = await db.sql.all<{ id: ChatId; avatarId: AttachmentId | null }>('SELECT "id", "avatarId" FROM "Chat" WHERE "deletedAt" IS NOT NULL ORDER BY "id" LIMIT 1', []);
+      const [room] = await db.scan.all<{ id: ChatId; avatarId: AttachmentId | null }>(
+        'SELECT "id", "avatarId" FROM "Chat" WHERE "deletedAt" IS NOT NULL ORDER BY "id" LIMIT 1',
+        [],
+      );
       if (!room || stopping) return gone;
       if (await roster.emptySome(room.id)) continue;
       gone += await db.sqlTransaction((sql) => removeSome(sql, room));

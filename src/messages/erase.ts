@@ -54,10 +54,10 @@ export function createMessageErasure({
    * whether there are any.
    */
   async function* written(senderId: UserId): AsyncGenerator<Written[]> {
-    const [last] = await db.sql.all<{ id: ChatId | null }>('SELECT MAX("id") AS "id" FROM "Chat"', []);
+    const [last] = await db.scan.all<{ id: ChatId | null }>('SELECT MAX("id") AS "id" FROM "Chat"', []);
     let piece: Written[] = [];
     for (let from = 0; from < (last?.id ?? 0); from += chatsAtOnce) {
-      const chats = await db.sql.all<{ id: ChatId }>(
+      const chats = await db.scan.all<{ id: ChatId }>(
         `SELECT c."id" FROM "Chat" c WHERE c."id" > ? AND c."id" <= ? AND EXISTS (SELECT 1 FROM "Message" m WHERE m."chatId" = c."id" AND m."senderId" = ?) ORDER BY c."id"`,
         [from, from + chatsAtOnce, senderId],
       );
@@ -80,7 +80,7 @@ export function createMessageErasure({
   }
 
   async function pageOf(chatId: ChatId, senderId: UserId, after: number, limit: number): Promise<Written[]> {
-    const rows = await db.sql.all<Written>('SELECT "id", "chatId", "seq", "deletedAt" FROM "Message" WHERE "chatId" = ? AND "senderId" = ? AND "seq" > ? ORDER BY "seq" LIMIT ?', [
+    const rows = await db.scan.all<Written>('SELECT "id", "chatId", "seq", "deletedAt" FROM "Message" WHERE "chatId" = ? AND "senderId" = ? AND "seq" > ? ORDER BY "seq" LIMIT ?', [
       chatId,
       senderId,
       after,

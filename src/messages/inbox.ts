@@ -34,7 +34,7 @@ export function createInbox({ db }: { db: Database }) {
 
   /** The chats of a person from the markers on that the filter names, where there is anything behind them. */
   async function stretchesOf(userId: UserId, { directOnly, undeliveredOnly, unreadOnly }: InboxFilter): Promise<Stretch[]> {
-    const rows = await db.sql.all<{ chatId: ChatId; joinedSeq: number; deliveredSeq: number; readSeq: number; lastSeq: number }>(
+    const rows = await db.scan.all<{ chatId: ChatId; joinedSeq: number; deliveredSeq: number; readSeq: number; lastSeq: number }>(
       `SELECT b."chatId", b."joinedSeq", b."deliveredSeq", b."readSeq", c."lastSeq" FROM "Member" b JOIN "Chat" c ON c."id" = b."chatId"
        WHERE b."userId" = ? AND c."deletedAt" IS NULL AND c."lastSeq" > b."joinedSeq" ${directOnly ? `AND c."kind" = 'DIALOG'` : ''}`,
       [userId],

@@ -144,7 +144,7 @@ export function createReceipts({ db, writeJob, chats, log }: { db: Database; wri
     });
     const places = [...new Map(messages.map(({ chatId, senderId: userId }) => [placeKey({ chatId, userId }), { chatId, userId }])).values()];
     const parts = [past('joined', 'joinedSeq'), past('delivered', 'deliveredSeq'), past('read', 'readSeq'), senders];
-    const rows = await db.sql.all<Row>(parts.join(' UNION ALL '), [chatsOf, chatsOf, chatsOf, chatsOf, chatsOf, chatsOf, places]);
+    const rows = await db.scan.all<Row>(parts.join(' UNION ALL '), [chatsOf, chatsOf, chatsOf, chatsOf, chatsOf, chatsOf, places]);
     const markers = Map.groupBy(rows, ({ chatId, marker }) => `${chatId} ${marker}`);
     const passed = ({ chatId, seq }: { chatId: ChatId; seq: number }, marker: 'joined' | 'delivered' | 'read'): number =>
       (markers.get(`${chatId} ${marker}`) ?? []).reduce((sum, row) => sum + (row.seq >= seq ? Number(row.count) : 0), 0);
@@ -163,7 +163,7 @@ export function createReceipts({ db, writeJob, chats, log }: { db: Database; wri
     async function read({ after, before, backward, limit }: Parameters<ReadBetween<MemberRow, ReaderKey>>[0]): Promise<MemberRow[]> {
       const [from, to]: [ReaderKey, ReaderKey] = [after ?? [0, noUser], before ?? [253_402_300_799_999, noUser]];
       const order = backward ? 'DESC' : 'ASC';
-      const rows = await db.sql.all<MemberRow>(
+      const rows = await db.scan.all<MemberRow>(
         `SELECT * FROM "Member" WHERE "chatId" = ? AND "readSeq" >= ? AND "joinedSeq" < ? AND "userId" <> ?
          AND ("joinedAt", "userId") > (?, ?) AND ("joinedAt", "userId") < (?, ?) ORDER BY "joinedAt" ${order}, "userId" ${order} LIMIT ?`,
         [chatId, seq, seq, senderId, new Date(from[0]), from[1], new Date(to[0]), to[1], limit],
@@ -185,7 +185,7 @@ export function createReceipts({ db, writeJob, chats, log }: { db: Database; wri
     for (let from = 0, to = 0; from < messages.length; from = to) {
       for (let walked = 0; to < messages.length && (to === from || walked < membersAtOnce); to++) walked += messages[to]?.memberCount ?? 0;
       const piece = messages.slice(from, to).map(({ chatId, seq, senderId }, index) => ({ place: from + index, chatId, seq, senderId }));
-      const rows = await db.sql.all<MemberRow & { place: number }>(text, [piece, size + 1]);
+      const rows = await db.scan.all<MemberRow & { place: number }>(text, [piece, size + 1]);
       for (const { place, ...row } of rows) found[place]?.push(toMemberRow(row));
       await yieldWhenLong();
     }

@@ -48,7 +48,7 @@ export function createStretches({ db }: { db: Database }) {
       let left = [...among];
       for (let length = walkedAtFirst; left.length > 0; length = Math.min(2 * length, walkedAtOnce)) {
         const parts = left.map(({ chatId, low, high }) => (descending ? { chatId, low: Math.max(low, high - length), high } : { chatId, low, high: Math.min(high, low + length) }));
-        const rows = await inPieces(parts, (piece) => db.sql.all<{ chatId: ChatId; ids: string | null }>(text, [...counted.params, most, piece]));
+        const rows = await inPieces(parts, (piece) => db.scan.all<{ chatId: ChatId; ids: string | null }>(text, [...counted.params, most, piece]));
         for (const { chatId, ids } of rows) for (const id of ids?.split(',') ?? []) found.get(chatId)?.push(toMessageId(id));
         left = left
           .map((stretch, index) => (descending ? { ...stretch, high: (parts[index] as Stretch).low } : { ...stretch, low: (parts[index] as Stretch).high }))
@@ -67,7 +67,7 @@ export function createStretches({ db }: { db: Database }) {
     const middle = '(s."low" + s."high") / 2';
     const isBefore = `(SELECT m."id" FROM "Message" m WHERE m."chatId" = s."chatId" AND m."seq" = ${middle}) <= ?`;
     const places = await inPieces(stretches, (piece) =>
-      db.sql.all<{ chatId: ChatId; low: number }>(
+      db.scan.all<{ chatId: ChatId; low: number }>(
         `WITH RECURSIVE s("chatId", "low", "high") AS (
            SELECT t."chatId", t."low", t."high" + 1 FROM ${stretchTable(db.engine)}
            UNION ALL SELECT s."chatId", CASE WHEN ${isBefore} THEN ${middle} ELSE s."low" END, CASE WHEN ${isBefore} THEN s."high" ELSE ${middle} END FROM s WHERE s."high" - s."low" > 1)

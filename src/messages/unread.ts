@@ -25,7 +25,8 @@ export function createUnread({ db }: { db: Database }) {
       // A place may be older than one that was asked for before.
       return counted && counted.upTo <= place.lastSeq ? { ...place, ownFrom: counted.upTo, ownBefore: counted.own } : { ...place, ownFrom: place.readSeq, ownBefore: 0 };
     });
-    const rows = await db.sql.all<{ chatId: ChatId; userId: UserId; readSeq: number; lastSeq: number; own: number; gone: number }>(
+    const walked = asked.reduce((sum, { ownFrom, lastSeq }) => sum + lastSeq - ownFrom, 0);
+    const rows = await (walked > walkedAtFirst ? db.scan : db.sql).all<{ chatId: ChatId; userId: UserId; readSeq: number; lastSeq: number; own: number; gone: number }>(
       `SELECT t."chatId", t."userId", t."readSeq", t."lastSeq",
          t."ownBefore" + (SELECT count(*) FROM "Message" m WHERE m."chatId" = t."chatId" AND m."senderId" = t."userId" AND m."seq" > t."ownFrom" AND m."seq" <= t."lastSeq") AS "own",
          (SELECT count(*) FROM "Message" m WHERE m."chatId" = t."chatId" AND m."seq" > t."readSeq" AND m."seq" <= t."lastSeq" AND m."deletedAt" IS NOT NULL AND m."senderId" <> t."userId") AS "gone"
@@ -48,7 +49,9 @@ export function createUnread({ db }: { db: Database }) {
     let left = places.map(({ chatId, readSeq, lastSeq }) => ({ chatId, low: readSeq, high: lastSeq }));
     for (let length = walkedAtFirst; (left = left.filter(({ chatId, low, high }) => low < high && !found.has(chatId))).length > 0; length = Math.min(2 * length, walkedAtOnce)) {
       const parts = left.map(({ chatId, low, high }) => ({ chatId, low, high: Math.min(high, low + length) }));
-      for (const { chatId, seq } of await inPieces(parts, (piece) => db.sql.all<{ chatId: ChatId; seq: number | null }>(text, [userId, piece])))
+      for (const { chatId, seq } of await inPieces(parts, (piece) =>
+        (length > walkedAtFirst || parts.length > 1 ? db.scan : db.sql).all<{ chatId: ChatId; seq: number | null }>(text, [userId, piece]),
+      ))
         if (seq !== null) found.set(chatId, seq);
       left = left.map((stretch, index) => ({ ...stretch, low: (parts[index] as Stretch).high }));
     }
@@ -56,7 +59,7 @@ export function createUnread({ db }: { db: Database }) {
   }
 
   async function totalUnread(userId: UserId): Promise<number> {
-    const places = await db.sql.all<{ chatId: ChatId; readSeq: number; lastSeq: number }>(
+    const places = await db.scan.all<{ chatId: ChatId; readSeq: number; lastSeq: number }>(
       'SELECT b."chatId", b."readSeq", c."lastSeq" FROM "Member" b JOIN "Chat" c ON c."id" = b."chatId" WHERE b."userId" = ? AND c."lastSeq" > b."readSeq" AND c."deletedAt" IS NULL',
       [userId],
     );

@@ -150,7 +150,7 @@ export function createNotifications({ db, writeBatch, receipts, clock }: { db: D
   async function sweep(): Promise<number> {
     let gone = 0;
     for (let looked = 0; looked < sweptInARound; looked += sweptAtOnce) {
-      const rows = await db.sql.all<{ userId: UserId; messageId: MessageId; stale: unknown }>(
+      const rows = await db.scan.all<{ userId: UserId; messageId: MessageId; stale: unknown }>(
         `SELECT r."userId", r."messageId", (m."id" IS NULL OR m."deletedAt" IS NOT NULL OR b."userId" IS NULL OR m."seq" <= b."readSeq" OR r."messageId" <= COALESCE(k."upToId", 0)) AS "stale"
          FROM "NotificationRead" r LEFT JOIN "Message" m ON m."id" = r."messageId" LEFT JOIN "Member" b ON b."chatId" = m."chatId" AND b."userId" = r."userId"
          LEFT JOIN "NotificationMark" k ON k."userId" = r."userId" WHERE (r."userId", r."messageId") > (?, ?) ORDER BY r."userId", r."messageId" LIMIT ?`,
@@ -180,7 +180,7 @@ export function createNotifications({ db, writeBatch, receipts, clock }: { db: D
 
   /** The chats of a person from one of its markers on, where there is anything behind it. */
   async function stretchesOf(userId: UserId, marker: 'joinedSeq' | 'readSeq'): Promise<Stretch[]> {
-    return db.sql.all<Stretch>(
+    return db.scan.all<Stretch>(
       `SELECT b."chatId", b."${marker}" AS "low", c."lastSeq" AS "high" FROM "Member" b JOIN "Chat" c ON c."id" = b."chatId" WHERE b."userId" = ? AND c."lastSeq" > b."${marker}"`,
       [userId],
     );

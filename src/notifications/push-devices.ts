@@ -95,7 +95,7 @@ export function createPushDevices({ db, write, config, clock }: { db: Database; 
 
   /** Removes devices whose session has ended or expired. Returns how many went. */
   async function sweep(): Promise<number> {
-    const over = await db.sql.all<{ id: PushDeviceId }>(
+    const over = await db.scan.all<{ id: PushDeviceId }>(
       `SELECT d."id" FROM "PushDevice" d LEFT JOIN "Session" s ON s."id" = d."sessionId" AND s."endedAt" IS NULL AND s."expiresAt" > ? WHERE s."id" IS NULL LIMIT ?`,
       [clock(), rowsAtOnce],
     );

@@ -129,7 +129,7 @@ export async function createPushQueue({
     const found: MemberDevice[] = [];
     const chats = chatIds.map((chatId) => ({ chatId }));
     for (let [chatId, userId, more]: [number, number, boolean] = [0, 0, true]; more; ) {
-      const rows = await db.sql.all<Omit<MemberDevice, 'deviceId' | 'createdAt'> & { deviceId: PushDeviceId | null; createdAt: unknown }>(
+      const rows = await db.scan.all<Omit<MemberDevice, 'deviceId' | 'createdAt'> & { deviceId: PushDeviceId | null; createdAt: unknown }>(
         `SELECT m."chatId", m."userId", m."readSeq", d."id" AS "deviceId", d."createdAt" FROM (
            SELECT b."chatId", b."userId", b."readSeq" FROM ${tableOf(db.engine, 't', { chatId: 'int' })} JOIN "Member" b ON b."chatId" = t."chatId"
            WHERE (b."chatId", b."userId") > (?, ?) ORDER BY b."chatId", b."userId" LIMIT ?
@@ -229,7 +229,7 @@ export async function createPushQueue({
   /** Removes pushes to devices that are gone, and stores the position. Returns how many went. */
   async function sweep(): Promise<number> {
     await storePosition();
-    const orphans = await db.sql.all<{ id: number }>('SELECT p."id" FROM "Push" p LEFT JOIN "PushDevice" d ON d."id" = p."deviceId" WHERE d."id" IS NULL LIMIT ?', [rowsAtOnce]);
+    const orphans = await db.scan.all<{ id: number }>('SELECT p."id" FROM "Push" p LEFT JOIN "PushDevice" d ON d."id" = p."deviceId" WHERE d."id" IS NULL LIMIT ?', [rowsAtOnce]);
     if (orphans.length === 0) return 0;
     await db.sqlTransaction((sql) => sql.all(`DELETE FROM "Push" WHERE ${oneOfList(sql.engine, '"id"')}`, [orphans.map(({ id }) => id)]));
     return orphans.length;

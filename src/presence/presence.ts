@@ -298,7 +298,7 @@ export function createPresence({
 
   /** Contacts and dialog partners. */
   async function closePeople(userId: UserId): Promise<UserId[]> {
-    const rows = await db.sql.all<{ id: UserId }>(
+    const rows = await db.scan.all<{ id: UserId }>(
       `SELECT "personId" AS "id" FROM "Contact" WHERE "ownerId" = ?
        UNION SELECT o."userId" FROM "Member" b JOIN "Chat" c ON c."id" = b."chatId" AND c."kind" = 'DIALOG' JOIN "Member" o ON o."chatId" = c."id" WHERE b."userId" = ?`,
       [userId, userId],

@@ -31,8 +31,11 @@ export async function openDatabase(config: Config, log: Log, onUnavailable: () =
   const connections = await open(config, log, (more) => (statements.count += more), jobs);
   const { engine, read, sql } = connections;
   const turns = createTurns();
+  const scans = createTurns();
   const takeTurn = engine === 'sqlite' ? turns.take : <T>(job: () => Promise<T>) => job();
   const ask: Sql['all'] = engine === 'sqlite' ? async (text, params) => (isTurnLong() ? yieldWhenLong().then(() => sql.all(text, params)) : sql.all(text, params)) : sql.all;
+  // One thread reads them: whoever wants many has them in turn with the others.
+  const scan: Sql['all'] = engine === 'sqlite' ? (text, params) => scans.take(() => connections.scan.all(text, params)) : sql.all;
   return {
     engine,
     /** Prisma for reading: sees what was committed. */
@@ -40,7 +43,7 @@ export async function openDatabase(config: Config, log: Log, onUnavailable: () =
     /** Prepared statements for reading: see what was committed. Fail with UNAVAILABLE like transactions. */
     sql: { engine, all: (text, params) => guarded(onUnavailable, () => ask(text, params)) } as Sql,
     /** The same for what looks at many rows: directory, lists, counts, searches, sweeps. On SQLite another thread reads them. */
-    scan: { engine, all: (text, params) => guarded(onUnavailable, () => connections.scan.all(text, params)) } as Sql,
+    scan: { engine, all: (text, params) => guarded(onUnavailable, () => scan(text, params)) } as Sql,
     /** Statements of the kind of `sql` inside an ordinary transaction. */
     sqlIn: (tx: Tx): Sql => prismaSql(tx, engine),
     /** Statements run so far, Prisma's and prepared ones: for tests that hold a path to a number of them. */
@@ -81,7 +84,7 @@ export async function openDatabase(config: Config, log: Log, onUnavailable: () =
     /** Resolves when the database answers. */
     ping: async (): Promise<void> => void (await guarded(onUnavailable, () => sql.all('SELECT 1', []))),
     close: async (): Promise<void> => {
-      await turns.idle();
+      await Promise.all([turns.idle(), scans.idle()]);
       await connections.close();
     },
   };

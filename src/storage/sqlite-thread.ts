@@ -2,15 +2,16 @@
  * The inside of a thread of the database: takes requests one after the other. It sleeps on a counter and never goes back to the event loop, as waking up by a
  * message event takes three times as long: what runs here may await nothing but its own statements.
  */
+import { createRequire } from 'node:module';
 import { receiveMessageOnPort, workerData } from 'node:worker_threads';
-import { PrismaBetterSqlite3 } from '@prisma/adapter-better-sqlite3';
+import type * as PrismaAdapter from '@prisma/adapter-better-sqlite3';
 import Sqlite from 'better-sqlite3';
 import { createClearing } from './clearing.ts';
 import type { Jobs } from './connections.ts';
 import { type Answer, type Request, type Statement, type ThreadStart, toWire } from './crossing.ts';
 import { sqliteSql } from './sql.ts';
 
-type PrismaConnection = Awaited<ReturnType<PrismaBetterSqlite3['connect']>>;
+type PrismaConnection = Awaited<ReturnType<PrismaAdapter.PrismaBetterSqlite3['connect']>>;
 
 const { port, sent, file, pragmas, jobs } = workerData as ThreadStart;
 const known: Jobs = jobs === null ? {} : ((await import(jobs)) as { jobs: Jobs }).jobs;
@@ -114,6 +115,8 @@ async function runPrisma({ how, query, transaction }: Extract<Request, { type: '
 }
 
 async function openPrisma(): Promise<PrismaConnection> {
+  // Loaded when it is needed, and as no import can be: an import awaits the event loop.
+  const { PrismaBetterSqlite3 } = createRequire(import.meta.url)('@prisma/adapter-better-sqlite3') as typeof PrismaAdapter;
   const connection = await new PrismaBetterSqlite3({ url: `file:${file}` }, { timestampFormat: 'unixepoch-ms' }).connect();
   await connection.executeScript(pragmas.map((pragma) => `PRAGMA ${pragma};`).join('\n'));
   return connection;

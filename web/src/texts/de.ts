@@ -472,6 +472,8 @@ export const de: Sentences = {
     move: 'Eine Nachricht hinauf oder hinunter',
     ends: 'Erste und neueste Nachricht',
     actions: 'Was mit einer Nachricht geht',
+    copyIt: 'Ihren Text kopieren',
+    deleteIt: 'Sie löschen',
   },
   files: {
     choose: 'Dateien oder Bilder anhängen',

@@ -454,6 +454,8 @@ export const en = {
     move: 'One message up or down',
     ends: 'First and newest message',
     actions: 'What can be done with a message',
+    copyIt: 'Copy its text',
+    deleteIt: 'Delete it',
   },
   files: {
     choose: 'Add files or pictures',

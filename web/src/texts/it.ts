@@ -463,6 +463,8 @@ export const it: Sentences = {
     move: 'Un messaggio su o giù',
     ends: 'Primo e ultimo messaggio',
     actions: 'Che cosa si può fare con un messaggio',
+    copyIt: 'Copia il suo testo',
+    deleteIt: 'Eliminalo',
   },
   files: {
     choose: 'Aggiungi file o immagini',

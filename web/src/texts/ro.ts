@@ -457,6 +457,8 @@ export const ro: Sentences = {
     move: 'Un mesaj în sus sau în jos',
     ends: 'Primul și cel mai nou mesaj',
     actions: 'Ce se poate face cu un mesaj',
+    copyIt: 'Copiază textul lui',
+    deleteIt: 'Șterge-l',
   },
   files: {
     choose: 'Adaugă fișiere sau imagini',
