@@ -287,9 +287,14 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`th
     const { page, context, problems } = visitor;
     await page.getByRole('link', { name: /A room/ }).waitFor();
     await page.evaluate(() => navigator.serviceWorker.ready.then(() => {}));
-    await push(visitor, server.url, { type: 'MESSAGE', chatId: room.id, messageId: wanted.id, notificationId: 'n1', summary: 'Ana: the one in the push' });
+    const sent = { type: 'MESSAGE', chatId: room.id, messageId: wanted.id, notificationId: 'n1', summary: 'Ana: the one in the push' };
     const shown = (): Promise<string[]> => page.evaluate(async () => (await (await navigator.serviceWorker.ready).getNotifications()).map(({ body }) => body));
-    await expect.poll(shown, patience).toEqual(['Ana: the one in the push']);
+    // The browser says nothing of what has become of it on a busy machine; sent again it is the same notification.
+    const pushed = async (): Promise<string[]> => {
+      if ((await shown()).length === 0) await push(visitor, server.url, sent);
+      return shown();
+    };
+    await expect.poll(pushed, { ...patience, interval: 500 }).toEqual([sent.summary]);
     const worker = context.serviceWorkers().at(-1) as Worker;
     await worker.evaluate(async () => {
       const { registration } = self as unknown as { registration: ServiceWorkerRegistration };
