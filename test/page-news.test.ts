@@ -27,8 +27,9 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`ne
     const room = await ana.createRoom({ members: [{ id: ben.id }, { id: eva.id }] });
     const { page, problems } = await enter(server.url, ana, addressOf(room));
     await page.locator('#box').waitFor();
+    await page.getByText('3 members · 1 online').waitFor(patience);
     await write(page, 'who is there?');
-    await message(page, 'who is there?').waitFor();
+    await page.locator('.m.mine[data-seq]').waitFor();
     const read = (person: Person) => person.must('mutation ($input: MarkReadInput!) { markRead(input: $input) { __typename } }', { input: { chatId: room.id, upToSeq: 1 } });
     expect(await page.getByRole('button', { name: /Read by/ }).count()).toBe(0);
     await read(ben);

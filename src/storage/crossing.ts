@@ -11,8 +11,8 @@ export type PrismaQuery = { sql: string; args: readonly unknown[]; argTypes: rea
 export type Request =
   /** A read, outside of any transaction. */
   | { type: 'read'; statement: Statement }
-  /** A statement of the transaction that is under way, or, with `begins`, of one that begins with it. */
-  | { type: 'statement'; statement: Statement; begins: boolean }
+  /** A statement of the transaction that is under way, or of one that begins or ends with it. */
+  | { type: 'statement'; statement: Statement; begins: boolean; ends: boolean }
   | { type: 'end'; how: 'COMMIT' | 'ROLLBACK' }
   /** A whole transaction: a function of src/jobs.ts. */
   | { type: 'job'; name: string; input: unknown }

@@ -13,12 +13,14 @@ import { sqliteSql } from './sql.ts';
 
 type PrismaConnection = Awaited<ReturnType<PrismaAdapter.PrismaBetterSqlite3['connect']>>;
 
+type Opened = ReturnType<typeof open>;
+
 const { port, sent, file, pragmas, jobs } = workerData as ThreadStart;
 const known: Jobs = jobs === null ? {} : ((await import(jobs)) as { jobs: Jobs }).jobs;
 const texts: string[] = [];
 let statements = 0;
 /** Made with the first request, which is told if that fails. */
-let opened: ReturnType<typeof open> | null = null;
+let opened: Opened | null = null;
 let prisma: PrismaConnection | null = null;
 let prismaBegan = false;
 
@@ -54,6 +56,7 @@ function run(request: Exclude<Request, { type: 'job' }>): unknown {
     case 'read':
       return sql.all(texts[request.statement.number] as string, request.statement.values);
     case 'statement':
+      if (request.begins && request.ends) return inTransaction(({ sql }) => sql.all(texts[request.statement.number] as string, request.statement.values));
       if (request.begins) connection.exec('BEGIN IMMEDIATE');
       // It could not begin, or SQLite has rolled it back: what still comes of it must not be stored alone.
       else if (!connection.inTransaction) throw new Error('the transaction is over');
@@ -86,12 +89,17 @@ function remember({ number, text }: Statement): void {
 }
 
 async function runJob(name: string, input: unknown): Promise<unknown> {
-  const { connection, sql } = (opened ??= open());
   const job = known[name];
   if (!job) throw new Error(`there is no job ${name}`);
+  return inTransaction(({ sql }) => job(sql, input as never));
+}
+
+async function inTransaction<T>(job: (open: Opened) => Promise<T>): Promise<T> {
+  const own = (opened ??= open());
+  const { connection } = own;
   connection.exec('BEGIN IMMEDIATE');
   try {
-    const result = await job(sql, input as never);
+    const result = await job(own);
     connection.exec('COMMIT');
     return result;
   } catch (error) {

@@ -10,6 +10,7 @@ import type { Config } from '../config.ts';
 import type { Log } from '../log.ts';
 import type { Cleared } from './clearing.ts';
 import type { Connections, Count, JobsModule } from './connections.ts';
+import type { Bound } from './crossing.ts';
 import { causes } from './failures.ts';
 import { PrismaClient } from './generated/sqlite/client.ts';
 import { DatabaseError, headStatement, type MigrationTarget, migrate } from './migrate.ts';
@@ -107,7 +108,7 @@ function connectionsOf({ file, pragmas, reader, lock, count, module, log }: Open
     read,
     write,
     sql: sqliteSql(reader, () => count(1)),
-    scan: threadSql(count, async (text, values) => (await scanning().ask({ type: 'read', statement: scanning().statementOf(text, values) })).result),
+    scan: threadSql(count, async (text, values) => (await scanning().ask({ type: 'read', statement: scanning().statementOf(text, values) })).result as unknown[]),
     sqlTransaction: (job) => transactionIn(writer, count, job),
     run: async (name, input) => {
       const { result, statements = 0 } = await writer.ask({ type: 'job', name, input });
@@ -132,29 +133,41 @@ function connectionsOf({ file, pragmas, reader, lock, count, module, log }: Open
   };
 }
 
-type RunStatement = (text: string, values: ReturnType<typeof toSqlite>[]) => Promise<unknown>;
-const threadSql = (count: Count, run: RunStatement): Sql => ({
+const threadSql = (count: Count, run: (text: string, values: Bound[]) => Promise<unknown[]>): Sql => ({
   engine: 'sqlite',
-  async all<Row>(text: string, params: readonly Param[]): Promise<Row[]> {
-    if (params.some(isEmptyList)) return [];
+  all<Row>(text: string, params: readonly Param[]): Promise<Row[]> {
+    if (params.some(isEmptyList)) return Promise.resolve([]);
     count(1);
-    return (await run(text, params.map(toSqlite))) as Row[];
+    return run(text, params.map(toSqlite)) as Promise<Row[]>;
   },
 });
 
-/** Statement by statement. BEGIN goes with the first. */
+/** Statement by statement. BEGIN goes with the first; where the job is one statement and nothing else, COMMIT does, too. */
 async function transactionIn<T>(writer: Thread, count: Count, job: (sql: Sql) => Promise<T>): Promise<T> {
   let phase = 'before' as 'before' | 'inside' | 'over';
-  const sql = threadSql(count, async (text, values) => {
+  /** What the job asks before it first waits for anything. */
+  let held: { send: (ends: boolean) => void; answered: Promise<unknown[]> }[] | null = [];
+  const sql = threadSql(count, (text, values) => {
     // What was begun beside what failed.
-    if (phase === 'over') throw new Error('the transaction is over');
+    if (phase === 'over') return Promise.reject(new Error('the transaction is over'));
     const begins = phase === 'before';
     phase = 'inside';
-    return (await writer.ask({ type: 'statement', statement: writer.statementOf(text, values), begins })).result;
+    const ask = async (ends: boolean): Promise<unknown[]> =>
+      (await writer.ask({ type: 'statement', statement: writer.statementOf(text, values), begins, ends })).result as unknown[];
+    if (held === null) return ask(false);
+    const { promise: answered, resolve } = Promise.withResolvers<unknown[]>();
+    held.push({ send: (ends) => resolve(ask(ends)), answered });
+    return answered;
   });
   try {
-    const result = await job(sql);
-    if (phase === 'inside') await writer.ask({ type: 'end', how: 'COMMIT' });
+    const running = job(sql);
+    const [first, ...more] = held;
+    held = null;
+    const isAll = more.length === 0 && first?.answered === (running as Promise<unknown>);
+    first?.send(isAll);
+    for (const { send } of more) send(false);
+    const result = await running;
+    if (phase === 'inside' && !isAll) await writer.ask({ type: 'end', how: 'COMMIT' });
     phase = 'over';
     return result;
   } catch (error) {
