@@ -281,6 +281,43 @@ describe('people by the ids of their host', () => {
     expect(await ada.ask(list, { ids: Array.from({ length: 101 }, String) })).toMatchObject({ errors: [{ extensions: { code: 'BAD_REQUEST' } }] });
   });
 
+  it('are told to each by their own ids, also to those who follow the same event', async () => {
+    await using server = await startHost();
+    const [ada, ben, eve] = await Promise.all([
+      arrive(server, await hostToken({ sub: 'ada' })),
+      arrive(server, await hostToken({ sub: 'ben' })),
+      arrive(server, await shopToken({ sub: 'eve' })),
+    ]);
+    const byPassword = await server.person();
+    const { room } = await ben.change('createRoom', { name: 'Tea', members: [{ id: ada.id }, { id: eve.id }, { id: byPassword.id }] }, 'room { id }');
+    const document = 'subscription { newMessages { ... on MessageAdded { message { text sender { externalId } } } } }';
+    const readers = await Promise.all(
+      [ada.auth.accessToken, eve.auth.accessToken, byPassword.token, ben.auth.accessToken].map(async (token) => {
+        const reader = await server.person();
+        reader.token = token;
+        return reader.follow(document);
+      }),
+    );
+    for (const text of ['one', 'two']) await ben.change('sendMessage', { to: { chatId: room.id }, text });
+    const heard = await Promise.all(readers.map(async (reader) => [await reader.next(), await reader.next()].map(({ message }) => message.sender.externalId)));
+    expect(heard).toEqual([
+      ['ben', 'ben'],
+      [null, null],
+      [null, null],
+      ['ben', 'ben'],
+    ]);
+  });
+
+  it('are in the rooms for everyone from the beginning', async () => {
+    await using server = await startHost();
+    const owner = await server.person();
+    const room = await owner.createRoom({ everyone: true, visibility: 'PUBLIC' });
+    await provision(server, [{ externalId: 'ben' }]);
+    const ada = await arrive(server, await hostToken({ sub: 'ada' }));
+    const members = '{ node(id: "ROOM") { ... on Room { members { nodes { user { externalId } } } } } }'.replace('ROOM', room.id);
+    expect((await ada.ask(members)).node.members.nodes.map(({ user }: Untyped) => user.externalId).sort()).toEqual(['ada', 'ben', null]);
+  });
+
   it('are read in as many statements however many there are', async () => {
     await using server = await startHost();
     const ids = Array.from({ length: 40 }, (_, index) => `person ${index}`);

@@ -61,9 +61,8 @@ export function createCodeFlow({ issuers, identities, ask, toPrivate, log }: { i
       const more = configuration.serverMetadata().userinfo_endpoint ? await library.fetchUserInfo(configuration, tokens.access_token, claims.sub as string) : {};
       return { ...(more as JWTPayload), ...claims };
     } catch (error) {
-      const away = findUnreachable(error);
-      log.warn({ err: error, issuer: issuer.issuer }, 'somebody who came back from a provider could not be signed in');
-      throw away ? new AppError('UNAVAILABLE') : refused();
+      log.warn({ why: whyOf(error), issuer: issuer.issuer }, 'somebody who came back from a provider could not be signed in');
+      throw findUnreachable(error) ? new AppError('UNAVAILABLE') : refused();
     }
   }
 
@@ -76,7 +75,7 @@ export function createCodeFlow({ issuers, identities, ask, toPrivate, log }: { i
       return await entry.provider;
     } catch (error) {
       if (known.get(issuer) === entry) known.delete(issuer);
-      log.warn({ err: error, issuer: issuer.issuer }, 'a provider could not be asked: nobody can sign in there');
+      log.warn({ why: whyOf(error), issuer: issuer.issuer }, 'a provider could not be asked: nobody can sign in there');
       throw new AppError('UNAVAILABLE');
     }
   }
@@ -117,6 +116,13 @@ export function createCodeFlow({ issuers, identities, ask, toPrivate, log }: { i
 }
 
 const refused = (): AppError => new AppError('INVALID_TOKEN', { tokenFailure: 'UNKNOWN' }, 'The provider’s answer cannot be used: sign in again.');
+
+/** What the library says of an error, without what it carries along: that may be somebody's tokens. */
+function whyOf(error: unknown): string[] {
+  const why: string[] = [];
+  for (let at = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) why.push(at.message.slice(0, 300));
+  return why;
+}
 
 function findUnreachable(error: unknown): boolean {
   for (let at = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) if (at instanceof Unreachable) return true;

@@ -137,6 +137,8 @@ export function createSessions({
       const { count } = await tx.user.updateMany({ where: { id, passwordHash: before.passwordHash, deletedAt: null }, data: { passwordHash } });
       if (count === 0) throw accounts.invalidCredentials('WRONG_PASSWORD');
       await voidResetCodes(tx, id, clock());
+      // It can be signed in to by a password from now on.
+      if (before.passwordHash === '') append({ type: 'account-changed', userId: id });
       if (before.email !== null) await mail.post(tx, 'password-changed', id);
       return input.keepOtherSessions ? [] : endAll(tx, append, id, 'PASSWORD_CHANGED', viewer.sessionId);
     });

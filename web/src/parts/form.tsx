@@ -4,7 +4,7 @@ import { useState } from 'preact/hooks';
 import type { Failure } from '../state/types.ts';
 import { fieldSentences, sentenceOf } from '../texts/errors.ts';
 
-/** `send` answers a failure, or null when it is done. `problem` is what no field of the form says. `wrongPassword`: beside which field what stands when that was it. */
+/** `send` answers a failure, or null when it is done. `problem` is what no field of the form says. `wrongPassword`: beside which field what stands when that was it; under no name, what is said where there is no such field. */
 export function useForm(send: (values: Record<string, string>) => Promise<Failure | null>, wrongPassword: Record<string, string> = {}) {
   const [busy, setBusy] = useState(false);
   const [fields, setFields] = useState<Record<string, string>>({});
@@ -20,7 +20,7 @@ export function useForm(send: (values: Record<string, string>) => Promise<Failur
       const told = failed?.__typename === 'InvalidCredentialsError' ? wrongPassword : fieldSentences(failed);
       const isTold = Object.keys(told).some((name) => form.elements.namedItem(name));
       setFields(told);
-      setProblem(failed && !isTold ? sentenceOf(failed) : null);
+      setProblem(failed && !isTold ? (told[''] ?? sentenceOf(failed)) : null);
       if (failed) requestAnimationFrame(() => form.querySelector<HTMLElement>('[aria-invalid=true]')?.focus());
     } catch (thrown) {
       setFields({});

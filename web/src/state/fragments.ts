@@ -4,7 +4,7 @@ const PersonFields = /* GraphQL */ `
   fragment PersonFields on User { id username displayName firstName lastName deleted avatar { id } }
 `;
 const MeFields = /* GraphQL */ `
-  fragment MeFields on User { ...PersonFields account { email phone address contacts(first: 100) { nodes { ...PersonFields } } } }
+  fragment MeFields on User { ...PersonFields account { hasPassword email phone address contacts(first: 100) { nodes { ...PersonFields } } } }
 `;
 const MyFields = /* GraphQL */ `
   fragment MyFields on MyChat { role joinedAt readSeq deliveredSeq unreadCount firstUnreadSeq }

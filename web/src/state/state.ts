@@ -47,7 +47,7 @@ export type State = {
 export const nobody: State = {
   cursor: '',
   meId: '',
-  account: { email: null, phone: null, address: null, contactIds: [] },
+  account: { hasPassword: true, email: null, phone: null, address: null, contactIds: [] },
   people: new Map(),
   chats: new Map(),
   notifications: new Map(),

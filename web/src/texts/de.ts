@@ -389,6 +389,7 @@ export const de: Sentences = {
     onlyYou: '(siehst nur du)',
     yourPassword: 'Dein Passwort',
     whyPassword: 'Eine andere E-Mail-Adresse braucht es.',
+    signInAgain: 'Dieses Konto hat kein Passwort: Melde dich ab und wieder an, und tu das dann innerhalb von fünf Minuten.',
     wrongPassword: 'Das ist nicht dein Passwort.',
     nothingChanged: 'Nichts ist geändert',
     contacts: 'Kontakte',

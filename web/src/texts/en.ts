@@ -371,6 +371,7 @@ export const en = {
     onlyYou: '(only you see it)',
     yourPassword: 'Your password',
     whyPassword: 'Another e-mail address needs it.',
+    signInAgain: 'This account has no password: sign out, sign in again, and do this within five minutes.',
     wrongPassword: 'This is not your password.',
     nothingChanged: 'Nothing has changed',
     contacts: 'Contacts',

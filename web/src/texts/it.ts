@@ -380,6 +380,7 @@ export const it: Sentences = {
     onlyYou: '(lo vedi solo tu)',
     yourPassword: 'La tua password',
     whyPassword: 'Serve per cambiare indirizzo e-mail.',
+    signInAgain: 'Questo account non ha una password: esci, accedi di nuovo e fallo entro cinque minuti.',
     wrongPassword: 'Questa non è la tua password.',
     nothingChanged: 'Niente è cambiato',
     contacts: 'Contatti',

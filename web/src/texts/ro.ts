@@ -373,6 +373,7 @@ export const ro: Sentences = {
     onlyYou: '(vezi doar tu)',
     yourPassword: 'Parola ta',
     whyPassword: 'Altă adresă de e-mail o cere.',
+    signInAgain: 'Acest cont nu are parolă: ieși, intră din nou și fă asta în cinci minute.',
     wrongPassword: 'Aceasta nu este parola ta.',
     nothingChanged: 'Nimic nu s-a schimbat',
     contacts: 'Contacte',

@@ -1,13 +1,14 @@
 /** The password, and the end of the account. */
 import { useRef, useState } from 'preact/hooks';
 import { ask } from '../../ask.ts';
+import { doors } from '../../doors.ts';
 import type { ChangePasswordMutation, ChangePasswordMutationVariables, DeleteAccountMutation, DeleteAccountMutationVariables } from '../../generated/graphql.ts';
 import { operation } from '../../operation.ts';
 import { Dialog } from '../../parts/dialog.tsx';
 import { FormError, PasswordField } from '../../parts/fields.tsx';
 import { Submit, useForm } from '../../parts/form.tsx';
 import { go } from '../../route.ts';
-import { me } from '../../store.ts';
+import { me, state } from '../../store.ts';
 import { leave } from '../../sync.ts';
 import { isFailure } from '../../texts/errors.ts';
 import { texts } from '../../texts/texts.ts';
@@ -24,7 +25,7 @@ const deleteDocument = operation<DeleteAccountMutation, DeleteAccountMutationVar
 `);
 
 export function AccountPart() {
-  const { you } = texts.value;
+  const { you, gate } = texts.value;
   const [open, setOpen] = useState<'password' | 'delete' | null>(null);
   const [done, setDone] = useState(false);
   const change = useRef<HTMLButtonElement>(null);
@@ -45,17 +46,19 @@ export function AccountPart() {
           />
         ) : (
           <div class="row-btns">
-            <button
-              class="btn small"
-              type="button"
-              ref={change}
-              onClick={() => {
-                setDone(false);
-                setOpen('password');
-              }}
-            >
-              {you.changePassword}
-            </button>
+            {doors.password && (
+              <button
+                class="btn small"
+                type="button"
+                ref={change}
+                onClick={() => {
+                  setDone(false);
+                  setOpen('password');
+                }}
+              >
+                {state.value.account.hasPassword ? you.changePassword : gate.setPassword}
+              </button>
+            )}
             <button class="btn small danger" type="button" aria-haspopup="dialog" onClick={() => setOpen('delete')}>
               {you.deleteAccount}
             </button>
@@ -72,6 +75,7 @@ export function AccountPart() {
 
 function PasswordForm({ close, done }: { close: () => void; done: () => void }) {
   const { you, gate, common } = texts.value;
+  const { hasPassword } = state.value.account;
   const { busy, submit, fields, problem } = useForm(
     async (values) => {
       const { changePassword: result } = await ask(passwordDocument, { old: values.oldPassword ?? '', new: values.newPassword ?? '', keepOthers: values.endOthers !== 'on' });
@@ -80,14 +84,14 @@ function PasswordForm({ close, done }: { close: () => void; done: () => void }) 
       done();
       return null;
     },
-    { oldPassword: you.wrongPassword },
+    { oldPassword: you.wrongPassword, '': you.signInAgain },
   );
   return (
     <form class="stack" onSubmit={submit} onKeyDown={(event) => event.key === 'Escape' && close()} noValidate>
       {/* For password managers. */}
       <input class="vh" type="text" name="username" autocomplete="username" value={me.value?.username ?? ''} tabIndex={-1} aria-hidden="true" readOnly />
       <div class="two">
-        <PasswordField label={you.passwordNow} name="oldPassword" autocomplete="current-password" autofocus error={fields.oldPassword} />
+        {hasPassword && <PasswordField label={you.passwordNow} name="oldPassword" autocomplete="current-password" autofocus error={fields.oldPassword} />}
         <PasswordField label={gate.newPassword} name="newPassword" autocomplete="new-password" hint={gate.passwordHint} error={fields.newPassword} />
       </div>
       <label class="choice">
@@ -97,7 +101,7 @@ function PasswordForm({ close, done }: { close: () => void; done: () => void }) 
       <FormError>{problem}</FormError>
       <div class="row-btns">
         <Submit busy={busy} busyText={common.saving}>
-          {you.changePassword}
+          {hasPassword ? you.changePassword : gate.setPassword}
         </Submit>
         <button class="btn text" type="button" onClick={close}>
           {common.cancel}
@@ -118,7 +122,7 @@ function DeleteDialog({ close }: { close: () => void }) {
       go('/', { replace: true });
       return null;
     },
-    { password: you.wrongPassword },
+    { password: you.wrongPassword, '': you.signInAgain },
   );
   return (
     <Dialog title={you.deleteTitle} onClose={close}>
@@ -142,7 +146,7 @@ function DeleteDialog({ close }: { close: () => void }) {
           </label>
         </fieldset>
         <input class="vh" type="text" name="username" autocomplete="username" value={me.value?.username ?? ''} tabIndex={-1} aria-hidden="true" readOnly />
-        <PasswordField label={you.yourPassword} name="password" autocomplete="current-password" error={fields.password} />
+        {state.value.account.hasPassword && <PasswordField label={you.yourPassword} name="password" autocomplete="current-password" error={fields.password} />}
         <FormError>{problem}</FormError>
         <div class="row-btns">
           <button class="btn text" type="button" autofocus onClick={close}>

@@ -55,7 +55,7 @@ function ProfileForm() {
       setSaved(true);
       return null;
     },
-    { currentPassword: you.wrongPassword },
+    { currentPassword: you.wrongPassword, '': you.signInAgain },
   );
   const field = (name: Name) => ({
     name,
@@ -82,7 +82,7 @@ function ProfileForm() {
         <Field label={you.phone} note={onlyYou} type="tel" autocomplete="tel" {...field('phone')} />
       </div>
       <Field label={you.address} note={onlyYou} autocomplete="street-address" {...field('address')} />
-      {changed.includes('email') && (
+      {changed.includes('email') && state.value.account.hasPassword && (
         <PasswordField label={you.yourPassword} name="currentPassword" autocomplete="current-password" hint={you.whyPassword} error={fields.currentPassword} />
       )}
       <FormError>{problem}</FormError>
