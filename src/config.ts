@@ -1,6 +1,7 @@
 /** Reads the environment into one Config. Every setting has its name, default and meaning here and nowhere else; docs/settings.md is written from `settings`. */
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
+import { type Issuer, parseIssuers } from './issuers.ts';
 
 type Setting<T> = { default: string; meaning: string; parse: (text: string) => T };
 
@@ -136,6 +137,8 @@ const contact = (meaning: string): Setting<string> => ({
   },
 });
 
+const issuers = (meaning: string): Setting<Issuer[]> => ({ default: '', meaning, parse: (value) => (value === '' ? [] : parseIssuers(value)) });
+
 const day = 86_400;
 
 /** Every environment variable the server reads. */
@@ -185,6 +188,10 @@ export const settings = {
   LOG_LEVEL: oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const, 'info', 'Log messages of this level and above, by pino’s names, or `silent`.'),
   TEAPOT: onOff('off', 'For a name that is taken, let `httpStatus` say 418 (RFC 2324) instead of 409.'),
   REVEAL_ACCOUNTS: onOff('off', 'Let a failed login say whether the account or the password was wrong. This lets strangers find out who has an account.'),
+
+  IDENTITY_ISSUERS: issuers(
+    'Whose tokens sign people in: a JSON list, or the path of a file that holds one ([how](embedding.md)). Each has `issuer`, `audience`, and `secret`, `jwks` or `jwksUrl`.',
+  ),
 
   ACCESS_TOKEN_SECONDS: whole(900, 1, day, 'How long an access token is valid.'),
   REFRESH_TOKEN_SECONDS: whole(30 * day, 1, 3650 * day, 'How long a session lives after its last login or refresh.'),
@@ -277,7 +284,7 @@ export const settings = {
   PUSH_RETRY_SECONDS: whole(5, 0, 3600, 'The wait before a Web Push is tried again. It doubles with each further try.'),
   PUSH_TO_PRIVATE_ADDRESSES: onOff(
     'off',
-    'Accept push endpoints on this machine or in a private network, also without TLS. Only for tests: it lets accounts make the server send requests there.',
+    'Accept push endpoints on this machine or in a private network, also without TLS, and fetch the keys of any issuer there. Only for tests: it lets accounts make the server send requests there.',
   ),
 } satisfies Record<string, Setting<unknown>>;
 

@@ -1,10 +1,10 @@
 /** What can go wrong by somebody's doing: one union of codes, and what each carries besides its sentence. The domain throws these; the edge maps them. */
 
 export type FieldProblem = { path: string[]; message: string; rule: string };
-export type TypeName = 'User' | 'Chat' | 'Room' | 'Message' | 'Attachment' | 'Session' | 'Member' | 'PushDevice' | 'Notification';
+export type TypeName = 'User' | 'Chat' | 'Room' | 'Message' | 'Attachment' | 'Session' | 'Member' | 'PushDevice' | 'Notification' | 'Identity';
 export const forbiddenReasons = ['NOT_A_MEMBER', 'ROLE_TOO_LOW', 'NOT_THE_AUTHOR', 'BANNED', 'EVERYONE_ROOM', 'NOT_AN_OPERATOR'] as const;
 export type ForbiddenReason = (typeof forbiddenReasons)[number];
-export const conflictReasons = ['LAST_OWNER', 'VERSION_MISMATCH', 'CLIENT_MESSAGE_ID_REUSED'] as const;
+export const conflictReasons = ['LAST_OWNER', 'VERSION_MISMATCH', 'CLIENT_MESSAGE_ID_REUSED', 'LAST_WAY_IN'] as const;
 export type ConflictReason = (typeof conflictReasons)[number];
 export const tokenFailures = ['EXPIRED', 'MALFORMED', 'UNKNOWN', 'REVOKED', 'REUSED', 'WRONG_USER'] as const;
 export type TokenFailure = (typeof tokenFailures)[number];

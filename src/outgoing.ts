@@ -11,6 +11,9 @@ export class Unreachable extends Error {
 export type Outgoing = { headers: Record<string, string | number>; body: Buffer; timeoutMs: number; allowPrivate: boolean; signal: AbortSignal };
 export type Answered = { status: number; retryAfterMs: number | null };
 export type Post = typeof post;
+export type Question = { method?: string; headers?: Record<string, string>; body?: string | null; timeoutMs: number; mostBytes: number; allowPrivate: boolean };
+export type Reply = { status: number; headers: Record<string, string>; body: string };
+export type Ask = typeof ask;
 
 /** What is no address of the public internet (IANA's special-purpose registries, RFC 6890). Of IPv6 only 2000::/3 is public at all. */
 const special = new BlockList();
@@ -113,6 +116,47 @@ export function post(address: string, { headers, body, timeoutMs, allowPrivate, 
       reject(cause instanceof Unreachable ? cause : new Unreachable('the other side could not be reached', { cause }));
     });
     sent.end(body);
+  });
+}
+
+/** Asks, and reads an answer of at most so many bytes, all of it within the time. Where it is sent on to is not followed: that is an answer like any other. Throws Unreachable. */
+export function ask(address: string, { method = 'GET', headers = {}, body = null, timeoutMs, mostBytes, allowPrivate }: Question): Promise<Reply> {
+  const refusal = refusalOf(address, allowPrivate);
+  if (refusal !== null) return Promise.reject(new Unreachable(refusal));
+  const url = new URL(address);
+  const request = url.protocol === 'https:' ? httpsRequest : httpRequest;
+  return new Promise((resolve, reject) => {
+    const length = body === null ? {} : { 'content-length': Buffer.byteLength(body) };
+    const sent = request(url, { method, headers: { ...headers, ...length }, agent: false, ...(allowPrivate ? {} : { lookup: publicLookup }) });
+    const fail = (cause: unknown): void => {
+      clearTimeout(timer);
+      reject(cause instanceof Unreachable ? cause : new Unreachable('the other side could not be reached', { cause }));
+      sent.destroy();
+    };
+    const timer = setTimeout(() => fail(new Unreachable('no answer in time')), timeoutMs);
+    let answered = false;
+    sent.on('response', (response) => {
+      answered = true;
+      const chunks: Buffer[] = [];
+      let size = 0;
+      response.on('data', (chunk: Buffer) => {
+        size += chunk.length;
+        if (size > mostBytes) fail(new Unreachable('the answer is too large'));
+        else chunks.push(chunk);
+      });
+      response.on('error', fail);
+      response.on('close', () => fail(new Unreachable('the other side broke off')));
+      response.on('end', () => {
+        clearTimeout(timer);
+        const given = Object.entries(response.headers).map(([name, value]): [string, string] => [name, String(value)]);
+        resolve({ status: response.statusCode ?? 0, headers: Object.fromEntries(given), body: Buffer.concat(chunks).toString() });
+      });
+    });
+    // The answer 101: neither a response nor an error follows.
+    sent.on('upgrade', (_response, socket) => socket.destroy());
+    sent.on('close', () => answered || fail(new Unreachable('the other side broke off')));
+    sent.on('error', fail);
+    sent.end(body ?? undefined);
   });
 }
 

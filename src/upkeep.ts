@@ -7,6 +7,7 @@ import type { Roster } from './chats/roster.ts';
 import type { EventLog } from './events/event-log.ts';
 import type { Tail } from './events/tail.ts';
 import type { Files } from './files/files.ts';
+import type { Identities } from './identities/identities.ts';
 import type { Log } from './log.ts';
 import type { DeletedRooms } from './messages/deleted-rooms.ts';
 import type { Receipts } from './messages/receipts.ts';
@@ -27,6 +28,7 @@ export function startUpkeep({
   receipts,
   files,
   sessions,
+  identities,
   passwordReset,
   erasure,
   notifications,
@@ -43,6 +45,7 @@ export function startUpkeep({
   receipts: Pick<Receipts, 'tellUntold'>;
   files: Files;
   sessions: Sessions;
+  identities: Pick<Identities, 'sweep'>;
   passwordReset: PasswordReset;
   erasure: Erasure;
   notifications: Pick<Notifications, 'sweep'>;
@@ -74,6 +77,7 @@ export function startUpkeep({
       ['receipts that were not told', receipts.tellUntold],
       ['files', files.sweep],
       ['sessions', sessions.sweep],
+      ['used tokens', identities.sweep],
       ['password reset codes', passwordReset.sweep],
       ['deleted accounts', erasure.finish],
       ['read notifications', notifications.sweep],

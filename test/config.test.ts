@@ -1,4 +1,8 @@
 /** What an operator is told of settings that do not work, all of it at once, and what is made of those that do. */
+import { generateKeyPairSync } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readConfig } from '../src/config.ts';
 
@@ -16,6 +20,45 @@ function problemsOf(env: Record<string, string>): string[] {
 }
 
 const PUBLIC_URL = 'https://chat.example.org';
+const hunter2 = 'hunter2 hunter2 hunter2 hunter2 hunter2';
+const good = { issuer: 'https://a.b', audience: 'chat', secret: hunter2 };
+const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+const keySet = (...keys: object[]) => ({ ...good, secret: undefined, jwks: { keys } });
+const jwk = publicKey.export({ format: 'jwk' });
+const issuer = (given: object, sentence: RegExp): [Record<string, string>, RegExp] => [{ IDENTITY_ISSUERS: JSON.stringify([given]) }, sentence];
+/** What is wrong with an issuer, as the operator reads it. */
+const wrongIssuers: [Record<string, string>, RegExp][] = [
+  [{ IDENTITY_ISSUERS: '/nowhere/issuers.json' }, /^IDENTITY_ISSUERS is neither a JSON list nor a file that can be read \(ENOENT\)$/],
+  [{ IDENTITY_ISSUERS: `[{ "secret": "${hunter2}", }]` }, /^IDENTITY_ISSUERS is not JSON$/],
+  [{ IDENTITY_ISSUERS: JSON.stringify(good) }, /^IDENTITY_ISSUERS must be a JSON list of issuers, such as /],
+  [{ IDENTITY_ISSUERS: JSON.stringify([good, good]) }, /^IDENTITY_ISSUERS has "https:\/\/a.b" as the issuer of two issuers$/],
+  issuer({ ...good, Audience: 'x' }, /^IDENTITY_ISSUERS holds as number 1 an issuer with "Audience", which is unknown/),
+  issuer({ ...good, issuer: '' }, /without `issuer`/),
+  issuer({ ...good, issuer: 'tertulia' }, /what this server calls itself/),
+  issuer({ ...good, audience: undefined }, /\("https:\/\/a.b"\) without `audience`/),
+  issuer({ ...good, audience: [] }, /without `audience`/),
+  issuer({ ...good, secret: undefined }, /with none of `secret`, `jwks` and `jwksUrl`: it needs exactly one$/),
+  issuer({ ...good, jwksUrl: 'https://a.b/keys' }, /with `secret` and `jwksUrl` of/),
+  issuer({ ...good, secret: 'hunter2' }, /whose `secret` must have at least 32 bytes/),
+  issuer({ ...good, secret: publicKey.export({ type: 'spki', format: 'pem' }) }, /whose `secret` is a key or certificate, and no secret/),
+  issuer({ ...good, secret: JSON.stringify(jwk) }, /whose `secret` is a key or certificate/),
+  issuer({ ...good, algorithms: ['HS256', 'RS256'] }, /whose `algorithms` can be \["HS256"\] only/),
+  issuer({ ...good, secret: undefined, jwksUrl: 'file:///etc/passwd' }, /whose `jwksUrl` must be an http\(s\) URL/),
+  issuer(keySet(), /whose `jwks` must be a key set/),
+  issuer(keySet({ kty: 'oct', k: 'hunter2' }), /with a secret as key 1 of `jwks`/),
+  issuer(keySet(privateKey.export({ format: 'jwk' })), /with a private key as key 1 of `jwks`/),
+  issuer(keySet(jwk, { kty: 'RSA', n: 'x' }), /with key 2 of `jwks`, which is no public key/),
+  issuer(keySet(generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey.export({ format: 'jwk' })), /1024 bits: an RSA key needs 2048/),
+  issuer({ ...keySet(jwk), algorithms: ['RS256', 'HS256'] }, /whose `algorithms` must be a list out of RS256, /),
+  issuer({ ...keySet(jwk), algorithms: ['none'] }, /whose `algorithms` must be a list out of RS256, /),
+  issuer({ ...good, claims: { name: 'name' } }, /with "name" among its `claims`, where id, username, displayName, email can be/),
+  issuer({ ...good, claims: { id: null } }, /whose `claims` must name the claim for "id"$/),
+  issuer({ ...good, create: 'yes' }, /whose `create` must be true or false/),
+  issuer({ ...good, clientSecret: 'hunter2' }, /without `clientId`/),
+  issuer({ ...good, clientId: 'x', scope: 'profile' }, /whose `scope` must hold openid/),
+  issuer({ ...good, issuer: 'app', clientId: 'x' }, /whose `issuer` must be an http\(s\) URL then/),
+  issuer({ ...good, name: 'a/b' }, /whose `name` must be of a-z/),
+];
 const wrong: [Record<string, string>, RegExp][] = [
   ...['http', '-1', '65536', '0x10', '4e3', '"4000"'].map((PORT): [Record<string, string>, RegExp] => [{ PORT }, /^PORT must be a whole number from 0 to 65535, not /]),
   [{ MAX_BODY_BYTES: '25MB' }, /^MAX_BODY_BYTES must be a whole number from \d+ to \d+, not "25MB"$/],
@@ -46,6 +89,7 @@ const wrong: [Record<string, string>, RegExp][] = [
   [{ ALLOWED_ORIGINS: '*' }, /^ALLOWED_ORIGINS holds "\*", which is not an origin such as https:\/\/example.org$/],
   [{ ALLOWED_ORIGINS: 'https://a.b/x, null' }, /^ALLOWED_ORIGINS holds "https:\/\/a\.b\/x" and "null"/],
   [{ OPERATORS: '@ada, bob' }, /^OPERATORS holds "@ada", which is not a username$/],
+  ...wrongIssuers,
   [{ LOG_LEVEL: 'verbose' }, /^LOG_LEVEL must be one of fatal, .*, not "verbose"$/],
   [{ GRAPHIQL: 'enabled' }, /^GRAPHIQL must be on or off, not "enabled"$/],
 ];
@@ -83,6 +127,21 @@ it('all that is wrong is told at once', () => {
   expect(problemsOf({ ...all, PUBLIC_URL: 'nowhere' }).map((line) => line.split(' ')[0])).toEqual(
     expect.arrayContaining(['PORT', 'HOST', 'PUBLIC_URL', 'DATA_DIR', 'DATABASE_URL', 'SMTP_URL', 'ALLOWED_ORIGINS', 'OPERATORS', 'LOG_LEVEL', 'GRAPHIQL', 'MAX_BODY_BYTES']),
   );
+});
+
+it('issuers are read from the setting or from a file, with what is usual where nothing is said', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tertulia-'));
+  try {
+    const file = join(folder, 'issuers.json');
+    writeFileSync(file, JSON.stringify([good]));
+    const [byFile] = readConfig({ IDENTITY_ISSUERS: file }).IDENTITY_ISSUERS;
+    expect(byFile).toEqual(readConfig({ IDENTITY_ISSUERS: ` ${JSON.stringify([good])}` }).IDENTITY_ISSUERS[0]);
+    expect(byFile).toMatchObject({ name: 'a.b', label: 'a.b', audience: ['chat'], algorithms: ['HS256'], create: true, updateProfile: false, privateNetwork: false, client: null });
+    const [client] = readConfig({ IDENTITY_ISSUERS: JSON.stringify([{ issuer: 'https://login.example.org:8443/realms/x', clientId: 'chat' }]) }).IDENTITY_ISSUERS;
+    expect(client).toMatchObject({ name: 'login.example.org-8443', audience: ['chat'], keys: { kind: 'discovery' }, algorithms: ['RS256', 'ES256', 'EdDSA'] });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 it.each([

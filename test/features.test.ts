@@ -322,7 +322,7 @@ it('F11 takes exactly one recipient, a user or a room', async () => {
   for (const [to, expected] of targets) expect([to, await outcome(ada, 'sendMessage', { to, text: 'x' })]).toEqual([to, expected]);
   expect(await read(nobody(server), '{ __type(name: "MessageTargetInput") { isOneOf inputFields { name } } }')).toEqual({
     isOneOf: true,
-    inputFields: [{ name: 'chatId' }, { name: 'userId' }, { name: 'username' }],
+    inputFields: [{ name: 'chatId' }, { name: 'externalId' }, { name: 'userId' }, { name: 'username' }],
   });
 });
 

@@ -2,7 +2,7 @@
 import type { Browser, Page } from 'playwright-core';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { buildWhenOld, executablePath, openBrowser, signIn, type Visit, visit } from './kit/browser.ts';
+import { buildWhenOld, enterAs, executablePath, openBrowser, type Visit } from './kit/browser.ts';
 import type { Person } from './kit/person.ts';
 import { startTestServer } from './kit/server.ts';
 
@@ -22,12 +22,7 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`fi
   });
   afterAll(() => browser?.close());
 
-  async function enter(url: string, person: Person, path: string): Promise<Visit> {
-    const visitor = await visit(browser, url);
-    await signIn(visitor, url, person);
-    await visitor.page.goto(`${url}${path}`);
-    return visitor;
-  }
+  const enter = (url: string, person: Person, path: string): Promise<Visit> => enterAs(browser, url, person, path);
 
   it('goes on with a file that broke off, and sends by itself what was sent before its files were there', async () => {
     await using server = await startTestServer(on);

@@ -1,7 +1,7 @@
 /** What the page tells while people talk: who has read, who came and went, what was begun, and where the next key or click leads. */
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { barriers, buildWhenOld, executablePath, message, openBrowser, signIn, type Visit, visit, write } from './kit/browser.ts';
+import { barriers, buildWhenOld, enterAs, executablePath, message, openBrowser, type Visit, write } from './kit/browser.ts';
 import { openLine } from './kit/line.ts';
 import type { Person } from './kit/person.ts';
 import { startTestServer } from './kit/server.ts';
@@ -18,12 +18,7 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`ne
   });
   afterAll(() => browser?.close());
 
-  async function enter(url: string, person: Person, path = '/', options = {}): Promise<Visit> {
-    const visitor = await visit(browser, url, options);
-    await signIn(visitor, url, person);
-    await visitor.page.goto(`${url}${path}`);
-    return visitor;
-  }
+  const enter = (url: string, person: Person, path = '/', options = {}): Promise<Visit> => enterAs(browser, url, person, path, options);
   const addressOf = ({ id }: { id: string }): string => `/chat/${encodeURIComponent(id)}`;
 
   it('says under the newest message of a room how many have read it, and who when asked', async () => {
@@ -32,8 +27,9 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`ne
     const room = await ana.createRoom({ members: [{ id: ben.id }, { id: eva.id }] });
     const { page, problems } = await enter(server.url, ana, addressOf(room));
     await page.locator('#box').waitFor();
+    await page.getByText('3 members · 1 online').waitFor(patience);
     await write(page, 'who is there?');
-    await message(page, 'who is there?').waitFor();
+    await page.locator('.m.mine[data-seq]').waitFor();
     const read = (person: Person) => person.must('mutation ($input: MarkReadInput!) { markRead(input: $input) { __typename } }', { input: { chatId: room.id, upToSeq: 1 } });
     expect(await page.getByRole('button', { name: /Read by/ }).count()).toBe(0);
     await read(ben);
@@ -118,14 +114,14 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`ne
     }
     const { page, problems } = await enter(server.url, ben);
     const order = (): Promise<string[]> => page.locator('.row .name bdi').allInnerTexts();
-    await expect.poll(order).toEqual(['Third', 'Second', 'First']);
+    await expect.poll(order, patience).toEqual(['Third', 'Second', 'First']);
     await expect.poll(() => server.followers(), patience).toBe(1);
     await page.getByRole('link', { name: /^Second/ }).hover();
     await ana.send(rooms[0] as { id: string }, 'up I go');
     await page.getByText('up I go').waitFor();
     expect(await order()).toEqual(['Third', 'Second', 'First']);
     await page.mouse.move(900, 400);
-    await expect.poll(order).toEqual(['First', 'Third', 'Second']);
+    await expect.poll(order, patience).toEqual(['First', 'Third', 'Second']);
     expect(problems).toEqual([]);
   });
 
@@ -144,6 +140,29 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`ne
     await page.locator('#find').fill('what?');
     await page.keyboard.type('?');
     expect(await page.getByRole('dialog').count()).toBe(0);
+    expect(problems).toEqual([]);
+  });
+
+  it('copies and deletes by key the message that has the focus', async () => {
+    await using server = await startTestServer(on);
+    const [ana, ben] = (await server.people(2)) as [Person, Person];
+    const room = await ana.createRoom({ members: [{ id: ben.id }] });
+    await ana.send(room, 'of ana');
+    await ben.send(room, 'of ben');
+    const { page, problems } = await enter(server.url, ben, addressOf(room), { permissions: ['clipboard-read', 'clipboard-write'] });
+    await message(page, 'of ben').waitFor();
+    await page.locator('#messages').focus();
+    await page.keyboard.press('ArrowUp');
+    await page.keyboard.press('Control+c');
+    await expect.poll(() => page.evaluate(() => navigator.clipboard.readText()), patience).toBe('of ben');
+    await page.keyboard.press('ArrowUp');
+    await page.keyboard.press('Delete');
+    expect(await page.getByRole('dialog').count()).toBe(0);
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('Delete');
+    await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
+    await page.getByText('You deleted this message.').waitFor();
+    expect(await page.evaluate(() => document.activeElement?.id)).toBe('message-2');
     expect(problems).toEqual([]);
   });
 

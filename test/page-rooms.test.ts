@@ -1,7 +1,7 @@
 /** Rooms and notices on the page for people, in a real browser: found, looked into, joined, opened, changed, and who is in them. */
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { barriers, buildWhenOld, executablePath, openBrowser, signIn, type Visit, visit } from './kit/browser.ts';
+import { barriers, buildWhenOld, enterAs, executablePath, openBrowser, type Visit } from './kit/browser.ts';
 import type { Person } from './kit/person.ts';
 import { startTestServer } from './kit/server.ts';
 
@@ -17,12 +17,7 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`ro
   });
   afterAll(() => browser?.close());
 
-  async function enter(url: string, person: Person, path: string, width = 1440): Promise<Visit> {
-    const visitor = await visit(browser, url, { viewport: { width, height: 900 } });
-    await signIn(visitor, url, person);
-    await visitor.page.goto(`${url}${path}`);
-    return visitor;
-  }
+  const enter = (url: string, person: Person, path: string, width = 1440): Promise<Visit> => enterAs(browser, url, person, path, { viewport: { width, height: 900 } });
 
   it('finds rooms by name and by link, lets one look into a public one, and asks for the password of another', async () => {
     await using server = await startTestServer(on);

@@ -1,7 +1,7 @@
 /** The page for people, in a real browser: two people talk, and whatever happens to their lines, tabs and sessions, nothing is lost and nothing comes twice. */
-import type { Browser, Page } from 'playwright-core';
+import type { Browser, Page, Worker } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { barriers, buildWhenOld, climb, executablePath, message, openBrowser, signIn, type Visit, visit, write } from './kit/browser.ts';
+import { barriers, buildWhenOld, climb, enterAs, executablePath, message, openBrowser, type Visit, visit, write } from './kit/browser.ts';
 import { openLine } from './kit/line.ts';
 import type { Person, Untyped } from './kit/person.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
@@ -18,13 +18,7 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`th
   });
   afterAll(() => browser?.close());
 
-  /** Somebody in a browser of their own, signed in. */
-  async function enter(url: string, person: Person, path = '/', options = {}): Promise<Visit> {
-    const visitor = await visit(browser, url, options);
-    await signIn(visitor, url, person);
-    await visitor.page.goto(`${url}${path}`);
-    return visitor;
-  }
+  const enter = (url: string, person: Person, path = '/', options = {}): Promise<Visit> => enterAs(browser, url, person, path, options);
 
   it('lets two people register, find each other, talk, and see what became of their messages', async () => {
     await using server = await startTestServer(on);
@@ -77,6 +71,7 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`th
     await message(page, 'three').waitFor(patience);
     await expect.poll(() => texts(page), patience).toEqual(['one', 'two', 'three', 'from the tunnel']);
     await page.getByText('You are offline').waitFor({ state: 'hidden' });
+    await expect.poll(async () => (await history(ana, room.id)).map(({ text }) => text), patience).toContain('from the tunnel');
 
     line.cut();
     await page.close();
@@ -280,7 +275,7 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`th
     expect(visitor.problems).toEqual([]);
   });
 
-  it('shows a push, whose click opens the message', async () => {
+  it('shows a push, whose click opens the message', { timeout: 60_000 }, async () => {
     await using server = await startTestServer(on);
     const [ana, ben] = (await server.people(2)) as [Person, Person];
     const room = await ana.createRoom({ members: [{ id: ben.id }] });
@@ -292,10 +287,15 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`th
     const { page, context, problems } = visitor;
     await page.getByRole('link', { name: /A room/ }).waitFor();
     await page.evaluate(() => navigator.serviceWorker.ready.then(() => {}));
-    const [worker = await context.waitForEvent('serviceworker')] = context.serviceWorkers();
-    await push(visitor, server.url, { type: 'MESSAGE', chatId: room.id, messageId: wanted.id, notificationId: 'n1', summary: 'Ana: the one in the push' });
+    const sent = { type: 'MESSAGE', chatId: room.id, messageId: wanted.id, notificationId: 'n1', summary: 'Ana: the one in the push' };
     const shown = (): Promise<string[]> => page.evaluate(async () => (await (await navigator.serviceWorker.ready).getNotifications()).map(({ body }) => body));
-    await expect.poll(shown, patience).toEqual(['Ana: the one in the push']);
+    // The browser says nothing of what has become of it on a busy machine; sent again it is the same notification.
+    const pushed = async (): Promise<string[]> => {
+      if ((await shown()).length === 0) await push(visitor, server.url, sent);
+      return shown();
+    };
+    await expect.poll(pushed, { ...patience, interval: 500 }).toEqual([sent.summary]);
+    const worker = context.serviceWorkers().at(-1) as Worker;
     await worker.evaluate(async () => {
       const { registration } = self as unknown as { registration: ServiceWorkerRegistration };
       const [notification] = await registration.getNotifications();

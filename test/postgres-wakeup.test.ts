@@ -63,6 +63,31 @@ it('a node whose listening connection is cut misses nothing, and is woken again'
   }
 });
 
+it('a message from another node is read and filled once, however many follow', async () => {
+  await using pair = await startPair();
+  const ada = await pair.first.person();
+  const [one, many] = [await pair.second.people(1), await pair.second.people(40)];
+  const document =
+    'subscription { events { __typename ... on StreamEvent { cursor } ... on MessageAdded { message { id seq text status sender { id displayName } chat { id } } } } }';
+  const counts: number[] = [];
+  for (const followers of [one, many]) {
+    const room = await ada.createRoom({ members: followers.map(({ id }) => ({ id })) });
+    const streams = await Promise.all(followers.map((person) => person.follow(document)));
+    const tries: number[] = [];
+    // What a server does by itself every few seconds only ever adds to them.
+    for (let round = 0; round < 8; round++) {
+      const before = pair.second.app.db.statements.count;
+      await ada.send(room, `round ${round}`);
+      for (const stream of streams) await stream.next(said(`round ${round}`));
+      tries.push(pair.second.app.db.statements.count - before);
+    }
+    counts.push(Math.min(...tries));
+  }
+  expect(counts[1]).toBe(counts[0]);
+  // The log, the message, its sender, its chat, its status; and the worker of pushes looks, too.
+  expect(counts[0]).toBeLessThanOrEqual(6);
+});
+
 it('a node says that nobody can wake it where LISTEN does not reach PostgreSQL, and hears all the same', async () => {
   await using folder = await temporaryFolder();
   const url = await createDatabase();

@@ -333,4 +333,26 @@ describe('starting on PostgreSQL', () => {
     expect(await start(nowhere.href)).toMatch(/nowhere cannot be used/);
     expect(await start('postgresql://tertulia:secret-of-mine@127.0.0.1:9/x')).toMatch(/127\.0\.0\.1:9\/x cannot be used/);
   });
+
+  it('refuses what is too old, and what only looks like PostgreSQL and keeps no advisory lock, and changes nothing', async () => {
+    await using folder = await temporaryFolder();
+    const database = await createDatabase({ empty: true });
+    await using admin = await adminOf(database);
+    const url = new URL(database);
+    // Found before PostgreSQL's own: as those answer that are no PostgreSQL.
+    url.searchParams.set('options', '-c search_path=public,feigned,pg_catalog');
+    const start = async (): Promise<string> => {
+      await using server = await startProcess({ DATA_DIR: folder.path, DATABASE_URL: url.href });
+      expect((await server.ended()).code).toBe(1);
+      return server.output.error;
+    };
+    await admin.query(`CREATE SCHEMA feigned; CREATE FUNCTION feigned.pg_try_advisory_xact_lock(bigint) RETURNS boolean LANGUAGE sql AS 'SELECT true'`);
+    expect(await start()).toMatch(/keeps no advisory locks, as CockroachDB/);
+    await admin.query(`CREATE FUNCTION feigned.current_setting(text) RETURNS text LANGUAGE sql AS $$SELECT CASE $1 WHEN 'server_version_num' THEN '130014' ELSE 'UTF8' END$$`);
+    expect(await start()).toMatch(/is PostgreSQL 13; Tertulia needs version 14 or newer/);
+    expect(await admin.query(`SELECT tablename FROM pg_tables WHERE schemaname = 'public'`)).toEqual([]);
+    await admin.query('DROP SCHEMA feigned CASCADE');
+    await using server = await startProcess({ DATA_DIR: folder.path, DATABASE_URL: url.href });
+    expect(server.url).not.toBe('');
+  });
 });

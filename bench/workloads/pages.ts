@@ -16,7 +16,8 @@ export const pages: Prepare = async (arena, { seconds, history }) => {
     async run() {
       const newest = await read(() => history + 1);
       const anywhere = await read(() => 51 + Math.floor(Math.random() * (history - 50)));
-      return { 'pages/s': newest.perSecond, p50: newest.p50, p99: newest.p99, 'anywhere/s': anywhere.perSecond };
+      const figures = { 'pages/s': newest.perSecond, p50: newest.p50, p99: newest.p99, 'anywhere/s': anywhere.perSecond };
+      return { figures, count: ((newest.perSecond + anywhere.perSecond) * seconds) / 2 };
     },
     close() {
       for (const http of https) http.close();

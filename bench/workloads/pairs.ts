@@ -42,10 +42,11 @@ export const pairs =
         const startedAt = performance.now();
         for (const start of starts) start();
         await sleep(seconds * 1000);
-        const figures = { 'deliveries/s': (times.length * 1000) / (performance.now() - startedAt), p50: quantile(times, 0.5), p99: quantile(times, 0.99) };
+        const count = times.length;
+        const figures = { 'deliveries/s': (count * 1000) / (performance.now() - startedAt), p50: quantile(times, 0.5), p99: quantile(times, 0.99) };
         running = false;
         for (let waited = 0; under > 0 && waited < 100; waited++) await sleep(100);
-        return figures;
+        return { figures, count };
       },
       close() {
         for (const line of lines) line.close();

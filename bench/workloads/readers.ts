@@ -36,11 +36,8 @@ export const readers =
           await everybody;
           times.push(performance.now() - sentAt);
         });
-        return {
-          'deliveries/s': ((counter.deliveries() - before) * 1000) / (performance.now() - startedAt),
-          'last p50': quantile(times, 0.5),
-          'last p99': quantile(times, 0.99),
-        };
+        const count = counter.deliveries() - before;
+        return { figures: { 'deliveries/s': (count * 1000) / (performance.now() - startedAt), 'last p50': quantile(times, 0.5), 'last p99': quantile(times, 0.99) }, count };
       },
       close() {
         for (const line of [...lines, ...posts]) line.close();

@@ -23,7 +23,7 @@ export const sends =
     return {
       async run() {
         const { perSecond, p50, p99 } = await load(senders, seconds, async (sender, round) => clients[sender]?.send(`hello ${round}`));
-        return { 'sends/s': perSecond, p50, p99 };
+        return { figures: { 'sends/s': perSecond, p50, p99 }, count: perSecond * seconds };
       },
       close: () => {
         for (const client of clients) client.close();

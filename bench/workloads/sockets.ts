@@ -32,7 +32,7 @@ export const idleSockets: Prepare = async (arena, { subscribers }) => {
         await sleep(1_000);
         kilobytes = (residentMemory(arena.pid) - before) / 1024 / (subscribers - 1);
       }
-      return { 'KB a socket': kilobytes };
+      return { figures: { 'KB a socket': kilobytes } };
     },
     close() {
       close();
@@ -51,7 +51,7 @@ export const arrivals: Prepare = async (arena, { subscribers }) => {
       const took = performance.now() - startedAt;
       for (const line of lines) line.close();
       await sleep(500);
-      return { 'all live after': took };
+      return { figures: { 'all live after': took }, count: subscribers };
     },
     close,
   };

@@ -2,21 +2,22 @@
 import type { Config } from '../config.ts';
 import { AppError, type CredentialFailure, createProblems, notFound, type Problems } from '../errors.ts';
 import type { Append, Write } from '../events/write.ts';
-import { noUser, type UserId } from '../ids.ts';
+import { noUser, type SessionId, type UserId } from '../ids.ts';
 import type { Database, Tx } from '../storage/database.ts';
 import { isUniqueViolation } from '../storage/failures.ts';
 import { Prisma } from '../storage/generated/sqlite/client.ts';
 import { toUserRow, type UserRow } from '../storage/rows.ts';
-import { oneOfList, type Sql } from '../storage/sql.ts';
+import { type Engine, oneOfList, type Sql } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
 import type { Mail } from './mail.ts';
-import { checkEmail, checkLine, checkLines, checkUsername, foldName, isEmail, isUsername, withNewlines, withoutInvisible } from './names.ts';
+import { checkEmail, checkLine, checkLines, checkUsername, foldName, hasForbiddenInLine, isEmail, isUsername, withNewlines, withoutInvisible } from './names.ts';
 import { voidResetCodes } from './password-reset.ts';
 import { checkPassword, type Passwords } from './passwords.ts';
 import type { RateLimits } from './rate-limits.ts';
 
 export type Accounts = ReturnType<typeof createAccounts>;
-export type UserRef = { id: UserId } | { username: string };
+/** `externalId` is a person's id at the issuer whose token opened the session. */
+export type UserRef = { id: UserId } | { username: string } | { externalId: string; sessionId: SessionId };
 /** Runs in the transaction that makes an account. */
 export type CreateHook = (tx: Tx, user: UserRow, append: Append) => Promise<void>;
 /** In the transaction that gives an account another name, or deletes it: the one it had is free. */
@@ -65,6 +66,9 @@ export function createAccounts({
     getAll,
     checkNew,
     create,
+    add,
+    follow,
+    hasPassword,
     mustKnowPassword,
     invalidCredentials,
     updateProfile,
@@ -75,6 +79,8 @@ export function createAccounts({
   /** Somebody, or null. A deleted account is found by its id only, as a tombstone. */
   async function find(ref: UserRef): Promise<UserRow | null> {
     if ('id' in ref) return (await findMany([ref.id]))[0] ?? null;
+    if ('externalId' in ref)
+      return hasForbiddenInLine(ref.externalId) ? null : ((await select(`${named(db.engine)} AND u."deletedAt" IS NULL`, [ref.sessionId, [ref.externalId]]))[0] ?? null);
     if (!isUsername(ref.username)) return null;
     return (await select('u."usernameKey" = ? AND u."deletedAt" IS NULL', [foldName(ref.username)]))[0] ?? null;
   }
@@ -102,13 +108,14 @@ export function createAccounts({
   async function getAll(refs: readonly UserRef[]): Promise<UserRow[]> {
     const ids = refs.flatMap((ref) => ('id' in ref ? [ref.id] : []));
     const keys = refs.flatMap((ref) => ('username' in ref && isUsername(ref.username) ? [foldName(ref.username)] : []));
-    // Two statements, because one with an empty list as a parameter is not run at all.
-    const rows = await Promise.all([findMany(ids), select(oneOfList(db.engine, 'u."usernameKey"', 'text'), [keys])]);
+    const external = await idsByExternalId(db.sql, refs);
+    // A statement for each kind, because one with an empty list as a parameter is not run at all.
+    const rows = await Promise.all([findMany([...ids, ...external.values()]), select(oneOfList(db.engine, 'u."usernameKey"', 'text'), [keys])]);
     const found = rows.flat().filter((user) => !user.deletedAt);
     const [byId, byKey] = [new Map(found.map((user) => [user.id, user])), new Map(found.map((user) => [user.usernameKey, user]))];
-    const named = refs.map((ref) => ('id' in ref ? byId.get(ref.id) : byKey.get(foldName(ref.username))));
-    if (named.includes(undefined)) throw notFound('User');
-    return [...new Map((named as UserRow[]).map((user) => [user.id, user])).values()];
+    const people = refs.map((ref) => ('id' in ref ? byId.get(ref.id) : 'username' in ref ? byKey.get(foldName(ref.username)) : byId.get(external.get(ref.externalId) ?? noUser)));
+    if (people.includes(undefined)) throw notFound('User');
+    return [...new Map((people as UserRow[]).map((user) => [user.id, user])).values()];
   }
 
   async function select(where: string, params: Parameters<Sql['all']>[1]): Promise<UserRow[]> {
@@ -141,6 +148,15 @@ export function createAccounts({
     );
   }
 
+  /** Makes an account without a password in the caller's transaction: somebody else says who its owner is. A name or e-mail that is taken is a unique violation. */
+  async function add(tx: Tx, append: Append, { username, displayName, email }: { username: string; displayName: string | null; email: string | null }): Promise<UserRow> {
+    const profile = { ...emptyProfile, ...usernameOf(username), ...displayNameOf(displayName ?? username), ...toColumns({ email }) };
+    const user = await tx.user.create({ data: { ...profile, passwordHash: '', createdAt: clock() } });
+    append({ type: 'user-updated', userId: user.id });
+    await onCreate(tx, user, append);
+    return user;
+  }
+
   /** Throws ALREADY_TAKEN when an account other than `ownId` has the username or the e-mail. When both are taken, it names the username. */
   async function checkFree({ usernameKey = null, emailKey = null }: { usernameKey?: string | null; emailKey?: string | null }, ownId = noUser): Promise<void> {
     const others = await select('(u."usernameKey" = ? OR u."emailKey" = ?) AND u."id" <> ?', [usernameKey, emailKey, ownId]);
@@ -160,12 +176,24 @@ export function createAccounts({
 
   // ---------------------------------------------------------------- passwords
 
+  /** Whether somebody can come in by a password. */
+  function hasPassword(user: Pick<UserRow, 'passwordHash'>): boolean {
+    return user.passwordHash !== '';
+  }
+
   /**
    * The viewer's account, if this is its password. Wrong ones count for the viewer's session alone, so that nobody else's guesses can lock its owner out.
+   * Whoever has none shows who they are by having signed in within the last five minutes: a token or cookie that is stolen later is not enough.
    * Throws INVALID_CREDENTIALS, RATE_LIMITED after too many wrong ones, or UNAVAILABLE.
    */
-  async function mustKnowPassword({ userId, sessionId, address }: Viewer, password: string): Promise<UserRow> {
+  async function mustKnowPassword({ userId, sessionId, address }: Viewer, password: string | null): Promise<UserRow> {
     const user = await get({ id: userId });
+    if (!hasPassword(user)) {
+      const since = new Date(clock().getTime() - freshMs);
+      if ((await db.sql.all('SELECT 1 FROM "Session" WHERE "id" = ? AND "identifiedAt" > ?', [sessionId, since])).length > 0) return user;
+      throw new AppError('INVALID_CREDENTIALS', { credentialFailure: 'UNSPECIFIED' }, 'This account has no password: sign in again, and do it within five minutes.');
+    }
+    if (password === null) throw invalidCredentials('WRONG_PASSWORD');
     const guess = limits.guess(['LOGIN', { session: sessionId }]);
     const right = await passwords.verify(user.passwordHash, password, { account: userId, address, alone: `session ${sessionId}` }, guess);
     if (!right) throw invalidCredentials('WRONG_PASSWORD');
@@ -195,8 +223,7 @@ export function createAccounts({
     if (publicFields.some((field) => wanted[field] !== undefined && wanted[field] !== before[field])) await limits.take('PROFILE', viewer.userId);
     const newEmail = wanted.email !== undefined && wanted.email !== before.email;
     if (newEmail) {
-      if (changes.currentPassword == null) throw invalidCredentials('WRONG_PASSWORD');
-      await mustKnowPassword(viewer, changes.currentPassword);
+      await mustKnowPassword(viewer, changes.currentPassword ?? null);
       // It is told whether an address is taken, and somebody is sent a mail.
       await limits.take('RESET', viewer.userId);
     }
@@ -204,27 +231,52 @@ export function createAccounts({
       write(async (tx, append) => {
         const now = await tx.user.findUniqueOrThrow({ where: { id: viewer.userId } });
         if (newEmail && now.passwordHash !== before.passwordHash) throw invalidCredentials('WRONG_PASSWORD');
-        const data = { ...wanted, ...(changes.displayName === null ? displayNameOf(wanted.username ?? now.username) : {}) };
-        const differs = (field: keyof Profile): boolean => data[field] !== undefined && data[field] !== now[field];
-        const [publicChange, privateChange] = [publicFields.some(differs), privateFields.some(differs)];
-        if (!publicChange && !privateChange) return now;
-        if (publicChange) append({ type: 'user-updated', userId: now.id });
-        if (differs('displayName')) append({ type: 'peer-updated', userId: now.id });
-        if (privateChange) append({ type: 'account-changed', userId: now.id });
-        const [updated] = await tx.user.updateManyAndReturn({ where: { id: now.id, deletedAt: null }, data });
-        // The account was deleted since the request began.
-        if (!updated) throw new AppError('TOKEN_INVALID');
-        if (newEmail) {
-          await voidResetCodes(tx, now.id, clock());
-          if (now.email !== null) await mail.post(tx, 'email-changed', now.id, now.email);
-        }
-        if (updated.usernameKey !== now.usernameKey) await onNameFreed(tx, now.usernameKey);
-        return updated;
+        return change(tx, append, now, { ...wanted, ...(changes.displayName === null ? displayNameOf(wanted.username ?? now.username) : {}) });
       }),
     );
     if (newEmail) mail.wake();
     return updated;
   }
+
+  /** Changes what is given by somebody who says who the account's owner is, in the caller's transaction. An e-mail that is taken is a unique violation. */
+  function follow(tx: Tx, append: Append, now: UserRow, given: { displayName?: string; email?: string }): Promise<UserRow> {
+    return change(tx, append, now, toColumns(given));
+  }
+
+  async function change(tx: Tx, append: Append, now: UserRow, data: Partial<Profile>): Promise<UserRow> {
+    const differs = (field: keyof Profile): boolean => data[field] !== undefined && data[field] !== now[field];
+    const [publicChange, privateChange] = [publicFields.some(differs), privateFields.some(differs)];
+    if (!publicChange && !privateChange) return now;
+    if (publicChange) append({ type: 'user-updated', userId: now.id });
+    if (differs('displayName')) append({ type: 'peer-updated', userId: now.id });
+    if (privateChange) append({ type: 'account-changed', userId: now.id });
+    const [updated] = await tx.user.updateManyAndReturn({ where: { id: now.id, deletedAt: null }, data });
+    // The account was deleted since the request began.
+    if (!updated) throw new AppError('TOKEN_INVALID');
+    if (differs('email')) {
+      await voidResetCodes(tx, now.id, clock());
+      if (now.email !== null) await mail.post(tx, 'email-changed', now.id, now.email);
+    }
+    if (updated.usernameKey !== now.usernameKey) await onNameFreed(tx, now.usernameKey);
+    return updated;
+  }
+}
+
+/** For so long whoever has no password has just signed in. */
+const freshMs = 5 * 60_000;
+
+/** Who has one of a list of ids at the issuer whose token opened a session: both are parameters. */
+export const named = (engine: Engine): string =>
+  `u."id" IN (SELECT i."userId" FROM "Identity" i WHERE i."issuer" = (SELECT s."issuer" FROM "Session" s WHERE s."id" = ?) AND ${oneOfList(engine, 'i."externalId"', 'text')})`;
+
+/** The accounts behind external ids, which are all of one session. */
+export async function idsByExternalId(sql: Sql, refs: readonly (UserRef | null)[]): Promise<Map<string, UserId>> {
+  const asked = refs.flatMap((ref) => (ref && 'externalId' in ref && !hasForbiddenInLine(ref.externalId) ? [ref] : []));
+  const rows = await sql.all<{ externalId: string; userId: UserId }>(
+    `SELECT "externalId", "userId" FROM "Identity" WHERE "issuer" = (SELECT "issuer" FROM "Session" WHERE "id" = ?) AND ${oneOfList(sql.engine, '"externalId"', 'text')}`,
+    [asked[0]?.sessionId ?? 0, asked.map(({ externalId }) => externalId)],
+  );
+  return new Map(rows.map(({ externalId, userId }) => [externalId, userId]));
 }
 
 const emptyProfile = { firstName: null, lastName: null, email: null, emailKey: null, phone: null, address: null };

@@ -9,11 +9,11 @@ import { toUserRow, type UserRow } from '../storage/rows.ts';
 import { containsText, oneOfList, type Param } from '../storage/sql.ts';
 import { yieldWhenLong } from '../turns.ts';
 import type { Viewer } from '../viewer.ts';
-import { type Accounts, type UserRef, userColumns } from './accounts.ts';
-import { foldName, hasForbiddenCharacters, isUsername } from './names.ts';
+import { type Accounts, named, type UserRef, userColumns } from './accounts.ts';
+import { foldName, hasForbiddenCharacters, hasForbiddenInLine, isUsername } from './names.ts';
 
 export type Directory = ReturnType<typeof createDirectory>;
-export type DirectoryFilter = { query?: string | null; online?: boolean | null; contactsOnly?: boolean | null };
+export type DirectoryFilter = { query?: string | null; online?: boolean | null; contactsOnly?: boolean | null; externalIds?: readonly string[] | null };
 
 type UserKey = [usernameKey: string];
 const isUserKey = (key: unknown): key is UserKey => Array.isArray(key) && key.length === 1 && typeof key[0] === 'string' && isUsername(key[0]);
@@ -61,11 +61,17 @@ export function createDirectory({
       }
     }
     if (filter.contactsOnly) where.push(['u."id" IN (SELECT "personId" FROM "Contact" WHERE "ownerId" = ?)', viewer.userId]);
+    const { externalIds } = filter;
+    if (externalIds && externalIds.length > mostRefs) throw new AppError('BAD_REQUEST', undefined, `At most ${mostRefs} external ids at once.`);
+    if (externalIds) {
+      const possible = externalIds.filter((id) => !hasForbiddenInLine(id));
+      where.push(possible.length === 0 ? ['1 = 0'] : [named(db.engine), viewer.sessionId, possible]);
+    }
     if (filter.online != null) {
       // Nobody has the id 0. Without it, the statement would not be run for an empty list.
       where.push([`${filter.online ? '' : 'NOT '}(${oneOfList(db.engine, 'u."id"')})`, [0, ...(await onlineIds())]]);
     }
-    const looksThroughAll = !filter.contactsOnly && !filter.online;
+    const looksThroughAll = !filter.contactsOnly && !filter.online && !externalIds;
     const read: ReadBetween<UserRow, UserKey> = async ({ after, before, backward, limit }) => {
       const rows: UserRow[] = [];
       const order = backward ? 'DESC' : 'ASC';

@@ -203,6 +203,7 @@ export function createErasure({
   async function removeOwn(tx: Tx, _append: Append, userId: UserId): Promise<undefined> {
     await tx.contact.deleteMany({ where: { ownerId: userId } });
     await tx.passwordReset.deleteMany({ where: { userId } });
+    await tx.identity.deleteMany({ where: { userId } });
     await tx.mail.deleteMany({ where: { userId } });
   }
 

@@ -72,8 +72,8 @@ export function checkUsername(problems: Problems, text: string): void {
   if (!isUsername(text)) problems.add('username', 'format', 'A username has 3 to 32 of A-Z, a-z, 0-9, "_", "." and "-", and begins with a letter or digit.');
 }
 
-export function checkEmail(problems: Problems, text: string): void {
-  if (!isEmail(text) || withoutInvisible(text) !== text) problems.add('email', 'format', 'This is not an e-mail address.');
+export function checkEmail(problems: Problems, text: string, path: string | string[] = 'email'): void {
+  if (!isEmail(text) || withoutInvisible(text) !== text) problems.add(path, 'format', 'This is not an e-mail address.');
 }
 
 /** One line of 1 to `most` code points in which something can be seen. */

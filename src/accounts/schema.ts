@@ -119,12 +119,14 @@ export const UserRefInput = builder.inputType('UserRefInput', {
   fields: (t) => ({
     id: t.id({ description: 'By id.' }),
     username: t.string({ description: 'By username, in any case.' }),
+    externalId: t.string({ description: 'By the id that the issuer of the token with which the caller has signed in has for them.' }),
   }),
 });
 
 /** Whom an input names; null when its id never was one of a user. */
-export function parseUserRef(ref: { id?: string | null; username?: string | null }): UserRef | null {
+export function parseUserRef(ref: { id?: string | null; username?: string | null; externalId?: string | null }, context: Context): UserRef | null {
   if (ref.username != null) return { username: ref.username };
+  if (ref.externalId != null) return { externalId: ref.externalId, sessionId: mustBeSignedIn(context).sessionId };
   const id = numberOf(ref.id ?? '', 'User');
   return id === null ? null : { id };
 }
@@ -137,6 +139,7 @@ const UserFilterInput = builder.inputType('UserFilterInput', {
     query: t.string({ description: 'Part of the username or display name, in any case. `istanbul` finds `İstanbul`.' }),
     online: t.boolean({ description: 'Only who is online now, or (false) who is not.' }),
     contactsOnly: t.boolean({ defaultValue: false, description: "Only the caller's contacts." }),
+    externalIds: t.stringList({ description: 'Only people whom the issuer of the token with which the caller has signed in calls so; up to 100.' }),
   }),
 });
 
@@ -154,7 +157,7 @@ builder.queryFields((t) => ({
     args: { ref: t.arg({ type: UserRefInput, required: true, description: 'Who.' }) },
     resolve: (_root, args, context) => {
       mustBeSignedIn(context);
-      const ref = parseUserRef(args.ref);
+      const ref = parseUserRef(args.ref, context);
       if (!ref) return null;
       return 'id' in ref ? loadUser(context, ref.id) : context.app.accounts.find(ref);
     },
@@ -200,7 +203,7 @@ mutation('addContacts', {
   resolve: async (viewer, input, context) => ({
     added: await context.app.directory.addContacts(
       viewer,
-      input.users.map((ref) => parseUserRef(ref) ?? nobody),
+      input.users.map((ref) => parseUserRef(ref, context) ?? nobody),
     ),
   }),
   payload: (t) => ({

@@ -7,6 +7,7 @@ import type { UserId } from '../ids.ts';
 import { isDatabaseAway } from '../storage/failures.ts';
 import { createQueues, onBehalfOf } from '../turns.ts';
 import { bounded } from './answer-size.ts';
+import { createCompiler } from './compiled.ts';
 import { maxErrors } from './documents.ts';
 import { isStream, type Operation, type Result, type ResultStream } from './operation.ts';
 import { createSharing } from './share.ts';
@@ -22,6 +23,7 @@ const heavy = 500;
 export function createExecutor({ schema, hideSuggestions, maxAnswerBytes }: { schema: GraphQLSchema; hideSuggestions: boolean; maxAnswerBytes: number }) {
   const inTurn = createQueues<UserId | string>();
   const executeShared = createSharing((operation, context, item) => executeBounded(operation, context, item));
+  const compiler = createCompiler(schema);
   return { run, subscribe };
 
   /** Runs a query or mutation. Never throws. */
@@ -101,7 +103,7 @@ export function createExecutor({ schema, hideSuggestions, maxAnswerBytes }: { sc
 
   function executeBounded(operation: Operation, context: Context, rootValue?: unknown): Result | Promise<Result> {
     const check = (result: Result): Result => bounded(result, maxAnswerBytes, operation.kind === 'mutation');
-    const result = execute({ ...argsOf(operation, context), rootValue });
+    const result = compiler.run(operation, context, rootValue, () => execute({ ...argsOf(operation, context), rootValue }));
     return result instanceof Promise ? result.then(check) : check(result);
   }
 

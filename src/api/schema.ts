@@ -1,6 +1,7 @@
 /** The whole schema: every domain's part is declared by loading it. */
 import '../accounts/schema.ts';
 import '../sessions/schema.ts';
+import '../identities/schema.ts';
 import '../chats/schema.ts';
 import '../chats/lists-schema.ts';
 import '../chats/rooms-schema.ts';

@@ -69,7 +69,12 @@ mutation('addMembers', {
   }),
   names: ({ users }) => users.length,
   answers: ({ users }) => users.length,
-  resolve: (viewer, input, context) => context.app.membership.add(viewer, mustBeRoomId(input.roomId), input.users.map(parseUserRef)),
+  resolve: (viewer, input, context) =>
+    context.app.membership.add(
+      viewer,
+      mustBeRoomId(input.roomId),
+      input.users.map((ref) => parseUserRef(ref, context)),
+    ),
   payloadDescription: 'Everybody named is in `added`, in `skipped`, or was a member before.',
   payload: (t) => ({
     room: t.field({ type: Room, description: 'The room with its new members.', resolve: ({ room }) => room }),

@@ -2,7 +2,7 @@
  * Coming into a room and going: joining, leaving, adding, removing, roles. Every change holds the room until its commit, so a capacity is never passed,
  * `memberCount` is the number of members, and a room with members has an owner.
  */
-import type { UserRef } from '../accounts/accounts.ts';
+import { idsByExternalId, type UserRef } from '../accounts/accounts.ts';
 import { foldName, isUsername } from '../accounts/names.ts';
 import type { Passwords } from '../accounts/passwords.ts';
 import type { RateLimits } from '../accounts/rate-limits.ts';
@@ -184,7 +184,9 @@ export async function findUsers(sql: Sql, refs: readonly (UserRef | null)[]): Pr
   const keys = refs.flatMap((ref) => (ref && 'username' in ref && isUsername(ref.username) ? [foldName(ref.username)] : []));
   const named = await sql.all<{ id: UserId; usernameKey: string }>(`SELECT "id", "usernameKey" FROM "User" WHERE ${oneOfList(sql.engine, '"usernameKey"', 'text')}`, [keys]);
   const byName = new Map(named.map(({ id, usernameKey }) => [usernameKey, id]));
-  const ids = refs.map((ref) => (ref && ('id' in ref ? ref.id : byName.get(foldName(ref.username)))) ?? null);
+  const external = await idsByExternalId(sql, refs);
+  const idOf = (ref: UserRef): UserId | undefined => ('id' in ref ? ref.id : 'username' in ref ? byName.get(foldName(ref.username)) : external.get(ref.externalId));
+  const ids = refs.map((ref) => (ref && idOf(ref)) ?? null);
   const held = await holdAccounts(sql, [...new Set(ids.filter((id) => id !== null))]);
   return ids.map((id) => (id !== null && held.has(id) ? id : null));
 }

@@ -36,7 +36,8 @@ mutation('createRoom', {
   names: ({ members, everyone }) => (everyone ? mostNamed : (members?.length ?? 0)),
   resolve: (viewer, input, context) => {
     const avatarAttachmentId = toAttachmentId(input.avatarAttachmentId) ?? null;
-    return context.app.rooms.create(viewer, { ...input, avatarAttachmentId, everyone: input.everyone ?? false, members: input.members?.map(parseUserRef) ?? null });
+    const members = input.members?.map((ref) => parseUserRef(ref, context)) ?? null;
+    return context.app.rooms.create(viewer, { ...input, avatarAttachmentId, everyone: input.everyone ?? false, members });
   },
   payloadDescription: 'The room is there.',
   payload: (t) => ({

@@ -266,7 +266,7 @@ builder.queryFields((t) => ({
     args: { with: t.arg({ type: UserRefInput, required: true, description: 'The other user; the caller itself for notes to self.' }) },
     resolve: async (_root, args, context) => {
       const viewer = mustBeSignedIn(context);
-      const ref = parseUserRef(args.with);
+      const ref = parseUserRef(args.with, context);
       if (!ref) throw notFound('User');
       return context.app.chats.dialog(viewer, await context.app.accounts.get(ref));
     },

@@ -1,10 +1,12 @@
 /** Reading the log for a stream that is not level with it: what was missed, in pages, until it can be handed things as they happen. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { LogEvent } from './event.ts';
-import type { EventLog } from './event-log.ts';
+import { type EventType, kindOf, type LogEvent } from './event.ts';
+import { concernPage, type EventLog } from './event-log.ts';
 import type { Newest } from './newest.ts';
 import type { Sight } from './sight.ts';
 import { isReading, pageSize, type Reading, reaches, type Stream, wants } from './stream.ts';
+
+const eventTypes = Object.keys(kindOf) as EventType[];
 
 export type Backlog = ReturnType<typeof createBacklog>;
 
@@ -15,7 +17,7 @@ export function createBacklog({
   clock,
   hydrate,
 }: {
-  eventLog: Pick<EventLog, 'readAfter'>;
+  eventLog: Pick<EventLog, 'readConcerning'>;
   newest: Newest;
   sight: Pick<Sight, 'openDialog'>;
   clock: () => Date;
@@ -41,30 +43,40 @@ export function createBacklog({
     if (!isReading(stream.phase)) return;
     let phase: Reading = stream.phase;
     if (phase.cursor < newest.pruned()) return fallIntoGap(stream, phase);
-    let page = newest.readAfter(phase.cursor, pageSize);
-    if (page === null) {
-      page = await eventLog.readAfter(phase.cursor, pageSize);
-      // The engine answers in the same turn on SQLite: let the others have theirs.
-      await nextTurn();
-      if (stream.phase !== phase) return;
-      if (page[0]?.number !== phase.cursor + 1) return fallIntoGap(stream, phase);
-    }
     const level = newest.head();
-    await hydrate(page.filter((event) => event.number <= level && reaches(stream, event)));
+    const remembered = newest.readAfter(phase.cursor, pageSize);
+    const { page, through } = remembered ? { page: remembered, through: phase.cursor } : await readConcerning(stream, phase.cursor, level);
+    if (stream.phase !== phase) return;
+    if (page === null) return fallIntoGap(stream, phase);
+    await hydrate(page.filter((event) => reaches(stream, event)));
     if (stream.phase !== phase) return;
     newest.outdatedSince(level, page);
+    const unopened = stream.unopened.length;
     for (const event of page) {
-      // What other nodes just wrote comes when this node has taken it: memberships are true up to the head.
-      if (event.number > newest.head()) break;
       if (phase.name === 'replaying' && event.number > phase.until) phase = endReplay(stream, phase);
       phase.cursor = event.number;
       if (!reaches(stream, event)) continue;
       sight.openDialog(stream, event);
       if (wants(stream, event)) stream.queue.push({ type: 'event', event, cursor: newest.cursorOf(event.number), replayed: phase.name === 'replaying' });
+      // What happened in it since was not asked for.
+      if (stream.unopened.length < unopened) break;
     }
+    if (stream.unopened.length === unopened) phase.cursor = Math.max(phase.cursor, through);
     if (phase.name === 'replaying' && phase.cursor >= phase.until) phase = endReplay(stream, phase);
     // No await between this comparison and the next event: nothing can come in between. Only an empty queue may go live, as a full one falls behind again.
     if (phase.cursor >= newest.head() && stream.queue.length === 0) stream.phase = { name: 'live' };
+  }
+
+  /** What lies further back than memory. What is behind the head comes when this node has taken it: memberships are true up to there. */
+  async function readConcerning({ options: { userId, kinds, only }, person, chatIds }: Stream, after: number, upTo: number): Promise<{ page: LogEvent[] | null; through: number }> {
+    const types = eventTypes.filter((type) => !kinds || kinds.has(kindOf[type]) || type === 'chat-added');
+    const chats = only ? (chatIds ?? []) : [...person.chats.keys()].filter((chatId) => !chatIds || chatIds.has(chatId));
+    const found = await eventLog.readConcerning({ userId, chatIds: chats, types, after });
+    // The engine answers in the same turn on SQLite: let the others have theirs.
+    await nextTurn();
+    if (found === null) return { page: null, through: after };
+    const last = found.length < concernPage ? upTo : (found.at(-1)?.number ?? upTo);
+    return { page: found.filter(({ number }) => number <= upTo), through: Math.min(last, upTo) };
   }
 
   function endReplay(stream: Stream, { cursor, until, held }: Extract<Reading, { name: 'replaying' }>): Reading {

@@ -16,13 +16,21 @@ const text = /^(?:1\.([0-9a-f]{12})\.(0|[1-9]\d{0,14})|2\.([0-9a-f]{16})\.(0|[1-
 
 export const newEpochName = (): string => randomBytes(8).toString('hex');
 
+/**
+ * What a version of this server that comes later may hand out: each begins with the number of its form. This one can resume from none of them, and says so by a
+ * gap, so that servers of both versions may run side by side.
+ */
+const later = /^[3-9]\.[\x21-\x7e]{1,180}$/;
+
 /** The text of a place. */
 export const toCursor = ({ epoch, number }: Place): string => Buffer.from(epoch.length === 12 ? `1.${epoch}.${number}` : `2.${epoch}.${number}.`).toString('base64url');
 
-/** The place a text names. Throws BAD_REQUEST for what was never a cursor. */
-export function parseCursor(cursor: string): Place {
-  const match = /^[A-Za-z0-9_-]{8,64}$/.test(cursor) ? text.exec(Buffer.from(cursor, 'base64url').toString('latin1')) : null;
+/** The place a text names, null for one of a later form. Throws BAD_REQUEST for what was never a cursor. */
+export function parseCursor(cursor: string): Place | null {
+  const decoded = /^[A-Za-z0-9_-]{8,256}$/.test(cursor) ? Buffer.from(cursor, 'base64url').toString('latin1') : '';
+  const match = text.exec(decoded);
   const place = match && { epoch: (match[1] ?? match[3]) as string, number: Number(match[2] ?? match[4]) };
+  if (later.test(decoded) && Buffer.from(decoded, 'latin1').toString('base64url') === cursor) return null;
   // Base64 has several texts for the same bytes: only the one that was handed out is a cursor.
   if (!place || toCursor(place) !== cursor) throw new AppError('BAD_REQUEST', undefined, 'This is not a cursor of this server.');
   return place;

@@ -1,9 +1,10 @@
 /** The stored log: appending inside a transaction, reading after a number, pruning. Numbers have no holes and appear in commit order. */
 import type { Config } from '../config.ts';
+import type { ChatId, UserId } from '../ids.ts';
 import type { Database } from '../storage/database.ts';
-import { type Engine, type Sql, tableOf, toDate } from '../storage/sql.ts';
+import { type Engine, oneOfList, type Sql, tableOf, toDate } from '../storage/sql.ts';
 import { type Epoch, newEpochName } from './cursor.ts';
-import { fromRow, type LogEvent, type NewEvent, toColumns } from './event.ts';
+import { type Addressees, addresseesOf, type EventType, fromRow, type LogEvent, type NewEvent, toColumns } from './event.ts';
 
 export type EventLog = ReturnType<typeof createEventLog>;
 
@@ -45,8 +46,27 @@ export async function appendEvents(sql: Sql, at: Date, fresh: readonly NewEvent[
   return events;
 }
 
+export type Concern = { userId: UserId; chatIds: Iterable<ChatId>; types: readonly EventType[]; after: number };
+/** So many events are read at a time for somebody who was away. */
+export const concernPage = 200;
+
+/** Each part looks into an index of its own, and no further than a page. PostgreSQL plans without the values: a second bound, or a limit that it does not know, would let it go through the log instead. */
+export function concerningText(engine: Engine, ofEveryone: readonly EventType[]): string {
+  const some = `AND "number" > ? ORDER BY "number" LIMIT ${concernPage}`;
+  const ofTypes = oneOfList(engine, '"type"', 'text');
+  const ofChats =
+    engine === 'sqlite'
+      ? `SELECT e.* FROM json_each(?) c CROSS JOIN "Event" e ON e."number" IN (SELECT "number" FROM "Event" WHERE "chatId" = c.value AND ${ofTypes} ${some})`
+      : `SELECT e.* FROM unnest(?::int[]) c CROSS JOIN LATERAL (SELECT * FROM "Event" WHERE "chatId" = c AND ${ofTypes} ${some}) e`;
+  const ofPerson = `SELECT * FROM (SELECT * FROM "Event" WHERE "userId" = ? AND ${ofTypes} ${some}) p`;
+  const others = ofEveryone.map((type) => `SELECT * FROM (SELECT * FROM "Event" WHERE "chatId" IS NULL AND "type" = '${type}' ${some}) a`);
+  return `SELECT h."pruned", e."number", e."at", e."type", e."chatId", e."userId", e."data" FROM "EventHead" h
+    LEFT JOIN (SELECT * FROM (${[ofChats, ofPerson, ...others].join(' UNION ALL ')}) found ORDER BY "number" LIMIT ${concernPage}) e ON 1 = 1
+    WHERE h."id" = 1 ORDER BY e."number"`;
+}
+
 export function createEventLog({ db, config, clock }: { db: Database; config: Config; clock: () => Date }) {
-  return { beginEpoch, epochs, head, readAfter, prune };
+  return { beginEpoch, epochs, head, readAfter, readConcerning, prune };
 
   /** From its own event on, cursors are of a new epoch. Once for each start of a server. */
   async function beginEpoch(): Promise<void> {
@@ -78,6 +98,26 @@ export function createEventLog({ db, config, clock }: { db: Database; config: Co
       [number, limit],
     );
     return rows.map((row) => fromRow(row, toDate));
+  }
+
+  /**
+   * Of the events after a position, those that can concern somebody, oldest first, at most a page: what other people do elsewhere is not read. Null when some of
+   * it has been pruned.
+   */
+  async function readConcerning({ userId, chatIds, types, after }: Concern): Promise<LogEvent[] | null> {
+    const among = (addressees: Addressees): EventType[] => types.filter((type) => addresseesOf[type] === addressees);
+    // A list that is empty would be an answer: nothing is of chat 0, and no event has no type.
+    const rows = await db.sql.all<Parameters<typeof fromRow>[0] & { pruned: number }>(concerningText(db.engine, among('everyone')), [
+      [0, ...chatIds],
+      ['', ...among('chat')],
+      after,
+      userId,
+      ['', ...among('person')],
+      after,
+      ...among('everyone').map(() => after),
+    ]);
+    if (Number(rows[0]?.pruned) > after) return null;
+    return rows.filter(({ number }) => number !== null).map((row) => fromRow(row, toDate));
   }
 
   /** Forgets events older than the retention, a bounded piece at a time so that writers are not held up. Returns how many went. */

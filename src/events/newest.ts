@@ -84,7 +84,9 @@ export async function createNewest({
    * looked for. Throws BAD_REQUEST for what was never a cursor.
    */
   async function positionOf(cursor: string): Promise<number | null> {
-    const { epoch, number } = parseCursor(cursor);
+    const place = parseCursor(cursor);
+    if (!place) return null;
+    const { epoch, number } = place;
     await readUpTo(number);
     return number <= head && epochAt(epochs, number) === epoch ? number : null;
   }
@@ -186,9 +188,12 @@ export async function createNewest({
     for (const about of [among[place], among[place + 1]]) if (about && announces(about, event.messageId)) delete about.message;
   }
 
-  /** What was read when the head was `level` may be older than a change that came meanwhile. */
+  /** What was read when the head was `level` may be older than a change that came meanwhile. `among` may have holes. */
   function outdatedSince(level: number, among: LogEvent[]): void {
-    for (const event of recent.slice(Math.max(0, recent.length - (head - level)))) outdate(event, among);
+    for (const event of recent.slice(Math.max(0, recent.length - (head - level)))) {
+      if (event.type !== 'message-edited' && event.type !== 'message-deleted') continue;
+      for (const about of among) if (announces(about, event.messageId)) delete about.message;
+    }
   }
 }
 

@@ -93,6 +93,7 @@ const ConflictReasonEnum = named<(typeof conflictReasons)[number]>('ConflictReas
   LAST_OWNER: 'The room would be left without an owner.',
   VERSION_MISMATCH: 'Somebody edited the message in between.',
   CLIENT_MESSAGE_ID_REUSED: 'The same `clientMessageId` was sent before with other content.',
+  LAST_WAY_IN: 'Nothing else could sign the caller in.',
 });
 export const CredentialFailureEnum = named<(typeof credentialFailures)[number]>('CredentialFailure', 'What was wrong with a login.', {
   UNSPECIFIED: 'The server does not tell.',
@@ -143,7 +144,7 @@ export const errorTypes = {
   }),
   INVALID_TOKEN: shape<'INVALID_TOKEN'>('InvalidTokenError').implement({
     interfaces: [UserError],
-    description: 'A refresh or reset token that cannot be used.',
+    description: 'A token that cannot be used: to refresh, to reset a password, or of an issuer.',
     fields: (t) => ({ tokenFailure: t.expose('tokenFailure', { type: TokenFailureEnum, description: 'Why.' }) }),
   }),
   NOT_FOUND: shape<'NOT_FOUND'>('NotFoundError').implement({

@@ -39,7 +39,7 @@ classic store-and-forward inbox: nothing leaves it until \`markDelivered\` ackno
     complexity: pageComplexity,
     resolve: async (_root, { filter, ...args }, context) => {
       const viewer = mustBeSignedIn(context);
-      const ref = filter?.from ? parseUserRef(filter.from) : null;
+      const ref = filter?.from ? parseUserRef(filter.from, context) : null;
       const from = ref && (await context.app.accounts.get(ref));
       if (filter?.from && !from) throw notFound('User');
       const wanted = {

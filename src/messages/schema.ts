@@ -12,6 +12,7 @@ import { type PageArgs, pageComplexity, pageRequest, toConnection } from '../gra
 import { isSelected } from '../graphql/selection.ts';
 import { type AttachmentId, type ChatId, type MessageId, numberOf, toGlobalId, type UserId } from '../ids.ts';
 import type { ChatRow, MemberRow, MessageRow } from '../storage/rows.ts';
+import type { Viewer } from '../viewer.ts';
 import type { Anchor, Messages } from './messages.ts';
 import type { Receipts } from './receipts.ts';
 import type { MessageTarget, Sending } from './send.ts';
@@ -222,16 +223,18 @@ const MessageTargetInput = builder.inputType('MessageTargetInput', {
     chatId: t.id({ description: 'A room or a dialog.' }),
     userId: t.id({ description: 'A person, by id.' }),
     username: t.string({ description: 'A person, by name.' }),
+    externalId: t.string({ description: 'A person, by the id of the issuer with whose token the caller has signed in.' }),
   }),
 });
 
-function toTarget(to: typeof MessageTargetInput.$inferInput): MessageTarget {
+function toTarget(to: typeof MessageTargetInput.$inferInput, { sessionId }: Viewer): MessageTarget {
   if (to.chatId != null) {
     const chat = parseChatRef(to.chatId);
     if (!chat) throw notFound('Chat');
     return { chat };
   }
   if (to.username != null) return { user: { username: to.username } };
+  if (to.externalId != null) return { user: { externalId: to.externalId, sessionId } };
   const id = numberOf(to.userId ?? '', 'User');
   if (id === null) throw notFound('User');
   return { user: { id } };
@@ -252,7 +255,7 @@ message: the first one is returned with \`duplicate: true\`. The same id with ot
   }),
   resolve: async (viewer, input, context) => {
     const sent = await context.app.sending.send(viewer, {
-      to: toTarget(input.to),
+      to: toTarget(input.to, viewer),
       text: input.text ?? null,
       clientMessageId: input.clientMessageId ?? null,
       clientSentAt: input.clientSentAt ?? null,

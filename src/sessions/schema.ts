@@ -131,7 +131,7 @@ builder.queryField('tokenInfo', (t) =>
 
 // ---------------------------------------------------------------- changes
 
-const DeviceInput = builder.inputType('DeviceInput', {
+export const DeviceInput = builder.inputType('DeviceInput', {
   description: 'The device or program that signs in.',
   fields: (t) => ({
     id: t.string({ description: 'Stable per installation; the same device keeps its session. Up to 128 characters.' }),
@@ -141,15 +141,15 @@ const DeviceInput = builder.inputType('DeviceInput', {
   }),
 });
 
-const signInClient = ({ client: { ipAddress, userAgent, cookies } }: Context): SignInClient => ({
+export const signInClient = ({ client: { ipAddress, userAgent, cookies } }: Context): SignInClient => ({
   ipAddress,
   userAgent,
   deviceToken: (cookies?.maySet && cookies.deviceToken) || null,
 });
-const useCookies = 'Set the session as HttpOnly cookies instead of returning the refresh token.';
+export const useCookies = 'Set the session as HttpOnly cookies instead of returning the refresh token.';
 
 /** Where the new session goes: into cookies, or (null) into the answer. Throws if cookies are wanted and cannot be set, before anything is done. */
-function cookiesFor(input: { useCookies?: boolean | null }, { client }: Context): Client['cookies'] | null {
+export function cookiesFor(input: { useCookies?: boolean | null }, { client }: Context): Client['cookies'] | null {
   if (!input.useCookies) return null;
   if (!client.cookies) throw invalid('useCookies', 'transport', 'Cookies can be set over HTTP only.');
   if (!client.cookies.maySet) throw invalid('useCookies', 'origin', 'Pages of this origin may not use cookies here.');
@@ -157,7 +157,7 @@ function cookiesFor(input: { useCookies?: boolean | null }, { client }: Context)
 }
 
 /** The session as the answer shows it, without its tokens if they are in cookies. The rest of the answer is read by whoever signed in. */
-function handOver(issued: Issued & { deviceToken?: string | null }, cookies: Client['cookies'] | null, context: Context): Auth {
+export function handOver(issued: Issued & { deviceToken?: string | null }, cookies: Client['cookies'] | null, context: Context): Auth {
   const { me, session, accessTokenExpiresAt, deviceToken = null } = issued;
   context.viewer = { userId: me.id, sessionId: session.id, expiresAt: accessTokenExpiresAt, address: context.client.ipAddress };
   if (!cookies) return { ...issued, deviceToken };

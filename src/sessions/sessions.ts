@@ -13,6 +13,7 @@ import type { EndReason } from '../events/event.ts';
 import type { Append, Write } from '../events/write.ts';
 import type { SessionId, UserId } from '../ids.ts';
 import type { Database, Tx } from '../storage/database.ts';
+import type { Prisma } from '../storage/generated/sqlite/client.ts';
 import { type SessionRow, toSessionRow, type UserRow } from '../storage/rows.ts';
 import { oneOfList, type Param } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
@@ -51,7 +52,7 @@ export function createSessions({
   config: Pick<Config, 'REFRESH_TOKEN_SECONDS'>;
   clock: () => Date;
 }) {
-  return { list, find, findMany, authenticate, isLive, logout, revoke, revokeOthers, changePassword, endAll, eraseAll, makeRoom, sweep };
+  return { list, find, findMany, authenticate, isLive, logout, revoke, revokeOthers, changePassword, ending, endAll, endThose, eraseAll, makeRoom, sweep };
 
   // ---------------------------------------------------------------- looking
 
@@ -151,10 +152,12 @@ export function createSessions({
 
   /** Ends every live session of an account except `keepId`, inside the caller's transaction. Returns their ids. */
   async function endAll(tx: Tx, append: Append, userId: UserId, reason: EndReason, keepId?: SessionId): Promise<SessionId[]> {
-    const rows = await tx.session.findMany({
-      where: { userId, endedAt: null, expiresAt: { gt: clock() }, ...(keepId === undefined ? {} : { id: { not: keepId } }) },
-      select: { id: true },
-    });
+    return endThose(tx, append, userId, keepId === undefined ? {} : { id: { not: keepId } }, reason);
+  }
+
+  /** The same with those that fit. */
+  async function endThose(tx: Tx, append: Append, userId: UserId, which: Prisma.SessionWhereInput, reason: EndReason): Promise<SessionId[]> {
+    const rows = await tx.session.findMany({ where: { AND: [{ userId, endedAt: null, expiresAt: { gt: clock() } }, which] }, select: { id: true } });
     return endSome(
       tx,
       append,

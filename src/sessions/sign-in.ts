@@ -1,4 +1,4 @@
-/** Signing in: registering, and logging in by username or e-mail. Each opens a session for the device, or goes on with the one it has. */
+/** Signing in: registering, and logging in by username or e-mail. Each opens a session for the device, or goes on with the one it has, as what signs people in otherwise does with `enter`. */
 import type { Accounts, NewAccountInput } from '../accounts/accounts.ts';
 import { checkLine, foldName, withoutInvisible } from '../accounts/names.ts';
 import type { Turn } from '../accounts/password-queue.ts';
@@ -8,6 +8,7 @@ import { createProblems, type Problems } from '../errors.ts';
 import type { Append, Write } from '../events/write.ts';
 import type { UserId } from '../ids.ts';
 import type { Tx } from '../storage/database.ts';
+import type { UserRow } from '../storage/rows.ts';
 import { type Issued, type Issuing, type Opened, type SignInClient, seenNow } from './issue.ts';
 import type { KnownDevices } from './known-devices.ts';
 import type { Sessions } from './sessions.ts';
@@ -29,7 +30,9 @@ export type LoginInput = { login: string; password: string; device?: DeviceInput
 /** With the token by which this device is known from now on. */
 export type SignedIn = Issued & { deviceToken: string | null };
 
-type Device = { id: string | null; name: string | null; kind: DeviceKind | null };
+export type Device = { id: string | null; name: string | null; kind: DeviceKind | null };
+/** Who said who it is, where no password did. */
+export type Origin = { issuer: string; issuerSession: string | null };
 
 export function createSignIn({
   write,
@@ -52,7 +55,7 @@ export function createSignIn({
   limits: RateLimits;
   clock: () => Date;
 }) {
-  return { register, login };
+  return { register, login, open, handOver };
 
   /** Makes an account and its first session. Fails with VALIDATION_FAILED, ALREADY_TAKEN, RATE_LIMITED or UNAVAILABLE. */
   async function register(input: RegisterInput, client: SignInClient): Promise<SignedIn> {
@@ -61,8 +64,8 @@ export function createSignIn({
     const device = parseDevice(problems, input.device);
     problems.check();
     await limits.take('REGISTER', { address: client.ipAddress });
-    const { user, also } = await accounts.create(input, client.ipAddress, (tx, created, append) => open(tx, append, created.id, device, client));
-    return { ...(await issue(also, user)), deviceToken: devices.newToken(user.id) };
+    const { user, also } = await accounts.create(input, client.ipAddress, (tx, created, append) => open(tx, append, created.id, device, client, null));
+    return handOver(also, user, null);
   }
 
   /**
@@ -90,19 +93,20 @@ export function createSignIn({
       const opened = await write(async (tx, append) => {
         // Also lets logins of one account take turns, so that one device gets one session.
         const { count } = await tx.user.updateMany({ where: { id, passwordHash, deletedAt: null }, data: { passwordHash: hash } });
-        return count === 0 ? null : open(tx, append, id, device, client);
+        return count === 0 ? null : open(tx, append, id, device, client, null);
       });
-      if (opened) return { ...(await issue(opened, account)), deviceToken: known ? ((input.device?.token || client.deviceToken) ?? null) : devices.newToken(id) };
+      if (opened) return handOver(opened, account, input.device?.token || client.deviceToken);
       // The password was changed while it was checked.
       account = await accounts.findByLogin(name);
     }
   }
 
-  /** Goes on with the session of this device, or opens a new one. */
-  async function open(tx: Tx, append: Append, userId: UserId, device: Device, client: SignInClient): Promise<Opened> {
+  /** Goes on with the session of this device, or opens a new one. The account must be held, so that one device gets one session. */
+  async function open(tx: Tx, append: Append, userId: UserId, device: Device, client: SignInClient, origin: Origin | null): Promise<Opened> {
     const now = clock();
     const secret = tokens.newSecret();
-    const fresh = { ...seenNow(client, now), rotatedAt: now, refreshDigest: tokens.digestOf(secret) };
+    const identified = origin ? { ...origin, identifiedAt: now } : { issuer: null, issuerSession: null, identifiedAt: null };
+    const fresh = { ...seenNow(client, now), ...identified, rotatedAt: now, refreshDigest: tokens.digestOf(secret) };
     append({ type: 'account-changed', userId });
     const known = device.id === null ? null : await tx.session.findFirst({ where: { userId, deviceId: device.id }, orderBy: { id: 'desc' } });
     if (known && !known.endedAt) {
@@ -127,10 +131,15 @@ export function createSignIn({
     const session = await tx.session.create({ data });
     return { session, grant: 'NEW', refreshToken: tokens.toRefreshToken({ sessionId: session.id, generation: session.generation, secret }) };
   }
+
+  /** What whoever signed in is given. A token by which the device was known goes on. */
+  async function handOver(opened: Opened, account: UserRow, deviceToken: string | null | undefined): Promise<SignedIn> {
+    return { ...(await issue(opened, account)), deviceToken: devices.nameOf(deviceToken, account.id) ? (deviceToken as string) : devices.newToken(account.id) };
+  }
 }
 
 /** An empty id or name counts as none. */
-function parseDevice(problems: Problems, input: DeviceInput | null | undefined): Device {
+export function parseDevice(problems: Problems, input: DeviceInput | null | undefined): Device {
   if (input?.id) checkLine(problems, ['device', 'id'], input.id, 128);
   if (input?.name) checkLine(problems, ['device', 'name'], input.name, 80);
   return { id: input?.id || null, name: withoutInvisible(input?.name ?? '') || null, kind: input?.kind ?? null };

@@ -13,6 +13,8 @@ import { DatabaseError, headStatement, migrate } from './migrate.ts';
 import { isEmptyList, numberedText, type Param, type Sql, toPostgres } from './sql.ts';
 
 const migrationLock = 7_265_001;
+/** The oldest version that PostgreSQL itself still mends. */
+const oldestVersion = 14;
 /** Each server calls its connections by a name of its own, so that they see of each other. */
 const namePrefix = 'tertulia ';
 
@@ -36,7 +38,14 @@ export async function openPostgres(config: Config, log: Log, count: Count, { job
   pool.on('connect', (connection) => void connection.on('error', () => {}));
   pool.on('error', (error) => log.warn({ err: error }, 'a database connection broke'));
   try {
-    await prepare(new pg.Client({ ...address(config.DATABASE_URL, [utc]), connectionTimeoutMillis: 5_000, keepAlive: true, application_name: 'tertulia-migrations' }), log);
+    const connection = (): pg.Client =>
+      new pg.Client({
+        ...address(config.DATABASE_URL, [utc, 'idle_in_transaction_session_timeout=0']),
+        connectionTimeoutMillis: 5_000,
+        keepAlive: true,
+        application_name: 'tertulia-migrations',
+      });
+    await prepare(connection(), connection(), log);
     const counting = new PrismaClient({ adapter: new PrismaPg(pool), log: [{ emit: 'event', level: 'query' }] });
     counting.$on('query', () => count(1));
     const client = counting as unknown as SqlitePrismaClient;
@@ -99,14 +108,23 @@ function address(url: string, settings: string[]): { connectionString: string; o
   return { connectionString: url.replace(/([?&])options=[^&#]*&?/, '$1'), options };
 }
 
-/** Migrates, however long it takes, and makes the head of the log. Closes the connection, and with it the lock that nodes which start together wait for. */
-async function prepare(connection: pg.Client, log: Log): Promise<void> {
-  connection.on('error', (error) => log.warn({ err: error }, 'a database connection broke'));
-  await connection.connect();
+/**
+ * Migrates, however long it takes, and makes the head of the log, while `lock` keeps the other servers waiting that start at the same time: in a transaction of its
+ * own, so that a pooler which gives each transaction a connection neither loses the lock nor keeps it. Closes both connections.
+ */
+async function prepare(connection: pg.Client, lock: pg.Client, log: Log): Promise<void> {
   try {
-    const encoding = (await connection.query('SHOW server_encoding')).rows[0].server_encoding;
-    if (encoding !== 'UTF8') throw new DatabaseError(`The PostgreSQL database has the encoding ${encoding}; Tertulia needs UTF8.`);
-    await connection.query('SELECT pg_advisory_lock($1)', [migrationLock]);
+    for (const client of [connection, lock]) {
+      client.on('error', (error) => log.warn({ err: error }, 'a database connection broke'));
+      await client.connect();
+    }
+    await mustBePostgres(connection);
+    await lock.query('BEGIN');
+    await lock.query('SELECT pg_advisory_xact_lock($1)', [migrationLock]);
+    // What several servers on one database do at once depends on these locks.
+    const { rows } = await connection.query<{ taken: boolean }>('SELECT pg_try_advisory_xact_lock($1) AS "taken"', [migrationLock]);
+    if (rows[0]?.taken)
+      throw new DatabaseError('The database keeps no advisory locks, as CockroachDB and others that only look like PostgreSQL: Tertulia needs PostgreSQL itself.');
     const applied = await migrate({
       engine: 'postgresql',
       tables: async () => (await connection.query('SELECT tablename FROM pg_tables WHERE schemaname = current_schema()')).rows.map((row) => row.tablename),
@@ -121,8 +139,19 @@ async function prepare(connection: pg.Client, log: Log): Promise<void> {
     if (applied.length > 0) log.info({ applied }, 'database migrated');
     await connection.query(headStatement());
   } finally {
-    await connection.end();
+    await Promise.all([connection.end(), lock.end()]);
   }
+}
+
+/** Throws DatabaseError for a version that is too old, and for texts that would not all fit. */
+async function mustBePostgres(connection: pg.Client): Promise<void> {
+  const [server] = (
+    await connection.query<{ number: string; encoding: string }>(`SELECT current_setting('server_version_num') AS "number", current_setting('server_encoding') AS "encoding"`)
+  ).rows;
+  const { number = '0', encoding } = server ?? {};
+  if (Number(number) < oldestVersion * 10_000)
+    throw new DatabaseError(`The database is PostgreSQL ${Math.floor(Number(number) / 10_000)}; Tertulia needs version ${oldestVersion} or newer.`);
+  if (encoding !== 'UTF8') throw new DatabaseError(`The PostgreSQL database has the encoding ${encoding}; Tertulia needs UTF8.`);
 }
 
 /** The address without its user and password. */

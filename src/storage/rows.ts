@@ -4,6 +4,7 @@ import type { Prisma } from './generated/sqlite/client.ts';
 import { toDate, toDateOrNull } from './sql.ts';
 
 export type UserRow = Prisma.UserGetPayload<object>;
+export type IdentityRow = Prisma.IdentityGetPayload<object>;
 export type SessionRow = Prisma.SessionGetPayload<object>;
 /** Without `activity`, which only orders lists. */
 export type ChatRow = Omit<Prisma.ChatGetPayload<object>, 'activity'>;
@@ -31,6 +32,13 @@ export const toSessionRow = (row: SessionRow): SessionRow => ({
   expiresAt: toDate(row.expiresAt),
   endedAt: toDateOrNull(row.endedAt),
   rotatedAt: toDate(row.rotatedAt),
+  identifiedAt: toDateOrNull(row.identifiedAt),
+});
+export const toIdentityRow = (row: IdentityRow): IdentityRow => ({
+  ...row,
+  createdAt: toDate(row.createdAt),
+  lastUsedAt: toDateOrNull(row.lastUsedAt),
+  voidBefore: toDateOrNull(row.voidBefore),
 });
 export const toChatRow = (row: ChatRow | Stored<ChatRow>): ChatRow => ({
   ...row,

@@ -64,8 +64,21 @@ export async function write(page: Page, text: string): Promise<void> {
 export async function barriers(page: Page, where: string): Promise<unknown[]> {
   // As the policy of the page has it, no script of a test's comes in but through the browser's own door.
   await page.evaluate(axe.source);
+  // Another theme has its colours behind the transitions.
+  await page.evaluate(async () => {
+    await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+    await Promise.allSettled(document.getAnimations().flatMap((each) => (each instanceof CSSTransition ? each.finished : [])));
+  });
   const { violations } = (await page.evaluate('axe.run({ resultTypes: ["violations"] })')) as { violations: { id: string; nodes: { html: string; failureSummary: string }[] }[] };
   return violations.map(({ id, nodes }) => ({ where, id, nodes: nodes.slice(0, 3).map(({ html, failureSummary }) => `${html} ${failureSummary}`) }));
+}
+
+/** Somebody in a browser of their own, signed in, at an address of the page. */
+export async function enterAs(browser: Browser, url: string, person: Person, path = '/', options: BrowserContextOptions = {}): Promise<Visit> {
+  const visitor = await visit(browser, url, options);
+  await signIn(visitor, url, person);
+  await visitor.page.goto(`${url}${path}`);
+  return visitor;
 }
 
 function findOnPath(name: string): string | null {

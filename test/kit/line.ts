@@ -9,6 +9,7 @@ export async function openLine(server: { readonly url: string }) {
   let dead = false;
   let silent = false;
   let answersToLose = 0;
+  let delayMs = 0;
   const proxy = createServer((client): void => {
     if (dead) return void client.destroy();
     const { hostname, port } = new URL(server.url);
@@ -24,15 +25,30 @@ export async function openLine(server: { readonly url: string }) {
     client.on('data', (bytes) => {
       if (silent || pair.lost) return;
       if (/\r\nupgrade: *websocket/i.test(bytes.toString('latin1'))) pair.isSocket = true;
-      upstream.write(bytes);
+      pass(() => upstream.write(bytes));
     });
     upstream.on('data', (bytes) => {
       if (silent || pair.lost) return;
-      if (pair.isSocket || answersToLose === 0) return void client.write(bytes);
+      if (pair.isSocket || answersToLose === 0) return pass(() => client.write(bytes));
       answersToLose--;
       end();
     });
   });
+  // What was delayed comes before what is not any more: timers of one length keep their order, and a shorter one begins when the longer are over.
+  let last: Promise<void> = Promise.resolve();
+  function pass(write: () => void): void {
+    if (delayMs === 0 && passing === 0) return write();
+    const ms = delayMs;
+    const due = performance.now() + ms;
+    passing++;
+    last = last
+      .then(() => new Promise((resolve) => setTimeout(resolve, Math.max(0, due - performance.now()))))
+      .then(() => {
+        passing--;
+        write();
+      });
+  }
+  let passing = 0;
   await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
   const { port } = proxy.address() as { port: number };
   return {
@@ -45,11 +61,14 @@ export async function openLine(server: { readonly url: string }) {
     },
     /** Nothing gets through in either direction, and nobody is told. What is sent meanwhile is lost for good. */
     stall: (): void => void (silent = true),
+    /** What comes through is late by so much, in each direction. */
+    slow: (ms: number): void => void (delayMs = ms),
     /** New connections come through again. */
     mend(): void {
       if (silent) for (const pair of pairs) pair.lost = true;
       dead = false;
       silent = false;
+      delayMs = 0;
     },
     /** The next so many HTTP answers do not arrive, and their connections end. */
     loseAnswers: (count: number): void => void (answersToLose = count),

@@ -10,11 +10,10 @@ export { Refused, SignedOut };
 const refreshDocument = operation<RefreshMutation>(/* GraphQL */ `
   mutation Refresh { refreshSession(input: {}) { __typename ... on UserError { code errorMessage } } }
 `);
-/** Another tab that has refreshed so lately has done it for all. */
-const sharedMs = 5_000;
 const refreshedKey = 'tertulia.refreshed';
 
-let expired = false;
+/** When something was asked that the cookies were too old for. A tab that has refreshed since has done it for all. */
+let expiredAt: number | null = null;
 let refreshing: Promise<void> | null = null;
 const overs = new Set<() => void>();
 
@@ -26,23 +25,24 @@ export function onSessionOver(job: () => void): void {
 /** For the socket: the cookies say who it is. */
 export const session = {
   async accessToken(): Promise<null> {
-    if (expired) await refresh();
+    if (expiredAt !== null) await refresh();
     return null;
   },
-  expire(): void {
-    expired = true;
+  expire(askedAt = Date.now()): void {
+    expiredAt = askedAt;
   },
 };
 
 /** Rejects with Refused when the whole operation was, with SignedOut when there is no session, and with what `fetch` rejects with. */
 export async function ask<Data, Variables>(document: Operation<Data, Variables>, ...[variables]: [Variables] extends [Record<string, never>] ? [] : [Variables]): Promise<Data> {
-  if (expired) await refresh();
+  if (expiredAt !== null) await refresh();
+  const askedAt = Date.now();
   try {
     return await post(document, variables);
   } catch (problem) {
     if (!(problem instanceof Refused)) throw problem;
     if (problem.code === 'TOKEN_EXPIRED') {
-      session.expire();
+      session.expire(askedAt);
       await refresh();
       return post(document, variables);
     }
@@ -73,16 +73,16 @@ function refresh(): Promise<void> {
 }
 
 async function refreshOnce(): Promise<void> {
-  if (Date.now() - Number(remembered(refreshedKey)) < sharedMs) {
-    expired = false;
+  if (expiredAt === null || Number(remembered(refreshedKey)) > expiredAt) {
+    expiredAt = null;
     return;
   }
   const { refreshSession: result } = await post<RefreshMutation>(refreshDocument);
   if (result?.__typename === 'RefreshSessionPayload') {
-    expired = false;
+    expiredAt = null;
     remember(refreshedKey, String(Date.now()));
   } else if (result?.__typename === 'InvalidTokenError') {
-    expired = false;
+    expiredAt = null;
     for (const job of overs) job();
     throw new SignedOut(result.errorMessage);
   } else throw new Error(result?.errorMessage ?? 'No answer');

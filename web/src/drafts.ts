@@ -7,6 +7,7 @@ const keepMs = 250;
 export const drafts = signal<ReadonlyMap<string, string>>(new Map());
 let account = '';
 const changed = new Set<string>();
+let keptAt = 0;
 let timer: ReturnType<typeof setTimeout> | undefined;
 
 export function startDrafts(accountId: string): void {
@@ -31,14 +32,15 @@ export function setDraft(chatId: string, text: string): void {
   else next.set(chatId, text);
   drafts.value = next;
   changed.add(chatId);
-  // What was sent or thrown away is gone at once.
-  if (text === '') keep();
+  // What was sent or thrown away is gone at once, and what begins is there at once.
+  if (text === '' || (!timer && Date.now() - keptAt > keepMs)) keep();
   else timer ??= setTimeout(keep, keepMs);
 }
 
 function keep(): void {
   clearTimeout(timer);
   timer = undefined;
+  keptAt = Date.now();
   for (const chatId of changed) void keepDraft(account, chatId, drafts.value.get(chatId) ?? '');
   changed.clear();
 }

@@ -7,7 +7,7 @@ import { type Line, openLine } from './line.ts';
 import { noteDown } from './notes.ts';
 import { operation } from './operation.ts';
 import { markDelivered } from './receipts.ts';
-import { startSending, stopSending } from './sending.ts';
+import { hurry, startSending, stopSending } from './sending.ts';
 import { chatsDocument, historyDocument, homeDocument, openDocument } from './state/documents.ts';
 import { stateOf, trimmed, withHistory } from './state/merge.ts';
 import { nobody, type State } from './state/state.ts';
@@ -156,6 +156,8 @@ function turned(to: 'on' | 'off'): void {
   line.value = to;
   if (to === 'off') return;
   lostAt.value = null;
+  // What waits does not wait for its next try.
+  hurry();
   if (presencesAreOld) void readPresences();
 }
 

@@ -3,7 +3,14 @@ import type { ComponentChildren } from 'preact';
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { Icon, type IconName } from './icon.tsx';
 
-export type MenuItem = { icon: IconName; text: string; danger?: boolean; act: () => void };
+export type MenuItem = {
+  icon: IconName;
+  text: string;
+  danger?: boolean;
+  /** Does the same where the menu is of something that has the focus. */
+  keys?: string;
+  act: () => void;
+};
 
 export function Menu({
   label,
@@ -65,7 +72,7 @@ export function Menu({
       </button>
       {open && (
         <div class="menu" role="menu" aria-label={label} ref={list} onKeyDown={keyed}>
-          {items.map(({ icon, text, danger, act }) => (
+          {items.map(({ icon, text, danger, keys, act }) => (
             <button
               key={text}
               type="button"
@@ -79,6 +86,7 @@ export function Menu({
             >
               <Icon name={icon} />
               {text}
+              {keys && <kbd aria-hidden="true">{keys}</kbd>}
             </button>
           ))}
         </div>

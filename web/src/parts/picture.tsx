@@ -47,9 +47,11 @@ export function Face({
 }
 
 function hueOf(id: string): number {
-  let sum = 0;
-  for (const letter of id) sum = (sum * 31 + letter.charCodeAt(0)) % 1_000_003;
-  return sum % 8;
+  let sum = 0x811c9dc5;
+  for (const letter of id) sum = Math.imul(sum ^ letter.charCodeAt(0), 0x01000193);
+  // Ids that differ in one letter are to differ in the bits that count.
+  sum = Math.imul(sum ^ (sum >>> 15), 0x2c1b3c6d);
+  return (sum >>> 29) & 7;
 }
 
 /** The first letters of the first and last word; one letter where a script has no capitals and no spaces. */

@@ -21,6 +21,8 @@ export function KeyList({ onClose }: { onClose: () => void }) {
     ['↑ ↓', words.move],
     ['Home End', words.ends],
     ['Enter', words.actions],
+    [`${control} C`, words.copyIt],
+    ['Del', words.deleteIt],
   ];
   return (
     <Dialog title={words.title} onClose={onClose}>

@@ -1,4 +1,5 @@
 /** Everybody who is registered: found by name, written to, put among the contacts. */
+
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { writeTo } from '../actions-people.ts';
 import { ask } from '../ask.ts';
@@ -7,7 +8,9 @@ import type { PeopleQuery, PeopleQueryVariables } from '../generated/graphql.ts'
 import { operation } from '../operation.ts';
 import { FormError } from '../parts/fields.tsx';
 import { Icon } from '../parts/icon.tsx';
+import { ListBones } from '../parts/list-bones.tsx';
 import { PersonPicture } from '../parts/picture.tsx';
+import { SearchField, Tabs } from '../parts/search.tsx';
 import { withPeople } from '../state/merge.ts';
 import { line, personOf, readInto, setPresence, state } from '../store.ts';
 import { sentenceOf } from '../texts/errors.ts';
@@ -107,28 +110,10 @@ export function People() {
       </header>
       <div class="scroll">
         <div class="column page stack">
-          <div class="find">
-            <Icon name="search" class="s" />
-            <input
-              class="input"
-              type="search"
-              aria-label={words.find}
-              placeholder={words.find}
-              autocomplete="off"
-              spellcheck={false}
-              value={search}
-              onInput={({ currentTarget: { value } }) => setSearch(value)}
-            />
-          </div>
-          <div class="tabs" role="group" aria-label={words.show}>
-            {kinds.map((each) => (
-              <button key={each} type="button" aria-pressed={kind === each} onClick={() => setKind(each)}>
-                {words[each]}
-              </button>
-            ))}
-          </div>
+          <SearchField label={words.find} value={search} onValue={setSearch} />
+          <Tabs label={words.show} kinds={kinds} words={words} chosen={kind} onChoose={setKind} />
           <FormError>{problem}</FormError>
-          {!found && !problem && <Bones label={words.loading} />}
+          {!found && !problem && <ListBones label={words.loading} rows={3} face="av m bone" />}
           {people.length > 0 && (
             <ul class="list" ref={list}>
               {people.map((person) => (
@@ -199,21 +184,5 @@ function PersonRow({ person, run }: { person: NonNullable<ReturnType<typeof pers
         )}
       </span>
     </li>
-  );
-}
-
-function Bones({ label }: { label: string }) {
-  return (
-    <ul class="list" aria-busy="true" aria-label={label}>
-      {[1, 2, 3].map((each) => (
-        <li key={each}>
-          <span class="av m bone" />
-          <div>
-            <i class="bone w4" />
-          </div>
-          <span />
-        </li>
-      ))}
-    </ul>
   );
 }

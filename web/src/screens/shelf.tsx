@@ -1,4 +1,5 @@
 /** The shelf: the chats of the viewer, the latest first, and everybody who can be written to. */
+
 import { computed, useSignal } from '@preact/signals';
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { Count } from '../app.tsx';
@@ -8,7 +9,9 @@ import type { FindPeopleQuery, FindPeopleQueryVariables } from '../generated/gra
 import { narrow } from '../narrow.ts';
 import { operation } from '../operation.ts';
 import { Icon } from '../parts/icon.tsx';
+import { OfflineStrip } from '../parts/offline-strip.tsx';
 import { ChatPicture } from '../parts/picture.tsx';
+import { SearchField, Tabs } from '../parts/search.tsx';
 import { addressOf, route } from '../route.ts';
 import { waiting } from '../sending.ts';
 import type { Chat } from '../state/state.ts';
@@ -73,35 +76,25 @@ export function Shelf({ open }: { open: string | null }) {
         </a>
       </header>
       <div class="tools">
-        <div class="find">
-          <Icon name="search" class="s" />
-          <input
-            class="input"
-            id="find"
-            type="search"
-            aria-label={shelf.find}
-            aria-keyshortcuts="Control+K"
-            placeholder={shelf.find}
-            value={search.value}
-            onInput={(event) => (search.value = event.currentTarget.value)}
-            onKeyDown={(event) => {
-              if (event.key === 'Escape' && search.value !== '') search.value = '';
-              else if (event.key === 'Enter') rowsIn(event.currentTarget)[0]?.click();
-              else if (event.key === 'ArrowDown') rowsIn(event.currentTarget)[0]?.focus();
-              else return;
-              event.preventDefault();
-            }}
-          />
+        <SearchField
+          id="find"
+          label={shelf.find}
+          aria-keyshortcuts="Control+K"
+          value={search.value}
+          onValue={(value) => (search.value = value)}
+          onKeyDown={(event) => {
+            if (event.key === 'Escape' && search.value !== '') search.value = '';
+            else if (event.key === 'Enter') rowsIn(event.currentTarget)[0]?.click();
+            else if (event.key === 'ArrowDown') rowsIn(event.currentTarget)[0]?.focus();
+            else return;
+            event.preventDefault();
+          }}
+        >
           <kbd aria-hidden="true">Ctrl K</kbd>
-        </div>
-        <div class="tabs" role="group" aria-label={shelf.show}>
-          {(['all', 'unread', 'people', 'rooms'] as const).map((each) => (
-            <button key={each} type="button" aria-pressed={kind.value === each} onClick={() => (kind.value = each)}>
-              {shelf[each]}
-            </button>
-          ))}
-        </div>
+        </SearchField>
+        <Tabs label={shelf.show} kinds={['all', 'unread', 'people', 'rooms']} words={shelf} chosen={kind.value} onChoose={(each) => (kind.value = each)} />
       </div>
+      {alone && <OfflineStrip />}
       <nav class="scroll" aria-label={shelf.title} onKeyDown={moveByKey} onClick={() => (search.value = '')} {...order.pointer}>
         <ul class="chats">
           {here.map((chat) => (
@@ -200,6 +193,12 @@ function Row({ chat, open }: { chat: Chat; open: boolean }) {
   );
 }
 
+/** There is little room for it. */
+function shortNameOf(personId: string): string {
+  const person = personOf(personId);
+  return person?.firstName || (person?.displayName.split(/\s/u)[0] ?? '');
+}
+
 function Preview({ chat, open }: { chat: Chat; open: boolean }) {
   // Of its own, so that a key that is pressed draws nothing here.
   const draft = useMemo(() => computed(() => (open ? '' : (drafts.value.get(chat.id) ?? '').trim())), [chat.id, open]).value;
@@ -236,7 +235,7 @@ function Preview({ chat, open }: { chat: Chat; open: boolean }) {
   if (!message)
     return <span class="prev">{chat.__typename === 'Room' ? <span class="t">{chat.topic ?? ''}</span> : <span class="t">@{personOf(chat.peerId)?.username ?? ''}</span>}</span>;
   const byMe = message.senderId === state.value.meId;
-  const sender = chat.__typename === 'Room' && !byMe ? `${personOf(message.senderId)?.displayName ?? ''}: ` : '';
+  const sender = chat.__typename === 'Room' && !byMe ? `${shortNameOf(message.senderId)}: ` : '';
   const [attachment] = message.attachments;
   const about = message.text || (attachment ? (attachment.image ? shelf.picture : shelf.file)(message.attachments.length) : words.gone);
   return (

@@ -472,6 +472,8 @@ export const de: Sentences = {
     move: 'Eine Nachricht hinauf oder hinunter',
     ends: 'Erste und neueste Nachricht',
     actions: 'Was mit einer Nachricht geht',
+    copyIt: 'Ihren Text kopieren',
+    deleteIt: 'Sie löschen',
   },
   files: {
     choose: 'Dateien oder Bilder anhängen',
@@ -538,6 +540,7 @@ export const de: Sentences = {
     banned: 'Du kannst diesem Raum nicht beitreten; ein Inhaber oder Verwalter hat ihn dir verschlossen.',
     everyoneRoom: 'In diesem Raum sind alle; niemand kann ihn verlassen.',
     notAnOperator: 'Das darf nur, wer diesen Server betreibt.',
+    lastWayIn: 'Sonst könnte dich nichts mehr anmelden: Lege zuerst ein Passwort fest.',
     lastOwner: 'Du bist der letzte Inhaber. Mach zuerst jemand anders dazu.',
     versionMismatch: 'Jemand hat diese Nachricht inzwischen geändert. Hier ist der neue Text.',
     sentBefore: 'Das wurde schon mit einem anderen Text gesendet.',

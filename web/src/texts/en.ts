@@ -454,6 +454,8 @@ export const en = {
     move: 'One message up or down',
     ends: 'First and newest message',
     actions: 'What can be done with a message',
+    copyIt: 'Copy its text',
+    deleteIt: 'Delete it',
   },
   files: {
     choose: 'Add files or pictures',
@@ -520,6 +522,7 @@ export const en = {
     banned: 'You cannot join this room; an owner or admin has closed it to you.',
     everyoneRoom: 'Everybody is in this room; nobody can leave it.',
     notAnOperator: 'Only the operator of this server may do this.',
+    lastWayIn: 'Nothing else could sign you in: set a password first.',
     lastOwner: 'You are its last owner. Make somebody else an owner first.',
     versionMismatch: 'Somebody changed this message meanwhile. Here is the new text.',
     sentBefore: 'This was sent before with another text.',

@@ -20,7 +20,9 @@ export function sentenceOf(problem: Failure | { code: string; errorMessage?: str
       return { username: problems.usernameTaken, email: problems.emailTaken, link: problems.linkTaken }[failure.field] ?? errors.ALREADY_TAKEN;
     case 'ConflictError':
       return (
-        { LAST_OWNER: problems.lastOwner, VERSION_MISMATCH: problems.versionMismatch, CLIENT_MESSAGE_ID_REUSED: problems.sentBefore }[failure.conflictReason] ?? errors.CONFLICT
+        { LAST_OWNER: problems.lastOwner, VERSION_MISMATCH: problems.versionMismatch, CLIENT_MESSAGE_ID_REUSED: problems.sentBefore, LAST_WAY_IN: problems.lastWayIn }[
+          failure.conflictReason
+        ] ?? errors.CONFLICT
       );
     case 'ForbiddenError':
       return (

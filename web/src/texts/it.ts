@@ -463,6 +463,8 @@ export const it: Sentences = {
     move: 'Un messaggio su o giù',
     ends: 'Primo e ultimo messaggio',
     actions: 'Che cosa si può fare con un messaggio',
+    copyIt: 'Copia il suo testo',
+    deleteIt: 'Eliminalo',
   },
   files: {
     choose: 'Aggiungi file o immagini',
@@ -529,6 +531,7 @@ export const it: Sentences = {
     banned: 'Non puoi entrare in questa stanza; un proprietario o gestore te l’ha chiusa.',
     everyoneRoom: 'In questa stanza ci sono tutti; nessuno può lasciarla.',
     notAnOperator: 'Può farlo solo chi gestisce questo server.',
+    lastWayIn: 'Nient’altro potrebbe farti entrare: scegli prima una password.',
     lastOwner: 'Sei l’ultimo proprietario. Prima rendi proprietario qualcun altro.',
     versionMismatch: 'Qualcuno ha cambiato questo messaggio nel frattempo. Ecco il nuovo testo.',
     sentBefore: 'È già stato inviato con un altro testo.',

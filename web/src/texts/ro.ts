@@ -457,6 +457,8 @@ export const ro: Sentences = {
     move: 'Un mesaj în sus sau în jos',
     ends: 'Primul și cel mai nou mesaj',
     actions: 'Ce se poate face cu un mesaj',
+    copyIt: 'Copiază textul lui',
+    deleteIt: 'Șterge-l',
   },
   files: {
     choose: 'Adaugă fișiere sau imagini',
@@ -526,6 +528,7 @@ export const ro: Sentences = {
     banned: 'Nu poți intra în această cameră; un proprietar sau administrator ți-a închis-o.',
     everyoneRoom: 'În această cameră sunt toți; nimeni nu o poate părăsi.',
     notAnOperator: 'Doar cine administrează acest server poate face asta.',
+    lastWayIn: 'Nimic altceva nu te-ar mai putea conecta: alege întâi o parolă.',
     lastOwner: 'Ești ultimul proprietar. Fă întâi pe altcineva proprietar.',
     versionMismatch: 'Cineva a schimbat între timp acest mesaj. Iată textul nou.',
     sentBefore: 'A fost trimis deja cu alt text.',

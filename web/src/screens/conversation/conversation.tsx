@@ -2,12 +2,12 @@
 import { computed } from '@preact/signals';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { ask } from '../../ask.ts';
-import type { PlaceQuery, PlaceQueryVariables } from '../../generated/graphql.ts';
+import type { OnlineCountQuery, OnlineCountQueryVariables, PlaceQuery, PlaceQueryVariables } from '../../generated/graphql.ts';
 import { operation } from '../../operation.ts';
 import { Icon } from '../../parts/icon.tsx';
 import { lazy } from '../../parts/lazy.tsx';
 import { ChatPicture } from '../../parts/picture.tsx';
-import { type Chat, endOf } from '../../state/state.ts';
+import { type Chat, endOf, type Room } from '../../state/state.ts';
 import { line, personOf, presenceOf, state } from '../../store.ts';
 import { openChat, watchRoom } from '../../sync.ts';
 import { texts } from '../../texts/texts.ts';
@@ -25,6 +25,12 @@ import type { Line } from './rows.ts';
 const placeDocument = operation<PlaceQuery, PlaceQueryVariables>(/* GraphQL */ `
   query Place($id: ID!) { message(id: $id) { seq } }
 `);
+
+const onlineDocument = operation<OnlineCountQuery, OnlineCountQueryVariables>(/* GraphQL */ `
+  query OnlineCount($id: ID!) { room(ref: { id: $id }) { onlineCount } }
+`);
+/** How old the number of those who are online may be. */
+const onlineMs = 30_000;
 
 const PersonPanel = lazy(() => import('./person-panel.tsx').then((module) => module.PersonPanel), { aside: true });
 const Readers = lazy(() => import('./readers.tsx').then((module) => module.Readers), { aside: true });
@@ -127,7 +133,7 @@ function Head({ chat, name, about }: { chat: Chat; name: string; about: boolean 
           <h1>
             <bdi>{name}</bdi>
           </h1>
-          <p>{chat.__typename === 'Room' ? [words.members(chat.memberCount), chat.topic].filter(Boolean).join(' · ') : <Presence personId={chat.peerId} />}</p>
+          <p>{chat.__typename === 'Room' ? <About room={chat} /> : <Presence personId={chat.peerId} />}</p>
         </div>
       </div>
       <button class="ib" id="about" type="button" aria-label={aboutIt} title={aboutIt} aria-expanded={about} onClick={() => (about ? closePanel : openPanel)(chat)}>
@@ -135,6 +141,25 @@ function Head({ chat, name, about }: { chat: Chat; name: string; about: boolean 
       </button>
     </header>
   );
+}
+
+function About({ room: { id, memberCount, topic } }: { room: Room }) {
+  const { chat: words, rooms } = texts.value;
+  const [online, setOnline] = useState(0);
+  useEffect(() => {
+    const read = (): void => {
+      if (line.value !== 'on') return setOnline(0);
+      if (document.visibilityState === 'visible')
+        void ask(onlineDocument, { id }).then(
+          ({ room }) => setOnline(room?.onlineCount ?? 0),
+          () => {},
+        );
+    };
+    read();
+    const timer = setInterval(read, onlineMs);
+    return () => clearInterval(timer);
+  }, [id, line.value]);
+  return [words.members(memberCount), online > 0 && rooms.onlineCount(online), topic].filter(Boolean).join(' · ');
 }
 
 function Presence({ personId }: { personId: string }) {

@@ -1,7 +1,12 @@
 /** Moving through messages by keyboard: one at a time, to either end, to what can be done with one. A letter goes to where one writes. */
+import type { Chat, Message } from '../../state/state.ts';
+import { state } from '../../store.ts';
+import { askToDelete } from './message-actions.tsx';
 
-export function moveByKey(event: KeyboardEvent, box: HTMLElement | null, jump: () => Promise<void>): void {
+export function moveByKey(event: KeyboardEvent, box: HTMLElement | null, chat: Chat, jump: () => Promise<void>): void {
   const target = event.target as HTMLElement;
+  const message = target.tagName === 'ARTICLE' ? chat.messages.get(Number(target.closest('li')?.dataset.seq)) : undefined;
+  if (message && isCopy(event) && getSelection()?.isCollapsed !== false) void navigator.clipboard?.writeText(message.text ?? '');
   if (!box || event.ctrlKey || event.metaKey || event.altKey || target.closest('textarea, input, [role=menu]')) return;
   const articles = [...box.querySelectorAll<HTMLElement>('article')];
   const at = articles.findIndex((each) => each.contains(document.activeElement));
@@ -15,6 +20,7 @@ export function moveByKey(event: KeyboardEvent, box: HTMLElement | null, jump: (
   else if (event.key === 'Home') focus(0);
   else if (event.key === 'End') void jump().then(() => requestAnimationFrame(() => [...box.querySelectorAll<HTMLElement>('article')].at(-1)?.focus()));
   else if ((event.key === 'Enter' || (event.key === 'F10' && event.shiftKey)) && target.tagName === 'ARTICLE') target.querySelector<HTMLElement>('[aria-haspopup=menu]')?.click();
+  else if (event.key === 'Delete' && message && canDelete(message)) void askToDelete(message);
   else if (event.key === 'Escape' || (event.key.length === 1 && event.key !== ' ' && event.key !== '?' && target.tagName === 'ARTICLE')) {
     document.getElementById('box')?.focus();
     // The letter itself goes where the focus is now.
@@ -22,3 +28,6 @@ export function moveByKey(event: KeyboardEvent, box: HTMLElement | null, jump: (
   } else return;
   event.preventDefault();
 }
+
+const isCopy = ({ key, ctrlKey, metaKey, shiftKey, altKey }: KeyboardEvent): boolean => key.toLowerCase() === 'c' && (ctrlKey || metaKey) && !shiftKey && !altKey;
+const canDelete = ({ senderId, deletedAt }: Message): boolean => senderId === state.value.meId && deletedAt === null;

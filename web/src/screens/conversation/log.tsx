@@ -1,13 +1,13 @@
 /** The messages of one chat: a window of at most 300 real rows over what is loaded, in which nothing moves under the eye. */
 import { useSignal } from '@preact/signals';
 import { useEffect, useLayoutEffect, useMemo, useReducer, useRef } from 'preact/hooks';
-import { tryNow } from '../../line.ts';
 import { notesIn } from '../../notes.ts';
 import { Icon } from '../../parts/icon.tsx';
+import { OfflineStrip } from '../../parts/offline-strip.tsx';
 import { markRead } from '../../receipts.ts';
 import { waiting } from '../../sending.ts';
 import { type Chat, endOf, rangeAt } from '../../state/state.ts';
-import { lookedAt, line as network, state } from '../../store.ts';
+import { lookedAt, state } from '../../store.ts';
 import { readHistory, rest } from '../../sync.ts';
 import { texts } from '../../texts/texts.ts';
 import { timeOf } from '../../texts/times.ts';
@@ -93,7 +93,7 @@ export function Log({ chat, name, line, at }: { chat: Chat; name: string; line: 
   const below = Math.max(0, endOf(chat) - sawTo.current);
   return (
     <>
-      {network.value === 'off' && <OfflineStrip />}
+      <OfflineStrip />
       <div
         class="scroll messages"
         id="messages"
@@ -102,7 +102,7 @@ export function Log({ chat, name, line, at }: { chat: Chat; name: string; line: 
         aria-label={(chat.__typename === 'Dialog' ? words.messagesWith : words.messagesIn)(name)}
         ref={scroller}
         onScroll={scrolled}
-        onKeyDown={(event) => moveByKey(event, scroller.current, jump)}
+        onKeyDown={(event) => moveByKey(event, scroller.current, chat, jump)}
       >
         <ol class="column log">
           {shown.from === 1 && rangeAt(chat, 1) && <Beginning chat={chat} name={name} />}
@@ -115,7 +115,7 @@ export function Log({ chat, name, line, at }: { chat: Chat; name: string; line: 
             ) : row.is === 'note' ? (
               <NoteRow key={row.key} note={row.note} names={row.names} />
             ) : row.is === 'waiting' ? (
-              <WaitingView key={row.key} rowKey={row.key} message={row.message} first={row.first} last={row.last} />
+              <WaitingView key={row.key} rowKey={row.key} message={row.message} first={row.first} last={row.last} newest={row.newest} />
             ) : (
               <MessageView key={row.key} row={row} kind={chat.__typename} role={roleOf(chat, row.message.senderId)} last={chat.lastSeq} />
             ),
@@ -295,17 +295,4 @@ function follow({ from, to }: View, chat: Chat, atEnd: boolean): View {
 function roleOf(chat: Chat, personId: string): 'OWNER' | 'ADMIN' | null {
   const role = chat.__typename === 'Room' ? chat.members.get(personId)?.role : null;
   return role === 'OWNER' || role === 'ADMIN' ? role : null;
-}
-
-function OfflineStrip() {
-  const { chat } = texts.value;
-  return (
-    <div class="strip" role="status">
-      <Icon name="off" class="s" />
-      <span>{chat.offline}</span>
-      <button class="link" type="button" onClick={tryNow}>
-        {chat.tryNow}
-      </button>
-    </div>
-  );
 }

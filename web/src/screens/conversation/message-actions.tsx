@@ -17,6 +17,12 @@ export const editing = signal<string | null>(null);
 /** The message of which somebody wants to know who has read it. */
 export const readersOf = signal<Message | null>(null);
 
+/** The message has the focus meanwhile, and afterwards: its buttons go when somebody looks elsewhere. */
+export function showReaders(message: Message): void {
+  document.getElementById(`message-${message.seq}`)?.focus({ preventScroll: true });
+  readersOf.value = message;
+}
+
 export function MessageActions({ message, mine, kind }: { message: Message; mine: boolean; kind: 'Room' | 'Dialog' }) {
   const { message: words, common } = texts.value;
   return (
@@ -27,10 +33,10 @@ export function MessageActions({ message, mine, kind }: { message: Message; mine
         buttonLabel={common.more}
         items={[
           ...(mine ? [{ icon: 'edit' as const, text: words.edit, act: () => (editing.value = message.id) }] : []),
-          ...(message.text ? [{ icon: 'copy' as const, text: words.copy, act: () => void navigator.clipboard.writeText(message.text ?? '') }] : []),
+          ...(message.text ? [{ icon: 'copy' as const, text: words.copy, keys: 'Ctrl C', act: () => void navigator.clipboard.writeText(message.text ?? '') }] : []),
           { icon: 'link' as const, text: words.copyLink, act: () => void copyLink(message.seq) },
-          ...(mine && kind === 'Room' ? [{ icon: 'eye' as const, text: words.whoRead, act: () => (readersOf.value = message) }] : []),
-          ...(mine ? [{ icon: 'trash' as const, text: words.delete, danger: true, act: () => void askToDelete(message) }] : []),
+          ...(mine && kind === 'Room' ? [{ icon: 'eye' as const, text: words.whoRead, act: () => showReaders(message) }] : []),
+          ...(mine ? [{ icon: 'trash' as const, text: words.delete, danger: true, keys: 'Del', act: () => void askToDelete(message) }] : []),
         ]}
       />
     </div>

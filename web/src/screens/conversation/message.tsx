@@ -1,5 +1,5 @@
 /** One message: of others on the paper, of the viewer on a leaf; waiting, refused, edited, deleted. A row is drawn again only when something of it has changed. */
-import { Component } from 'preact';
+import { Component, type ComponentChildren } from 'preact';
 import { Icon } from '../../parts/icon.tsx';
 import { PersonPicture } from '../../parts/picture.tsx';
 import { discard, sayAgain, type Waiting } from '../../sending.ts';
@@ -46,7 +46,9 @@ export class MessageView extends Component<Props, { active: boolean }> {
   };
 
   blur = ({ currentTarget, relatedTarget }: FocusEvent & { currentTarget: HTMLElement }): void => {
-    if (!currentTarget.contains(relatedTarget as Node | null) && !currentTarget.matches(':hover')) this.setState({ active: false });
+    // When somebody goes to another window, what had the focus has it still.
+    const stays = currentTarget.contains(relatedTarget as Node | null) || currentTarget.contains(document.activeElement);
+    if (!stays && !currentTarget.matches(':hover')) this.setState({ active: false });
   };
 
   /** Where there is no pointer that hovers, a long press opens the menu. */
@@ -118,14 +120,7 @@ function Mine({ row }: { row: MessageRow }) {
       <h3 class="vh">{words.you}</h3>
       <div class="leaf">
         <Attachments of={message.attachments} from={message.senderId} />
-        {text !== '' ? (
-          <p class="txt" dir="auto">
-            {linked(text)}
-            {meta}
-          </p>
-        ) : (
-          meta
-        )}
+        <Words text={text} meta={meta} />
       </div>
     </>
   );
@@ -177,6 +172,17 @@ function Theirs({ row, role }: { row: MessageRow; role: Props['role'] }) {
   );
 }
 
+/** On a leaf: what stands at its end stands there alone when there is no text. */
+function Words({ text, meta }: { text: string; meta: ComponentChildren }) {
+  if (text === '') return meta;
+  return (
+    <p class="txt" dir="auto">
+      {linked(text)}
+      {meta}
+    </p>
+  );
+}
+
 function Gone({ text }: { text: string }) {
   return (
     <p class="gone">
@@ -186,7 +192,7 @@ function Gone({ text }: { text: string }) {
   );
 }
 
-export function WaitingView({ message, rowKey, first, last }: { message: Waiting; rowKey: string; first: boolean; last: boolean }) {
+export function WaitingView({ message, rowKey, first, last, newest }: { message: Waiting; rowKey: string; first: boolean; last: boolean; newest: boolean }) {
   const { message: words, common, shelf } = texts.value;
   const refused = message.refusal !== undefined;
   const attachments = uploadedOf(message.attachmentIds);
@@ -204,15 +210,9 @@ export function WaitingView({ message, rowKey, first, last }: { message: Waiting
         <h3 class="vh">{words.you}</h3>
         <div class={`leaf ${refused ? 'failed' : message.sent ? '' : 'waiting'}`}>
           <Attachments of={attachments} from={state.value.meId} />
-          {text !== '' ? (
-            <p class="txt" dir="auto">
-              {linked(text)}
-              {meta}
-            </p>
-          ) : (
-            meta
-          )}
+          <Words text={text} meta={meta} />
         </div>
+        {newest && <p class="seen" />}
         {refused && (
           <div class="below">
             <span class="why">

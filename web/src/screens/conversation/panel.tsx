@@ -1,4 +1,5 @@
 /** About a room, beside its conversation: what it is, who is in it and who of them is online, and what the viewer may do about that. */
+
 import { useEffect, useState } from 'preact/hooks';
 import { writeTo } from '../../actions-people.ts';
 import { announce } from '../../parts/announcer.tsx';
@@ -7,6 +8,7 @@ import { FormError } from '../../parts/fields.tsx';
 import { Icon, type IconName } from '../../parts/icon.tsx';
 import { Menu, type MenuItem } from '../../parts/menu.tsx';
 import { PersonPicture } from '../../parts/picture.tsx';
+import { SearchField } from '../../parts/search.tsx';
 import { leaveRoom, type Role, removeMember, setRole } from '../../rooms.ts';
 import { addressOf, go } from '../../route.ts';
 import type { Room } from '../../state/state.ts';
@@ -87,19 +89,7 @@ export function Panel({ room }: { room: Room }) {
         <h3>
           {words.members} <span class="num">{numberOf(room.memberCount)}</span>
         </h3>
-        {room.memberCount >= findFrom && members.lists && (
-          <div class="find">
-            <Icon name="search" class="s" />
-            <input
-              class="input"
-              type="search"
-              aria-label={words.findMember}
-              placeholder={words.findMember}
-              value={search}
-              onInput={(event) => setSearch(event.currentTarget.value)}
-            />
-          </div>
-        )}
+        {room.memberCount >= findFrom && members.lists && <SearchField label={words.findMember} value={search} onValue={setSearch} />}
         {!members.lists && !members.isReading && !members.problem && <p class="hint inset">{words.onlyMembersSee}</p>}
         {(members.problem || problem) && (
           <div class="inset">

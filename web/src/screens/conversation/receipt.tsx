@@ -7,7 +7,7 @@ import { Icon } from '../../parts/icon.tsx';
 import { type Chat, type Message, statusOf } from '../../state/state.ts';
 import { line } from '../../store.ts';
 import { texts } from '../../texts/texts.ts';
-import { readersOf } from './message-actions.tsx';
+import { showReaders } from './message-actions.tsx';
 
 const countDocument = operation<ReadCountQuery, ReadCountQueryVariables>(/* GraphQL */ `
   query ReadCount($id: ID!) { message(id: $id) { readCount } }
@@ -47,7 +47,7 @@ export function Seen({ message, count }: { message: Message; count: number | nul
   const shown = count ?? told;
   if (shown === 0) return <p class="seen" />;
   return (
-    <button class="seen" type="button" aria-haspopup="dialog" onClick={() => (readersOf.value = message)}>
+    <button class="seen" type="button" aria-haspopup="dialog" onClick={() => showReaders(message)}>
       {texts.value.message.readBy(shown)}
     </button>
   );

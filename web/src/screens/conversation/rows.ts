@@ -22,7 +22,7 @@ export type Row =
   | { is: 'day'; key: string; at: string; quietDays: number }
   | { is: 'unread'; key: string; count: number; since: string | null }
   | { is: 'note'; key: string; note: Note; names: string[] }
-  | { is: 'waiting'; key: string; message: Waiting; first: boolean; last: boolean };
+  | { is: 'waiting'; key: string; message: Waiting; first: boolean; last: boolean; newest: boolean };
 
 /** Two messages of one sender so close together stand in one group. */
 const groupMs = 5 * 60_000;
@@ -82,24 +82,17 @@ export function toRows(chat: Chat, from: number, to: number, meId: string, line:
   }
   if (to >= endOf(chat)) addNotes(to);
   if (open) open.last = true;
-  if (newest && chat.__typename === 'Room') {
+  // The stream may bring a message before its answer comes.
+  const arrived = new Set(rows.map(({ key }) => key));
+  const behind = to < endOf(chat) ? [] : waiting.filter((each) => !arrived.has(`mine ${each.clientMessageId}`));
+  if (newest && chat.__typename === 'Room' && behind.length === 0) {
     newest.newest = true;
     newest.readCount = readCountOf(chat, newest.message);
   }
-  // The stream may bring a message before its answer comes.
-  const arrived = new Set(rows.map(({ key }) => key));
-  if (to >= endOf(chat))
-    rows.push(
-      ...waitingRows(
-        waiting.filter((each) => !arrived.has(`mine ${each.clientMessageId}`)),
-        open,
-        meId,
-      ),
-    );
-  return rows;
+  return [...rows, ...waitingRows(behind, open, meId, chat.__typename === 'Room')];
 }
 
-function waitingRows(waiting: readonly Waiting[], open: MessageRow | null, meId: string): Row[] {
+function waitingRows(waiting: readonly Waiting[], open: MessageRow | null, meId: string, inRoom: boolean): Row[] {
   const joins = open !== null && open.message.senderId === meId;
   return waiting.map((message, index) => ({
     is: 'waiting',
@@ -107,6 +100,8 @@ function waitingRows(waiting: readonly Waiting[], open: MessageRow | null, meId:
     message,
     first: index === 0 && !joins,
     last: index === waiting.length - 1,
+    // The place of who has read it is there from the first moment on.
+    newest: inRoom && index === waiting.length - 1 && message.refusal === undefined,
   }));
 }
 

@@ -1,11 +1,14 @@
 /** All rooms that the viewer can see: those they are in, and the public ones, which can be looked into and joined. */
+
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { ask } from '../../ask.ts';
 import type { DirectoryQuery, DirectoryQueryVariables } from '../../generated/graphql.ts';
 import { operation } from '../../operation.ts';
 import { FormError } from '../../parts/fields.tsx';
 import { Icon } from '../../parts/icon.tsx';
+import { ListBones } from '../../parts/list-bones.tsx';
 import { Face } from '../../parts/picture.tsx';
+import { SearchField, Tabs } from '../../parts/search.tsx';
 import { addressOf } from '../../route.ts';
 import { chatOfId, line } from '../../store.ts';
 import { sentenceOf } from '../../texts/errors.ts';
@@ -75,27 +78,16 @@ export function Directory() {
       <div class="scroll">
         <div class="column page">
           <div class="stack lead">
-            <div class="find">
-              <Icon name="search" class="s" />
-              <input
-                class="input"
-                type="search"
-                aria-label={words.find}
-                placeholder={found && found.for === 'all ' && found.total > 0 ? words.findOne(found.total) : words.find}
-                value={search}
-                onInput={(event) => setSearch(event.currentTarget.value)}
-              />
-            </div>
-            <div class="tabs" role="group" aria-label={texts.value.shelf.show}>
-              {(['all', 'open', 'mine'] as const).map((each) => (
-                <button key={each} type="button" aria-pressed={show === each} onClick={() => setShow(each)}>
-                  {words[each]}
-                </button>
-              ))}
-            </div>
+            <SearchField
+              label={words.find}
+              placeholder={found && found.for === 'all ' && found.total > 0 ? words.findOne(found.total) : words.find}
+              value={search}
+              onValue={setSearch}
+            />
+            <Tabs label={texts.value.shelf.show} kinds={['all', 'open', 'mine']} words={words} chosen={show} onChoose={setShow} />
           </div>
           {found === null && !problem ? (
-            <Bones />
+            <ListBones label={words.loading} rows={4} face="av m room bone" lines={['w1', 'w3']} />
           ) : (
             <ul class="list">
               {found?.nodes.map((node) => (
@@ -178,22 +170,5 @@ function Row({ node, busy, problem, onJoin }: { node: Node; busy: boolean; probl
         </div>
       )}
     </li>
-  );
-}
-
-function Bones() {
-  return (
-    <ul class="list bones" aria-busy="true" aria-label={texts.value.rooms.loading}>
-      {[1, 2, 3, 4].map((each) => (
-        <li key={each} aria-hidden="true">
-          <span class="av m room bone" />
-          <div class="stack">
-            <i class="bone w1" />
-            <i class="bone w3" />
-          </div>
-          <span />
-        </li>
-      ))}
-    </ul>
   );
 }

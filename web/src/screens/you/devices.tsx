@@ -1,4 +1,5 @@
 /** Where one is signed in, and ending that elsewhere. */
+
 import { signal } from '@preact/signals';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { ask } from '../../ask.ts';
@@ -7,6 +8,7 @@ import { operation } from '../../operation.ts';
 import { confirm } from '../../parts/confirm.tsx';
 import { FormError } from '../../parts/fields.tsx';
 import { Icon } from '../../parts/icon.tsx';
+import { ListBones } from '../../parts/list-bones.tsx';
 import { line } from '../../store.ts';
 import { isFailure, sentenceOf } from '../../texts/errors.ts';
 import { texts } from '../../texts/texts.ts';
@@ -95,7 +97,7 @@ export function Devices() {
   return (
     <Part title={you.devices}>
       <div class="stack">
-        {all === null && !problem && <Bones />}
+        {all === null && !problem && <ListBones rows={1} face="ico" bare />}
         {all && (
           <ul class="list bare" ref={list} tabIndex={-1} aria-label={you.devices}>
             {all.map((device, at) => (
@@ -158,17 +160,3 @@ export function Devices() {
 }
 
 const nameOf = ({ deviceName, userAgent }: Device): string => deviceName || userAgent?.slice(0, 60) || texts.value.you.unnamed;
-
-function Bones() {
-  return (
-    <ul class="list bare" aria-busy="true">
-      <li>
-        <span class="ico" />
-        <div>
-          <i class="bone w4" />
-        </div>
-        <span />
-      </li>
-    </ul>
-  );
-}
