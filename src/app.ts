@@ -31,6 +31,7 @@ import { createImages } from './files/images.ts';
 import { createLinks } from './files/links.ts';
 import { createUploads } from './files/uploads.ts';
 import type { Domains } from './graphql/context.ts';
+import { createCodeFlow } from './identities/code-flow.ts';
 import { createHostTokens } from './identities/host-tokens.ts';
 import { createIdentities } from './identities/identities.ts';
 import type { UserId } from './ids.ts';
@@ -131,9 +132,11 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   const tokens = createTokens({ keys });
   const issuing = createIssuing({ tokens, config, clock });
   const sessions = createSessions({ db, write, accounts, passwords, tokens, liveSessions, limits, mail, config, clock });
-  const signIn = createSignIn({ write, accounts, passwords, tokens, sessions, devices: createKnownDevices({ keys }), issuing, limits, clock });
-  const hostTokens = createHostTokens({ issuers: config.IDENTITY_ISSUERS, ask, toPrivate: config.PUSH_TO_PRIVATE_ADDRESSES, clock, log });
+  const signIn = createSignIn({ config, write, accounts, passwords, tokens, sessions, devices: createKnownDevices({ keys }), issuing, limits, clock });
+  const toIssuers = { issuers: config.IDENTITY_ISSUERS, ask, toPrivate: config.PUSH_TO_PRIVATE_ADDRESSES, log };
+  const hostTokens = createHostTokens({ ...toIssuers, clock });
   const identities = createIdentities({ db, write, accounts, sessions, signIn, tokens: hostTokens, issuers: config.IDENTITY_ISSUERS, limits, mail, clock });
+  const codeFlow = createCodeFlow({ ...toIssuers, identities });
   const refreshing = createRefreshing({ db, writeBatch, accounts, tokens, issuing, liveSessions, limits, config, clock });
   const passwordReset = createPasswordReset({
     db,
@@ -221,6 +224,7 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
     sessions,
     signIn,
     identities,
+    codeFlow,
     refreshing,
     isLive: sessions.isLive,
     chats,

@@ -193,6 +193,9 @@ export const settings = {
     'Whose tokens sign people in: a JSON list, or the path of a file that holds one ([how](embedding.md)). Each has `issuer`, `audience`, and `secret`, `jwks` or `jwksUrl`.',
   ),
 
+  REGISTRATION: onOff('on', 'Turn it off where accounts are made otherwise, or no more are wanted: `register` is refused.'),
+  PASSWORD_LOGIN: onOff('on', 'Turn it off where people come with tokens of IDENTITY_ISSUERS only: no password signs anybody in, and nobody registers with one.'),
+
   ACCESS_TOKEN_SECONDS: whole(900, 1, day, 'How long an access token is valid.'),
   REFRESH_TOKEN_SECONDS: whole(30 * day, 1, 3650 * day, 'How long a session lives after its last login or refresh.'),
   SESSION_SECONDS: whole(90 * day, 1, 3650 * day, 'How long a session lives at most, however often it is refreshed.'),
@@ -323,6 +326,7 @@ const cannotHold = (name: string, bytes: number | undefined): string => `${name}
 function contradictions(config: Config): string[] {
   const problems: string[] = [];
   if (config.SMTP_URL && config.PUBLIC_URL === '') problems.push('SMTP_URL needs PUBLIC_URL: the links in mails are built from it');
+  if (config.PASSWORD_LOGIN === false && config.IDENTITY_ISSUERS?.length === 0) problems.push('PASSWORD_LOGIN is off, which needs IDENTITY_ISSUERS: nobody could sign in');
   if (config.ACCESS_TOKEN_SECONDS > config.SESSION_SECONDS) problems.push('ACCESS_TOKEN_SECONDS must not be longer than SESSION_SECONDS');
   if (config.TYPING_REPEAT_SECONDS >= config.TYPING_SECONDS) problems.push('TYPING_REPEAT_SECONDS must be shorter than TYPING_SECONDS');
   if (config.MAX_ATTACHMENT_BYTES > config.UPLOAD_QUOTA_BYTES)

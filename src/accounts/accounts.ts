@@ -53,7 +53,7 @@ export function createAccounts({
   passwords: Passwords;
   limits: RateLimits;
   mail: Pick<Mail, 'post' | 'wake'>;
-  config: Pick<Config, 'REVEAL_ACCOUNTS'>;
+  config: Pick<Config, 'REVEAL_ACCOUNTS' | 'PASSWORD_LOGIN'>;
   clock: () => Date;
   onCreate: CreateHook;
   onNameFreed: NameHook;
@@ -178,7 +178,7 @@ export function createAccounts({
 
   /** Whether somebody can come in by a password. */
   function hasPassword(user: Pick<UserRow, 'passwordHash'>): boolean {
-    return user.passwordHash !== '';
+    return config.PASSWORD_LOGIN && user.passwordHash !== '';
   }
 
   /**

@@ -12,7 +12,7 @@ import { forUpdate, toDate, toDateOrNull } from '../storage/sql.ts';
 import { type Addressee, letter } from './letters.ts';
 import type { Letter, Mail } from './mail.ts';
 import { checkEmail, foldName } from './names.ts';
-import { checkPassword, type Passwords } from './passwords.ts';
+import { checkPassword, mustAllowPasswords, type Passwords } from './passwords.ts';
 import type { RateLimits } from './rate-limits.ts';
 
 export type PasswordReset = ReturnType<typeof createPasswordReset>;
@@ -39,7 +39,7 @@ export function createPasswordReset({
   passwords: Passwords;
   limits: RateLimits;
   mail: Pick<Mail, 'post' | 'postByEmail' | 'wake'>;
-  config: Pick<Config, 'PUBLIC_URL' | 'HOST' | 'PORT' | 'PASSWORD_RESET_SECONDS'>;
+  config: Pick<Config, 'PUBLIC_URL' | 'HOST' | 'PORT' | 'PASSWORD_RESET_SECONDS' | 'PASSWORD_LOGIN'>;
   clock: () => Date;
   /** Ends all sessions of an account because its password changed, inside the transaction. Returns their ids. */
   endSessions: (tx: Tx, append: Append, userId: UserId) => Promise<SessionId[]>;
@@ -54,6 +54,7 @@ export function createPasswordReset({
    * VALIDATION_FAILED, RATE_LIMITED (per e-mail, known or not, and per client address) or UNAVAILABLE.
    */
   async function request(email: string, client: { ipAddress: string }): Promise<void> {
+    mustAllowPasswords(config);
     const problems = createProblems();
     checkEmail(problems, email);
     problems.check();
@@ -70,6 +71,7 @@ export function createPasswordReset({
     input: { token: string; newPassword: string; newPasswordConfirmation?: string | null },
     client: { ipAddress: string },
   ): Promise<{ endedSessions: number }> {
+    mustAllowPasswords(config);
     const guess = limits.guess(['LOGIN_WIDE', { address: client.ipAddress }]);
     await guess.check();
     const digest = digestOf(input.token.trim().slice(0, 100));

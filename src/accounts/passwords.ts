@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import argon2 from 'argon2';
 import type { Config } from '../config.ts';
-import type { Problems } from '../errors.ts';
+import { AppError, type Problems } from '../errors.ts';
 import { isCommonPassword } from './common-passwords.ts';
 import { codePoints, foldName } from './names.ts';
 import { createPasswordQueue, type Turn } from './password-queue.ts';
@@ -47,6 +47,11 @@ export async function createPasswords({ config }: { config: Pick<Config, 'ARGON2
   function isOutdated(stored: string): boolean {
     return argon2.needsRehash(stored, cost);
   }
+}
+
+/** Throws FORBIDDEN where no password signs anybody in. */
+export function mustAllowPasswords({ PASSWORD_LOGIN }: Pick<Config, 'PASSWORD_LOGIN'>): void {
+  if (!PASSWORD_LOGIN) throw new AppError('FORBIDDEN', { forbiddenReason: 'PASSWORD_LOGIN_OFF' }, 'No password signs anybody in here.');
 }
 
 /** An account's password: 8 to 128 code points of any kind, not one of the commonest, not the username. Its confirmation, when given, must be the same. */

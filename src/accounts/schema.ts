@@ -226,7 +226,7 @@ mutation('removeContacts', {
 mutation('requestPasswordReset', {
   description: 'Has a one-time code for a new password sent to this e-mail address, if an account has it. The answer does not tell.',
   anonymous: true,
-  errors: ['VALIDATION_FAILED', 'RATE_LIMITED'],
+  errors: ['VALIDATION_FAILED', 'FORBIDDEN', 'RATE_LIMITED'],
   input: (t) => ({ email: t.string({ required: true, description: "The account's e-mail address, in any case." }) }),
   resolve: async (_viewer, input, context) => {
     await context.app.passwordReset.request(input.email, context.client);
@@ -239,7 +239,7 @@ mutation('requestPasswordReset', {
 mutation('confirmPasswordReset', {
   description: 'Sets a new password with the code from the mail. Ends all sessions of the account: sign in with the new password.',
   anonymous: true,
-  errors: ['INVALID_TOKEN', 'VALIDATION_FAILED', 'RATE_LIMITED'],
+  errors: ['INVALID_TOKEN', 'VALIDATION_FAILED', 'FORBIDDEN', 'RATE_LIMITED'],
   input: (t) => ({
     token: t.string({ required: true, description: 'The code from the mail. It works once, for an hour, and only the newest one.' }),
     newPassword: t.string({ required: true, description: '8 to 128 characters of any kind; the commonest passwords are refused, and the code then stays good.' }),

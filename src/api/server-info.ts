@@ -56,6 +56,29 @@ const ServerLimits = builder.objectRef<Config>('ServerLimits').implement({
     Object.fromEntries(Object.entries(limits).map(([name, { description, of }]) => [name, t.int({ description, resolve: (config) => Math.min(of(config), 2 ** 31 - 1) })])),
 });
 
+const SignInOffer = builder.objectRef<{ name: string; label: string; url: string }>('SignInOffer').implement({
+  description: 'Somebody else whose page signs people in.',
+  fields: (t) => ({
+    name: t.exposeString('name', { description: 'Names it in the address.' }),
+    label: t.exposeString('label', { description: 'What to write on its button.' }),
+    url: t.field({ type: 'URL', description: 'Where to send the browser. It comes back to `/` with its session in cookies.', resolve: ({ url }) => url }),
+  }),
+});
+
+const SignInInfo = builder.objectRef<Domains>('SignInInfo').implement({
+  description: 'How people come in.',
+  fields: (t) => ({
+    registration: t.boolean({ description: 'Whether `register` makes accounts.', resolve: ({ config }) => config.REGISTRATION && config.PASSWORD_LOGIN }),
+    password: t.boolean({ description: 'Whether passwords sign people in.', resolve: ({ config }) => config.PASSWORD_LOGIN }),
+    token: t.boolean({ description: 'Whether `signInWithToken` takes tokens of anybody.', resolve: ({ config }) => config.IDENTITY_ISSUERS.length > 0 }),
+    offers: t.field({
+      type: [SignInOffer],
+      description: 'Whose pages sign people in.',
+      resolve: ({ codeFlow }, _args, { client }) => codeFlow.offered.map((offer) => ({ ...offer, url: `${client.baseUrl}/sign-in/${offer.name}` })),
+    }),
+  }),
+});
+
 const ServerInfo = builder.objectRef<{ app: Domains }>('ServerInfo').implement({
   description: 'What a client can find out about the server before it signs in.',
   fields: (t) => ({
@@ -73,6 +96,7 @@ const ServerInfo = builder.objectRef<{ app: Domains }>('ServerInfo').implement({
       description: 'The VAPID key, which the browser takes as `applicationServerKey`. It never changes as long as the database is kept. Null where there is no Web Push.',
       resolve: ({ app }) => app.webPushPublicKey,
     }),
+    signIn: t.field({ type: SignInInfo, description: 'How people come in.', resolve: ({ app }) => app }),
     time: t.field({ type: 'DateTime', description: "The server's clock.", resolve: ({ app }) => app.clock() }),
   }),
 });

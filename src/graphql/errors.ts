@@ -88,6 +88,8 @@ const ForbiddenReasonEnum = named<(typeof forbiddenReasons)[number]>('ForbiddenR
   BANNED: 'An owner or admin has banned the caller from the room.',
   EVERYONE_ROOM: 'An `everyone` room cannot be left, and nobody removed from it.',
   NOT_AN_OPERATOR: "Only the operators named by the server's settings may do this.",
+  REGISTRATION_OFF: 'Nobody registers here: `serverInfo.signIn` says how people come.',
+  PASSWORD_LOGIN_OFF: 'No password signs anybody in here: `serverInfo.signIn` says how people come.',
 });
 const ConflictReasonEnum = named<(typeof conflictReasons)[number]>('ConflictReason', 'What the change does not fit.', {
   LAST_OWNER: 'The room would be left without an owner.',

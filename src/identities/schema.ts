@@ -7,11 +7,13 @@ import type { UserId } from '../ids.ts';
 import { AuthPayload, cookiesFor, DeviceInput, handOver, signInClient, useCookies } from '../sessions/schema.ts';
 import type { IdentityRow } from '../storage/rows.ts';
 import type { Viewer } from '../viewer.ts';
+import type { CodeFlow } from './code-flow.ts';
 import type { Identities, Provisioned as ProvisionedRow } from './identities.ts';
 
 declare module '../graphql/context.ts' {
   interface Domains {
     identities: Identities;
+    codeFlow: Pick<CodeFlow, 'offered'>;
   }
 }
 

@@ -171,7 +171,7 @@ const toSessionIds = (ids: readonly SessionId[]): string[] => ids.map((id) => to
 mutation('register', {
   description: 'Makes an account and signs it in.',
   anonymous: true,
-  errors: ['VALIDATION_FAILED', 'ALREADY_TAKEN', 'RATE_LIMITED'],
+  errors: ['VALIDATION_FAILED', 'ALREADY_TAKEN', 'FORBIDDEN', 'RATE_LIMITED'],
   input: (t) => ({
     username: t.string({ required: true, description: '3 to 32 of A-Z, a-z, 0-9, "_", "." and "-", first a letter or digit; unique without regard to case.' }),
     password: t.string({ required: true, description: '8 to 128 characters of any kind; the commonest passwords are refused.' }),
@@ -198,7 +198,7 @@ mutation('register', {
 mutation('login', {
   description: 'Signs in by username or e-mail.',
   anonymous: true,
-  errors: ['INVALID_CREDENTIALS', 'VALIDATION_FAILED', 'RATE_LIMITED'],
+  errors: ['INVALID_CREDENTIALS', 'VALIDATION_FAILED', 'FORBIDDEN', 'RATE_LIMITED'],
   input: (t) => ({
     login: t.string({ required: true, description: 'Username or e-mail.' }),
     password: t.string({ required: true, description: 'The password, exactly.' }),
@@ -274,7 +274,7 @@ mutation('revokeOtherSessions', {
 
 mutation('changePassword', {
   description: 'Sets another password and ends the other sessions.',
-  errors: ['INVALID_CREDENTIALS', 'VALIDATION_FAILED', 'RATE_LIMITED'],
+  errors: ['INVALID_CREDENTIALS', 'VALIDATION_FAILED', 'FORBIDDEN', 'RATE_LIMITED'],
   input: (t) => ({
     oldPassword: t.string({ required: true, description: 'The password until now.' }),
     newPassword: t.string({ required: true, description: '8 to 128 characters of any kind; the commonest passwords are refused.' }),

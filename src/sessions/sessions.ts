@@ -5,7 +5,7 @@
 import type { Accounts } from '../accounts/accounts.ts';
 import type { Mail } from '../accounts/mail.ts';
 import { voidResetCodes } from '../accounts/password-reset.ts';
-import { checkPassword, type Passwords } from '../accounts/passwords.ts';
+import { checkPassword, mustAllowPasswords, type Passwords } from '../accounts/passwords.ts';
 import type { RateLimits } from '../accounts/rate-limits.ts';
 import type { Config } from '../config.ts';
 import { createProblems, notFound } from '../errors.ts';
@@ -49,7 +49,7 @@ export function createSessions({
   liveSessions: LiveSessions;
   limits: Pick<RateLimits, 'take'>;
   mail: Pick<Mail, 'post' | 'wake'>;
-  config: Pick<Config, 'REFRESH_TOKEN_SECONDS'>;
+  config: Pick<Config, 'REFRESH_TOKEN_SECONDS' | 'PASSWORD_LOGIN'>;
   clock: () => Date;
 }) {
   return { list, find, findMany, authenticate, isLive, logout, revoke, revokeOthers, changePassword, ending, endAll, endThose, eraseAll, makeRoom, sweep };
@@ -125,6 +125,7 @@ export function createSessions({
     viewer: Viewer,
     input: { oldPassword: string; newPassword: string; newPasswordConfirmation?: string | null; keepOtherSessions?: boolean | null },
   ): Promise<{ me: UserRow; endedIds: SessionId[] }> {
+    mustAllowPasswords(config);
     const { id, username } = await accounts.get({ id: viewer.userId });
     const problems = createProblems();
     checkPassword(problems, 'newPassword', input.newPassword, username, input.newPasswordConfirmation);

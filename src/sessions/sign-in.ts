@@ -2,9 +2,10 @@
 import type { Accounts, NewAccountInput } from '../accounts/accounts.ts';
 import { checkLine, foldName, withoutInvisible } from '../accounts/names.ts';
 import type { Turn } from '../accounts/password-queue.ts';
-import type { Passwords } from '../accounts/passwords.ts';
+import { mustAllowPasswords, type Passwords } from '../accounts/passwords.ts';
 import type { RateLimits } from '../accounts/rate-limits.ts';
-import { createProblems, type Problems } from '../errors.ts';
+import type { Config } from '../config.ts';
+import { AppError, createProblems, type Problems } from '../errors.ts';
 import type { Append, Write } from '../events/write.ts';
 import type { UserId } from '../ids.ts';
 import type { Tx } from '../storage/database.ts';
@@ -35,6 +36,7 @@ export type Device = { id: string | null; name: string | null; kind: DeviceKind 
 export type Origin = { issuer: string; issuerSession: string | null };
 
 export function createSignIn({
+  config,
   write,
   accounts,
   passwords,
@@ -45,6 +47,7 @@ export function createSignIn({
   limits,
   clock,
 }: {
+  config: Pick<Config, 'REGISTRATION' | 'PASSWORD_LOGIN'>;
   write: Write;
   accounts: Pick<Accounts, 'checkNew' | 'create' | 'findByLogin' | 'invalidCredentials'>;
   passwords: Pick<Passwords, 'verify' | 'isOutdated' | 'hash'>;
@@ -57,8 +60,9 @@ export function createSignIn({
 }) {
   return { register, login, open, handOver };
 
-  /** Makes an account and its first session. Fails with VALIDATION_FAILED, ALREADY_TAKEN, RATE_LIMITED or UNAVAILABLE. */
+  /** Makes an account and its first session. Fails with FORBIDDEN, VALIDATION_FAILED, ALREADY_TAKEN, RATE_LIMITED or UNAVAILABLE. */
   async function register(input: RegisterInput, client: SignInClient): Promise<SignedIn> {
+    if (!config.REGISTRATION || !config.PASSWORD_LOGIN) throw new AppError('FORBIDDEN', { forbiddenReason: 'REGISTRATION_OFF' }, 'Nobody registers here.');
     const problems = createProblems();
     accounts.checkNew(problems, input);
     const device = parseDevice(problems, input.device);
@@ -71,9 +75,10 @@ export function createSignIn({
   /**
    * Signs in by username or e-mail. On a known device, its session goes on or is renewed. An unknown account takes the same time as a wrong
    * password. Only wrong passwords count: for the name at this address, and far more generously for the name and for the address alone. A device that has signed in
-   * to the account before is counted by itself. Fails with INVALID_CREDENTIALS, VALIDATION_FAILED (device), RATE_LIMITED or UNAVAILABLE.
+   * to the account before is counted by itself. Fails with FORBIDDEN, INVALID_CREDENTIALS, VALIDATION_FAILED (device), RATE_LIMITED or UNAVAILABLE.
    */
   async function login(input: LoginInput, client: SignInClient): Promise<SignedIn> {
+    mustAllowPasswords(config);
     const problems = createProblems();
     const device = parseDevice(problems, input.device);
     problems.check();

@@ -40,13 +40,18 @@ export function readSearch(search: string): GraphQLParams {
   return { ...params, variables: parsed('variables'), extensions: parsed('extensions') } as GraphQLParams;
 }
 
-async function readText(request: IncomingMessage, maxBytes: number): Promise<string> {
+/** The fields of a form. Refused as a body of JSON is. */
+export async function readForm(request: IncomingMessage, maxBytes: number): Promise<URLSearchParams> {
+  return new URLSearchParams(await readText(request, maxBytes, 'application/x-www-form-urlencoded'));
+}
+
+async function readText(request: IncomingMessage, maxBytes: number, expected = 'application/json'): Promise<string> {
   const [type = '', ...parameters] = (request.headers['content-type'] ?? '')
     .toLowerCase()
     .split(';')
     .map((piece) => piece.trim());
   const foreign = parameters.some((parameter) => parameter.startsWith('charset=') && !/^charset="?utf-?8"?$/.test(parameter));
-  if (type !== 'application/json' || foreign) throw new Refusal(415, 'Send the request as application/json in UTF-8.');
+  if (type !== expected || foreign) throw new Refusal(415, `Send the request as ${expected} in UTF-8.`);
   if (request.headers['content-encoding'] && request.headers['content-encoding'] !== 'identity') throw new Refusal(415, 'Send the request uncompressed.');
   const tooLarge = (): Refusal => new Refusal(413, `A request may have ${maxBytes} bytes.`);
   if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw tooLarge();

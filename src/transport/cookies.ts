@@ -20,9 +20,16 @@ const longestSeconds = 400 * 86_400;
 export function createCookies({ config }: { config: Pick<Config, 'PUBLIC_URL' | 'ALLOWED_ORIGINS' | 'TRUST_PROXY' | 'HOST'> }) {
   const secure = config.PUBLIC_URL.startsWith('https:');
   const prefix = secure ? '__Host-' : '';
-  const names = { accessToken: `${prefix}tertulia-access`, refreshToken: `${prefix}tertulia-refresh`, deviceToken: `${prefix}tertulia-device` };
+  const names = { accessToken: `${prefix}tertulia-access`, refreshToken: `${prefix}tertulia-refresh`, deviceToken: `${prefix}tertulia-device`, trip: `${prefix}tertulia-sign-in` };
   const attributes = `Path=/; HttpOnly; SameSite=Lax${secure ? '; Secure' : ''}`;
-  return { read, mayUse, jar };
+  return {
+    read,
+    mayUse,
+    jar,
+    /** What a browser keeps while somebody signs in elsewhere. */
+    trip: (value: string, seconds: number): string => cookie(names.trip, value, seconds),
+    readTrip: (request: IncomingMessage): string | null => parseCookies(request.headers.cookie ?? '').get(names.trip) ?? null,
+  };
 
   /** The session cookies of a request; null when there are none, and when an `Authorization` header says who asks. */
   function read(request: IncomingMessage): SessionCookies | null {

@@ -15,6 +15,7 @@ import { createFileRoutes } from './files.ts';
 import { createGraphqlOverHttp } from './graphql.ts';
 import { graphiqlPage, landingPage, landingPolicy, type Page, resetPage, resetPolicy } from './landing.ts';
 import { createWebPage } from './page.ts';
+import { createSignInRoutes } from './sign-in.ts';
 import { createTell } from './tell.ts';
 
 export type Http = ReturnType<typeof createHttp>;
@@ -65,6 +66,7 @@ export function createHttp({
   const graphqlOverHttp = createGraphqlOverHttp({ app, pipeline, connections, cookies, config, tell: createTell(app, 'http'), isStopping: () => stopping });
   const secure = config.PUBLIC_URL.startsWith('https:');
   const webPage = createWebPage({ app, pipeline, cookies, config });
+  const signInRoutes = createSignInRoutes({ app, cookies, hasPage: webPage !== null });
   let stopping = false;
   let graphiql: Promise<Page> | null = null;
 
@@ -100,6 +102,10 @@ export function createHttp({
     if (request.socket.destroyed) return;
     if (path === '/graphql' || path === '/graphql/') return graphql(call);
     if (path.startsWith('/files/')) return files(call);
+    if (path.startsWith('/sign-in/') || path === '/backchannel-logout') {
+      if (stopping) throw stoppingRefusal();
+      if (await connections.track(() => signInRoutes.handle(call))) return;
+    }
     if (await webPage?.handle(call)) return;
     if (!['/', '/reset-password', '/health', '/ready', '/metrics'].includes(path)) throw new Refusal(404, 'There is nothing at this address.', { code: 'NOT_FOUND' });
     if (request.method !== 'GET' && request.method !== 'HEAD') throw new Refusal(405, 'Only GET and HEAD work here.', { headers: { allow: 'GET, HEAD' } });

@@ -31,8 +31,12 @@ export type WebPage = NonNullable<ReturnType<typeof createWebPage>>;
 /** Null when it is turned off, or was not built. */
 export function createWebPage({ app, pipeline, cookies, config }: { app: App; pipeline: Pipeline; cookies: Cookies; config: Config }) {
   if (!config.WEB || !existsSync(join(folder, 'index.html'))) return null;
-  const [head = '', tail = ''] = readFileSync(join(folder, 'index.html'), 'utf8').split(place);
+  const [start = '', tail = ''] = readFileSync(join(folder, 'index.html'), 'utf8').split(place);
   const homeQuery = readFileSync(join(folder, 'home.graphql'), 'utf8');
+  // How people come in, where that is not by a password of this server alone: the page shows it with its first drawing.
+  const doors = { registration: config.REGISTRATION && config.PASSWORD_LOGIN, password: config.PASSWORD_LOGIN, offers: app.codeFlow.offered };
+  const isUsual = doors.registration && doors.password && doors.offers.length === 0;
+  const head = isUsual ? start : `${start}<script type="application/json" id="doors">${toScript(doors)}</script>`;
   const shell = `${head}${tail}`;
   const etag = `"${createHash('sha256').update(shell).digest('base64url').slice(0, 22)}"`;
   const lazyRequest = createLazyRequest(pipeline.fetchAPI.Request);
@@ -106,9 +110,12 @@ export function createWebPage({ app, pipeline, cookies, config }: { app: App; pi
     const shown = pipeline.toShown(result, client.requestId);
     const data = shown.data as { me?: unknown } | null | undefined;
     if (exchange.operation && exchange.began) tell(exchange, exchange.operation, startedAt, outcomeOf(shown));
-    return data?.me ? JSON.stringify(data).replaceAll('<', '\\u003c') : null;
+    return data?.me ? toScript(data) : null;
   }
 }
+
+/** As data in a script element. */
+const toScript = (data: object): string => JSON.stringify(data).replaceAll('<', '\\u003c');
 
 const isForPeople = (accept: string | undefined): boolean => accept?.includes('text/html') ?? false;
 

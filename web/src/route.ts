@@ -29,7 +29,7 @@ export function followLinks(): void {
   document.addEventListener('click', (event) => {
     const link = event.target instanceof Element ? event.target.closest('a') : null;
     if (!link || event.defaultPrevented || event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
-    if (link.target || link.download || link.origin !== location.origin || /^\/(files|graphql)\b/.test(link.pathname)) return;
+    if (link.target || link.download || link.origin !== location.origin || /^\/(files|graphql|sign-in)\b/.test(link.pathname)) return;
     event.preventDefault();
     if (!link.hash) return go(link.pathname);
     go(link.pathname + link.hash);

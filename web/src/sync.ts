@@ -1,5 +1,6 @@
 /** Brings the state up and keeps it so: from what is kept or from a first read, along one stream, and by a fresh read after a gap. */
 import { ask, onSessionOver, SignedOut } from './ask.ts';
+import { cameIn } from './doors.ts';
 import { startDrafts, stopDrafts } from './drafts.ts';
 import type { HomeQuery, PresencesQuery, PresencesQueryVariables } from './generated/graphql.ts';
 import { findKept, forgetKept, keepState } from './keep.ts';
@@ -33,9 +34,11 @@ export async function start(given: HomeQuery | null, chatId: string | null): Pro
   onSessionOver(() => leave('ended'));
   if (given?.me) return enter(given);
   const kept = await findKept();
-  if (kept) return enterWith(kept.state, kept.server);
+  if (kept && !cameIn) return enterWith(kept.state, kept.server);
   try {
-    enter(await readHome(chatId));
+    const home = await readHome(chatId);
+    if (kept && kept.state.meId !== home.me?.id) void forgetKept(kept.state.meId);
+    enter(home);
   } catch (problem) {
     // Nobody is signed in: `onSessionOver` has been told.
     if (!(problem instanceof SignedOut)) setTimeout(() => void start(null, chatId), 2_000);

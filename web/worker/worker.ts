@@ -9,7 +9,7 @@ declare const FILES: readonly string[];
 const name = `tertulia ${hash(FILES.join())}`;
 const shell = '/';
 /** Addresses of the API, which are the server's alone. */
-const ofApi = /^\/(graphql|files|health|ready|metrics)(\/|$)/;
+const ofApi = /^\/(graphql|files|sign-in|health|ready|metrics)(\/|$)/;
 
 type Push = { chatId?: string; messageId?: string; notificationId?: string; summary?: string };
 

@@ -2,6 +2,7 @@
 import type { ComponentChildren, TargetedSubmitEvent } from 'preact';
 import { useState } from 'preact/hooks';
 import { ask } from '../ask.ts';
+import { doors, turnedAway } from '../doors.ts';
 import type {
   ForgottenMutation,
   ForgottenMutationVariables,
@@ -63,7 +64,17 @@ export function Gate() {
           <Mark />
           {app.name}
         </p>
-        {form === 'register' ? <Register /> : form === 'forgotten' ? <Forgotten /> : form === 'reset-password' ? <NewPassword /> : <SignIn />}
+        {form === 'register' && doors.registration ? (
+          <Register />
+        ) : form === 'forgotten' && doors.password ? (
+          <Forgotten />
+        ) : form === 'reset-password' && doors.password ? (
+          <NewPassword />
+        ) : doors.password ? (
+          <SignIn />
+        ) : (
+          <Elsewhere />
+        )}
       </main>
     </div>
   );
@@ -106,6 +117,7 @@ function SignIn() {
   return (
     <Form title={gate.signIn} onSubmit={submit}>
       {out.is === 'out' && out.why && <p role="status">{gate[out.why]}</p>}
+      <Offers />
       <Field label={gate.login} name="login" autocomplete="username" autocapitalize="none" spellcheck={false} required autofocus error={fields.login} />
       <PasswordField
         label={gate.password}
@@ -119,10 +131,41 @@ function SignIn() {
       <Submit busy={busy} busyText={gate.signingIn}>
         {gate.signIn}
       </Submit>
-      <p class="hint">
-        {gate.newHere} <a href="/register">{gate.create}</a>
-      </p>
+      {doors.registration && (
+        <p class="hint">
+          {gate.newHere} <a href="/register">{gate.create}</a>
+        </p>
+      )}
     </Form>
+  );
+}
+
+/** Where no password signs anybody in. */
+function Elsewhere() {
+  const { gate } = texts.value;
+  const out = phase.value;
+  return (
+    <Form title={gate.signIn} onSubmit={(event) => event.preventDefault()}>
+      {out.is === 'out' && out.why && <p role="status">{gate[out.why]}</p>}
+      {doors.offers.length === 0 && <p>{gate.byApp}</p>}
+      <Offers />
+    </Form>
+  );
+}
+
+/** Whose pages sign people in. The browser comes back with a session. */
+function Offers() {
+  const { gate } = texts.value;
+  const { id, name } = thisDevice();
+  return (
+    <>
+      {turnedAway && <FormError>{gate.turnedAway[turnedAway]}</FormError>}
+      {doors.offers.map((offer) => (
+        <a key={offer.name} class="btn" href={`/sign-in/${offer.name}?${new URLSearchParams({ device: id, deviceName: name })}`}>
+          {gate.signInWith(offer.label)}
+        </a>
+      ))}
+    </>
   );
 }
 

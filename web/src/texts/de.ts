@@ -42,6 +42,14 @@ export const de: Sentences = {
   },
   rail: { chats: 'Chats', rooms: 'Räume', notices: 'Hinweise', you: 'Du' },
   gate: {
+    signInWith: (label: string): string => `Mit ${label} anmelden`,
+    byApp: 'Hierher kommt man aus einer anderen App: Öffne den Chat dort.',
+    turnedAway: {
+      refused: 'Das hat nicht geklappt: Versuche es noch einmal.',
+      again: 'Das hat zu lange gedauert oder in einem anderen Fenster begonnen: Versuche es noch einmal.',
+      nobody: 'Du bist dort angemeldet, hast hier aber kein Konto.',
+      unavailable: 'Die Gegenseite antwortet gerade nicht: Versuche es später noch einmal.',
+    },
     signIn: 'Anmelden',
     signingIn: 'Meldet an…',
     login: 'Benutzername oder E-Mail',
@@ -539,6 +547,8 @@ export const de: Sentences = {
     notTheAuthor: 'Nur wer sie geschrieben hat, darf sie ändern.',
     banned: 'Du kannst diesem Raum nicht beitreten; ein Inhaber oder Verwalter hat ihn dir verschlossen.',
     everyoneRoom: 'In diesem Raum sind alle; niemand kann ihn verlassen.',
+    registrationOff: 'Hier registriert sich niemand.',
+    passwordLoginOff: 'Hier meldet kein Passwort jemanden an.',
     notAnOperator: 'Das darf nur, wer diesen Server betreibt.',
     lastWayIn: 'Sonst könnte dich nichts mehr anmelden: Lege zuerst ein Passwort fest.',
     lastOwner: 'Du bist der letzte Inhaber. Mach zuerst jemand anders dazu.',

@@ -36,6 +36,14 @@ export const en = {
   },
   rail: { chats: 'Chats', rooms: 'Rooms', notices: 'Notices', you: 'You' },
   gate: {
+    signInWith: (label: string): string => `Sign in with ${label}`,
+    byApp: 'People come here from another app: open the chat there.',
+    turnedAway: {
+      refused: 'That did not work: try it again.',
+      again: 'That took too long, or began in another window: try it again.',
+      nobody: 'You are signed in there, but have no account here.',
+      unavailable: 'The other side does not answer at the moment: try again later.',
+    },
     signIn: 'Sign in',
     signingIn: 'Signing in…',
     login: 'Username or e-mail',
@@ -521,6 +529,8 @@ export const en = {
     notTheAuthor: 'Only who wrote it may change it.',
     banned: 'You cannot join this room; an owner or admin has closed it to you.',
     everyoneRoom: 'Everybody is in this room; nobody can leave it.',
+    registrationOff: 'Nobody registers here.',
+    passwordLoginOff: 'No password signs anybody in here.',
     notAnOperator: 'Only the operator of this server may do this.',
     lastWayIn: 'Nothing else could sign you in: set a password first.',
     lastOwner: 'You are its last owner. Make somebody else an owner first.',

@@ -33,6 +33,8 @@ export function sentenceOf(problem: Failure | { code: string; errorMessage?: str
           BANNED: problems.banned,
           EVERYONE_ROOM: problems.everyoneRoom,
           NOT_AN_OPERATOR: problems.notAnOperator,
+          REGISTRATION_OFF: problems.registrationOff,
+          PASSWORD_LOGIN_OFF: problems.passwordLoginOff,
         }[failure.forbiddenReason] ?? errors.FORBIDDEN
       );
     case 'RateLimitedError':

@@ -37,6 +37,14 @@ export const it: Sentences = {
   },
   rail: { chats: 'Chat', rooms: 'Stanze', notices: 'Avvisi', you: 'Tu' },
   gate: {
+    signInWith: (label: string): string => `Accedi con ${label}`,
+    byApp: 'Qui si arriva da un’altra app: apri la chat da lì.',
+    turnedAway: {
+      refused: 'Non ha funzionato: riprova.',
+      again: 'È passato troppo tempo, o è iniziato in un’altra finestra: riprova.',
+      nobody: 'Lì hai effettuato l’accesso, ma qui non hai un account.',
+      unavailable: 'L’altro lato al momento non risponde: riprova più tardi.',
+    },
     signIn: 'Accedi',
     signingIn: 'Accedo…',
     login: 'Nome utente o e-mail',
@@ -530,6 +538,8 @@ export const it: Sentences = {
     notTheAuthor: 'Solo chi l’ha scritto può cambiarlo.',
     banned: 'Non puoi entrare in questa stanza; un proprietario o gestore te l’ha chiusa.',
     everyoneRoom: 'In questa stanza ci sono tutti; nessuno può lasciarla.',
+    registrationOff: 'Qui non ci si registra.',
+    passwordLoginOff: 'Qui non si accede con una password.',
     notAnOperator: 'Può farlo solo chi gestisce questo server.',
     lastWayIn: 'Nient’altro potrebbe farti entrare: scegli prima una password.',
     lastOwner: 'Sei l’ultimo proprietario. Prima rendi proprietario qualcun altro.',

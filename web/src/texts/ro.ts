@@ -37,6 +37,14 @@ export const ro: Sentences = {
   },
   rail: { chats: 'Conversații', rooms: 'Camere', notices: 'Anunțuri', you: 'Tu' },
   gate: {
+    signInWith: (label: string): string => `Intră cu ${label}`,
+    byApp: 'Aici se vine dintr-o altă aplicație: deschide chatul de acolo.',
+    turnedAway: {
+      refused: 'Nu a mers: încearcă din nou.',
+      again: 'A durat prea mult sau a început în altă fereastră: încearcă din nou.',
+      nobody: 'Acolo ești conectat, dar aici nu ai cont.',
+      unavailable: 'Cealaltă parte nu răspunde acum: încearcă mai târziu.',
+    },
     signIn: 'Intră',
     signingIn: 'Se intră…',
     login: 'Nume de utilizator sau e-mail',
@@ -527,6 +535,8 @@ export const ro: Sentences = {
     notTheAuthor: 'Doar cine l-a scris îl poate schimba.',
     banned: 'Nu poți intra în această cameră; un proprietar sau administrator ți-a închis-o.',
     everyoneRoom: 'În această cameră sunt toți; nimeni nu o poate părăsi.',
+    registrationOff: 'Aici nu se înregistrează nimeni.',
+    passwordLoginOff: 'Aici nu se intră cu parolă.',
     notAnOperator: 'Doar cine administrează acest server poate face asta.',
     lastWayIn: 'Nimic altceva nu te-ar mai putea conecta: alege întâi o parolă.',
     lastOwner: 'Ești ultimul proprietar. Fă întâi pe altcineva proprietar.',
