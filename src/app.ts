@@ -69,6 +69,9 @@ import { DatabaseError } from './storage/migrate.ts';
 import { hideFolders } from './storage/private.ts';
 import { startUpkeep } from './upkeep.ts';
 
+/** Whoever starts a server waits for its first answer, not for this. */
+const firstUpkeepMs = 300;
+
 export type App = Awaited<ReturnType<typeof createApp>>;
 
 /** Fails with DatabaseError, or with what went wrong; nothing stays open then. */
@@ -189,7 +192,24 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   await mail.start({ 'password-reset': passwordReset.writeReset, 'password-changed': notices.writePasswordChanged, 'email-changed': notices.writeEmailChanged });
   workers.push(
     erasure.close,
-    startUpkeep({ eventLog, tail, limits, roster, deletedRooms, receipts, files, sessions, identities, passwordReset, erasure, notifications, pushDevices, push, log }),
+    startUpkeep({
+      eventLog,
+      tail,
+      limits,
+      roster,
+      deletedRooms,
+      receipts,
+      files,
+      sessions,
+      identities,
+      passwordReset,
+      erasure,
+      notifications,
+      pushDevices,
+      push,
+      log,
+      afterMs: firstUpkeepMs,
+    }),
   );
   const domains = {
     config,

@@ -1,5 +1,5 @@
 /** What the server does by itself from time to time: forgets old events and ended sessions, and clears away what deleted rooms left. */
-
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Erasure } from './accounts/erasure.ts';
 import type { PasswordReset } from './accounts/password-reset.ts';
 import type { RateLimits } from './accounts/rate-limits.ts';
@@ -18,7 +18,7 @@ import type { Sessions } from './sessions/sessions.ts';
 
 const everyMs = 60_000;
 
-/** Begins at once and repeats every minute, never two at a time. Returns how to stop; a failure is logged and tried again. */
+/** Begins after `afterMs` and repeats every minute, never two at a time. Returns how to stop; a failure is logged and tried again. */
 export function startUpkeep({
   eventLog,
   tail,
@@ -35,6 +35,7 @@ export function startUpkeep({
   pushDevices,
   push,
   log,
+  afterMs = 0,
 }: {
   eventLog: EventLog;
   tail: Tail;
@@ -51,15 +52,18 @@ export function startUpkeep({
   pushDevices: Pick<PushDevices, 'sweep'>;
   push: Pick<Push, 'sweep'>;
   log: Log;
+  afterMs?: number;
 }): () => Promise<void> {
   let stopped = false;
-  let running = round();
+  const stopping = new AbortController();
+  let running = afterMs === 0 ? round() : sleep(afterMs, undefined, { ref: false, signal: stopping.signal }).then(round, () => {});
   const timer = setInterval(() => {
     running = running.then(round);
   }, everyMs);
   timer.unref();
   return async () => {
     stopped = true;
+    stopping.abort();
     clearInterval(timer);
     await running;
   };

@@ -101,8 +101,9 @@ it('after a crash of the database, everybody is there again', async () => {
   const [first, second] = opened.servers;
   const [ada, bob] = [await first.person(), await second.person()];
   const stream = await followOn(first, ada, newMessages, {});
+  await expect.poll(() => stateOn(second, bob, ada), { timeout: 5_000 }).toBe('ONLINE');
   const watch = await followOn(second, bob, watching, { ids: [ada.id] });
-  await watch.next(becomes(ada, 'ONLINE'));
+  await watch.next('CaughtUp');
   // As a crash leaves them.
   await first.app.db.sql.all('TRUNCATE "Node", "Attendance"', []);
   const more = await followOn(first, await first.person(), newMessages, {});

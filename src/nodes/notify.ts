@@ -53,6 +53,7 @@ export function openBridge({
   let echo: (text: string) => void = () => {};
   let warned = false;
   const closing = new AbortController();
+  const aborted = new Promise<void>((resolve) => closing.signal.addEventListener('abort', () => resolve(), { once: true }));
   const working = stayConnected();
   return {
     tellHead(number): void {
@@ -107,7 +108,6 @@ export function openBridge({
     });
     over.catch(() => {});
     client.on('notification', ({ payload }) => hear(payload ?? ''));
-    const aborted = new Promise<void>((resolve) => closing.signal.addEventListener('abort', () => resolve(), { once: true }));
     let tick: NodeJS.Timeout | undefined;
     try {
       await Promise.race([client.connect().then(() => client.query(`LISTEN "${channel}"`)), aborted]);

@@ -126,7 +126,8 @@ async function openPrisma(): Promise<PrismaConnection> {
   // Loaded when it is needed, and as no import can be: an import awaits the event loop.
   const { PrismaBetterSqlite3 } = createRequire(import.meta.url)('@prisma/adapter-better-sqlite3') as typeof PrismaAdapter;
   const connection = await new PrismaBetterSqlite3({ url: `file:${file}` }, { timestampFormat: 'unixepoch-ms' }).connect();
-  await connection.executeScript(pragmas.map((pragma) => `PRAGMA ${pragma};`).join('\n'));
+  // What is in a hurry has the other connection, and the cache.
+  await connection.executeScript([...pragmas, 'cache_size = -2000'].map((pragma) => `PRAGMA ${pragma};`).join('\n'));
   return connection;
 }
 

@@ -64,6 +64,8 @@ export async function openSqlite(config: Config, log: Log, count: Count, { modul
 }
 
 const readOnly = 'query_only = ON';
+/** In KiB, where more would help nobody: what is scanned is seen once. */
+const smallCache = 'cache_size = -2000';
 const pragmasOf = (config: Pick<Config, 'SQLITE_SYNCHRONOUS' | 'SQLITE_MAX_PAGES'>): string[] => [
   `synchronous = ${config.SQLITE_SYNCHRONOUS}`,
   'foreign_keys = ON',
@@ -86,7 +88,7 @@ function connectionsOf({ file, pragmas, reader, lock, count, module, log }: Open
   const writer = startThread({ name: 'writer', file, pragmas, jobs: module, died });
   // Where nobody asks for anything that takes long, there is none.
   let scanner: Thread | undefined;
-  const scanning = (): Thread => (scanner ??= startThread({ name: 'scanner', file, pragmas: [...pragmas, readOnly], jobs: null, died }));
+  const scanning = (): Thread => (scanner ??= startThread({ name: 'scanner', file, pragmas: [...pragmas, readOnly, smallCache], jobs: null, died }));
   const adapter = new PrismaBetterSqlite3({ url: `file:${file}` }, { timestampFormat: 'unixepoch-ms' });
   const readingAdapter: Adapter = {
     provider: adapter.provider,

@@ -6,7 +6,7 @@ import { type Answer, type Bound, fromWire, type Request, type Statement, type T
 export type Thread = ReturnType<typeof startThread>;
 
 /** A thread makes little garbage, and it is gone at once. */
-const youngMegabytes = 8;
+const youngMegabytes = 4;
 
 /**
  * `died` is told when the thread has ended without having been asked to. What it was asked fails with UNAVAILABLE, then and from then on: a transaction may have
