@@ -23,7 +23,7 @@ import type { Config } from './config.ts';
 import { createEventLog, type EventLog } from './events/event-log.ts';
 import { createTail, type Tail } from './events/tail.ts';
 import { createWrite } from './events/write.ts';
-import { openBlobs } from './files/blobs.ts';
+import { type Blobs, openBlobs } from './files/blobs.ts';
 import { createDecoding } from './files/decoding.ts';
 import { createFileErasure } from './files/erasure.ts';
 import { createFiles } from './files/files.ts';
@@ -126,7 +126,7 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   const onNameFreed = operators.retire;
   const accounts = createAccounts({ db, write, passwords, limits, mail, config, clock, onCreate: createWelcome({ db, locks, clock }), onNameFreed });
   const directory = createDirectory({ db, write, accounts, clock, onlineIds });
-  const blobs = await openBlobs(join(config.DATA_DIR, 'files'), keys.digest('files of this installation'));
+  const blobs = await openStore(config, keys.digest('files of this installation'), log);
   const liveSessions = createLiveSessions({ db, tail, clock, log });
   opened.defer(liveSessions.close);
   const tokens = createTokens({ keys });
@@ -158,6 +158,7 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   const images = createImages({ blobs, decoding });
   const files = createFiles({ db, write, chats, blobs, images, links, limits, clock, log });
   opened.defer(files.close);
+  opened.defer(blobs.close);
   const uploads = createUploads({ db, blobs, images, links, files, config, clock });
   const roster = createRoster({ db, writeBatch, locks, clock, log });
   const rooms = createRooms({ db, write, writeBatch, locks, roster, chats, accounts, operators, passwords, limits, pictures: files.forRooms, clock });
@@ -260,6 +261,13 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
     hurry: decoding.close,
     close: (): Promise<void> => opened.disposeAsync(),
   };
+}
+
+/** Where files are kept. What speaks to a bucket is not loaded where there is none. */
+async function openStore(config: Config, installation: string, log: Log): Promise<Blobs> {
+  if (config.FILES_S3_URL === '') return openBlobs(join(config.DATA_DIR, 'files'), installation);
+  const { openBucket } = await import('./files/bucket.ts');
+  return openBucket(config, installation, log);
 }
 
 /** What servers on one PostgreSQL know of each other. Not loaded where there can be one only. */

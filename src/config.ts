@@ -137,6 +137,27 @@ const contact = (meaning: string): Setting<string> => ({
   },
 });
 
+const bucketUrl = (meaning: string): Setting<string> => ({
+  default: '',
+  meaning,
+  parse: (value) => {
+    if (value === '') return '';
+    const problem = 'must be the http(s) address of a bucket without user, query or fragment, such as https://s3.example.org/bucket';
+    if (!/^https?:\/\/[^/?#]+(\/[a-z0-9._-]+)?\/?$/i.test(value) || !URL.canParse(value)) throw new Error(problem);
+    const { username, password, origin, pathname } = new URL(value);
+    if (username + password !== '') throw new Error(problem);
+    return `${origin}${pathname.replace(/\/$/, '')}`;
+  },
+});
+const word = (fallback: string, meaning: string): Setting<string> => ({
+  default: fallback,
+  meaning,
+  parse: (value) => {
+    if (/\s/.test(value)) throw new Error('must not hold spaces');
+    return value;
+  },
+});
+
 const issuers = (meaning: string): Setting<Issuer[]> => ({ default: '', meaning, parse: (value) => (value === '' ? [] : parseIssuers(value)) });
 
 const day = 86_400;
@@ -259,7 +280,19 @@ export const settings = {
   MAX_ATTACHMENT_BYTES: whole(25 * 1_048_576, 1, 2_147_483_646, 'The largest file that may be uploaded.'),
   UPLOAD_QUOTA_BYTES: whole(1_073_741_824, 1, Number.MAX_SAFE_INTEGER, 'The size of all files of one account together. Uploads that were requested and have not come yet count.'),
   UPLOAD_QUOTA_FILES: whole(20_000, 1, 1_000_000, 'The number of all files of one account together.'),
-  MIN_FREE_BYTES: whole(256 * 1_048_576, 0, Number.MAX_SAFE_INTEGER, 'The free space that must stay on the disk of DATA_DIR. A file that would leave less is refused.'),
+  MIN_FREE_BYTES: whole(
+    256 * 1_048_576,
+    0,
+    Number.MAX_SAFE_INTEGER,
+    'The free space that must stay on the disk of DATA_DIR. A file that would leave less is refused. Nothing is asked of a bucket.',
+  ),
+  FILES_S3_URL: bucketUrl(
+    'Keep files in this bucket instead of DATA_DIR/files: an address with the bucket as its path (`https://s3.example.org/bucket`) or in its host ([more](operating.md#files-of-several-servers)).',
+  ),
+  FILES_S3_REGION: word('us-east-1', 'The region that requests to FILES_S3_URL are signed for.'),
+  FILES_S3_KEY_ID: word('', 'The id of the key that may list, read, write and delete in FILES_S3_URL.'),
+  FILES_S3_SECRET: word('', 'Its secret.'),
+  FILES_S3_SECONDS: whole(10, 1, 600, 'What needs the bucket is answered UNAVAILABLE when the bucket has taken or sent nothing for so long.'),
   UPLOAD_SECONDS: whole(900, 1, day, 'How long an `uploadUrl` can be used, and how long the upload may then take.'),
   UNUSED_UPLOAD_SECONDS: whole(day, 1, 365 * day, 'A completed upload that was put into no message and made no picture is removed after this time.'),
   FILE_URL_SECONDS: whole(900, 1, 7 * day, 'How long a link to a file or picture works at most.'),
@@ -327,6 +360,10 @@ function contradictions(config: Config): string[] {
   const problems: string[] = [];
   if (config.SMTP_URL && config.PUBLIC_URL === '') problems.push('SMTP_URL needs PUBLIC_URL: the links in mails are built from it');
   if (config.PASSWORD_LOGIN === false && config.IDENTITY_ISSUERS?.length === 0) problems.push('PASSWORD_LOGIN is off, which needs IDENTITY_ISSUERS: nobody could sign in');
+  const ofBucket = ['FILES_S3_URL', 'FILES_S3_KEY_ID', 'FILES_S3_SECRET'] as const;
+  const without = ofBucket.filter((name) => config[name] === '');
+  if (without.length > 0 && without.length < ofBucket.length)
+    problems.push(`${ofBucket.filter((name) => !without.includes(name)).join(' and ')} need${without.length === 2 ? 's' : ''} ${without.join(' and ')}`);
   if (config.ACCESS_TOKEN_SECONDS > config.SESSION_SECONDS) problems.push('ACCESS_TOKEN_SECONDS must not be longer than SESSION_SECONDS');
   if (config.TYPING_REPEAT_SECONDS >= config.TYPING_SECONDS) problems.push('TYPING_REPEAT_SECONDS must be shorter than TYPING_SECONDS');
   if (config.MAX_ATTACHMENT_BYTES > config.UPLOAD_QUOTA_BYTES)

@@ -81,6 +81,12 @@ const wrong: [Record<string, string>, RegExp][] = [
   [{ DATABASE_URL: 'postgresql://u:hunter2#@host/db' }, /^DATABASE_URL is not a URL: special characters of the user and password must be percent-encoded$/],
   [{ DATABASE_URL: 'postgresql://u:hunter2/@host/db' }, /^DATABASE_URL is not a URL/],
   [{ DATABASE_URL: 'postgresql://host/db#hunter2' }, /^DATABASE_URL holds #/],
+  ...['s3://bucket', 'https://u:hunter2@s3.example.org/chat', 'https://s3.example.org/chat/folder', 'https://s3.example.org/chat?x=1'].map(
+    (url): [Record<string, string>, RegExp] => [
+      { FILES_S3_URL: url, FILES_S3_KEY_ID: 'id', FILES_S3_SECRET: 'hunter2' },
+      /^FILES_S3_URL must be the http\(s\) address of a bucket/,
+    ],
+  ),
   [{ SMTP_URL: 'smtp://mail.example.org' }, /^SMTP_URL needs PUBLIC_URL/],
   [{ PUBLIC_URL, SMTP_URL: 'mail.example.org:587' }, /^SMTP_URL must begin with smtp:\/\/ or smtps:\/\//],
   [{ PUBLIC_URL, SMTP_URL: 'smtp://u:hunter2#@mail.example.org' }, /^SMTP_URL is not a URL/],
@@ -99,6 +105,8 @@ describe('settings that contradict each other are told with each other’s names
     [{ ACCESS_TOKEN_SECONDS: '900', SESSION_SECONDS: '60' }, [/^ACCESS_TOKEN_SECONDS .* SESSION_SECONDS$/]],
     [{ TYPING_SECONDS: '3', TYPING_REPEAT_SECONDS: '3' }, [/^TYPING_REPEAT_SECONDS .* TYPING_SECONDS$/]],
     [{ MAX_ATTACHMENT_BYTES: '1001', UPLOAD_QUOTA_BYTES: '1000' }, [/^MAX_ATTACHMENT_BYTES .* UPLOAD_QUOTA_BYTES/]],
+    [{ FILES_S3_URL: 'https://s3.example.org/chat' }, [/^FILES_S3_URL needs FILES_S3_KEY_ID and FILES_S3_SECRET$/]],
+    [{ FILES_S3_URL: 'https://s3.example.org/chat', FILES_S3_SECRET: 'hunter2' }, [/^FILES_S3_URL and FILES_S3_SECRET need FILES_S3_KEY_ID$/]],
     [{ MAX_MESSAGE_CHARS: '6000' }, [/^MAX_FRAME_BYTES cannot hold a message of MAX_MESSAGE_CHARS: it must be at least 76096$/]],
     [{ MAX_MESSAGE_CHARS: '1000000', MAX_BODY_BYTES: '20000000' }, [/^MAX_FRAME_BYTES cannot/, /^SLOW_CONSUMER_BYTES cannot hold .* at least 4004096$/]],
     [{ MAX_BODY_BYTES: '10000', SLOW_CONSUMER_BYTES: '1024' }, [/^MAX_BODY_BYTES cannot hold .* at least 52096$/, /^SLOW_CONSUMER_BYTES cannot/]],

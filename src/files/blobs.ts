@@ -1,6 +1,6 @@
 /**
- * Where the bytes of files are kept: on disk, in DATA_DIR/files. Three functions are all that another store (S3 and its like) would have to offer;
- * a blob never changes under its key, and appears whole or not at all.
+ * Where the bytes of files are kept: on disk, in DATA_DIR/files. A bucket (bucket.ts) offers the same functions; a blob never changes under its key, and appears
+ * whole or not at all.
  */
 import { randomBytes } from 'node:crypto';
 import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
@@ -14,11 +14,13 @@ export type Blobs = Awaited<ReturnType<typeof openBlobs>>;
 export type Range = { start: number; end: number };
 
 /** Nothing is written to a file for so long only when nobody writes it any more. */
-const strayAfterMs = 3_600_000;
+export const strayAfterMs = 3_600_000;
 const outOfSpace = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EIO']);
 
 /** A key that nobody can guess, and that no other blob has. */
 export const newBlobKey = (): string => randomBytes(16).toString('hex');
+/** The part of the store that a blob is in, one of 256. */
+export const shardOf = (key: string): string => key.slice(0, 2);
 /** What is derived from a blob has a key of its own that begins with the blob's: it is swept with it. */
 export const derivedKey = (key: string, name: string | number): string => `${key}.${name}`;
 
@@ -31,9 +33,9 @@ export async function openBlobs(folder: string, installation: string) {
   const owner = await claim().catch((error: Error) => {
     throw new DatabaseError(`The folder files in DATA_DIR cannot be used: ${error.message}`);
   });
-  const shardOf = (key: string): string => join(folder, key.slice(0, 2));
-  const pathOf = (key: string): string => join(shardOf(key), key);
-  return { put, find, remove, freeBytes, sweep };
+  const folderOf = (key: string): string => join(folder, shardOf(key));
+  const pathOf = (key: string): string => join(folderOf(key), key);
+  return { put, find, remove, freeBytes, sweep, close: async () => {} };
 
   /** Whose files these are. Kept in the folder: with another database, nothing in it would be known, and all of it would be swept. */
   async function claim(): Promise<string> {
@@ -47,10 +49,10 @@ export async function openBlobs(folder: string, installation: string) {
   }
 
   /**
-   * Stores what `bytes` yields under the key, for good: it survives a power cut. When `bytes` throws, or the disk cannot, nothing is left behind.
+   * Stores what `bytes` yields, `size` bytes, under the key, for good: it survives a power cut. When `bytes` throws, or the disk cannot, nothing is left behind.
    * Fails with what `bytes` threw, or UNAVAILABLE when there is no room.
    */
-  async function put(key: string, bytes: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void> {
+  async function put(key: string, bytes: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, _size: number): Promise<void> {
     const part = join(coming, `${key}-${newBlobKey()}`);
     let file: FileHandle | null = null;
     try {
@@ -59,9 +61,9 @@ export async function openBlobs(folder: string, installation: string) {
       await file.sync();
       await file.close();
       file = null;
-      await mkdir(shardOf(key), { recursive: true, mode: 0o700 });
+      await mkdir(folderOf(key), { recursive: true, mode: 0o700 });
       await rename(part, pathOf(key));
-      await syncFolder(shardOf(key));
+      await syncFolder(folderOf(key));
     } catch (error) {
       await file?.close().catch(() => {});
       await rm(part, { force: true });

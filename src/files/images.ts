@@ -96,8 +96,8 @@ export function createImages({ blobs, decoding }: { blobs: Pick<Blobs, 'put' | '
 
   /** False when the blob was removed in the meantime: then so is what was made of it, or it would stay for ever. */
   async function keep(key: string, size: number, made: Buffer): Promise<boolean> {
-    await blobs.put(derivedKey(key, size), [made]);
-    const still = await blobs.find(key);
+    await blobs.put(derivedKey(key, size), [made], made.length);
+    const still = await blobs.find(key, { start: 0, end: 0 });
     still?.bytes.destroy();
     if (!still) await blobs.remove(derivedKey(key, size));
     return still !== null;
@@ -105,7 +105,8 @@ export function createImages({ blobs, decoding }: { blobs: Pick<Blobs, 'put' | '
 
   /** Removes a blob, and then everything that was made of it. */
   async function remove(key: string): Promise<void> {
-    for (const each of [key, ...pictureSizes.map((size) => derivedKey(key, size))]) await blobs.remove(each);
+    await blobs.remove(key);
+    await Promise.all(pictureSizes.map((size) => blobs.remove(derivedKey(key, size))));
   }
 
   async function readAll(key: string): Promise<Buffer | null> {

@@ -136,7 +136,7 @@ export function createUploads({
       coming.set(link.id, upload);
       if (others > 0) replaceQuiet(link.id);
       try {
-        await blobs.put(key, counted(untilEnded(bytes, upload), slot.size, digest, link.sha256));
+        await blobs.put(key, counted(untilEnded(bytes, upload), slot.size, digest, link.sha256), slot.size);
       } catch (error) {
         if (error instanceof Misfit) return error.outcome;
         throw error;

@@ -120,7 +120,10 @@ export function createFileRoutes({
     response.setHeader('content-length', range ? range.end - range.start + 1 : row.size);
     if (range) response.setHeader('content-range', `bytes ${range.start}-${range.end}/${row.size}`);
     if (request.method === 'HEAD') return end(response, range ? 206 : 200);
-    const found = await files.read(row.blobKey, range ?? undefined);
+    const found = await files.read(row.blobKey, range ?? undefined).catch((error) => {
+      sayNothing(response);
+      throw error;
+    });
     if (!found) throw notHere(exchange);
     response.statusCode = range ? 206 : 200;
     await stream(found.bytes, response);
@@ -141,8 +144,12 @@ export function createFileRoutes({
 }
 
 /** A refusal must not carry what was said of the file. */
-function notHere({ response, refusal }: FileRequest): Error {
+function sayNothing(response: ServerResponse): void {
   for (const name of ['etag', 'accept-ranges', 'content-disposition', 'content-type', 'content-length', 'content-range', 'cache-control']) response.removeHeader(name);
+}
+
+function notHere({ response, refusal }: FileRequest): Error {
+  sayNothing(response);
   return refusal(404, 'There is nothing at this address.', { code: 'NOT_FOUND' });
 }
 
