@@ -82,6 +82,7 @@ function parseIssuer(given: unknown, where: string): Issuer {
   const say = (problem: string): Error => new Error(`${where} (${JSON.stringify(issuer)}) ${problem}`);
   const client = parseClient(given, say);
   const keys = parseKeys(given, client !== null, say);
+  if (client !== null && keys.kind === 'secret') throw say('with `clientId` and `secret`: a provider signs with keys of its own');
   if ((client !== null || keys.kind === 'discovery') && !isHttpUrl(issuer)) throw say('with `clientId`, whose `issuer` must be an http(s) URL then');
   const name =
     given.name ??

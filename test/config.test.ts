@@ -55,8 +55,9 @@ const wrongIssuers: [Record<string, string>, RegExp][] = [
   issuer({ ...good, claims: { id: null } }, /whose `claims` must name the claim for "id"$/),
   issuer({ ...good, create: 'yes' }, /whose `create` must be true or false/),
   issuer({ ...good, clientSecret: 'hunter2' }, /without `clientId`/),
-  issuer({ ...good, clientId: 'x', scope: 'profile' }, /whose `scope` must hold openid/),
-  issuer({ ...good, issuer: 'app', clientId: 'x' }, /whose `issuer` must be an http\(s\) URL then/),
+  issuer({ ...keySet(jwk), clientId: 'x', scope: 'profile' }, /whose `scope` must hold openid/),
+  issuer({ ...good, clientId: 'x' }, /with `clientId` and `secret`: a provider signs with keys of its own$/),
+  issuer({ ...keySet(jwk), issuer: 'app', clientId: 'x' }, /whose `issuer` must be an http\(s\) URL then/),
   issuer({ ...good, name: 'a/b' }, /whose `name` must be of a-z/),
 ];
 const wrong: [Record<string, string>, RegExp][] = [
