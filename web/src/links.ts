@@ -18,12 +18,6 @@ const most = 50;
 const againMs = 10_000;
 
 type Link = { url: string; until: number };
-/** Files come from where the page comes from, whatever name the server gives itself. */
-export function here(url: string): string {
-  const { pathname, search } = new URL(url);
-  return pathname + search;
-}
-
 /** By owner and picture, or by attachment (`file`: all of it, `image`: as it is shown). */
 const links = signal<ReadonlyMap<string, Link>>(new Map());
 const asked = new Map<string, number>();
@@ -74,8 +68,7 @@ const again = (): unknown => setTimeout(() => (links.value = new Map(links.value
 async function take(ids: string[]): Promise<void> {
   const { nodes } = await ask(linksDocument, { ids });
   const next = new Map(links.value);
-  const add = (key: string, url: string, expiresAt: string | null): unknown =>
-    next.set(key, { url: here(url), until: expiresAt ? Date.parse(expiresAt) : Number.POSITIVE_INFINITY });
+  const add = (key: string, url: string, expiresAt: string | null): unknown => next.set(key, { url, until: expiresAt ? Date.parse(expiresAt) : Number.POSITIVE_INFINITY });
   for (const node of nodes) {
     if (node?.__typename === 'Attachment') {
       add(`${node.id} file`, node.url, node.urlExpiresAt);

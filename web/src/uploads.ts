@@ -1,7 +1,6 @@
 /** A file on its way to the server: a slot is asked for, the bytes go into it, and the upload is completed. What broke off begins again in the same slot. */
 import { ask } from './ask.ts';
 import type { CompleteUploadMutation, CompleteUploadMutationVariables, RequestUploadMutation, RequestUploadMutationVariables } from './generated/graphql.ts';
-import { here } from './links.ts';
 import { operation } from './operation.ts';
 import type { Attachment } from './state/state.ts';
 import type { Failure } from './state/types.ts';
@@ -68,7 +67,7 @@ function put(file: File, { uploadUrl, method, headers }: Slot, { onProgress, sig
     const request = new XMLHttpRequest();
     const stop = (): void => request.abort();
     const broken = (): void => reject(new Error('The upload broke off.'));
-    request.open(method, here(uploadUrl));
+    request.open(method, uploadUrl);
     for (const { name, value } of headers) request.setRequestHeader(name, value);
     request.upload.addEventListener('progress', ({ loaded }) => onProgress?.(Math.min(loaded, file.size)));
     request.addEventListener('error', broken);

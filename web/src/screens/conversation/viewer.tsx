@@ -3,7 +3,7 @@ import { render } from 'preact';
 import { useEffect, useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { ask } from '../../ask.ts';
 import type { LargePictureQuery, LargePictureQueryVariables } from '../../generated/graphql.ts';
-import { here, shownLinkOf } from '../../links.ts';
+import { shownLinkOf } from '../../links.ts';
 import { operation } from '../../operation.ts';
 import { Icon } from '../../parts/icon.tsx';
 import type { Attachment, Message } from '../../state/state.ts';
@@ -137,7 +137,7 @@ function useLarge(id: string): string | null {
       .then(async ({ node }) => {
         if (node?.__typename !== 'Attachment' || !node.image) return;
         const image = new Image();
-        image.src = here(node.image.url);
+        image.src = node.image.url;
         await image.decode();
         if (!left) setLarge({ id, url: image.src });
       })
