@@ -1,10 +1,10 @@
 /**
  * `npm run bench -- plots`: three pictures for docs/performance.md: deliveries over subscribers, the time of a page over the length of the history, and what a
- * bystander waits over the time that the disk takes for a flush. The last needs strace, which delays what a program asks of the system.
+ * bystander waits over the time that the disk takes for a flush.
  */
-import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { temporaryFolder } from '../test/kit/server.ts';
 import type { Contestant } from './arena.ts';
 import { type Chart, chart } from './chart.ts';
 import { quantile } from './kit.ts';
@@ -33,22 +33,17 @@ await draw(
     logarithmicY: true,
   },
 );
-if (spawnSync('strace', ['-V']).error) console.log('There is no strace: the picture of a slow disk is left as it is.');
-else {
-  const delays = [0, 5, 20, 50];
-  const waits: number[] = [];
-  for (const ms of delays) {
-    const delayed = ['strace', '-f', '--seccomp-bpf', '-qq', '-o', '/dev/null', '-e', 'trace=fsync,fdatasync', '-e', `inject=fsync,fdatasync:delay_enter=${ms}ms`];
-    const slow = tertulia({}, { command: [...(ms > 0 ? delayed : []), process.execPath, 'src/main.ts'] });
-    const [result] = await interleaved([{ contestant: slow, prepare: sends(32, 'http') }], options);
-    waits.push(median(result?.rounds ?? [], 'bystander p99'));
-  }
-  await draw(
-    'disk',
-    { points: delays, series: { Tertulia: waits } },
-    { title: 'What a bystander waits beside 32 senders (p99)', x: 'ms that the disk takes for a flush', y: 'ms' },
-  );
+const delays = [0, 5, 20, 50];
+const waits: number[] = [];
+await using folder = await temporaryFolder();
+const flush = join(folder.path, 'flush');
+for (const ms of delays) {
+  writeFileSync(flush, String(ms));
+  const slow = tertulia({ FLUSH_MS: flush, NODE_OPTIONS: `--import=${new URL('../test/kit/slow-disk.ts', import.meta.url).href}` });
+  const [result] = await interleaved([{ contestant: slow, prepare: sends(32, 'http') }], options);
+  waits.push(median(result?.rounds ?? [], 'bystander p99'));
 }
+await draw('disk', { points: delays, series: { Tertulia: waits } }, { title: 'What a bystander waits beside 32 senders (p99)', x: 'ms that the disk takes for a flush', y: 'ms' });
 
 async function over(points: number[], contestants: Record<string, () => Contestant>, prepare: Prepare, figure: string, set: (point: number) => Partial<Options>) {
   const series: Record<string, number[]> = Object.fromEntries(Object.keys(contestants).map((name) => [name, []]));

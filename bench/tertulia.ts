@@ -22,14 +22,14 @@ const words: GraphqlWords = {
   follow: (interest) => follow[interest],
 };
 
-export const tertulia = (settings: Record<string, string> = {}, { name = 'Tertulia', ...program }: { name?: string; checkout?: string; command?: string[] } = {}): Contestant => ({
+export const tertulia = (settings: Record<string, string> = {}, { name = 'Tertulia', checkout }: { name?: string; checkout?: string } = {}): Contestant => ({
   name,
   async start(): Promise<Arena> {
     const folder = await temporaryFolder();
     const startedAt = performance.now();
     const server = await startProcess(
       { DATA_DIR: folder.path, LOG_LEVEL: 'warn', WEB: 'on', MAX_SOCKETS_PER_ACCOUNT: '1000000', MAX_OPERATIONS_PER_SECOND: '1000000', ...settings },
-      program,
+      { checkout },
     );
     const driver = createDriver(server.url);
     await driver.graphql('{ __typename }', {});

@@ -29,6 +29,7 @@ import { createFileErasure } from './files/erasure.ts';
 import { createFiles } from './files/files.ts';
 import { createImages } from './files/images.ts';
 import { createLinks } from './files/links.ts';
+import { createPortraits } from './files/portraits.ts';
 import { createUploads } from './files/uploads.ts';
 import type { Domains } from './graphql/context.ts';
 import { createCodeFlow } from './identities/code-flow.ts';
@@ -135,7 +136,19 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   const signIn = createSignIn({ config, write, accounts, passwords, tokens, sessions, devices: createKnownDevices({ keys }), issuing, limits, clock });
   const toIssuers = { issuers: config.IDENTITY_ISSUERS, ask, toPrivate: config.PUSH_TO_PRIVATE_ADDRESSES, log };
   const hostTokens = createHostTokens({ ...toIssuers, clock });
-  const identities = createIdentities({ db, write, accounts, sessions, signIn, tokens: hostTokens, issuers: config.IDENTITY_ISSUERS, limits, mail, clock });
+  const identities = createIdentities({
+    db,
+    write,
+    accounts,
+    sessions,
+    signIn,
+    tokens: hostTokens,
+    issuers: config.IDENTITY_ISSUERS,
+    limits,
+    mail,
+    onPicture: (userId, address) => portraits.want(userId, address),
+    clock,
+  });
   const codeFlow = createCodeFlow({ ...toIssuers, identities });
   const refreshing = createRefreshing({ db, writeBatch, accounts, tokens, issuing, liveSessions, limits, config, clock });
   const passwordReset = createPasswordReset({
@@ -160,6 +173,8 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   opened.defer(files.close);
   opened.defer(blobs.close);
   const uploads = createUploads({ db, blobs, images, links, files, config, clock });
+  const portraits = createPortraits({ ...toIssuers, accounts, uploads, files, clock });
+  opened.defer(portraits.close);
   const roster = createRoster({ db, writeBatch, locks, clock, log });
   const rooms = createRooms({ db, write, writeBatch, locks, roster, chats, accounts, operators, passwords, limits, pictures: files.forRooms, clock });
   const membership = createMembership({ db, write, locks, chats, passwords, limits, clock });

@@ -16,7 +16,7 @@ export type Issuer = {
   keys: KeySource;
   algorithms: string[];
   /** Which claim says what; null: none does. */
-  claims: { id: string; username: string | null; displayName: string | null; email: string | null };
+  claims: { id: string; username: string | null; displayName: string | null; email: string | null; picture: string | null };
   /** The operator has said which claim is the e-mail address, and so that it can be trusted. */
   trustsEmail: boolean;
   /** Whoever comes for the first time gets an account. */
@@ -34,7 +34,7 @@ const asymmetric = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256
 const usual = ['RS256', 'ES256', 'EdDSA'];
 const leastSecretBytes = 32;
 const leastRsaBits = 2048;
-const claimDefaults = { id: 'sub', username: 'preferred_username', displayName: 'name', email: 'email' } as const;
+const claimDefaults = { id: 'sub', username: 'preferred_username', displayName: 'name', email: 'email', picture: 'picture' } as const;
 const fields = new Set([
   ...['issuer', 'name', 'label', 'audience', 'secret', 'jwks', 'jwksUrl', 'algorithms', 'claims', 'create', 'updateProfile', 'privateNetwork'],
   ...['clientId', 'clientSecret', 'scope'],
@@ -82,6 +82,7 @@ function parseIssuer(given: unknown, where: string): Issuer {
   const say = (problem: string): Error => new Error(`${where} (${JSON.stringify(issuer)}) ${problem}`);
   const client = parseClient(given, say);
   const keys = parseKeys(given, client !== null, say);
+  if (client !== null && keys.kind === 'secret') throw say('with `clientId` and `secret`: a provider signs with keys of its own');
   if ((client !== null || keys.kind === 'discovery') && !isHttpUrl(issuer)) throw say('with `clientId`, whose `issuer` must be an http(s) URL then');
   const name =
     given.name ??

@@ -12,7 +12,7 @@ export type Outgoing = { headers: Record<string, string | number>; body: Buffer;
 export type Answered = { status: number; retryAfterMs: number | null };
 export type Post = typeof post;
 export type Question = { method?: string; headers?: Record<string, string>; body?: string | null; timeoutMs: number; mostBytes: number; allowPrivate: boolean };
-export type Reply = { status: number; headers: Record<string, string>; body: string };
+export type Reply = { status: number; headers: Record<string, string>; body: Buffer<ArrayBuffer> };
 export type Ask = typeof ask;
 
 /** What is no address of the public internet (IANA's special-purpose registries, RFC 6890). Of IPv6 only 2000::/3 is public at all. */
@@ -149,7 +149,7 @@ export function ask(address: string, { method = 'GET', headers = {}, body = null
       response.on('end', () => {
         clearTimeout(timer);
         const given = Object.entries(response.headers).map(([name, value]): [string, string] => [name, String(value)]);
-        resolve({ status: response.statusCode ?? 0, headers: Object.fromEntries(given), body: Buffer.concat(chunks).toString() });
+        resolve({ status: response.statusCode ?? 0, headers: Object.fromEntries(given), body: Buffer.concat(chunks) });
       });
     });
     // The answer 101: neither a response nor an error follows.

@@ -51,12 +51,13 @@ const wrongIssuers: [Record<string, string>, RegExp][] = [
   issuer(keySet(generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey.export({ format: 'jwk' })), /1024 bits: an RSA key needs 2048/),
   issuer({ ...keySet(jwk), algorithms: ['RS256', 'HS256'] }, /whose `algorithms` must be a list out of RS256, /),
   issuer({ ...keySet(jwk), algorithms: ['none'] }, /whose `algorithms` must be a list out of RS256, /),
-  issuer({ ...good, claims: { name: 'name' } }, /with "name" among its `claims`, where id, username, displayName, email can be/),
+  issuer({ ...good, claims: { name: 'name' } }, /with "name" among its `claims`, where id, username, displayName, email, picture can be/),
   issuer({ ...good, claims: { id: null } }, /whose `claims` must name the claim for "id"$/),
   issuer({ ...good, create: 'yes' }, /whose `create` must be true or false/),
   issuer({ ...good, clientSecret: 'hunter2' }, /without `clientId`/),
-  issuer({ ...good, clientId: 'x', scope: 'profile' }, /whose `scope` must hold openid/),
-  issuer({ ...good, issuer: 'app', clientId: 'x' }, /whose `issuer` must be an http\(s\) URL then/),
+  issuer({ ...keySet(jwk), clientId: 'x', scope: 'profile' }, /whose `scope` must hold openid/),
+  issuer({ ...good, clientId: 'x' }, /with `clientId` and `secret`: a provider signs with keys of its own$/),
+  issuer({ ...keySet(jwk), issuer: 'app', clientId: 'x' }, /whose `issuer` must be an http\(s\) URL then/),
   issuer({ ...good, name: 'a/b' }, /whose `name` must be of a-z/),
 ];
 const wrong: [Record<string, string>, RegExp][] = [

@@ -1,6 +1,7 @@
-/** What the server can do, numbered F1 to F27: a test for each, through the public API, with the operations that clients begin with where one fits. */
+/** What the server can do, numbered: a test for each, through the public API, with the operations that clients begin with where one fits. */
 import sharp from 'sharp';
 import { expect, it } from 'vitest';
+import { hostIssuer, hostToken, provisionToken } from './kit/issuer.ts';
 import { codeOf, startMailServer } from './kit/mail-server.ts';
 import { bearer, change, nobody, operation, outcome, read, sight } from './kit/outcome.ts';
 import { createPerson, type Person, type Untyped } from './kit/person.ts';
@@ -730,6 +731,22 @@ it('F27 deletes the account: messages anonymised or erased', async () => {
     expect(await sight(who, '{ chats { nodes { id } } }')).toBe('top: TOKEN_INVALID');
   }
   expect((await read(carl, '{ registeredUsers { nodes { id } } }')).nodes).toEqual([{ id: carl.id }]);
+});
+
+it('F34 lets people of a host application in with its own tokens, and the host say who they are', async () => {
+  await using server = await startTestServer({ IDENTITY_ISSUERS: JSON.stringify([hostIssuer]) });
+  await change(nobody(server), 'provisionUsers', { token: await provisionToken(), users: [{ externalId: '42', username: 'ben', displayName: 'Ben' }] });
+  const { auth } = await change(
+    nobody(server),
+    'signInWithToken',
+    { token: await hostToken({ sub: '7', name: 'Ada' }) },
+    'auth { grant accessToken me { displayName externalId } }',
+  );
+  expect(auth).toMatchObject({ grant: 'NEW', me: { displayName: 'Ada', externalId: '7' } });
+  const ada = bearer(server, auth.accessToken);
+  const { message } = await change(ada, 'sendMessage', { to: { externalId: '42' }, text: 'hello' }, 'message { chat { ... on Dialog { peer { username externalId } } } }');
+  expect(message.chat.peer).toEqual({ username: 'ben', externalId: '42' });
+  expect(await outcome(nobody(server), 'signInWithToken', { token: await hostToken({ sub: '7', aud: 'elsewhere' }) })).toBe('INVALID_TOKEN UNKNOWN');
 });
 
 it('every operation of contract/operations.graphql is valid and runs', async () => {

@@ -621,7 +621,7 @@ describe('a link', () => {
     const { message } = await send(ada, { to: { chatId: room.id }, attachmentIds: [(await upload(ada, { bytes: await photo() })).id] });
     await change(ada, 'deleteRoom', { roomId: room.id });
     expect((await fetched(message.attachments[0].url)).status).toBe(404);
-    expect(await storedFiles(server)).not.toEqual([]);
+    // With the first round after a start at the latest.
     await server.restart();
     await expect.poll(() => storedFiles(server), { timeout: 5_000 }).toEqual([]);
     expect((await server.app.db.sql.all('SELECT 1 FROM "Attachment"', [])).length).toBe(0);

@@ -1,7 +1,7 @@
 /** Signing in by the page of a real OpenID provider, in a real browser where there is one, and being told by it that somebody has signed out. */
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { buildWhenOld, executablePath, openBrowser, visit } from './kit/browser.ts';
+import { barriers, buildWhenOld, executablePath, openBrowser, visit } from './kit/browser.ts';
 import { request, type Untyped } from './kit/person.ts';
 import { type OpenIdProvider, startProvider } from './kit/provider.ts';
 import { type Overrides, startTestServer, type TestServer } from './kit/server.ts';
@@ -247,9 +247,10 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`th
     await using world = await startWorld();
     const { server, claims } = world;
     claims.ada = { name: 'Ada Lovelace', preferred_username: 'ada' };
-    const { page, problems } = await visit(browser, server.url);
+    const { page, context, problems } = await visit(browser, server.url);
     await page.goto(server.url);
     await page.getByLabel('Username or e-mail').waitFor();
+    expect(await barriers(page, 'the gate')).toEqual([]);
     await page.getByRole('link', { name: 'Sign in with the company' }).click();
     await signInThere(page, 'ada');
     await page.getByRole('navigation', { name: 'Main' }).waitFor();
@@ -263,6 +264,19 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`th
     await page.getByRole('button', { name: 'Change the password' }).waitFor();
     await page.goto(server.url);
     await page.getByRole('navigation', { name: 'Main' }).waitFor();
+    // Somebody else comes by a link of an app: nothing is shown that this browser kept of her.
+    await context.clearCookies();
+    await page.goto(`${server.url}/sign-in/company?to=/you`);
+    await signInThere(page, 'ben');
+    await expect
+      .poll(() =>
+        page
+          .getByLabel('Username')
+          .inputValue()
+          .catch(() => null),
+      )
+      .toMatch(/^user-\d+$/);
+    expect(await page.content()).not.toContain('Lovelace');
     await server.restart({ PASSWORD_LOGIN: 'off', PORT: new URL(server.url).port });
     const other = await visit(browser, server.url);
     await other.page.goto(`${server.url}/register?sign-in=nobody`);

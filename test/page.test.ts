@@ -50,6 +50,43 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`th
     expect([ada.problems, ben.problems]).toEqual([[], []]);
   });
 
+  it('works at the plain http address of a home network, where browsers give a page no randomUUID and no locks', async () => {
+    await using server = await startTestServer(on);
+    const { page, problems } = await visit(browser, server.url);
+    await page.addInitScript(() => {
+      Reflect.deleteProperty(Crypto.prototype, 'randomUUID');
+      Reflect.deleteProperty(Navigator.prototype, 'locks');
+    });
+    await page.goto(`${server.url}/register`);
+    await page.getByLabel('Username').fill('home');
+    await page.getByLabel('Password', { exact: true }).fill('a good long phrase');
+    await page.keyboard.press('Enter');
+    await page.getByRole('navigation', { name: 'Main' }).waitFor();
+    await page.goto(`${server.url}/rooms/new`);
+    await page.getByLabel('Name', { exact: true }).fill('Kitchen');
+    await page.keyboard.press('Enter');
+    await write(page, 'Soup is ready');
+    await page.locator('.log .m .meta').waitFor();
+    expect(problems).toEqual([]);
+  });
+
+  it('puts the focus into each screen that follows another', async () => {
+    await using server = await startTestServer(on);
+    const { page } = await visit(browser, server.url);
+    const focused = (what: string): Promise<unknown> => page.waitForFunction((selector) => document.activeElement?.matches(selector), what);
+    await page.goto(server.url);
+    await page.getByRole('link', { name: 'Create an account' }).press('Enter');
+    await focused('input[name=username]');
+    await page.keyboard.type('keys');
+    await page.getByLabel('Password', { exact: true }).fill('a good long phrase');
+    await page.keyboard.press('Enter');
+    await focused('main h1');
+    await page.getByRole('link', { name: /^Look round/ }).press('Enter');
+    await focused('main h1');
+    await page.keyboard.press('Control+Shift+N');
+    await focused('input[name=name]');
+  });
+
   it('catches up after a line that was cut for a while, and after one that was cut for good', async () => {
     await using server = await startTestServer(on);
     await using line = await openLine(server);

@@ -3,6 +3,7 @@ import type { ChatId, SessionId, UserId } from '../ids.ts';
 import { addTo, dropFrom, type MultiMap } from '../multimap.ts';
 import type { Database } from '../storage/database.ts';
 import { addresseesOf, type LogEvent } from './event.ts';
+import { newestText } from './event-log.ts';
 import type { Joined, Person, Stream } from './stream.ts';
 
 export type Audience = ReturnType<typeof createAudience>;
@@ -30,7 +31,7 @@ export function createAudience({ db, lost }: { db: Database; lost: (stream: Stre
 
   async function load(person: Person): Promise<void> {
     const rows = await db.sql.all<{ last: number; chatId: ChatId | null; joinedSeq: number | null }>(
-      'SELECT h."last", m."chatId", m."joinedSeq" FROM "EventHead" h LEFT JOIN "Member" m ON m."userId" = ? WHERE h."id" = 1',
+      `SELECT ${newestText(db.engine)} AS "last", m."chatId", m."joinedSeq" FROM "EventHead" h LEFT JOIN "Member" m ON m."userId" = ? WHERE h."id" = 1`,
       [person.userId],
     );
     if (people.get(person.userId) !== person) return;

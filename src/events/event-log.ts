@@ -9,18 +9,25 @@ import { type Addressees, addresseesOf, type EventType, fromRow, type LogEvent, 
 export type EventLog = ReturnType<typeof createEventLog>;
 
 /**
- * Numbers for `count` events, the first of them. They come from one row whose lock lives until the commit, so take them last:
- * whoever takes the next ones has waited until these are visible, and no reader passes a number that appears later.
+ * Numbers for `count` events, the first of them. The lock of one row lives until the commit, so take them last: whoever takes the next ones has waited until these
+ * are visible, and no reader passes a number that appears later. On PostgreSQL the row stays as it is (docs/decisions/event-order.md): the events that are stored
+ * under these numbers, all of them and at once, tell which come next.
  */
 export async function takeNumbers(sql: Sql, count: number): Promise<number> {
-  const [head] = await sql.all<{ last: number }>('UPDATE "EventHead" SET "last" = "last" + ? WHERE "id" = 1 RETURNING "last"', [count]);
-  if (!head) throw new Error('the event log has no head row');
-  return Number(head.last) - count + 1;
+  const [taken] =
+    sql.engine === 'sqlite'
+      ? await sql.all<{ first: number | null }>('UPDATE "EventHead" SET "last" = "last" + ? WHERE "id" = 1 RETURNING "last" - ? + 1 AS "first"', [count, count])
+      : await sql.all<{ first: number | null }>('SELECT "takeNumbers"() AS "first"', []);
+  if (!taken?.first) throw new Error('the event log has no head row');
+  return Number(taken.first);
 }
+
+/** The newest number, in a statement that reads "EventHead" h. */
+export const newestText = (engine: Engine): string => (engine === 'sqlite' ? 'h."last"' : '"newestNumber"()');
 
 /** The number of the newest event, as this transaction sees it. Others may be written meanwhile: this one only says what was before. */
 export async function newestNumber(sql: Sql): Promise<number> {
-  const [head] = await sql.all<{ last: number }>('SELECT "last" FROM "EventHead" WHERE "id" = 1', []);
+  const [head] = await sql.all<{ last: number }>(`SELECT ${newestText(sql.engine)} AS "last" FROM "EventHead" h WHERE h."id" = 1`, []);
   return Number(head?.last ?? 0);
 }
 
@@ -66,6 +73,7 @@ export function concerningText(engine: Engine, ofEveryone: readonly EventType[])
 }
 
 export function createEventLog({ db, config, clock }: { db: Database; config: Config; clock: () => Date }) {
+  const headText = `SELECT ${newestText(db.engine)} AS "last", h."pruned", h."logId" FROM "EventHead" h WHERE h."id" = 1`;
   return { beginEpoch, epochs, head, readAfter, readConcerning, prune };
 
   /** From its own event on, cursors are of a new epoch. Once for each start of a server. */
@@ -86,7 +94,7 @@ export function createEventLog({ db, config, clock }: { db: Database; config: Co
 
   /** The newest number, the last pruned one, and the name of this log. */
   async function head(): Promise<{ last: number; pruned: number; logId: string }> {
-    const [row] = await db.sql.all<{ last: number; pruned: number; logId: string }>('SELECT "last", "pruned", "logId" FROM "EventHead" WHERE "id" = 1', []);
+    const [row] = await db.sql.all<{ last: number; pruned: number; logId: string }>(headText, []);
     if (!row) throw new Error('the event log has no head row');
     return { last: Number(row.last), pruned: Number(row.pruned), logId: row.logId };
   }

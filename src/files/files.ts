@@ -91,7 +91,7 @@ export function createFiles({
   }
 
   /** In the order of the ids; null for what is not there or is not for the viewer. One's own until it is used, and those of messages that one may read. */
-  async function findMany({ userId }: Viewer, ids: readonly AttachmentId[]): Promise<(AttachmentRow | null)[]> {
+  async function findMany({ userId }: Pick<Viewer, 'userId'>, ids: readonly AttachmentId[]): Promise<(AttachmentRow | null)[]> {
     const rows = (await findRows(ids)).filter((row) => row?.state === 'COMPLETE') as AttachmentRow[];
     const chatIds = await chatsOf(rows);
     const standings = await standingsOf(userId, [...new Set(chatIds.values())]);
@@ -173,7 +173,7 @@ export function createFiles({
   }
 
   /** Shows a picture beside the viewer's name, or none. The same again changes nothing. Fails with NOT_FOUND (Attachment), VALIDATION_FAILED or RATE_LIMITED. */
-  async function setProfilePicture(viewer: Viewer, id: AttachmentId | null): Promise<UserRow> {
+  async function setProfilePicture(viewer: Pick<Viewer, 'userId'>, id: AttachmentId | null): Promise<UserRow> {
     await limits.take('PROFILE', viewer.userId);
     const changed = await write(async (tx, append) => {
       const sql = db.sqlIn(tx);

@@ -62,7 +62,7 @@ export function createUploads({
    * Keeps room for a file and tells where its bytes go. The name is cleaned: no folders, no control or formatting characters.
    * Fails with VALIDATION_FAILED, QUOTA_EXCEEDED (what was reserved counts), or UNAVAILABLE when the disk is nearly full.
    */
-  async function reserve(viewer: Viewer, input: UploadRequest): Promise<{ attachment: AttachmentRow; path: string; expiresAt: Date }> {
+  async function reserve(viewer: Pick<Viewer, 'userId'>, input: UploadRequest): Promise<{ attachment: AttachmentRow; path: string; expiresAt: Date }> {
     const [fileName, contentType, sha256] = [toFileName(input.fileName), toContentType(input.contentType), toDigest(input.sha256)];
     const problems = createProblems();
     if (fileName === null) problems.add('fileName', 'format', `A file name has 1 to ${longestName} characters, of which some can be seen.`);
@@ -179,7 +179,7 @@ export function createUploads({
    * Ends an upload: what the file is was read from its bytes, and it can be used once. Again is fine. Fails with NOT_FOUND (Attachment) for what is not the
    * viewer's, VALIDATION_FAILED when the bytes are missing, UNAVAILABLE when too many pictures wait to be looked at.
    */
-  async function complete(viewer: Viewer, id: AttachmentId): Promise<AttachmentRow> {
+  async function complete(viewer: Pick<Viewer, 'userId'>, id: AttachmentId): Promise<AttachmentRow> {
     for (;;) {
       const row = await findRow(id);
       if (!row || row.uploaderId !== viewer.userId || row.state === 'REMOVED') throw notFound('Attachment');
@@ -202,7 +202,7 @@ export function createUploads({
   }
 
   /** A file that is in a message now is seen by those who may read it. */
-  async function mustStillSee(viewer: Viewer, row: AttachmentRow): Promise<AttachmentRow> {
+  async function mustStillSee(viewer: Pick<Viewer, 'userId'>, row: AttachmentRow): Promise<AttachmentRow> {
     const [found] = await files.findMany(viewer, [row.id]);
     if (!found) throw notFound('Attachment');
     return found;

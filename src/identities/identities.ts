@@ -24,7 +24,7 @@ import { type HostTokens, isExternalId, longestExternalId, type Stated, toStated
 import { toWish, usernameOf, type Wish } from './profiles.ts';
 
 export type Identities = ReturnType<typeof createIdentities>;
-export type ProvisionInput = { externalId: string; username?: string | null; displayName?: string | null; email?: string | null };
+export type ProvisionInput = { externalId: string; username?: string | null; displayName?: string | null; email?: string | null; picture?: string | null };
 export type Provisioned = { externalId: string; user: UserRow; created: boolean };
 
 /** Most people one call may provision. */
@@ -45,6 +45,7 @@ export function createIdentities({
   issuers,
   limits,
   mail,
+  onPicture,
   clock,
 }: {
   db: Database;
@@ -56,6 +57,8 @@ export function createIdentities({
   issuers: readonly Issuer[];
   limits: Pick<RateLimits, 'take'>;
   mail: Pick<Mail, 'wake'>;
+  /** An issuer has a picture of somebody who has none here. */
+  onPicture: (userId: UserId, address: string) => void;
   clock: () => Date;
 }) {
   return { signIn, signInAs, list, link, unlink, externalIdsOf, provision, endSessions, logOut, sweep };
@@ -105,8 +108,13 @@ export function createIdentities({
       });
       if (!entered) return null;
       mail.wake();
+      if (!known || issuer.updateProfile) offerPicture(entered.user, wish.picture);
       return handOver(entered.opened, entered.user, deviceToken);
     });
+  }
+
+  function offerPicture({ id, avatarId }: UserRow, address: string | null): void {
+    if (address !== null && avatarId === null) onPicture(id, address);
   }
 
   /** Until it gives something. When somebody else was faster, everything is looked at again. */
@@ -227,10 +235,11 @@ export function createIdentities({
     );
     const result: Provisioned[] = [];
     for (const { externalId, ...given } of input.users) {
-      const wish = { username: given.username ?? null, displayName: given.displayName ?? null, email: given.email ?? null };
+      const wish = { username: given.username ?? null, displayName: given.displayName ?? null, email: given.email ?? null, picture: given.picture ?? null };
       const before = known.get(externalId);
       const same = before && (wish.displayName ?? before.displayName) === before.displayName && (wish.email ?? before.email) === before.email;
       const provisioned = same ? { user: before, created: false } : await ensure(issuer, externalId, wish);
+      offerPicture(provisioned.user, wish.picture);
       result.push({ externalId, ...provisioned });
     }
     mail.wake();

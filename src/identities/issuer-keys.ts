@@ -63,7 +63,7 @@ export function createIssuerKeys(issuer: Issuer, { ask, toPrivate, log }: Fetchi
       const { status, body } = await ask(address, { headers: { accept: 'application/json' }, timeoutMs: answerWithinMs, mostBytes, allowPrivate });
       // Also where it would send on to: keys come from the address that the operator has named.
       if (status !== 200) throw away(`it answered ${status}`);
-      const parsed: unknown = JSON.parse(body);
+      const parsed: unknown = JSON.parse(body.toString());
       if (typeof parsed !== 'object' || parsed === null) throw away('it answered no object');
       return parsed;
     } catch (error) {

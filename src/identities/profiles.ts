@@ -5,10 +5,11 @@ import { codePoints, hasForbiddenInLine, isEmail, isUsername, isVisible, without
 import type { Issuer } from '../issuers.ts';
 
 /** Null where nothing is said, or nothing that could be used. `username` is what a name is made of, and need not be one. */
-export type Wish = { username: string | null; displayName: string | null; email: string | null };
+export type Wish = { username: string | null; displayName: string | null; email: string | null; picture: string | null };
 
 const longestDisplayName = 80;
 const longestUsername = 32;
+const longestAddress = 2_000;
 
 /** Nobody can sign in less for a name that could not be stored here: it is left out. An e-mail address is taken if the issuer has verified it, or the operator trusts it. */
 export function toWish({ claims: names, trustsEmail }: Issuer, claims: JWTPayload): Wish {
@@ -17,7 +18,12 @@ export function toWish({ claims: names, trustsEmail }: Issuer, claims: JWTPayloa
     return typeof value === 'string' && value.trim() !== '' ? value.trim() : null;
   };
   const verified = claims.email_verified === true || (trustsEmail && claims.email_verified !== false);
-  return { username: text(names.username), displayName: toDisplayName(text(names.displayName)), email: verified ? toEmail(text(names.email)) : null };
+  return {
+    username: text(names.username),
+    displayName: toDisplayName(text(names.displayName)),
+    email: verified ? toEmail(text(names.email)) : null,
+    picture: toAddress(text(names.picture)),
+  };
 }
 
 function toDisplayName(text: string | null): string | null {
@@ -28,8 +34,11 @@ function toDisplayName(text: string | null): string | null {
 
 const toEmail = (text: string | null): string | null => (text !== null && isEmail(text) && withoutInvisible(text) === text ? text : null);
 
+/** Whether it may be asked for is decided when it is. */
+const toAddress = (text: string | null): string | null => (text !== null && text.length <= longestAddress && URL.canParse(text) ? text : null);
+
 /** A username made of what is known, the first time (0) as it is, and then with a number behind it, which grows longer. */
-export function usernameOf({ username, displayName }: Wish, attempt: number): string {
+export function usernameOf({ username, displayName }: Pick<Wish, 'username' | 'displayName'>, attempt: number): string {
   const base = toUsername(username ?? '') || toUsername(displayName ?? '') || 'user';
   if (attempt === 0 && isUsername(base) && base !== 'user') return base;
   const digits = Math.min(4 + attempt, 12);

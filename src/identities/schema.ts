@@ -105,6 +105,7 @@ const ProvisionedUserInput = builder.inputType('ProvisionedUserInput', {
     username: t.string({ description: 'What the username is made of, the first time. It is made free.' }),
     displayName: t.string({ description: 'The name to show. Left out: stays as it is.' }),
     email: t.string({ description: 'E-mail address. Left out, or in use by somebody else: stays as it is. It is not changed where the account has a password.' }),
+    picture: t.field({ type: 'URL', description: 'Where a picture of this person is. It is fetched for who has none, some time later.' }),
   }),
 });
 

@@ -17,17 +17,20 @@ it('resumes over cuts without losing a message and without showing one twice', a
   const ben = await start(world, await world.signIn());
   for (const text of ['2', '3']) await ana.send(room, text);
   await expect.poll(() => ben.texts(), patient).toEqual(['1', '2', '3']);
-  for (const texts of [['4', '5'], ['6']]) {
+  const caughtUp = (): number => ben.items.filter((item) => item.__typename === 'CaughtUp').length;
+  for (const [index, texts] of [['4', '5'], ['6']].entries()) {
     line.cut();
     for (const text of texts) await ana.send(room, text);
     line.mend();
     await expect.poll(() => ben.texts().at(-1), patient).toBe(texts.at(-1));
+    // Before the next cut takes it away.
+    await expect.poll(caughtUp, patient).toBe(index + 2);
   }
   await ana.send(room, '7');
   await expect.poll(() => ben.texts(), patient).toEqual(['1', '2', '3', '4', '5', '6', '7']);
   const added = ben.items.filter((item) => item.__typename === 'MessageAdded');
   expect(added.map((item) => item.message.text)).toEqual(['2', '3', '4', '5', '6', '7']);
-  await expect.poll(() => ben.items.filter((item) => item.__typename === 'CaughtUp').length, patient).toBe(3);
+  expect(caughtUp()).toBe(3);
   await expect.poll(() => delivered(world), patient).toBe(7);
 });
 

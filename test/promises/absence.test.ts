@@ -18,11 +18,11 @@ async function addForeign(dataDir: string, count: number): Promise<void> {
   await crowd.run(
     `INSERT INTO "Event" ("number", "at", "type", "chatId", "userId", "data")
      WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${count})
-     SELECT h."last" + i, ${now}, CASE i % 5 WHEN 0 THEN 'marker-moved' WHEN 1 THEN 'member-updated' WHEN 2 THEN 'notifications-read' WHEN 3 THEN 'session-ended' ELSE 'chat-updated' END,
+     SELECT h."newest" + i, ${now}, CASE i % 5 WHEN 0 THEN 'marker-moved' WHEN 1 THEN 'member-updated' WHEN 2 THEN 'notifications-read' WHEN 3 THEN 'session-ended' ELSE 'chat-updated' END,
        CASE WHEN i % 5 IN (2, 3) THEN NULL ELSE 1000000 + i % 501 END, CASE i % 5 WHEN 4 THEN NULL ELSE 1000000 + i % 701 END, CASE i % 5 WHEN 0 THEN '{"status":"READ","upToSeq":1}' END
-     FROM n CROSS JOIN "EventHead" h`,
+     FROM n CROSS JOIN (SELECT MAX("number") AS "newest" FROM "Event") h`,
   );
-  await crowd.run(`UPDATE "EventHead" SET "last" = "last" + ${count}`);
+  if (engine === 'sqlite') await crowd.run(`UPDATE "EventHead" SET "last" = "last" + ${count}`);
 }
 
 it('a night away from a busy server takes as many statements, and gives the same, as one from a quiet server', { timeout: 120_000 }, async () => {

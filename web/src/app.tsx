@@ -1,5 +1,7 @@
 /** The frame: who is out sees the gate, who is in the rail, the shelf and one pane. */
 import { useSignalEffect } from '@preact/signals';
+import { useEffect, useRef } from 'preact/hooks';
+import { arriving } from './arrive.ts';
 import { showsKeys } from './keyboard.ts';
 import { Announcer } from './parts/announcer.tsx';
 import { Confirm } from './parts/confirm.tsx';
@@ -22,6 +24,13 @@ export function App() {
     if (document.title !== title) document.title = title;
   });
   const [name = ''] = route.value;
+  const place = phase.value.is === 'starting' ? null : [phase.value.is, ...route.value].join('/');
+  const before = useRef<string | null>(null);
+  useEffect(() => {
+    // The page has just been opened: the browser puts the focus where it belongs.
+    if (before.current !== null) arriving();
+    before.current = place;
+  }, [place]);
   if (phase.value.is === 'out' || name === 'reset-password') return <Gate />;
   if (phase.value.is === 'starting') return <div class="app" aria-busy="true" />;
   return <Inside />;

@@ -1,5 +1,6 @@
 /** Begins: the language, what the server put into the page, and the first drawing. */
 import './styles/styles.css';
+import './random-uuid.ts';
 import { render } from 'preact';
 import { App } from './app.tsx';
 import type { HomeQuery } from './generated/graphql.ts';

@@ -142,7 +142,13 @@ function take(items: readonly Item[], leads: boolean): void {
     if (item.__typename === 'SessionEnded' && !item.retry) return leave(item.endReason === 'ACCOUNT_DELETED' ? 'deleted' : 'ended', { tellOthers: false });
     if (leads && item.__typename === 'MessageAdded') deliver(item.message.chat.id);
   }
+  if (items.some(isStranger)) void readPresences();
   if (leads) keepSoon();
+}
+
+/** Of somebody who writes for the first time nothing was asked yet. */
+function isStranger(item: Item): boolean {
+  return item.__typename === 'ChatAdded' && item.chat.__typename === 'Dialog' && line.value === 'on' && !presences.value.has(item.chat.peer.id);
 }
 
 /** This device has everything that is in the chat. */

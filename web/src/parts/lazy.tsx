@@ -1,6 +1,7 @@
 /** Screens that are loaded when they are first shown. */
 import type { ComponentType } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
+import { arrive } from '../arrive.ts';
 import { texts } from '../texts/texts.ts';
 
 /** `aside`: it stands beside a screen, and nothing takes its place meanwhile. */
@@ -19,6 +20,10 @@ export function lazy<Props extends object>(load: () => Promise<ComponentType<Pro
         () => setFailed(true),
       );
     }, [failed]);
+    const isThere = loaded !== null;
+    useEffect(() => {
+      if (isThere && !aside) arrive();
+    }, [isThere]);
     if (loaded) {
       const Screen = loaded;
       return <Screen {...props} />;

@@ -161,7 +161,7 @@ function Offers() {
     <>
       {turnedAway && <FormError>{gate.turnedAway[turnedAway]}</FormError>}
       {doors.offers.map((offer) => (
-        <a key={offer.name} class="btn" href={`/sign-in/${offer.name}?${new URLSearchParams({ device: id, deviceName: name })}`}>
+        <a key={offer.name} class={doors.password ? 'btn' : 'btn primary'} href={`/sign-in/${offer.name}?${new URLSearchParams({ device: id, deviceName: name })}`}>
           {gate.signInWith(offer.label)}
         </a>
       ))}

@@ -13,16 +13,21 @@ export function Home() {
         <div class="empty">
           <h1>{home.greeting(new Date().getHours(), me.value?.displayName ?? '')}</h1>
           <p>{isNew ? home.nobodyWrote : home.pick}</p>
-          {isNew && (
-            <nav class="todo" aria-label={home.firstSteps}>
-              <Step href="/people" icon="person" title={home.write} hint={home.writeHint} />
-              <Step href="/rooms" icon="rooms" title={home.look} hint={home.lookHint} />
-              <Step href="/rooms/new" icon="plus" title={home.open} hint={home.openHint} />
-            </nav>
-          )}
+          {isNew && <FirstSteps />}
         </div>
       </div>
     </main>
+  );
+}
+
+export function FirstSteps() {
+  const { home } = texts.value;
+  return (
+    <nav class="todo" aria-label={home.firstSteps}>
+      <Step href="/people" icon="person" title={home.write} hint={home.writeHint} />
+      <Step href="/rooms" icon="rooms" title={home.look} hint={home.lookHint} />
+      <Step href="/rooms/new" icon="plus" title={home.open} hint={home.openHint} />
+    </nav>
   );
 }
 

@@ -19,6 +19,7 @@ import { line, myChats, newestMessageOf, personOf, presenceOf, readInto, state, 
 import { texts } from '../texts/texts.ts';
 import { shortTimeOf, wholeTimeOf } from '../texts/times.ts';
 import { Receipt } from './conversation/receipt.tsx';
+import { FirstSteps } from './home.tsx';
 
 const findDocument = operation<FindPeopleQuery, FindPeopleQueryVariables>(/* GraphQL */ `
   query FindPeople($name: String!) {
@@ -114,6 +115,11 @@ export function Shelf({ open }: { open: string | null }) {
         <p class="hint pad" role="status">
           {here.length + others.length > 0 ? '' : name !== '' ? (found.value ? shelf.noneFound(name) : '') : kind.value === 'unread' ? shelf.noneUnread : shelf.empty}
         </p>
+        {alone && name === '' && myChats.value.length === 0 && (
+          <div class="pad">
+            <FirstSteps />
+          </div>
+        )}
       </nav>
     </section>
   );

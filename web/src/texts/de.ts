@@ -146,6 +146,7 @@ export const de: Sentences = {
     tryNow: 'Jetzt versuchen',
     lastConnected: (when: string) => `Zuletzt verbunden um ${when}`,
     onlyMembers: 'Hier schreiben nur Mitglieder.',
+    onlyMembersRead: 'Hier lesen und schreiben nur Mitglieder.',
     join: 'Beitreten',
     joining: 'Tritt bei…',
     joinPassword: 'Passwort dieses Raums',

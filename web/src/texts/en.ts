@@ -140,6 +140,7 @@ export const en = {
     tryNow: 'Try now',
     lastConnected: (when: string) => `Last connected at ${when}`,
     onlyMembers: 'Only members write here.',
+    onlyMembersRead: 'Only members read and write here.',
     join: 'Join',
     joining: 'Joining…',
     joinPassword: 'Password of this room',

@@ -141,6 +141,7 @@ export const it: Sentences = {
     tryNow: 'Prova ora',
     lastConnected: (when: string) => `Ultima connessione alle ${when}`,
     onlyMembers: 'Qui scrivono solo i membri.',
+    onlyMembersRead: 'Qui leggono e scrivono solo i membri.',
     join: 'Entra',
     joining: 'Entro…',
     joinPassword: 'Password di questa stanza',

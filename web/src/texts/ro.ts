@@ -137,6 +137,7 @@ export const ro: Sentences = {
     tryNow: 'Încearcă acum',
     lastConnected: (when: string) => `Ultima conectare la ${when}`,
     onlyMembers: 'Aici scriu doar membrii.',
+    onlyMembersRead: 'Aici citesc și scriu doar membrii.',
     join: 'Intră',
     joining: 'Se intră…',
     joinPassword: 'Parola acestei camere',

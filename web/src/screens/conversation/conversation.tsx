@@ -158,7 +158,7 @@ function About({ room: { id, memberCount, topic } }: { room: Room }) {
     read();
     const timer = setInterval(read, onlineMs);
     return () => clearInterval(timer);
-  }, [id, line.value]);
+  }, [id, line.value, memberCount]);
   return [words.members(memberCount), online > 0 && rooms.onlineCount(online), topic].filter(Boolean).join(' · ');
 }
 

@@ -1,5 +1,5 @@
 /** A room seen from outside: who is no member reads a public one and may join; who was removed finds what they had written. */
-import { useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { ask } from '../../ask.ts';
 import { drafts } from '../../drafts.ts';
 import type { JoinMutation, JoinMutationVariables } from '../../generated/graphql.ts';
@@ -47,7 +47,7 @@ export function JoinBar({ room }: { room: Room }) {
           void join(event.currentTarget);
         }}
       >
-        <p>{words.onlyMembers}</p>
+        <p>{room.passwordRequired ? words.onlyMembersRead : words.onlyMembers}</p>
         {room.passwordRequired && <PasswordField label={words.joinPassword} name="password" autocomplete="off" required />}
         <button class="btn primary" type="submit" aria-busy={busy}>
           {busy ? words.joining : words.join}
@@ -62,13 +62,18 @@ export function JoinBar({ room }: { room: Room }) {
 export function Removed({ chatId, name }: { chatId: string; name: string }) {
   const { chat: words, app } = texts.value;
   const draft = drafts.value.get(chatId) ?? '';
+  const next = useRef<HTMLAnchorElement>(null);
+  // What had the focus went with the room.
+  useEffect(() => {
+    if (document.activeElement === document.body) next.current?.focus();
+  }, []);
   return (
     <main class="pane">
       <div />
       <div class="empty">
         <p role="alert">{draft === '' ? words.removed(name) : words.removedDraft(name)}</p>
         {draft !== '' && <textarea class="input" readOnly aria-label={words.draft} value={draft} />}
-        <a class="btn" href="/">
+        <a class="btn" href="/" ref={next}>
           {app.toChats}
         </a>
       </div>

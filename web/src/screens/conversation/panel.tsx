@@ -1,6 +1,6 @@
 /** About a room, beside its conversation: what it is, who is in it and who of them is online, and what the viewer may do about that. */
 
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { writeTo } from '../../actions-people.ts';
 import { announce } from '../../parts/announcer.tsx';
 import { confirm } from '../../parts/confirm.tsx';
@@ -221,7 +221,18 @@ function Row({ room, member: { id, role }, place, onProblem }: { room: Room; mem
       <span class="tag">{tag}</span>
     </>
   );
-  return <li>{items.length === 0 ? <div class="person">{face}</div> : <Menu label={words.actionsFor(name)} button={face} buttonClass="person" items={items} />}</li>;
+  const row = useRef<HTMLLIElement>(null);
+  useLayoutEffect(() => {
+    const shown = row.current;
+    return () => {
+      // Removed while it has the focus: its neighbour takes it.
+      if (!shown?.contains(document.activeElement)) return;
+      const others = [...(shown.closest('.panel')?.querySelectorAll<HTMLElement>('button.person') ?? [])].filter((button) => !shown.contains(button));
+      const after = others.find((button) => shown.compareDocumentPosition(button) & Node.DOCUMENT_POSITION_FOLLOWING);
+      requestAnimationFrame(() => [after, others.at(-1), document.getElementById('about')].find((each) => each?.isConnected)?.focus());
+    };
+  }, []);
+  return <li ref={row}>{items.length === 0 ? <div class="person">{face}</div> : <Menu label={words.actionsFor(name)} button={face} buttonClass="person" items={items} />}</li>;
 }
 
 // ---------------------------------------------------------------- what may be done, by the viewer's role

@@ -1,0 +1,1 @@
+-- Nothing here: SQLite has one writer, and no versions of rows.
