@@ -139,6 +139,26 @@ describe('a bucket', () => {
     expect((await fetched(url)).status).toBe(404);
   });
 
+  it('that breaks off in the middle of a file ends the download, and one that is silent does not hold up a stop', async () => {
+    await using bucket = await startBucket();
+    await using server = await startTestServer({ ...bucket.settings, FILES_S3_SECONDS: '60' });
+    const [ada, ben] = pair(await server.people(2));
+    const message = await send(ada, ben, [(await upload(ada, { bytes: randomBytes(10_000_000) })).id]);
+    const reader = (await fetch(message.attachments[0].url)).body?.getReader() as ReadableStreamDefaultReader<Uint8Array>;
+    expect((await reader.read()).done).toBe(false);
+    bucket.block('gone');
+    const readAll = async (): Promise<void> => {
+      while (!(await reader.read()).done);
+    };
+    await expect(readAll()).rejects.toThrow();
+    bucket.block('silent');
+    const before = bucket.asked.length;
+    await change(ada, 'deleteMessage', { messageId: message.id });
+    await expect.poll(() => bucket.asked.slice(before).filter(({ method }) => method === 'DELETE')).toHaveLength(1);
+    // A stop gives up waiting for this; here nobody does.
+    await server.app.close();
+  });
+
   it('that cannot be used stops the start, and says why', async () => {
     await using bucket = await startBucket();
     await using folder = await temporaryFolder();
