@@ -163,10 +163,8 @@ describe('an OpenID provider', () => {
       WEB: 'on',
       IDENTITY_ISSUERS: JSON.stringify([issuerOf(provider, { issuer: `${provider.issuer}/` }), issuerOf(provider, { issuer: 'http://127.0.0.1:9', name: 'gone' })]),
     });
-    for (const name of ['company', 'gone']) {
-      const response = await fetch(`${other.url}/sign-in/${name}`, { redirect: 'manual' });
-      expect([response.status, response.headers.get('location')]).toEqual([303, '/?sign-in=unavailable']);
-    }
+    const answers = await Promise.all(['company', 'company', 'gone', 'gone'].map((name) => fetch(`${other.url}/sign-in/${name}`, { redirect: 'manual' })));
+    for (const { status, headers } of answers) expect([status, headers.get('location')]).toEqual([303, '/?sign-in=unavailable']);
     expect((await fetch(`${server.url}/sign-in/company`, { redirect: 'manual' })).headers.get('location')).toContain(provider.issuer);
   });
 

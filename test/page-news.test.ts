@@ -201,6 +201,8 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`ne
     expect(me.account.contacts.nodes).toEqual([{ id: ana.id }]);
     await page.setViewportSize({ width: 360, height: 740 });
     await page.getByRole('button', { name: 'About this person' }).waitFor();
+    await ana.must('mutation ($input: DeleteAccountInput!) { deleteAccount(input: $input) { __typename } }', { input: { password: ana.password, messages: 'ANONYMIZE' } });
+    await page.getByLabel(/^Message to/).waitFor({ state: 'detached' });
     expect(problems).toEqual([]);
   });
 });

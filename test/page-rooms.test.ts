@@ -120,6 +120,7 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`ro
     await page.getByRole('menuitem', { name: 'Remove and ban' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Remove and ban' }).click();
     await panel.getByRole('button', { name: eve.username }).waitFor({ state: 'detached' });
+    await expect.poll(() => page.evaluate(() => document.activeElement?.className), patience).toBe('person');
     const guest = await enter(server.url, eve, '/rooms', 390);
     await guest.page.getByRole('button', { name: 'Join Reading circle' }).click();
     await guest.page.getByText('You cannot join this room; an owner or admin has closed it to you.').waitFor();
@@ -128,6 +129,7 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`ro
     await page.getByRole('dialog').getByRole('button', { name: 'Add', exact: true }).click();
     // She is online now: the browser of hers is open.
     await panel.getByRole('region', { name: 'Online' }).getByRole('button', { name: eve.username }).waitFor();
+    await page.getByText('3 members · 2 online').waitFor();
     await panel.getByRole('button', { name: 'Leave' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Leave' }).click();
     await page.getByText('You are its last owner.').waitFor();

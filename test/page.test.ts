@@ -39,7 +39,8 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`th
     await ada.page.getByRole('link', { name: /Ben Keller/ }).click();
     await write(ada.page, 'Did my message reach you?');
     await ada.page.getByText('Did my message reach you?').first().waitFor();
-    await ben.page.getByRole('link', { name: /Ada Moreno/ }).click();
+    // Nothing was known of Ada before.
+    await ben.page.getByRole('link', { name: /Ada Moreno.*online/ }).click();
     await message(ben.page, 'Did my message reach you?').waitFor();
     await ada.page.getByRole('img', { name: 'Read', exact: true }).first().waitFor();
     await ben.page.getByLabel('Message to Ada Moreno').pressSequentially('It came', { delay: 10 });
@@ -85,6 +86,41 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`th
     await focused('main h1');
     await page.keyboard.press('Control+Shift+N');
     await focused('input[name=name]');
+    await page.setViewportSize({ width: 360, height: 740 });
+    await page.goto(server.url);
+    await page.getByRole('link', { name: /^Write to somebody/ }).click();
+    await page.getByRole('heading', { name: 'People', level: 1 }).waitFor();
+  });
+
+  it('says at once that the browser is offline, and comes back with it', async () => {
+    await using server = await startTestServer(on);
+    const [ana, ben] = (await server.people(2)) as [Person, Person];
+    await ana.send({ username: ben.username }, 'hello');
+    const { page, context } = await enter(server.url, ben);
+    await page.getByRole('link', { name: /hello/ }).click();
+    await page.getByText('Online', { exact: true }).or(page.locator('.bar .dot')).first().waitFor();
+    await live(server, 1);
+    await context.setOffline(true);
+    await page.getByText('You are offline.').waitFor({ timeout: 4_000 });
+    await write(page, 'wait for me');
+    await context.setOffline(false);
+    await page.getByText('You are offline.').waitFor({ state: 'detached' });
+    await page.getByRole('img', { name: 'Sent', exact: true }).first().waitFor();
+  });
+
+  it('sets a new password once its link is good, and says once what is wrong with it', async () => {
+    await using server = await startTestServer(on);
+    const { page } = await visit(browser, server.url);
+    await page.goto(`${server.url}/reset-password#${'x'.repeat(43)}`);
+    await page.getByLabel('New password').fill('short');
+    await page.keyboard.press('Enter');
+    await page.locator('.err').first().waitFor();
+    expect(await page.locator('.err').count()).toBe(1);
+    await page.getByLabel('New password').fill('a good long phrase');
+    await page.keyboard.press('Enter');
+    await page.getByText('This link has been used or is too old.').waitFor();
+    await page.getByRole('link', { name: 'A forgotten password' }).click();
+    await page.getByRole('button', { name: 'Send the mail' }).waitFor();
   });
 
   it('catches up after a line that was cut for a while, and after one that was cut for good', async () => {
@@ -223,6 +259,7 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`th
     await page.getByLabel(/^Message to/).fill('half a sentence');
     await ana.must('mutation ($input: RemoveMemberInput!) { removeMember(input: $input) { __typename } }', { input: { roomId: room.id, userId: ben.id } });
     await page.getByText('You are no longer in Printing workshop').waitFor();
+    expect(await page.getByRole('link', { name: 'To the chats' }).evaluate((link) => document.activeElement === link)).toBe(true);
     expect(await page.getByLabel('What you had written').inputValue()).toBe('half a sentence');
     expect(await page.getByRole('link', { name: /Printing workshop/ }).count()).toBe(0);
     expect(problems).toEqual([]);
@@ -352,7 +389,6 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`th
     await page.goto(server.url);
     await page.waitForFunction(() => document.activeElement?.getAttribute('name') === 'login');
     await page.keyboard.type(ben.username);
-    await page.keyboard.press('Tab');
     await page.keyboard.press('Tab');
     await page.keyboard.type(ben.password);
     await page.keyboard.press('Enter');

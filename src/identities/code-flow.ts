@@ -66,18 +66,17 @@ export function createCodeFlow({ issuers, identities, ask, toPrivate, log }: { i
     }
   }
 
-  async function providerOf(issuer: Issuer): Promise<Provider> {
+  /** Asked once for all who wait. */
+  function providerOf(issuer: Issuer): Promise<Provider> {
     const before = known.get(issuer);
     if (before && performance.now() - before.at < knownMs) return before.provider;
-    const entry = { provider: discover(issuer), at: performance.now() };
-    known.set(issuer, entry);
-    try {
-      return await entry.provider;
-    } catch (error) {
-      if (known.get(issuer) === entry) known.delete(issuer);
+    const provider = discover(issuer).catch((error: unknown) => {
+      known.delete(issuer);
       log.warn({ why: whyOf(error), issuer: issuer.issuer }, 'a provider could not be asked: nobody can sign in there');
       throw new AppError('UNAVAILABLE');
-    }
+    });
+    known.set(issuer, { provider, at: performance.now() });
+    return provider;
   }
 
   async function discover(issuer: Issuer): Promise<Provider> {

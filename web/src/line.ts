@@ -86,6 +86,8 @@ export function openLine({
     const client = connect();
     live = client;
     client.on('closed', () => turn('off'));
+    // Sooner than an unanswered ping.
+    addEventListener('offline', () => client.terminate(), { signal: stop.signal });
     const ended = new Promise<void>((resolve) => stop.signal.addEventListener('abort', () => resolve()));
     const queue = createQueue((items: readonly Item[]) => {
       tell({ items });

@@ -12,7 +12,7 @@ type Props = {
   optional?: boolean;
   /** Behind the label. */
   note?: ComponentChildren;
-  /** Beside the label. */
+  /** Shown beside the label. By keyboard it comes behind the field: from a name one goes on to the password. */
   beside?: ComponentChildren;
   type?: 'text' | 'email' | 'tel' | 'search' | 'password';
   value?: string;
@@ -30,11 +30,11 @@ type Props = {
   onBlur?: (event: TargetedEvent<HTMLInputElement>) => void;
 };
 
-export function Field({ label, name, hint, error, optional = false, note, beside, ...input }: Props) {
+export function Field({ label, name, hint, error, optional = false, note, ...input }: Props) {
   const id = useId();
   return (
     <div class="field">
-      <Label id={id} label={label} optional={optional} note={note} beside={beside} />
+      <Label id={id} label={label} optional={optional} note={note} />
       <input class="input" id={id} name={name} {...described(id, hint, error)} {...(input as object)} />
       <Below id={id} hint={hint} error={error} />
     </div>
@@ -47,31 +47,25 @@ export function PasswordField({ label, name, hint, error, optional = false, note
   const { common } = texts.value;
   return (
     <div class="field">
-      <Label id={id} label={label} optional={optional} note={note} beside={beside} />
+      <Label id={id} label={label} optional={optional} note={note} />
       <div class="pw">
         <input class="input" id={id} name={name} {...described(id, hint, error)} {...({ ...input, type: shown ? 'text' : 'password' } as object)} />
         <button class="ib" type="button" aria-pressed={shown} aria-label={shown ? common.hidePassword : common.showPassword} onClick={() => show(!shown)}>
           <Icon name="eye" />
         </button>
       </div>
+      {beside && <div class="beside">{beside}</div>}
       <Below id={id} hint={hint} error={error} />
     </div>
   );
 }
 
-function Label({ id, label, optional, note, beside }: { id: string; label: string; optional: boolean; note: ComponentChildren; beside: ComponentChildren }) {
-  const text = (
+function Label({ id, label, optional, note }: { id: string; label: string; optional: boolean; note: ComponentChildren }) {
+  return (
     <label for={id}>
       {label} {optional && <span class="opt">{texts.value.common.optional}</span>}
       {note && <span class="opt">{note}</span>}
     </label>
-  );
-  if (!beside) return text;
-  return (
-    <div class="lab">
-      {text}
-      {beside}
-    </div>
   );
 }
 

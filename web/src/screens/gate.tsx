@@ -1,6 +1,6 @@
 /** Before one is in: sign in, register, a forgotten password, and the page where its mail leads. */
 import type { ComponentChildren, TargetedSubmitEvent } from 'preact';
-import { useState } from 'preact/hooks';
+import { useRef, useState } from 'preact/hooks';
 import { ask } from '../ask.ts';
 import { doors, turnedAway } from '../doors.ts';
 import type {
@@ -242,10 +242,12 @@ if (code) history.replaceState(null, '', '/reset-password');
 function NewPassword() {
   const { gate } = texts.value;
   const [done, setDone] = useState(false);
-  const { busy, submit, fields, problem } = useForm(async ({ password = '' }) => {
+  const onward = useRef<HTMLAnchorElement>(null);
+  const { busy, submit, fields, problem } = useForm(async ({ newPassword: password = '' }) => {
     const { confirmPasswordReset: result } = await ask(newPasswordDocument, { token: code, password });
     if (!result || isFailure(result)) return result;
     setDone(true);
+    requestAnimationFrame(() => onward.current?.focus());
     return null;
   });
   return (
@@ -254,7 +256,7 @@ function NewPassword() {
       {done && <p role="status">{gate.passwordSet}</p>}
       {code && !done && (
         <>
-          <PasswordField label={gate.newPassword} name="password" autocomplete="new-password" required autofocus hint={gate.passwordHint} error={fields.newPassword} />
+          <PasswordField label={gate.newPassword} name="newPassword" autocomplete="new-password" required autofocus hint={gate.passwordHint} error={fields.newPassword} />
           <FormError>{problem}</FormError>
           <Submit busy={busy} busyText={texts.value.common.saving}>
             {gate.setPassword}
@@ -262,7 +264,15 @@ function NewPassword() {
         </>
       )}
       <p class="hint">
-        <a href="/">{gate.signIn}</a>
+        <a href="/" ref={onward}>
+          {gate.signIn}
+        </a>
+        {!done && (
+          <>
+            {' · '}
+            <a href="/forgotten">{gate.forgottenTitle}</a>
+          </>
+        )}
       </p>
     </Form>
   );

@@ -19,7 +19,7 @@ import { closePanel, isPanelOpen, openPanel } from './about.ts';
 import { Composer } from './composer.tsx';
 import { Log } from './log.tsx';
 import { readersOf } from './message-actions.tsx';
-import { JoinBar, Removed } from './outside.tsx';
+import { Gone, JoinBar, Removed } from './outside.tsx';
 import type { Line } from './rows.ts';
 
 const placeDocument = operation<PlaceQuery, PlaceQueryVariables>(/* GraphQL */ `
@@ -89,7 +89,13 @@ function Open({ chat, ready, place, about }: { chat: Chat; ready: boolean; place
     <main class="pane" data-kind={chat.__typename === 'Room' ? 'room' : 'dialog'}>
       <Head chat={chat} name={name} about={about} />
       {unread.current ? <Log chat={chat} name={name} line={unread.current.line} at={at} /> : <BoneRows />}
-      {chat.__typename === 'Room' && !chat.my && chat.postPolicy !== 'ANYONE' ? <JoinBar room={chat} /> : <Composer chat={chat} name={name} />}
+      {chat.__typename === 'Room' && !chat.my && chat.postPolicy !== 'ANYONE' ? (
+        <JoinBar room={chat} />
+      ) : chat.__typename === 'Dialog' && personOf(chat.peerId)?.deleted ? (
+        <Gone />
+      ) : (
+        <Composer chat={chat} name={name} />
+      )}
       {readersOf.value && <Readers key={readersOf.value.id} message={readersOf.value} onClose={() => (readersOf.value = null)} />}
     </main>
   );

@@ -104,6 +104,8 @@ export function Log({ chat, name, line, at }: { chat: Chat; name: string; line: 
         onScroll={scrolled}
         onKeyDown={(event) => moveByKey(event, scroller.current, chat, jump)}
       >
+        {/* Above the names, also where the window begins in the middle of a day. */}
+        <h2 class="vh">{(chat.__typename === 'Dialog' ? words.messagesWith : words.messagesIn)(name)}</h2>
         <ol class="column log">
           {shown.from === 1 && rangeAt(chat, 1) && <Beginning chat={chat} name={name} />}
           {chat.lastSeq === 0 && <Beginning chat={chat} name={name} />}

@@ -219,13 +219,13 @@ export function WaitingView({ message, rowKey, first, last, newest }: { message:
               <Icon name="warn" class="s" />
               {words.notSent(sentenceOf({ code: message.code ?? '', errorMessage: message.refusal }))}
             </span>
-            <button class="link" type="button" onClick={() => sayAgain(message)}>
+            <button class="link" type="button" onClick={() => settle(sayAgain, message)}>
               {common.tryAgain}
             </button>
             <button class="link" type="button" onClick={() => putBack(message)}>
               {words.edit}
             </button>
-            <button class="link danger" type="button" onClick={() => discard(message)}>
+            <button class="link danger" type="button" onClick={() => settle(discard, message)}>
               {words.discard}
             </button>
           </div>
@@ -233,4 +233,10 @@ export function WaitingView({ message, rowKey, first, last, newest }: { message:
       </article>
     </li>
   );
+}
+
+/** The buttons go with the refusal, and whoever pressed one writes on. */
+function settle(how: (message: Waiting) => void, message: Waiting): void {
+  how(message);
+  document.getElementById('box')?.focus();
 }

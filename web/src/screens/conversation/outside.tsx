@@ -59,6 +59,18 @@ export function JoinBar({ room }: { room: Room }) {
   );
 }
 
+/** Nobody is there to read it any more. */
+export function Gone() {
+  return (
+    <div class="foot column">
+      <div class="readonly">
+        <p>{texts.value.chat.deletedAccount}</p>
+      </div>
+      <div class="under" />
+    </div>
+  );
+}
+
 export function Removed({ chatId, name }: { chatId: string; name: string }) {
   const { chat: words, app } = texts.value;
   const draft = drafts.value.get(chatId) ?? '';
