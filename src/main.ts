@@ -48,7 +48,7 @@ try {
       stop(event);
     });
   }
-  const ready = `Tertulia is ready at ${server.url}/graphql`;
+  const ready = `Tertulia is ready at ${server.url}/ (its API at /graphql)`;
   if (log.isLevelEnabled('info')) log.info({ url: server.url, pid: process.pid }, ready);
   else process.stdout.write(`${ready}\n`);
 } catch (error) {
