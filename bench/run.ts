@@ -9,6 +9,9 @@ import { parseArgs } from 'node:util';
 import { markdown, run, starts, workloads } from './suite.ts';
 import { tertulia } from './tertulia.ts';
 
+// So that what was started is ended, too.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {

@@ -28,6 +28,9 @@ async function startPeer(file: string, env: Record<string, string>, hello: Arena
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const ended = new Promise((resolve) => child.once('exit', resolve));
+  const atExit = (): void => void child.kill('SIGKILL');
+  process.once('exit', atExit);
+  void ended.then(() => process.off('exit', atExit));
   const { url, startMs } = await listening(child, startedAt, hello);
   return {
     folder: folder.path,

@@ -32,6 +32,10 @@ export async function startProcess(
       }
     });
   });
+  // A server must not outlive who started it, however that ends.
+  const atExit = (): void => void killGroup('SIGKILL');
+  process.once('exit', atExit);
+  void ended.then(() => process.off('exit', atExit));
   await bounded(Promise.race([ready, ended]), 15_000);
   return {
     pid: child.pid as number,
