@@ -31,6 +31,7 @@ export async function openDatabase(config: Config, log: Log, onUnavailable: () =
   const connections = await open(config, log, (more) => (statements.count += more), jobs);
   const { engine, read, sql } = connections;
   const turns = createTurns();
+  let pinging: Promise<void> | null = null;
   const scans = createTurns();
   const takeTurn = engine === 'sqlite' ? turns.take : <T>(job: () => Promise<T>) => job();
   const ask: Sql['all'] = engine === 'sqlite' ? async (text, params) => (isTurnLong() ? yieldWhenLong().then(() => sql.all(text, params)) : sql.all(text, params)) : sql.all;
@@ -81,8 +82,13 @@ export async function openDatabase(config: Config, log: Log, onUnavailable: () =
       return true;
     }),
     isAlone: (): Promise<boolean> => guarded(onUnavailable, () => connections.isAlone()),
-    /** Resolves when the database answers. */
-    ping: async (): Promise<void> => void (await guarded(onUnavailable, () => sql.all('SELECT 1', []))),
+    /** Resolves when the database answers. Who asks while it is being asked has the same answer: probes may come by the thousand. */
+    ping: (): Promise<void> =>
+      (pinging ??= guarded(onUnavailable, () => sql.all('SELECT 1', []))
+        .then(() => {})
+        .finally(() => {
+          pinging = null;
+        })),
     close: async (): Promise<void> => {
       await Promise.all([turns.idle(), scans.idle()]);
       await connections.close();
