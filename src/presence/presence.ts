@@ -29,7 +29,7 @@ type Attendance = {
   /** Ends the activity, or the grace. */
   timer: NodeJS.Timeout | undefined;
 };
-/** `alone`: its stream carries nothing that tells of new people otherwise. `lost`: who went while it was asked who there is. */
+/** `alone`: its stream carries nothing that tells of new people otherwise. `lost`: who is no subject any more since it was asked who there is. */
 type Watcher = { follower: Follower; subjects: Set<UserId>; alone: boolean; lost: Set<UserId> | null };
 /** Where new people of a watcher come from: those close to somebody, the members of a room, or nowhere. */
 type Source = { closeTo: UserId } | { roomId: ChatId } | null;
@@ -70,6 +70,8 @@ export function createPresence({
   const closeWatchers: MultiMap<UserId, Watcher> = new Map();
   /** Watchers of the members of a room. */
   const roomWatchers: MultiMap<ChatId, Watcher> = new Map();
+  /** Watchers for which it is being asked who there is, and who has changed meanwhile. */
+  const beginning = new Map<Watcher, Set<UserId>>();
   const doubt = createDoubt({
     isSure: elsewhere.isSure,
     graceMs: config.PRESENCE_GRACE_SECONDS * 1000,
@@ -188,6 +190,7 @@ export function createPresence({
   function tellWatchers(userId: UserId): void {
     const ephemeral: Ephemeral = { type: 'presence-changed', userId, snapshot: false, at: clock() };
     for (const watcher of watchersOf.get(userId) ?? []) watcher.follower.push(ephemeral);
+    for (const changed of beginning.values()) changed.add(userId);
   }
 
   /** Whoever of these is online was seen now; whoever went, when they went. A killed server knows it to the minute. */
@@ -255,7 +258,10 @@ export function createPresence({
     const watcher: Watcher = { follower, subjects: new Set(), alone, lost: new Set() };
     if (source && 'closeTo' in source) addTo(closeWatchers, source.closeTo, watcher);
     else if (source) addTo(roomWatchers, source.roomId, watcher);
+    const changed = new Set<UserId>();
+    beginning.set(watcher, changed);
     const stop = (): void => {
+      beginning.delete(watcher);
       for (const subject of watcher.subjects) dropFrom(watchersOf, subject, watcher);
       watcher.subjects.clear();
       if (source && 'closeTo' in source) dropFrom(closeWatchers, source.closeTo, watcher);
@@ -288,7 +294,8 @@ export function createPresence({
     try {
       const subjects = (await findSubjects()).filter((subject) => !watcher.lost?.has(subject));
       watcher.lost = null;
-      for (const subject of subjects) addSubject(watcher, subject);
+      beginning.delete(watcher);
+      for (const subject of subjects) if (addSubject(watcher, subject) && changed.has(subject)) pushState(watcher, subject);
       return { live, subjects };
     } catch (error) {
       await live.return();
