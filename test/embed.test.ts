@@ -68,13 +68,17 @@ describe('examples/embed', () => {
     const browser = await openBrowser();
     try {
       const [ada, ben] = [await visit(browser, app.url), await visit(browser, app.url)];
-      await ada.page.goto(`${app.url}/?user=7`);
-      await ben.page.goto(`${app.url}/?user=42`);
+      const open = async ({ page }: typeof ada, user: string): Promise<void> => {
+        const live = page.waitForResponse((response) => response.request().postData()?.includes('newMessages') ?? false);
+        await page.goto(`${app.url}/?user=${user}`);
+        await live;
+      };
+      await open(ada, '7');
+      await open(ben, '42');
       const say = async ({ page }: typeof ada, text: string): Promise<void> => {
         await page.getByLabel('Message').fill(text);
         await page.keyboard.press('Enter');
       };
-      await ada.page.waitForResponse((response) => response.request().postData()?.includes('newMessages') ?? false);
       await say(ada, 'Your order is ready.');
       await ben.page.getByText('Ada: Your order is ready.').waitFor();
       await say(ben, 'I am on my way.');
