@@ -135,10 +135,17 @@ it('answers alike and after the same work whether or not it knows the address, b
   // The mail server says nothing yet: from the third mail on all conversations are taken, and nothing else touches the database.
   for (const name of names.slice(0, 3)) await asked(`${name}@example.org`);
   await expect.poll(() => connected).toBe(3);
-  const known = [await asked('ddddd@example.org'), await asked('EEEEE@example.org')];
-  const unknown = [await asked('nobody@example.org'), await asked('nobody@nowhere.example')];
+  // What the server does by itself now and then only ever adds to one of them.
+  const least = async (...emails: string[]): Promise<{ answers: unknown[]; statements: number }> => {
+    const all = [];
+    for (const email of emails) all.push(await asked(email));
+    return { answers: all.map(({ answer }) => answer), statements: Math.min(...all.map(({ statements }) => statements)) };
+  };
+  const known = await least('ddddd@example.org', 'EEEEE@example.org');
+  const unknown = await least('nobody@example.org', 'nobody@nowhere.example');
   expect(unknown).toEqual(known);
-  expect(known[0]).toEqual({ answer: { data: { requestPasswordReset: { __typename: 'RequestPasswordResetPayload', accepted: true } } }, statements: 1 });
+  expect(known.answers[0]).toEqual({ data: { requestPasswordReset: { __typename: 'RequestPasswordResetPayload', accepted: true } } });
+  expect(known.statements).toBe(1);
   release();
   await codes(mailServer, 5);
   await expect.poll(async () => server.app.db.read.mail.count()).toBe(0);

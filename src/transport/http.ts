@@ -6,7 +6,7 @@ import type { Config } from '../config.ts';
 import type { ErrorCode } from '../errors.ts';
 import { httpStatusOf, toFormattedError } from '../graphql/errors.ts';
 import type { Log } from '../log.ts';
-import { yieldWhenLong } from '../turns.ts';
+import { isTurnLong, yieldWhenLong } from '../turns.ts';
 import { type Call, Refusal, send, sendJson, sendPage, stoppingRefusal } from './answer.ts';
 import { clientOf, isKnownOrigin } from './client.ts';
 import type { Connections } from './connections.ts';
@@ -73,6 +73,11 @@ export function createHttp({
   return {
     /** Answers one request. Never throws. */
     async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+      // Requests of many connections come at once, thousands before the first answer, and some are gone when it is their turn.
+      if (isTurnLong()) {
+        await yieldWhenLong();
+        if (request.socket.destroyed) return;
+      }
       const client = clientOf(request, config);
       const [path = '/', search = ''] = (request.url ?? '/').split('?', 2);
       response.setHeader('x-request-id', client.requestId);
@@ -97,9 +102,6 @@ export function createHttp({
 
   async function route(call: Call): Promise<void> {
     const { request, path } = call;
-    // Requests of many connections come at once, and some are gone when it is their turn.
-    await yieldWhenLong();
-    if (request.socket.destroyed) return;
     if (path === '/graphql' || path === '/graphql/') return graphql(call);
     if (path.startsWith('/files/')) return files(call);
     if (path.startsWith('/sign-in/') || path === '/backchannel-logout') {
