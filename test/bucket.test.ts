@@ -77,8 +77,8 @@ describe('a bucket', () => {
     sending.write(bytes.subarray(0, 500_000));
     await expect.poll(() => bucket.asked.slice(before).filter(({ method }) => method === 'PUT')).toHaveLength(1);
     sending.destroy();
-    await expect.poll(() => put(cut, bytes)).toBe(204);
-    await expect.poll(bucket.stored).toHaveLength(1);
+    await expect.poll(() => put(cut, bytes), { timeout: 10_000 }).toBe(204);
+    await expect.poll(bucket.stored, { timeout: 10_000 }).toHaveLength(1);
   });
 
   it('is swept of what a server that died has left an hour ago, and never by another installation', async () => {
