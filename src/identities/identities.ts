@@ -17,8 +17,9 @@ import type { Sessions } from '../sessions/sessions.ts';
 import { type Device, type DeviceInput, parseDevice, type SignedIn, type SignIn } from '../sessions/sign-in.ts';
 import type { Database, Tx } from '../storage/database.ts';
 import { isUniqueViolation } from '../storage/failures.ts';
+import { lockLiveAccounts, mustLockAccount } from '../storage/locks.ts';
 import { type IdentityRow, toIdentityRow, type UserRow } from '../storage/rows.ts';
-import { forUpdate, oneOfList, type Sql } from '../storage/sql.ts';
+import { oneOfList } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
 import { type HostTokens, isExternalId, longestExternalId, type Stated, toStated } from './host-tokens.ts';
 import { toWish, usernameOf, type Wish } from './profiles.ts';
@@ -147,7 +148,7 @@ export function createIdentities({
 
   /** The account of an identity, held until the commit; null when it is its account no more. The account comes before the identity, as when it is deleted. */
   async function hold(tx: Tx, { id, userId }: IdentityRow): Promise<UserRow | null> {
-    if ((await lockAccounts(db.sqlIn(tx), [userId])).length === 0) return null;
+    if ((await lockLiveAccounts(db.sqlIn(tx), [userId])).length === 0) return null;
     const identity = await tx.identity.findUnique({ where: { id }, include: { user: true } });
     return identity?.userId === userId ? identity.user : null;
   }
@@ -315,7 +316,7 @@ export function createIdentities({
         const opened = known
           ? []
           : await tx.session.findMany({ where: { issuer: issuer.issuer, issuerSession, endedAt: null }, select: { userId: true }, distinct: ['userId'], take: mostProvisioned });
-        const held = await lockAccounts(db.sqlIn(tx), known ? [known.userId] : opened.map(({ userId }) => userId));
+        const held = await lockLiveAccounts(db.sqlIn(tx), known ? [known.userId] : opened.map(({ userId }) => userId));
         const ended: SessionId[] = [];
         for (const userId of held) for (const id of await signOut(tx, append, userId, issuer.issuer, which, madeAt)) ended.push(id);
         return ended;
@@ -345,15 +346,7 @@ export function createIdentities({
   }
 
   async function mustHold(tx: Tx, { userId }: Viewer): Promise<UserRow> {
-    if ((await lockAccounts(db.sqlIn(tx), [userId])).length === 0) throw new AppError('TOKEN_INVALID');
+    await mustLockAccount(db.sqlIn(tx), userId);
     return tx.user.findUniqueOrThrow({ where: { id: userId } });
   }
-}
-
-/** Those of these accounts that are there, held until the commit, in the order of their ids. */
-async function lockAccounts(sql: Sql, ids: readonly UserId[]): Promise<UserId[]> {
-  const rows = await sql.all<{ id: UserId }>(`SELECT "id" FROM "User" WHERE ${oneOfList(sql.engine, '"id"')} AND "deletedAt" IS NULL ORDER BY "id" ${forUpdate(sql.engine)}`, [
-    ids,
-  ]);
-  return rows.map(({ id }) => id);
 }

@@ -46,8 +46,15 @@ export async function mustHoldAccount(sql: Sql, id: UserId): Promise<void> {
   if (!(await holdAccounts(sql, [id])).has(id)) throw new AppError('TOKEN_INVALID');
 }
 
-/** And nobody else does so in the meantime: what is counted for the account stays as it is counted. */
+/** Those of these accounts that are not deleted, in the order of their ids. Nobody else holds them in this way until the commit: what is counted for them, or decided by it, stays so. */
+export async function lockLiveAccounts(sql: Sql, ids: readonly UserId[]): Promise<UserId[]> {
+  const rows = await sql.all<{ id: UserId }>(`SELECT "id" FROM "User" WHERE ${oneOfList(sql.engine, '"id"')} AND "deletedAt" IS NULL ORDER BY "id" ${forUpdate(sql.engine)}`, [
+    ids,
+  ]);
+  return rows.map(({ id }) => id);
+}
+
+/** The same for whoever asks. Throws TOKEN_INVALID when the account was deleted since the request began. */
 export async function mustLockAccount(sql: Sql, id: UserId): Promise<void> {
-  const [account] = await sql.all(`SELECT "id" FROM "User" WHERE "id" = ? AND "deletedAt" IS NULL ${forUpdate(sql.engine)}`, [id]);
-  if (!account) throw new AppError('TOKEN_INVALID');
+  if ((await lockLiveAccounts(sql, [id])).length === 0) throw new AppError('TOKEN_INVALID');
 }
