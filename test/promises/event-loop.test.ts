@@ -3,6 +3,7 @@
  * smallest thing all the time. How long they wait depends on what else the machine does, and has a wide bound. What the server does in one turn of its event
  * loop, measured in the time of its main thread, has the bound that P18 names.
  */
+import { once } from 'node:events';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
@@ -208,6 +209,9 @@ it('P18: nobody waits for what somebody else asks for, however heavy', { timeout
           .on('error', () => {})
           .resume(),
       );
+      // All at once, so that the server reads of all of them in one turn.
+      await Promise.all(connections.map((connection) => once(connection, 'connect')));
+      await sleep(50);
       for (const connection of connections) connection.write('GET /ready HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(3_000));
       await sleep(500);
       for (const connection of connections) connection.destroy();
