@@ -1,7 +1,7 @@
 /** An S3 server of its own with one bucket, in a folder, and a way to it that can be blocked. */
 import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
-import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,8 +9,8 @@ import { pipeline } from 'node:stream';
 import S3rver from '@20minutes/s3rver';
 import type { Overrides } from './server.ts';
 
-/** `silent`: takes connections and answers nothing. `gone`: breaks them. `full`: takes nothing more. */
-type State = 'open' | 'silent' | 'gone' | 'full';
+/** `silent`: takes connections and answers nothing. `gone`: breaks them. `breaking`: breaks them in the middle of a file. `full`: takes nothing more. */
+type State = 'open' | 'silent' | 'gone' | 'breaking' | 'full';
 
 export async function startBucket() {
   const folder = await mkdtemp(join(tmpdir(), 'tertulia-s3-'));
@@ -36,7 +36,8 @@ export async function startBucket() {
     const { method, url: path, headers } = incoming;
     const passed = request({ host: '127.0.0.1', port, method, path, headers }, (answer) => {
       outgoing.writeHead(answer.statusCode ?? 500, answer.headers);
-      pipeline(answer, outgoing, () => {});
+      if (state === 'breaking') answer.once('data', (piece: Buffer) => outgoing.write(piece, () => outgoing.destroy()));
+      else pipeline(answer, outgoing, () => {});
     });
     passed.on('error', () => outgoing.destroy());
     incoming.on('data', (piece: Buffer) => (one.received += piece.length));
@@ -73,6 +74,7 @@ export async function startBucket() {
     async [Symbol.asyncDispose](): Promise<void> {
       way.closeAllConnections();
       way.close();
+      (s3 as unknown as { httpServer: Server }).httpServer.closeAllConnections();
       await s3.close();
       await rm(folder, { recursive: true, force: true, maxRetries: 3 });
     },
