@@ -13,7 +13,7 @@ import { dialogIds, type Pair, pairKey } from '../storage/dialogs.ts';
 import { holdAccounts, lockChats } from '../storage/locks.ts';
 import { type ChatRow, type MessageRow, type Stored, toStored } from '../storage/rows.ts';
 import { type Sql, toDateOrNull } from '../storage/sql.ts';
-import { advanceChats, bansAt, insertMessages, liveAccounts, membersAt, openDialogs, sentBefore } from './store.ts';
+import { advanceChats, bansAt, insertMessages, liveAccounts, membersAt, openDialogs, plainKind, sentBefore } from './store.ts';
 
 /** A message that is to be stored. */
 export type Draft = {
@@ -128,6 +128,7 @@ export const toMessageRow = (
   version: 1,
   editedAt: null,
   deletedAt: null,
+  ...plainKind,
 });
 
 const keyOf = ({ senderId, clientMessageId }: Pick<Draft, 'senderId' | 'clientMessageId'>): string => `${senderId} ${clientMessageId}`;

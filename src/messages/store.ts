@@ -6,7 +6,26 @@ import type { ChatRow, MemberRow, MessageRow, Stored } from '../storage/rows.ts'
 import { oneOfList, type Sql, tableOf, toDate, toDateOrNull } from '../storage/sql.ts';
 import type { Stretch } from './stretches.ts';
 
-const columns = ['id', 'chatId', 'seq', 'senderId', 'text', 'createdAt', 'clientSentAt', 'clientMessageId', 'contentDigest', 'version', 'editedAt', 'deletedAt'] as const;
+/** What a message has that was just sent. */
+const plainColumns = {
+  id: 'bigint',
+  chatId: 'int',
+  seq: 'int',
+  senderId: 'int',
+  text: 'text',
+  createdAt: 'date',
+  clientSentAt: 'date',
+  clientMessageId: 'text',
+  contentDigest: 'text',
+  version: 'int',
+} as const;
+/** What few messages have. */
+const kindColumns = { replyToSeq: 'int', threadRootSeq: 'int', mentionsAll: 'text', forwardOfId: 'bigint', metadata: 'text' } as const;
+export type MessageKind = Pick<MessageRow, keyof typeof kindColumns>;
+export const plainKind: MessageKind = { replyToSeq: null, threadRootSeq: null, mentionsAll: null, forwardOfId: null, metadata: null };
+const isPlain = (row: MessageKind): boolean => (Object.keys(kindColumns) as (keyof MessageKind)[]).every((name) => row[name] === null);
+
+const columns = [...Object.keys(plainColumns), 'editedAt', 'deletedAt', ...Object.keys(kindColumns)];
 /** All columns of "Message" m. */
 export const messageColumns = columns.map((column) => `m."${column}"`).join(', ');
 
@@ -20,6 +39,7 @@ export function toMessage(row: MessageRow | Stored<MessageRow>): MessageRow {
     clientSentAt: toDateOrNull(row.clientSentAt),
     editedAt: toDateOrNull(row.editedAt),
     deletedAt: toDateOrNull(row.deletedAt),
+    forwardOfId: row.forwardOfId === null ? null : toMessageId(row.forwardOfId),
   };
 }
 
@@ -65,21 +85,16 @@ export async function sentBefore(sql: Sql, keys: readonly { senderId: UserId; cl
 }
 
 export async function insertMessages(sql: Sql, rows: readonly MessageRow[]): Promise<void> {
-  const table = tableOf(sql.engine, 't', {
-    id: 'bigint',
-    chatId: 'int',
-    seq: 'int',
-    senderId: 'int',
-    text: 'text',
-    createdAt: 'date',
-    clientSentAt: 'date',
-    clientMessageId: 'text',
-    contentDigest: 'text',
-    version: 'int',
-  });
-  const names = '"id", "chatId", "seq", "senderId", "text", "createdAt", "clientSentAt", "clientMessageId", "contentDigest", "version"';
-  await sql.all(`INSERT INTO "Message" (${names}) SELECT ${names} FROM ${table}`, [rows.map(({ editedAt, deletedAt, ...row }) => row)]);
+  // Most batches hold nothing else, and do not pay for the rest.
+  const plain = rows.every(isPlain);
+  const used = plain ? plainColumns : { ...plainColumns, ...kindColumns };
+  const names = Object.keys(used)
+    .map((name) => `"${name}"`)
+    .join(', ');
+  await sql.all(`INSERT INTO "Message" (${names}) SELECT ${names} FROM ${tableOf(sql.engine, 't', used)}`, [plain ? rows.map(toPlain) : rows.map(withoutChanges)]);
 }
+const withoutChanges = ({ editedAt, deletedAt, ...row }: MessageRow) => row;
+const toPlain = ({ editedAt, deletedAt, replyToSeq, threadRootSeq, mentionsAll, forwardOfId, metadata, ...row }: MessageRow) => row;
 
 /** As it is afterwards. */
 export async function changeText(sql: Sql, id: MessageId, text: string | null, at: Date): Promise<MessageRow> {

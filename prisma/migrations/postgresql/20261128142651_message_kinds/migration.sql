@@ -1,0 +1,18 @@
+-- AlterTable
+ALTER TABLE "Message" ADD COLUMN     "forwardOfId" BIGINT,
+ADD COLUMN     "mentionsAll" TEXT,
+ADD COLUMN     "metadata" TEXT,
+ADD COLUMN     "replyToSeq" INTEGER,
+ADD COLUMN     "threadRootSeq" INTEGER;
+
+-- CreateIndex
+CREATE INDEX "Message_in_threads" ON "Message"("chatId", "threadRootSeq", "seq") WHERE ("threadRootSeq" IS NOT NULL);
+
+-- CreateIndex
+CREATE INDEX "Message_in_threads_by" ON "Message"("chatId", "threadRootSeq", "senderId") WHERE ("threadRootSeq" IS NOT NULL);
+
+-- CreateIndex
+CREATE INDEX "Message_to_everyone" ON "Message"("chatId", "seq") WHERE ("mentionsAll" = 'EVERYONE');
+
+-- CreateIndex
+CREATE INDEX "Message_forwards" ON "Message"("forwardOfId") WHERE ("forwardOfId" IS NOT NULL);
