@@ -276,7 +276,8 @@ message: the first one is returned with \`duplicate: true\`. The same id with ot
   }),
 });
 
-function parseMessageId(id: string): MessageId {
+/** Throws NOT_FOUND for what is none. */
+export function parseMessageId(id: string): MessageId {
   const number = numberOf(id, 'Message');
   if (number === null) throw notFound('Message');
   return number;
