@@ -39,6 +39,12 @@ export const personOf = (id: string): Person | null => people.value.get(id) ?? n
 export const presenceOf = (id: string): Presence | null => (line.value === 'on' ? (presences.value.get(id) ?? null) : null);
 export const newestMessageOf = newestOf;
 
+/** Whether the viewer writes there: in rooms for whoever comes, and not to somebody who is gone. */
+export function mayWrite(chat: Chat): boolean {
+  if (chat.__typename === 'Dialog') return !personOf(chat.peerId)?.deleted;
+  return chat.my !== null || chat.postPolicy === 'ANYONE';
+}
+
 /** Items that came while something is being read: the answer may be older than they are. */
 const reads = new Set<Item[]>();
 

@@ -2,7 +2,7 @@
  * The one reducer: a state and an item of `events` make the next state. Its law: what was read before, with the items since, equals a fresh read.
  * An item that the state already shows may come again.
  */
-import { chatOf, markedAs, toMember, toNotification, withMessages, withPeople } from './merge.ts';
+import { chatOf, markedAs, toMember, toNotification, withMessages, withPeople, withReactions } from './merge.ts';
 import type { Chat, Notification, State } from './state.ts';
 import type { Item } from './types.ts';
 
@@ -29,13 +29,8 @@ function step(state: State, item: Item): State {
         return item.__typename === 'MessageAdded' || chat.messages.has(message.seq) ? withMessages(moved, [message]) : moved;
       });
     }
-    case 'ReactionsChanged': {
-      const { seq, chat: place, reactions } = item.message;
-      return change(state, place.id, (chat) => {
-        const known = chat.messages.get(seq);
-        return known ? { ...chat, messages: new Map(chat.messages).set(seq, { ...known, reactions }) } : chat;
-      });
-    }
+    case 'ReactionsChanged':
+      return withReactions(state, item.message);
     case 'MessageStatusChanged':
       return change(state, item.chat.id, (chat) => markedAs(chat, item.user.id, item.upToSeq, item.status === 'READ' ? item.upToSeq : 0));
     case 'MyChatChanged': {

@@ -28,6 +28,10 @@ const MessageFields = /* GraphQL */ `
 const PlaceFields = /* GraphQL */ `
   fragment PlaceFields on Message { chat { id lastSeq lastActivityAt my { unreadCount firstUnreadSeq } } }
 `;
+/** Without what is told of a message otherwise: that they changed, says nothing of it. */
+const ReactionsFields = /* GraphQL */ `
+  fragment ReactionsFields on Message { id seq chat { id } reactions { emoji count mine } }
+`;
 const NotificationFields = /* GraphQL */ `
   fragment NotificationFields on Notification { id kind createdAt readAt actor { ...PersonFields } message { id seq chat { id } } }
 `;
@@ -47,7 +51,7 @@ const ItemFields = /* GraphQL */ `
     ... on MessageAdded { message { ...MessageFields ...PlaceFields } }
     ... on MessageEdited { message { ...MessageFields ...PlaceFields } }
     ... on MessageDeleted { message { ...MessageFields ...PlaceFields } }
-    ... on ReactionsChanged { message { id seq deletedAt chat { id } reactions { emoji count mine } } }
+    ... on ReactionsChanged { message { ...ReactionsFields } }
     ... on MessageStatusChanged { chat { id } user { id } status upToSeq }
     ... on MyChatChanged { chat { id my { ...MyFields } } }
     ... on ChatAdded { chat { ...ChatFields members(first: 20) { nodes { ...MemberFields } } lastMessage { ...MessageFields } } }
@@ -83,4 +87,17 @@ const Failure = /* GraphQL */ `
   }
 `;
 
-export const fragments = { PersonFields, MeFields, MyFields, ChatFields, MemberFields, MessageFields, PlaceFields, NotificationFields, OpenChat, ItemFields, Failure };
+export const fragments = {
+  PersonFields,
+  MeFields,
+  MyFields,
+  ChatFields,
+  MemberFields,
+  MessageFields,
+  PlaceFields,
+  ReactionsFields,
+  NotificationFields,
+  OpenChat,
+  ItemFields,
+  Failure,
+};

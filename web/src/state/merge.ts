@@ -1,7 +1,7 @@
 /** Answers of the server into the state: of each thing what is newer stays, whichever came last. */
 import type { HomeQuery } from '../generated/graphql.ts';
 import type { Chat, Member, Message, Notification, Person, Range, State } from './state.ts';
-import type { ChatFieldsFragment, MemberFieldsFragment, MessageFieldsFragment, NotificationFieldsFragment } from './types.ts';
+import type { ChatFieldsFragment, MemberFieldsFragment, MessageFieldsFragment, NotificationFieldsFragment, ReactionsFieldsFragment } from './types.ts';
 
 type MessageNode = MessageFieldsFragment & { status?: Message['status'] };
 type Nodes<Node> = { nodes: readonly Node[] } | null;
@@ -115,6 +115,13 @@ export function withMessages<C extends Chat>(chat: C, nodes: readonly MessageNod
     messages.set(node.seq, { ...node, senderId: sender.id, status: higher(known?.status, status) });
   }
   return { ...chat, messages, ranges };
+}
+
+/** What is under a message, if it is loaded. */
+export function withReactions(state: State, { seq, chat: { id }, reactions }: ReactionsFieldsFragment): State {
+  const chat = state.chats.get(id);
+  const known = chat?.messages.get(seq);
+  return chat && known ? { ...state, chats: new Map(state.chats).set(id, { ...chat, messages: new Map(chat.messages).set(seq, { ...known, reactions }) }) } : state;
 }
 
 const order = ['SENT', 'DELIVERED', 'READ'] as const;

@@ -10,6 +10,7 @@ export type {
   MyFieldsFragment,
   NotificationFieldsFragment,
   PersonFieldsFragment,
+  ReactionsFieldsFragment,
 } from '../generated/graphql.ts';
 export type Item = EventsSubscription['events'];
 export type AccountParts = NonNullable<MeFieldsFragment['account']>;

@@ -8,7 +8,7 @@ import { Icon } from '../../parts/icon.tsx';
 import { lazy } from '../../parts/lazy.tsx';
 import { ChatPicture } from '../../parts/picture.tsx';
 import { type Chat, endOf, type Room } from '../../state/state.ts';
-import { line, personOf, presenceOf, state } from '../../store.ts';
+import { line, mayWrite, personOf, presenceOf, state } from '../../store.ts';
 import { openChat, watchRoom } from '../../sync.ts';
 import { texts } from '../../texts/texts.ts';
 import { agoOf } from '../../texts/times.ts';
@@ -20,6 +20,7 @@ import { Composer } from './composer.tsx';
 import { Log } from './log.tsx';
 import { readersOf } from './message-actions.tsx';
 import { Gone, JoinBar, Removed } from './outside.tsx';
+import { picking, reacting, reactorsOf } from './reactions.tsx';
 import type { Line } from './rows.ts';
 
 const placeDocument = operation<PlaceQuery, PlaceQueryVariables>(/* GraphQL */ `
@@ -34,6 +35,8 @@ const onlineMs = 30_000;
 
 const PersonPanel = lazy(() => import('./person-panel.tsx').then((module) => module.PersonPanel), { aside: true });
 const Readers = lazy(() => import('./readers.tsx').then((module) => module.Readers), { aside: true });
+const Picker = lazy(() => reacting().then((module) => module.Picker), { aside: true });
+const ReactorsList = lazy(() => reacting().then((module) => module.ReactorsList), { aside: true });
 const Panel = lazy(() => import('./panel.tsx').then((module) => module.Panel), { aside: true });
 
 export function Conversation({ parts }: ScreenProps) {
@@ -89,14 +92,10 @@ function Open({ chat, ready, place, about }: { chat: Chat; ready: boolean; place
     <main class="pane" data-kind={chat.__typename === 'Room' ? 'room' : 'dialog'}>
       <Head chat={chat} name={name} about={about} />
       {unread.current ? <Log chat={chat} name={name} line={unread.current.line} at={at} /> : <BoneRows />}
-      {chat.__typename === 'Room' && !chat.my && chat.postPolicy !== 'ANYONE' ? (
-        <JoinBar room={chat} />
-      ) : chat.__typename === 'Dialog' && personOf(chat.peerId)?.deleted ? (
-        <Gone />
-      ) : (
-        <Composer chat={chat} name={name} />
-      )}
+      {mayWrite(chat) ? <Composer chat={chat} name={name} /> : chat.__typename === 'Room' ? <JoinBar room={chat} /> : <Gone />}
       {readersOf.value && <Readers key={readersOf.value.id} message={readersOf.value} onClose={() => (readersOf.value = null)} />}
+      {picking.value && <Picker key={picking.value.id} message={picking.value} />}
+      {reactorsOf.value && <ReactorsList key={reactorsOf.value.id} message={reactorsOf.value} onClose={() => (reactorsOf.value = null)} />}
     </main>
   );
 }

@@ -7,10 +7,11 @@ import { OfflineStrip } from '../../parts/offline-strip.tsx';
 import { markRead } from '../../receipts.ts';
 import { waiting } from '../../sending.ts';
 import { type Chat, endOf, rangeAt } from '../../state/state.ts';
-import { lookedAt, state } from '../../store.ts';
+import { lookedAt, mayWrite, state } from '../../store.ts';
 import { readHistory, rest } from '../../sync.ts';
 import { texts } from '../../texts/texts.ts';
 import { timeOf } from '../../texts/times.ts';
+import { turning } from '../../turning.ts';
 import { Beginning, DayRow, NoteRow, UnreadRow } from './breaks.tsx';
 import { moveByKey } from './keys.ts';
 import { MessageView, WaitingView } from './message.tsx';
@@ -49,6 +50,7 @@ export function Log({ chat, name, line, at }: { chat: Chat; name: string; line: 
   const own = waiting.value.filter(({ chatId }) => chatId === chat.id);
   const { meId } = state.peek();
   const notes = notesIn(chat.id);
+  const open = mayWrite(chat);
   const rows = useMemo(() => toRows(chat, shown.from, shown.to, meId, line, own, notes), [chat, shown.from, shown.to, line, waiting.value, meId, notes]);
 
   if (!atEnd.current) remember();
@@ -119,7 +121,15 @@ export function Log({ chat, name, line, at }: { chat: Chat; name: string; line: 
             ) : row.is === 'waiting' ? (
               <WaitingView key={row.key} rowKey={row.key} message={row.message} first={row.first} last={row.last} newest={row.newest} />
             ) : (
-              <MessageView key={row.key} row={row} kind={chat.__typename} role={roleOf(chat, row.message.senderId)} last={chat.lastSeq} />
+              <MessageView
+                key={row.key}
+                row={row}
+                kind={chat.__typename}
+                role={roleOf(chat, row.message.senderId)}
+                last={chat.lastSeq}
+                open={open}
+                turning={turning.value.get(row.message.id)}
+              />
             ),
           )}
         </ol>

@@ -10,6 +10,8 @@ import { discard, type Waiting } from '../../sending.ts';
 import type { Message } from '../../state/state.ts';
 import { isFailure, sentenceOf } from '../../texts/errors.ts';
 import { texts } from '../../texts/texts.ts';
+import { quickEmojis } from '../../turning.ts';
+import { picking, react, reactorsOf } from './reactions.tsx';
 
 /** The message whose text is being changed, in its own place. */
 export const editing = signal<string | null>(null);
@@ -23,15 +25,38 @@ export function showReaders(message: Message): void {
   readersOf.value = message;
 }
 
-export function MessageActions({ message, mine, kind }: { message: Message; mine: boolean; kind: 'Room' | 'Dialog' }) {
-  const { message: words, common } = texts.value;
+/** `open`: the viewer may write here. */
+export function MessageActions({ message, mine, kind, open }: { message: Message; mine: boolean; kind: 'Room' | 'Dialog'; open: boolean }) {
+  const { message: words, reactions, common } = texts.value;
+  const isMine = (emoji: string): boolean => message.reactions.some((group) => group.emoji === emoji && group.mine);
+  const [first = ''] = quickEmojis(1);
   return (
     <div class="acts">
+      {open && (
+        <>
+          <button
+            class="ib emoji"
+            type="button"
+            aria-label={reactions.reactWith(first)}
+            title={reactions.reactWith(first)}
+            aria-pressed={isMine(first)}
+            onClick={() => void react(message, first)}
+          >
+            {first}
+          </button>
+          <button class="ib" type="button" aria-label={reactions.choose} title={`${reactions.choose} (+)`} aria-haspopup="dialog" onClick={() => (picking.value = message)}>
+            <Icon name="smile" />
+          </button>
+        </>
+      )}
       <Menu
         label={words.actions}
         button={<Icon name="more" />}
         buttonLabel={common.more}
+        quick={open ? quickEmojis(6).map((emoji) => ({ sign: emoji, name: reactions.reactWith(emoji), chosen: isMine(emoji), act: () => void react(message, emoji) })) : []}
         items={[
+          ...(open ? [{ icon: 'smile' as const, text: reactions.choose, keys: '+', act: () => (picking.value = message) }] : []),
+          ...(message.reactions.length > 0 ? [{ icon: 'people' as const, text: reactions.who, act: () => (reactorsOf.value = message) }] : []),
           ...(mine ? [{ icon: 'edit' as const, text: words.edit, act: () => (editing.value = message.id) }] : []),
           ...(message.text ? [{ icon: 'copy' as const, text: words.copy, keys: 'Ctrl C', act: () => void navigator.clipboard.writeText(message.text ?? '') }] : []),
           { icon: 'link' as const, text: words.copyLink, act: () => void copyLink(message.seq) },

@@ -8,20 +8,23 @@ import { sentenceOf } from '../../texts/errors.ts';
 import { texts } from '../../texts/texts.ts';
 import { timeOf, wholeTimeOf } from '../../texts/times.ts';
 import { uploadedOf } from '../../trays.ts';
+import type { Turning } from '../../turning.ts';
 import { Attachments } from './attachments.tsx';
 import { Editor } from './editor.tsx';
 import { editing, MessageActions, putBack } from './message-actions.tsx';
+import { Reactions } from './reactions.tsx';
 import { Seen, Tick } from './receipt.tsx';
 import type { MessageRow } from './rows.ts';
 import { isBig, linked } from './text.tsx';
 
-type Props = { row: MessageRow; kind: 'Room' | 'Dialog'; role: 'OWNER' | 'ADMIN' | null; last: number };
+/** `open`: the viewer may write here. */
+type Props = { row: MessageRow; kind: 'Room' | 'Dialog'; role: 'OWNER' | 'ADMIN' | null; last: number; open: boolean; turning: Turning | undefined };
 
 /** `active`: under the pointer, or with the focus. Only then there are buttons: three hundred rows of them would be felt. */
 export class MessageView extends Component<Props, { active: boolean }> {
   override state = { active: false };
 
-  override shouldComponentUpdate({ row, kind, role, last }: Props, { active }: { active: boolean }): boolean {
+  override shouldComponentUpdate({ row, kind, role, last, open, turning }: Props, { active }: { active: boolean }): boolean {
     const was = this.props;
     return (
       active !== this.state.active ||
@@ -33,6 +36,8 @@ export class MessageView extends Component<Props, { active: boolean }> {
       row.readCount !== was.row.readCount ||
       kind !== was.kind ||
       role !== was.role ||
+      open !== was.open ||
+      turning !== was.turning ||
       // What a screen reader is told of the size of the list; a rough number does.
       Math.abs(last - was.last) > 50
     );
@@ -59,7 +64,7 @@ export class MessageView extends Component<Props, { active: boolean }> {
     this.setState({ active: true }, () => row.querySelector<HTMLElement>('.acts [aria-haspopup=menu]')?.click());
   };
 
-  override render({ row, kind, role, last }: Props, { active }: { active: boolean }) {
+  override render({ row, kind, role, last, open, turning }: Props, { active }: { active: boolean }) {
     const { message, mine, first } = row;
     return (
       <li
@@ -76,8 +81,9 @@ export class MessageView extends Component<Props, { active: boolean }> {
       >
         <article tabIndex={-1} aria-posinset={message.seq} aria-setsize={last} id={`message-${message.seq}`}>
           {mine ? <Mine row={row} /> : <Theirs row={row} role={role} />}
+          {(message.reactions.length > 0 || turning) && !message.deletedAt && <Reactions message={message} turning={turning} open={open} active={active} />}
           {row.newest && <Seen message={message} count={row.readCount} />}
-          {active && !message.deletedAt && <MessageActions message={message} mine={mine} kind={kind} />}
+          {active && !message.deletedAt && <MessageActions message={message} mine={mine} kind={kind} open={open} />}
         </article>
       </li>
     );

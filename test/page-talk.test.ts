@@ -1,0 +1,130 @@
+/** What people do with messages on the page beside writing them, in a real browser: by mouse, by keyboard, on a phone, and read aloud. */
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { emojisIn } from '../web/src/texts/emojis.ts';
+import { barriers, buildWhenOld, enterAs, executablePath, message, openBrowser, type Visit } from './kit/browser.ts';
+import type { Person, Untyped } from './kit/person.ts';
+import { startTestServer, type TestServer } from './kit/server.ts';
+
+const patience = { timeout: 15_000 };
+const phone = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true, colorScheme: 'dark' } as const;
+
+it('knows each emoji once, as the server takes it, and by a name in every language', () => {
+  const all = emojisIn('en').flatMap(({ emojis }) => emojis.map(({ emoji }) => emoji));
+  expect(all.filter((emoji) => !/^\p{RGI_Emoji}$/v.test(emoji))).toEqual([]);
+  expect(new Set(all).size).toBe(all.length);
+  for (const language of ['en', 'de', 'it', 'ro'] as const)
+    for (const { name, emojis } of emojisIn(language))
+      expect(
+        [name, ...emojis.map((each) => each.name)].filter((each) => each.trim().length < 2),
+        language,
+      ).toEqual([]);
+});
+
+// Once is enough: the page knows nothing of the database.
+describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`talking on the page${executablePath ? '' : ' (skipped: no chromium on PATH)'}`, () => {
+  let browser: Browser;
+  let server: TestServer;
+  let [ana, ben, eva]: Person[] = [];
+  beforeAll(async () => {
+    buildWhenOld();
+    [browser, server] = await Promise.all([openBrowser(), startTestServer({ WEB: 'on', MAX_REACTIONS_PER_MEMBER: '3' })]);
+    [ana, ben, eva] = await server.people(3);
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await server?.[Symbol.asyncDispose]();
+  });
+
+  const enter = async (person: Person, path: string, options = {}): Promise<Visit> => {
+    const visitor = await enterAs(browser, server.url, person, path, options);
+    // What hangs says where.
+    visitor.context.setDefaultTimeout(10_000);
+    return visitor;
+  };
+  const addressOf = ({ id }: { id: string }, ...rest: string[]): string => `/chat/${[id, ...rest].map(encodeURIComponent).join('/')}`;
+  const change = (person: Person, name: string, input: Untyped): Promise<Untyped> =>
+    person.must(`mutation ($input: ${name[0]?.toUpperCase()}${name.slice(1)}Input!) { ${name}(input: $input) { __typename ... on UserError { code } } }`, { input });
+  const people = (): [Person, Person, Person] => [ana, ben, eva] as [Person, Person, Person];
+
+  it('reacts by click, by keyboard and on a phone, at once and as the server has it, and says what is refused', async () => {
+    const [ana, ben, eva] = people();
+    const room = await ana.createRoom({ name: 'Soup', members: [{ id: ben.id }, { id: eva.id }] });
+    const { message: first } = await ana.send(room, 'Soup at seven?');
+    const { message: last } = await ana.send(room, 'And who brings bread?');
+    await change(eva, 'setReactions', { messageId: first.id, emojis: ['🍲'] });
+    const { page, problems } = await enter(ben, addressOf(room));
+    const mine = async (id: string): Promise<string[]> => {
+      const { message } = await ben.must('query ($id: ID!) { message(id: $id) { reactions { emoji mine } } }', { id });
+      return message.reactions.filter((group: Untyped) => group.mine).map(({ emoji }: Untyped) => emoji);
+    };
+
+    // A chip is a button that is pressed or not, and says who.
+    const soup = message(page, 'Soup at seven?').getByRole('button', { name: '🍲 1 reaction' });
+    expect(await soup.getAttribute('aria-pressed')).toBe('false');
+    await soup.hover();
+    await page
+      .getByRole('tooltip', { name: eva.username })
+      .or(page.getByRole('tooltip').filter({ hasText: eva.username }))
+      .waitFor();
+    await soup.click();
+    const pressed = page.getByRole('button', { name: '🍲 2 reactions', pressed: true });
+    await pressed.waitFor();
+    await expect.poll(() => mine(first.id), patience).toEqual(['🍲']);
+    await pressed.click();
+    await expect.poll(() => mine(first.id), patience).toEqual([]);
+
+    // By keyboard: to the message, to the list, by name, and the focus is back.
+    await page.locator('#messages').focus();
+    await page.keyboard.press('ArrowUp');
+    await page.keyboard.press('+');
+    const picker = page.getByRole('dialog', { name: 'Choose a reaction' });
+    await picker.getByRole('searchbox').waitFor();
+    expect(await barriers(page, 'picker')).toEqual([]);
+    await page.keyboard.type('bread');
+    await page.keyboard.press('Enter');
+    await picker.waitFor({ state: 'detached' });
+    await message(page, 'And who brings bread?').getByRole('button', { name: '🍞 1 reaction', pressed: true }).waitFor();
+    expect(await page.evaluate(() => document.activeElement?.id)).toBe('message-2');
+    await page.keyboard.press('+');
+    await picker.waitFor();
+    // What was used last stands first.
+    await page.keyboard.press('ArrowDown');
+    expect(await page.evaluate(() => document.activeElement?.getAttribute('aria-label'))).toBe('bread');
+    await page.keyboard.press('ArrowRight');
+    await page.keyboard.press('Enter');
+    await page.keyboard.press('+');
+    await picker.waitFor();
+    await page.keyboard.press('Escape');
+    await picker.waitFor({ state: 'detached' });
+    await expect.poll(async () => (await mine(last.id)).length, patience).toBe(2);
+
+    // Another device was faster: both stay.
+    await change(ben, 'setReactions', { messageId: last.id, emojis: ['🍞', '🚀'] });
+    await message(page, 'And who brings bread?').hover();
+    await page.getByRole('button', { name: 'React with', exact: false }).first().click();
+    await expect.poll(async () => (await mine(last.id)).includes('🚀'), patience).toBe(true);
+    await change(ben, 'setReactions', { messageId: last.id, emojis: ['🍞', '🚀', '👀'] });
+    await page.getByRole('button', { name: '👀 1 reaction' }).waitFor();
+
+    // One more than fits: it goes away again, and says why.
+    await page.locator('#message-2').focus();
+    await page.keyboard.press('Enter');
+    await page.getByRole('menu').waitFor();
+    await page.getByRole('menuitemcheckbox', { name: 'React with ❤️' }).click();
+    await message(page, 'And who brings bread?').getByText('No more than 3 different ones fit here.').waitFor();
+    expect(await page.getByRole('button', { name: /^❤️/ }).count()).toBe(0);
+    expect(await barriers(page, 'reactions')).toEqual([]);
+    expect(problems).toEqual([]);
+
+    // On a phone a long press opens the menu, whose first row are the emojis; on a chip it says who.
+    const small = await enter(eva, addressOf(room), phone);
+    await message(small.page, 'Soup at seven?').locator('article').dispatchEvent('contextmenu');
+    await small.page.getByRole('menuitemcheckbox', { name: 'React with 👍' }).click();
+    await page.getByRole('button', { name: '👍 1 reaction', pressed: false }).first().waitFor(patience);
+    await small.page.getByRole('button', { name: '👀 1 reaction' }).dispatchEvent('contextmenu');
+    await small.page.getByRole('dialog', { name: 'Who reacted' }).getByText(ben.username).first().waitFor();
+    expect(await barriers(small.page, 'who reacted, on a phone')).toEqual([]);
+    expect(small.problems).toEqual([]);
+  });
+});
