@@ -24,11 +24,13 @@ const ownPrefix = `${namePrefix}2 `;
 const utc = 'timezone=UTC';
 /** One node that hangs must not hold up the others for ever: whoever writes has the log's head row locked. */
 const limits = ['idle_in_transaction_session_timeout=20s', 'lock_timeout=10s', 'statement_timeout=30s'];
+/** What is asked here takes milliseconds. Compiling it would take longer, and what chats are behind makes the planner expect more than there is. */
+const plans = 'jit=off';
 
 export async function openPostgres(config: Config, log: Log, count: Count, { jobs }: JobsModule): Promise<Connections> {
   const nodeName = `${ownPrefix}${randomUUID().slice(0, 8)}`;
   const pool = new pg.Pool({
-    ...address(config.DATABASE_URL, [utc, ...limits]),
+    ...address(config.DATABASE_URL, [utc, plans, ...limits]),
     max: config.DATABASE_POOL,
     connectionTimeoutMillis: 5_000,
     // Above the server's own limit: for a server that is gone without having said so.
