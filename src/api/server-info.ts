@@ -4,6 +4,7 @@ import type { Config } from '../config.ts';
 import { builder } from '../graphql/builder.ts';
 import type { Domains } from '../graphql/context.ts';
 import { maxPageSize } from '../graphql/pages.ts';
+import { mostMetadataBytes } from '../messages/metadata.ts';
 import { mostAttachments } from '../messages/send.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
@@ -30,6 +31,7 @@ const limits: Record<string, { description: string; of: (config: Config) => numb
   maxAttachmentsPerMessage: { description: 'How many files one message may have; 0 where there are no attachments.', of: () => mostAttachments },
   maxReactionsPerMember: { description: 'Most emojis of one person under one message.', of: (config) => config.MAX_REACTIONS_PER_MEMBER },
   maxReactionKinds: { description: 'Most different emojis under one message.', of: (config) => config.MAX_REACTION_KINDS },
+  maxMetadataBytes: { description: 'Largest `metadata`, as JSON in UTF-8.', of: () => mostMetadataBytes },
   maxPageSize: { description: 'How many items one page of a list may have.', of: () => maxPageSize },
   eventRetentionSeconds: {
     description: 'For how long a stream can be resumed from a cursor, in seconds. An older cursor gives `StreamGap`.',
