@@ -127,4 +127,60 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`ta
     expect(await barriers(small.page, 'who reacted, on a phone')).toEqual([]);
     expect(small.problems).toEqual([]);
   });
+
+  it('answers a message with its beginning above, leads to it, and keeps in a draft what it answers', async () => {
+    const [ana, ben] = people();
+    const room = await ana.createRoom({ name: 'Answers', members: [{ id: ben.id }] });
+    const { message: first } = await ana.send(room, 'Which edition do we quote from?');
+    for (let at = 0; at < 60; at++) await ana.send(room, `line ${at} ${'word '.repeat(20)}`);
+    const { message: last } = await ana.send(room, 'And who prints it?');
+    await change(ben, 'markRead', { chatId: room.id, upToSeq: last.seq });
+    const visitor = await enter(ben, addressOf(room));
+    const { page, problems } = visitor;
+    await message(page, 'And who prints it?').waitFor();
+    const composer = page.getByLabel('Message to Answers');
+
+    // By key, and taken back by one.
+    await page.locator('#messages').focus();
+    await page.keyboard.press('ArrowUp');
+    await page.keyboard.press('r');
+    const above = page.locator('.composer .answering');
+    await above.getByText('And who prints it?').waitFor();
+    expect(await composer.evaluate((box) => document.activeElement === box && (box as HTMLTextAreaElement).value === '')).toBe(true);
+    expect(await barriers(page, 'answering')).toEqual([]);
+    await page.keyboard.press('Escape');
+    await above.waitFor({ state: 'detached' });
+
+    // A draft has its answer also after the page was loaded again.
+    await message(page, 'And who prints it?').hover();
+    await page.getByRole('button', { name: 'Reply', exact: true }).click();
+    await page.keyboard.type('The cellar');
+    await page.waitForTimeout(600);
+    await page.reload();
+    await above.getByText('And who prints it?').waitFor();
+    expect(await composer.inputValue()).toBe('The cellar');
+    await page.keyboard.press('End');
+    await page.keyboard.type(' press');
+    await page.keyboard.press('Enter');
+    await above.waitFor({ state: 'detached' });
+    const sent = message(page, 'The cellar press');
+    await sent.getByRole('button', { name: `In reply to ${ana.username} And who prints it?` }).waitFor();
+    await change(ana, 'editMessage', { messageId: last.id, text: 'And who binds it?' });
+    await sent.getByRole('button', { name: `In reply to ${ana.username} And who binds it?` }).waitFor();
+
+    // To a place that is not loaded, and what is gone says so.
+    await ana.must('mutation ($input: SendMessageInput!) { sendMessage(input: $input) { __typename } }', {
+      input: { to: { chatId: room.id }, replyToId: first.id, text: 'Once more' },
+    });
+    await message(page, 'Once more').locator('button.quote').click();
+    await page.waitForFunction(() => document.activeElement?.id === 'message-1');
+    await change(ana, 'deleteMessage', { messageId: first.id });
+    await page.getByText(`${ana.username} deleted this message.`).waitFor();
+    await page.getByRole('button', { name: 'To the newest message' }).click();
+    await message(page, 'Once more')
+      .getByRole('button', { name: `In reply to ${ana.username} This message was deleted.` })
+      .waitFor();
+    expect(await barriers(page, 'answers')).toEqual([]);
+    expect(problems).toEqual([]);
+  });
 });

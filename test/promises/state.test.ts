@@ -86,6 +86,7 @@ const kinds = [
   'send',
   'send',
   'post',
+  'answer',
   'edit',
   'delete',
   'react',
@@ -136,8 +137,8 @@ async function take(world: World, { kind, a, b, c, ...given }: Step): Promise<vo
   const room = rooms.length > 0 ? rooms[b % rooms.length] : undefined;
   const recent = messages.slice(-8);
   const message = recent.length > 0 ? recent[b % recent.length] : undefined;
-  const say = async (to: Untyped): Promise<boolean> => {
-    const data = await act(actor, 'sendMessage', { to, text: `text ${messages.length}` }, '... on SendMessagePayload { message { id seq chat { id } } }');
+  const say = async (to: Untyped, more: Untyped = {}): Promise<boolean> => {
+    const data = await act(actor, 'sendMessage', { to, text: `text ${messages.length}`, ...more }, '... on SendMessagePayload { message { id seq chat { id } } }');
     if (data) messages.push({ id: data.message.id, chatId: data.message.chat.id, seq: data.message.seq, by: who % people.length });
     return data !== null;
   };
@@ -152,6 +153,8 @@ async function take(world: World, { kind, a, b, c, ...given }: Step): Promise<vo
         return message ? say({ chatId: message.chatId }) : say({ userId: other.id });
       case 'post':
         return room ? say({ chatId: room }) : false;
+      case 'answer':
+        return message ? say({ chatId: message.chatId }, { replyToId: message.id }) : false;
       case 'edit':
         return message ? ok(people[message.by] as Person, 'editMessage', { messageId: message.id, text: `edited ${c}` }) : false;
       case 'delete':
@@ -324,6 +327,8 @@ const all = ((): [Step[], Step[]] => {
       ['react', 1, 0, 1, 5],
       ['react', 0, 0, 1, 1],
       ['react', 1, 0, 1, 2],
+      ['answer', 1, 0, 2],
+      ['answer', 1, 0, 3],
       ['edit', 0, 0, 2],
       ['delete', 0, 0, 3],
       ['open', 0, 0, 1, 0],

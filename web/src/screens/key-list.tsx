@@ -21,6 +21,7 @@ export function KeyList({ onClose }: { onClose: () => void }) {
     ['↑ ↓', words.move],
     ['Home End', words.ends],
     ['Enter', words.actions],
+    ['R', words.reply],
     ['+', words.react],
     [`${control} C`, words.copyIt],
     ['Del', words.deleteIt],

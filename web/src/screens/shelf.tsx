@@ -4,7 +4,7 @@ import { computed, useSignal } from '@preact/signals';
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { Count } from '../app.tsx';
 import { ask } from '../ask.ts';
-import { drafts } from '../drafts.ts';
+import { draftOf } from '../drafts.ts';
 import type { FindPeopleQuery, FindPeopleQueryVariables } from '../generated/graphql.ts';
 import { narrow } from '../narrow.ts';
 import { operation } from '../operation.ts';
@@ -207,7 +207,7 @@ function shortNameOf(personId: string): string {
 
 function Preview({ chat, open }: { chat: Chat; open: boolean }) {
   // Of its own, so that a key that is pressed draws nothing here.
-  const draft = useMemo(() => computed(() => (open ? '' : (drafts.value.get(chat.id) ?? '').trim())), [chat.id, open]).value;
+  const draft = useMemo(() => computed(() => (open ? '' : draftOf(chat.id).trim())), [chat.id, open]).value;
   const { shelf, message: words } = texts.value;
   const typing = line.value === 'on' ? (typings.value.get(chat.id)?.[0] ?? null) : null;
   if (typing) {

@@ -2,7 +2,7 @@
  * The one reducer: a state and an item of `events` make the next state. Its law: what was read before, with the items since, equals a fresh read.
  * An item that the state already shows may come again.
  */
-import { chatOf, markedAs, toMember, toNotification, withMessages, withPeople, withReactions } from './merge.ts';
+import { chatOf, markedAs, quotedAs, sendersOf, toMember, toNotification, toQuote, withMessages, withPeople, withReactions } from './merge.ts';
 import type { Chat, Notification, State } from './state.ts';
 import type { Item } from './types.ts';
 
@@ -17,7 +17,7 @@ function step(state: State, item: Item): State {
     case 'MessageEdited':
     case 'MessageDeleted': {
       const { chat: place, ...message } = item.message;
-      const told = withPeople(message.deletedAt ? forget(state, ({ messageId }) => messageId === message.id) : state, [message.sender]);
+      const told = withPeople(message.deletedAt ? forget(state, ({ messageId }) => messageId === message.id) : state, sendersOf([message]));
       return change(told, place.id, (chat) => {
         const moved: Chat = {
           ...chat,
@@ -26,7 +26,8 @@ function step(state: State, item: Item): State {
           my: chat.my && place.my ? { ...chat.my, ...place.my } : chat.my,
         };
         // Of the others that are not loaded nothing is kept: they would be islands.
-        return item.__typename === 'MessageAdded' || chat.messages.has(message.seq) ? withMessages(moved, [message]) : moved;
+        const shown = item.__typename === 'MessageAdded' || chat.messages.has(message.seq) ? withMessages(moved, [message]) : moved;
+        return item.__typename === 'MessageAdded' ? shown : quotedAs(shown, toQuote(message));
       });
     }
     case 'ReactionsChanged':

@@ -22,8 +22,12 @@ const MemberFields = /* GraphQL */ `
 const MessageFields = /* GraphQL */ `
   fragment MessageFields on Message {
     id seq text version createdAt editedAt deletedAt clientMessageId sender { ...PersonFields } attachments { id fileName contentType size image { id width height } }
-    reactions { emoji count mine }
+    reactions { emoji count mine } replyToSeq replyTo { ...QuoteFields }
   }
+`;
+/** Of a message that another one answers. */
+const QuoteFields = /* GraphQL */ `
+  fragment QuoteFields on Message { id seq text version deletedAt sender { ...PersonFields } attachments { image { id } } }
 `;
 const PlaceFields = /* GraphQL */ `
   fragment PlaceFields on Message { chat { id lastSeq lastActivityAt my { unreadCount firstUnreadSeq } } }
@@ -94,6 +98,7 @@ export const fragments = {
   ChatFields,
   MemberFields,
   MessageFields,
+  QuoteFields,
   PlaceFields,
   ReactionsFields,
   NotificationFields,

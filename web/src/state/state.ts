@@ -5,8 +5,10 @@ export type Person = PersonFieldsFragment;
 export type My = MyFieldsFragment;
 export type Member = Omit<MemberFieldsFragment, 'user'> & { userId: string };
 export type Attachment = MessageFieldsFragment['attachments'][number];
+/** What of a message is shown where another one answers it: its beginning, or how many files and whether they are pictures. */
+export type Quote = { id: string; seq: number; version: number; senderId: string; text: string; files: number; pictures: boolean; gone: boolean };
 /** `status` is what the server said when the message was read; markers may have moved since. */
-export type Message = Omit<MessageFieldsFragment, 'sender'> & { senderId: string; status: 'SENT' | 'DELIVERED' | 'READ' };
+export type Message = Omit<MessageFieldsFragment, 'sender' | 'replyTo'> & { senderId: string; replyTo: Quote | null; status: 'SENT' | 'DELIVERED' | 'READ' };
 export type Notification = Pick<NotificationFieldsFragment, 'id' | 'kind' | 'createdAt'> & {
   read: boolean;
   actorId: string | null;

@@ -10,6 +10,7 @@ export type {
   MyFieldsFragment,
   NotificationFieldsFragment,
   PersonFieldsFragment,
+  QuoteFieldsFragment,
   ReactionsFieldsFragment,
 } from '../generated/graphql.ts';
 export type Item = EventsSubscription['events'];

@@ -175,6 +175,10 @@ export const de: Sentences = {
     aboutPerson: 'Über diese Person',
   },
   message: {
+    reply: 'Antworten',
+    inReplyTo: 'Antwort auf',
+    replyingTo: (name: string) => `Antwort an ${name}:`,
+    noReply: 'Nicht darauf antworten',
     you: 'Du',
     edited: 'bearbeitet',
     waiting: 'wartet',
@@ -496,6 +500,7 @@ export const de: Sentences = {
     move: 'Eine Nachricht hinauf oder hinunter',
     ends: 'Erste und neueste Nachricht',
     actions: 'Was mit einer Nachricht geht',
+    reply: 'Darauf antworten',
     react: 'Darauf reagieren',
     copyIt: 'Ihren Text kopieren',
     deleteIt: 'Sie löschen',

@@ -161,6 +161,10 @@ export const en = {
     aboutPerson: 'About this person',
   },
   message: {
+    reply: 'Reply',
+    inReplyTo: 'In reply to',
+    replyingTo: (name: string) => `Reply to ${name}:`,
+    noReply: 'No reply to it',
     you: 'You',
     edited: 'edited',
     waiting: 'waiting',
@@ -478,6 +482,7 @@ export const en = {
     move: 'One message up or down',
     ends: 'First and newest message',
     actions: 'What can be done with a message',
+    reply: 'Reply to it',
     react: 'React to it',
     copyIt: 'Copy its text',
     deleteIt: 'Delete it',

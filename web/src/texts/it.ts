@@ -170,6 +170,10 @@ export const it: Sentences = {
     aboutPerson: 'Su questa persona',
   },
   message: {
+    reply: 'Rispondi',
+    inReplyTo: 'In risposta a',
+    replyingTo: (name: string) => `Risposta a ${name}:`,
+    noReply: 'Non rispondere a questo',
     you: 'Tu',
     edited: 'modificato',
     waiting: 'in attesa',
@@ -487,6 +491,7 @@ export const it: Sentences = {
     move: 'Un messaggio su o giù',
     ends: 'Primo e ultimo messaggio',
     actions: 'Che cosa si può fare con un messaggio',
+    reply: 'Rispondere',
     react: 'Reagire',
     copyIt: 'Copia il suo testo',
     deleteIt: 'Eliminalo',

@@ -158,6 +158,10 @@ export const ro: Sentences = {
     aboutPerson: 'Despre această persoană',
   },
   message: {
+    reply: 'Răspunde',
+    inReplyTo: 'Răspuns la',
+    replyingTo: (name: string) => `Răspuns pentru ${name}:`,
+    noReply: 'Fără răspuns la acesta',
     you: 'Tu',
     edited: 'modificat',
     waiting: 'așteaptă',
@@ -481,6 +485,7 @@ export const ro: Sentences = {
     move: 'Un mesaj în sus sau în jos',
     ends: 'Primul și cel mai nou mesaj',
     actions: 'Ce se poate face cu un mesaj',
+    reply: 'Răspunde la el',
     react: 'Reacționează la el',
     copyIt: 'Copiază textul lui',
     deleteIt: 'Șterge-l',

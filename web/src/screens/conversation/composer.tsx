@@ -2,7 +2,7 @@
 import { signal } from '@preact/signals';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { tellTyping } from '../../actions.ts';
-import { drafts, setDraft } from '../../drafts.ts';
+import { answeredIn, draftOf, dropDraft, setAnswer, setDraft } from '../../drafts.ts';
 import { alarm } from '../../parts/announcer.tsx';
 import { Icon } from '../../parts/icon.tsx';
 import { hurry, say } from '../../sending.ts';
@@ -13,6 +13,7 @@ import { timeOf } from '../../texts/times.ts';
 import { setTray, trayOf } from '../../trays.ts';
 import { useDrop } from './drop.ts';
 import { editing } from './message-actions.tsx';
+import { Answering } from './quote.tsx';
 
 /** Loaded with the first file. */
 const tray = signal<typeof import('./tray.tsx') | null>(null);
@@ -32,7 +33,8 @@ export function Composer({ chat, name }: { chat: Chat; name: string }) {
   const picker = useRef<HTMLInputElement>(null);
   /** Enter was pressed before all files were there. */
   const [due, setDue] = useState(false);
-  const text = drafts.value.get(chat.id) ?? '';
+  const text = draftOf(chat.id);
+  const answers = answeredIn(chat.id);
   const most = server.value?.limits.maxMessageChars ?? 4_000;
   const length = [...text.trim()].length;
   const tooLong = length > most;
@@ -56,6 +58,11 @@ export function Composer({ chat, name }: { chat: Chat; name: string }) {
     else if (due && !underWay && !stuck) send();
   }, [files, due]);
   useEffect(() => setDue(false), [chat.id, text]);
+  // What was deleted meanwhile cannot be answered.
+  const isGone = answers !== null && (chat.messages.get(answers.seq)?.deletedAt ?? null) !== null;
+  useEffect(() => {
+    if (isGone) setAnswer(chat.id, null);
+  }, [chat.id, isGone]);
   useDrop(fileWords.drop, (dropped) => {
     void addFiles(chat.id, dropped);
     box.current?.focus();
@@ -69,10 +76,11 @@ export function Composer({ chat, name }: { chat: Chat; name: string }) {
       chat.id,
       text.trim(),
       files.flatMap(({ attachment }) => attachment?.id ?? []),
+      { answers },
     );
     hurry();
     setTray(chat.id, []);
-    setDraft(chat.id, '');
+    dropDraft(chat.id);
     tellTyping(chat.id, false);
     box.current?.focus();
   }
@@ -86,6 +94,11 @@ export function Composer({ chat, name }: { chat: Chat; name: string }) {
     if (event.key.toLowerCase() === 'u' && (event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey) {
       event.preventDefault();
       picker.current?.click();
+    }
+    if (event.key === 'Escape' && answers) {
+      event.preventDefault();
+      event.stopPropagation();
+      setAnswer(chat.id, null);
     }
     if (event.key === 'ArrowUp' && text === '') {
       const mine = lastOfMine(chat);
@@ -105,6 +118,15 @@ export function Composer({ chat, name }: { chat: Chat; name: string }) {
           send();
         }}
       >
+        {answers && (
+          <Answering
+            of={answers}
+            onCancel={() => {
+              setAnswer(chat.id, null);
+              box.current?.focus();
+            }}
+          />
+        )}
         {Tray && files.length > 0 && <Tray chatId={chat.id} />}
         <button class="ib" type="button" aria-label={words.addFiles} title={`${words.addFiles} (Ctrl U)`} aria-keyshortcuts="Control+U" onClick={() => picker.current?.click()}>
           <Icon name="clip" />

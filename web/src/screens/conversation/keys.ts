@@ -1,7 +1,7 @@
 /** Moving through messages by keyboard: one at a time, to either end, to what can be done with one. A letter goes to where one writes. */
 import type { Chat, Message } from '../../state/state.ts';
 import { mayWrite, state } from '../../store.ts';
-import { askToDelete } from './message-actions.tsx';
+import { answer, askToDelete } from './message-actions.tsx';
 import { picking } from './reactions.tsx';
 
 export function moveByKey(event: KeyboardEvent, box: HTMLElement | null, chat: Chat, jump: () => Promise<void>): void {
@@ -21,6 +21,7 @@ export function moveByKey(event: KeyboardEvent, box: HTMLElement | null, chat: C
   else if (event.key === 'Home') focus(0);
   else if (event.key === 'End') void jump().then(() => requestAnimationFrame(() => [...box.querySelectorAll<HTMLElement>('article')].at(-1)?.focus()));
   else if ((event.key === 'Enter' || (event.key === 'F10' && event.shiftKey)) && target.tagName === 'ARTICLE') target.querySelector<HTMLElement>('[aria-haspopup=menu]')?.click();
+  else if (event.key.toLowerCase() === 'r' && message && !message.deletedAt && mayWrite(chat)) answer(message);
   else if (event.key === '+' && message && !message.deletedAt && mayWrite(chat)) picking.value = message;
   else if (event.key === 'Delete' && message && canDelete(message)) void askToDelete(message);
   else if (event.key === 'Escape' || (event.key.length === 1 && event.key !== ' ' && event.key !== '?' && target.tagName === 'ARTICLE')) {

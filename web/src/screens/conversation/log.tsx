@@ -1,5 +1,5 @@
 /** The messages of one chat: a window of at most 300 real rows over what is loaded, in which nothing moves under the eye. */
-import { useSignal } from '@preact/signals';
+import { useSignal, useSignalEffect } from '@preact/signals';
 import { useEffect, useLayoutEffect, useMemo, useReducer, useRef } from 'preact/hooks';
 import { notesIn } from '../../notes.ts';
 import { Icon } from '../../parts/icon.tsx';
@@ -15,6 +15,7 @@ import { turning } from '../../turning.ts';
 import { Beginning, DayRow, NoteRow, UnreadRow } from './breaks.tsx';
 import { moveByKey } from './keys.ts';
 import { MessageView, WaitingView } from './message.tsx';
+import { wantedPlace } from './quote.tsx';
 import { type Line, toRows } from './rows.ts';
 
 const mostRows = 300;
@@ -74,6 +75,12 @@ export function Log({ chat, name, line, at }: { chat: Chat; name: string; line: 
   useEffect(() => {
     if (at !== null) void show(at).catch(() => {});
   }, [at]);
+  useSignalEffect(() => {
+    const to = wantedPlace.value;
+    if (to?.chatId !== chat.id) return;
+    wantedPlace.value = null;
+    void show(to.seq).catch(() => {});
+  });
   useEffect(() => {
     tellRead();
     if (atEnd.current) sawTo.current = endOf(chat);
@@ -123,6 +130,7 @@ export function Log({ chat, name, line, at }: { chat: Chat; name: string; line: 
             ) : (
               <MessageView
                 key={row.key}
+                chatId={chat.id}
                 row={row}
                 kind={chat.__typename}
                 role={roleOf(chat, row.message.senderId)}

@@ -1,12 +1,13 @@
 /** What can be done with a message: its bar on hover and focus, its menu, editing and deleting. */
 import { signal } from '@preact/signals';
 import { deleteMessage } from '../../actions.ts';
-import { drafts, setDraft } from '../../drafts.ts';
+import { draftOf, setAnswer, setDraft } from '../../drafts.ts';
 import { confirm } from '../../parts/confirm.tsx';
 import { Icon } from '../../parts/icon.tsx';
 import { Menu } from '../../parts/menu.tsx';
 import { addressOf, route } from '../../route.ts';
-import { discard, type Waiting } from '../../sending.ts';
+import { answerOf, discard, type Waiting } from '../../sending.ts';
+import { toQuote } from '../../state/merge.ts';
 import type { Message } from '../../state/state.ts';
 import { isFailure, sentenceOf } from '../../texts/errors.ts';
 import { texts } from '../../texts/texts.ts';
@@ -44,6 +45,9 @@ export function MessageActions({ message, mine, kind, open }: { message: Message
           >
             {first}
           </button>
+          <button class="ib" type="button" aria-label={words.reply} title={`${words.reply} (R)`} onClick={() => answer(message)}>
+            <Icon name="reply" class="flip" />
+          </button>
           <button class="ib" type="button" aria-label={reactions.choose} title={`${reactions.choose} (+)`} aria-haspopup="dialog" onClick={() => (picking.value = message)}>
             <Icon name="smile" />
           </button>
@@ -55,6 +59,7 @@ export function MessageActions({ message, mine, kind, open }: { message: Message
         buttonLabel={common.more}
         quick={open ? quickEmojis(6).map((emoji) => ({ sign: emoji, name: reactions.reactWith(emoji), chosen: isMine(emoji), act: () => void react(message, emoji) })) : []}
         items={[
+          ...(open ? [{ icon: 'reply' as const, text: words.reply, keys: 'R', act: () => answer(message) }] : []),
           ...(open ? [{ icon: 'smile' as const, text: reactions.choose, keys: '+', act: () => (picking.value = message) }] : []),
           ...(message.reactions.length > 0 ? [{ icon: 'people' as const, text: reactions.who, act: () => (reactorsOf.value = message) }] : []),
           ...(mine ? [{ icon: 'edit' as const, text: words.edit, act: () => (editing.value = message.id) }] : []),
@@ -66,6 +71,13 @@ export function MessageActions({ message, mine, kind, open }: { message: Message
       />
     </div>
   );
+}
+
+/** What is written next is an answer to it. */
+export function answer(message: Message): void {
+  const [, chatId = ''] = route.value;
+  setAnswer(chatId, toQuote(message));
+  document.getElementById('box')?.focus();
 }
 
 function copyLink(seq: number): Promise<void> {
@@ -91,8 +103,9 @@ export function askToDelete(message: Message): Promise<void> {
 
 /** A message that was not sent goes back into the composer. */
 export function putBack(message: Waiting): void {
-  const before = drafts.value.get(message.chatId) ?? '';
+  const before = draftOf(message.chatId);
   setDraft(message.chatId, before === '' ? message.text : `${before}\n${message.text}`);
+  if (message.replyToId) setAnswer(message.chatId, answerOf(message));
   if (message.attachmentIds.length > 0) void import('./tray.tsx').then(({ putBackFiles }) => putBackFiles(message.chatId, message.attachmentIds));
   discard(message);
 }

@@ -2,7 +2,7 @@
 import { Component, type ComponentChildren } from 'preact';
 import { Icon } from '../../parts/icon.tsx';
 import { PersonPicture } from '../../parts/picture.tsx';
-import { discard, sayAgain, type Waiting } from '../../sending.ts';
+import { answerOf, discard, sayAgain, type Waiting } from '../../sending.ts';
 import { personOf, state } from '../../store.ts';
 import { sentenceOf } from '../../texts/errors.ts';
 import { texts } from '../../texts/texts.ts';
@@ -12,13 +12,14 @@ import type { Turning } from '../../turning.ts';
 import { Attachments } from './attachments.tsx';
 import { Editor } from './editor.tsx';
 import { editing, MessageActions, putBack } from './message-actions.tsx';
+import { Quoted } from './quote.tsx';
 import { Reactions } from './reactions.tsx';
 import { Seen, Tick } from './receipt.tsx';
 import type { MessageRow } from './rows.ts';
 import { isBig, linked } from './text.tsx';
 
 /** `open`: the viewer may write here. */
-type Props = { row: MessageRow; kind: 'Room' | 'Dialog'; role: 'OWNER' | 'ADMIN' | null; last: number; open: boolean; turning: Turning | undefined };
+type Props = { chatId: string; row: MessageRow; kind: 'Room' | 'Dialog'; role: 'OWNER' | 'ADMIN' | null; last: number; open: boolean; turning: Turning | undefined };
 
 /** `active`: under the pointer, or with the focus. Only then there are buttons: three hundred rows of them would be felt. */
 export class MessageView extends Component<Props, { active: boolean }> {
@@ -64,7 +65,7 @@ export class MessageView extends Component<Props, { active: boolean }> {
     this.setState({ active: true }, () => row.querySelector<HTMLElement>('.acts [aria-haspopup=menu]')?.click());
   };
 
-  override render({ row, kind, role, last, open, turning }: Props, { active }: { active: boolean }) {
+  override render({ chatId, row, kind, role, last, open, turning }: Props, { active }: { active: boolean }) {
     const { message, mine, first } = row;
     return (
       <li
@@ -80,7 +81,7 @@ export class MessageView extends Component<Props, { active: boolean }> {
         onContextMenu={this.press}
       >
         <article tabIndex={-1} aria-posinset={message.seq} aria-setsize={last} id={`message-${message.seq}`}>
-          {mine ? <Mine row={row} /> : <Theirs row={row} role={role} />}
+          {mine ? <Mine row={row} chatId={chatId} /> : <Theirs row={row} role={role} chatId={chatId} />}
           {(message.reactions.length > 0 || turning) && !message.deletedAt && <Reactions message={message} turning={turning} open={open} active={active} />}
           {row.newest && <Seen message={message} count={row.readCount} />}
           {active && !message.deletedAt && <MessageActions message={message} mine={mine} kind={kind} open={open} />}
@@ -90,7 +91,7 @@ export class MessageView extends Component<Props, { active: boolean }> {
   }
 }
 
-function Mine({ row }: { row: MessageRow }) {
+function Mine({ row, chatId }: { row: MessageRow; chatId: string }) {
   const { message } = row;
   const { message: words } = texts.value;
   if (message.deletedAt)
@@ -113,7 +114,7 @@ function Mine({ row }: { row: MessageRow }) {
     <span class="meta">{words.edited}</span>
   ) : null;
   const text = message.text ?? '';
-  if (isBig(text) && message.attachments.length === 0)
+  if (isBig(text) && message.attachments.length === 0 && !message.replyTo)
     return (
       <>
         <h3 class="vh">{words.you}</h3>
@@ -125,6 +126,7 @@ function Mine({ row }: { row: MessageRow }) {
     <>
       <h3 class="vh">{words.you}</h3>
       <div class="leaf">
+        {message.replyTo && <Quoted of={message.replyTo} chatId={chatId} />}
         <Attachments of={message.attachments} from={message.senderId} />
         <Words text={text} meta={meta} />
       </div>
@@ -132,7 +134,7 @@ function Mine({ row }: { row: MessageRow }) {
   );
 }
 
-function Theirs({ row, role }: { row: MessageRow; role: Props['role'] }) {
+function Theirs({ row, role, chatId }: { row: MessageRow; role: Props['role']; chatId: string }) {
   const { message, first } = row;
   const { message: words } = texts.value;
   const name = personOf(message.senderId)?.displayName ?? '';
@@ -165,6 +167,7 @@ function Theirs({ row, role }: { row: MessageRow; role: Props['role'] }) {
         <Gone text={words.deleted(name)} />
       ) : (
         <>
+          {message.replyTo && <Quoted of={message.replyTo} chatId={chatId} />}
           <Attachments of={message.attachments} from={message.senderId} />
           {text !== '' && (
             <p class={isBig(text) ? 'txt big' : 'txt'} dir="auto">
@@ -202,6 +205,7 @@ export function WaitingView({ message, rowKey, first, last, newest }: { message:
   const { message: words, common, shelf } = texts.value;
   const refused = message.refusal !== undefined;
   const attachments = uploadedOf(message.attachmentIds);
+  const quote = answerOf(message);
   // After a reload only their number is known.
   const text = message.text || (attachments.length === 0 ? shelf.file(message.attachmentIds.length) : '');
   const meta = !refused && (
@@ -215,6 +219,7 @@ export function WaitingView({ message, rowKey, first, last, newest }: { message:
       <article tabIndex={-1}>
         <h3 class="vh">{words.you}</h3>
         <div class={`leaf ${refused ? 'failed' : message.sent ? '' : 'waiting'}`}>
+          {quote && <Quoted of={quote} chatId={message.chatId} />}
           <Attachments of={attachments} from={state.value.meId} />
           <Words text={text} meta={meta} />
         </div>
