@@ -46,6 +46,7 @@ import { createReactions } from './messages/reactions.ts';
 import { createReceipts } from './messages/receipts.ts';
 import { createSending } from './messages/send.ts';
 import { hydrate } from './messages/store.ts';
+import { createThreads } from './messages/threads.ts';
 import { createMetrics } from './metrics.ts';
 import { type Bridge, noBridge } from './nodes/bridge.ts';
 import { type Elsewhere, nobodyElse } from './nodes/elsewhere.ts';
@@ -186,6 +187,7 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   opened.defer(receipts.close);
   const reactions = createReactions({ db, writeBatch, config, clock, log });
   opened.defer(reactions.close);
+  const threads = createThreads({ db, writeBatch });
   const inbox = createInbox({ db });
   const notifications = createNotifications({ db, writeBatch, receipts, clock });
   const pushDevices = createPushDevices({ db, write, config, clock });
@@ -257,6 +259,7 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
     messages,
     receipts,
     reactions,
+    threads,
     inbox,
     files,
     uploads,

@@ -54,6 +54,7 @@ const notificationOf = (messageId: string): string => Buffer.from(Buffer.from(me
 
 const queries: Case[] = [
   { field: 'Query.me', where: [''], document: '{ me { id } }' },
+  { field: 'Query.followedThreads', where: [''], document: '{ followedThreads { nodes { id } } }' },
   { field: 'Query.serverInfo', where: [''], document: '{ serverInfo { name } }' },
   { field: 'Query.tokenInfo', where: [''], document: '{ tokenInfo(token: "x") { active } }' },
   { field: 'Query.eventCursor', where: [''], document: '{ eventCursor }' },
@@ -157,6 +158,9 @@ const mutations: Case[] = [
   mutation('editMessage', inEach, ({ messageId }) => ({ messageId, text: 'changed' })),
   mutation('deleteMessage', inEach, ({ otherMessageId }) => ({ messageId: otherMessageId })),
   mutation('setReactions', [...inEach, 'open'], ({ messageId }) => ({ messageId, emojis: ['👍'] })),
+  mutation('followThread', inEach, ({ messageId }) => ({ messageId })),
+  mutation('unfollowThread', inEach, ({ messageId }) => ({ messageId })),
+  mutation('markThreadRead', inEach, ({ messageId }) => ({ messageId, upToSeq: 1 })),
   mutation('markDelivered', [...inEach, 'password'], ({ chatId }) => ({ chatId, upToSeq: 1 })),
   mutation('markRead', [...inEach, 'password'], ({ chatId }) => ({ chatId, upToSeq: 1 })),
   mutation('markNotificationsRead', inEach, ({ messageId }) => ({ ids: [notificationOf(messageId)] })),

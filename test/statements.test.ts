@@ -35,6 +35,14 @@ async function worldOf(server: TestServer, size: number) {
   for (const other of others)
     for (const messageId of ids.slice(-size))
       await other.must('mutation ($messageId: ID!) { setReactions(input: { messageId: $messageId, emojis: ["👍", "🦜"] }) { __typename } }', { messageId });
+  // A room of its own, so that the others have what they are about.
+  const talk = await (others[0] as Person).createRoom({ members: [viewer, ...others].map(({ id }) => ({ id })) });
+  for (const other of others) {
+    const { message } = await other.send(talk, 'a question');
+    const input = { to: { chatId: talk.id }, text: 'an answer', threadRootId: message.id, replyToId: message.id };
+    await (others[0] as Person).must('mutation ($input: SendMessageInput!) { sendMessage(input: $input) { __typename } }', { input });
+    await viewer.must('mutation ($messageId: ID!) { followThread(input: { messageId: $messageId }) { __typename } }', { messageId: message.id });
+  }
   const own: string[] = [];
   for (let count = 0; count < size; count++) {
     const { login } = await viewer.must('mutation ($input: LoginInput!) { login(input: $input) { ... on LoginPayload { auth { session { id } } } } }', {
@@ -47,7 +55,7 @@ async function worldOf(server: TestServer, size: number) {
     );
     own.push(registerPushDevice.device.id);
   }
-  return { viewer, others, rooms, room, ids, own };
+  return { viewer, others, rooms, room, talk, ids, own };
 }
 
 /** What a browser gives for Web Push. */
@@ -132,9 +140,20 @@ it('takes so many statements for a page, a send, and a list, however many rows t
             id: room.id,
           }),
     },
+    'a page of messages with what they answer and the threads under them': {
+      expected: 16,
+      run:
+        ({ viewer, talk }) =>
+        () =>
+          viewer.must(
+            `query ($id: ID!) { chat(id: $id) { my { unreadOutsideThreads unreadThreads threadsReadSeq } messages(last: 50) { nodes { id replyTo { text sender { username } }
+               threadRoot { id } thread { replyCount lastReply { text } participants { username } my { following unreadCount firstUnreadSeq } } } } } }`,
+            { id: talk.id },
+          ),
+    },
     'sendMessage to a room': { expected: 7, run: ({ viewer, room }) => sendTo(viewer, room) },
     markRead: {
-      expected: 6,
+      expected: 7,
       run: ({ viewer, room }) => {
         let seq = 0;
         return () => viewer.must('mutation ($input: MarkReadInput!) { markRead(input: $input) { __typename } }', { input: { chatId: room.id, upToSeq: ++seq } });
@@ -236,7 +255,7 @@ it('takes as many statements to hand a message to a hundred readers as to one', 
   await using server = await startTestServer();
   const [sender, ...readers] = await server.people(11);
   const room = await (sender as Person).createRoom({ members: readers.map(({ id }) => ({ id })) });
-  const sending = await statements(server, sendTo(sender as Person, room));
+  const sending = await statements(server, sendTo(sender as Person, room), 7);
   const delivering = async (document: string, people: Person[], each: number): Promise<number> => {
     const streams: Follow[] = [];
     for (const person of people) for (let count = 0; count < each; count++) streams.push(await person.follow(document, {}, { on: person.socket() }));

@@ -8,6 +8,7 @@ import { yieldWhenLong } from '../turns.ts';
 import { dropBelongings } from './belongings.ts';
 import type { DeletedRooms } from './deleted-rooms.ts';
 import { blanked } from './store.ts';
+import { removeReplies } from './thread-rows.ts';
 
 type Written = { id: MessageId; chatId: ChatId; seq: number; deletedAt: Date | null };
 
@@ -105,6 +106,7 @@ export function createMessageErasure({
       );
       await files.release(sql, ids);
       await dropBelongings(sql, ids);
+      await removeReplies(sql, [...standing]);
       await number(piece.filter(({ id, chatId }) => standing.has(id) && open.has(chatId)).map(({ id, chatId }) => ({ type: 'message-deleted', chatId, messageId: id })));
     });
   }

@@ -8,21 +8,22 @@ import type { WriteBatch } from '../events/write.ts';
 import type { ChatId, MessageId } from '../ids.ts';
 import type { Database } from '../storage/database.ts';
 import { lockChats } from '../storage/locks.ts';
-import { isWhole, type Page, type PageRequest } from '../storage/page.ts';
+import type { Page, PageRequest } from '../storage/page.ts';
 import type { ChatRow, MessageRow } from '../storage/rows.ts';
 import type { Sql } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
 import { dropBelongings } from './belongings.ts';
 import { parseMetadata } from './metadata.ts';
 import type { MessageFiles } from './send.ts';
+import { type Anchor, parsePlace, toPlace } from './sparse.ts';
 import { blank, changeContent, messagesAt, messagesByIds, messagesIn } from './store.ts';
 import { inPieces, type Stretch } from './stretches.ts';
 import { checkText } from './text.ts';
+import { removeReplies } from './thread-rows.ts';
 
 export type Messages = ReturnType<typeof createMessages>;
 /** `metadata`: left out, it stays; null removes it. */
 export type EditMessage = { messageId: MessageId; text: string; expectedVersion: number | null; metadata?: unknown };
-export type Anchor = { afterSeq: number } | { beforeSeq: number } | { aroundSeq: number } | { firstUnread: true };
 
 export function createMessages({
   db,
@@ -53,7 +54,7 @@ export function createMessages({
     problems.check();
     const { id, chatId } = await getMessage(db.sql, input.messageId);
     return writeBatch(async (sql, number) => {
-      const { message, standing } = await holdMessage(sql, viewer, { id, chatId });
+      const { message, standing } = await mustSee(sql, viewer, { id, chatId });
       if (message.deletedAt) throw notFound('Message');
       if (message.senderId !== viewer.userId) throw new AppError('FORBIDDEN', { forbiddenReason: 'NOT_THE_AUTHOR' }, 'Only who wrote a message may edit it.');
       must('editOwnMessage', standing, 'Message');
@@ -71,12 +72,13 @@ export function createMessages({
   async function remove(viewer: Viewer, messageId: MessageId): Promise<MessageRow> {
     const { id, chatId } = await getMessage(db.sql, messageId);
     const removed = await writeBatch(async (sql, number) => {
-      const { message, standing } = await holdMessage(sql, viewer, { id, chatId });
+      const { message, standing } = await mustSee(sql, viewer, { id, chatId });
       if (message.senderId !== viewer.userId) must('deleteOthersMessage', standing, 'Message');
       if (message.deletedAt) return message;
       const tombstone = await blank(sql, id, clock());
       await files.release(sql, [id]);
       await dropBelongings(sql, [id]);
+      await removeReplies(sql, [id]);
       await number([{ type: 'message-deleted', chatId, messageId: id }]);
       return tombstone;
     });
@@ -163,7 +165,7 @@ export async function getMessage(sql: Sql, id: MessageId): Promise<MessageRow> {
 }
 
 /** The message and the viewer's standing in its chat, read under the chat's lock. Throws NOT_FOUND for what the viewer may not read. */
-export async function holdMessage(
+export async function mustSee(
   sql: Sql,
   { userId }: Pick<Viewer, 'userId'>,
   { id, chatId }: Pick<MessageRow, 'id' | 'chatId'>,
@@ -177,11 +179,3 @@ export async function holdMessage(
 
 /** So many rows of pages are read by one statement. */
 const rowsAtOnce = 1_000;
-
-const toPlace = (seq: number): string => Buffer.from(`seq:${seq}`).toString('base64url');
-
-function parsePlace(cursor: string): number {
-  const match = cursor.length <= 40 ? /^seq:(\d{1,10})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1')) : null;
-  if (!match || !isWhole(Number(match[1]))) throw new AppError('BAD_REQUEST', undefined, 'This is not a cursor of a page of messages.');
-  return Number(match[1]);
-}

@@ -13,9 +13,10 @@ import { isSelected } from '../graphql/selection.ts';
 import { type AttachmentId, type ChatId, type MessageId, numberOf, toGlobalId, type UserId } from '../ids.ts';
 import type { ChatRow, MemberRow, MessageRow } from '../storage/rows.ts';
 import type { Viewer } from '../viewer.ts';
-import type { Anchor, Messages } from './messages.ts';
+import type { Messages } from './messages.ts';
 import type { Receipts } from './receipts.ts';
 import type { MessageTarget, Sending } from './send.ts';
+import type { Anchor } from './sparse.ts';
 import type { Stretch } from './stretches.ts';
 
 declare module '../graphql/context.ts' {
@@ -110,7 +111,7 @@ either is the size of the window. \`after\` and \`before\` win over the anchor, 
     firstUnread: t.boolean({ description: "The caller's first unread message. Only `true` is accepted." }),
   }),
 });
-type MessagesArgs = PageArgs & { anchor?: typeof MessageAnchorInput.$inferInput | null | undefined };
+export type MessagesArgs = PageArgs & { anchor?: typeof MessageAnchorInput.$inferInput | null | undefined };
 
 function toAnchor(anchor: MessagesArgs['anchor']): Anchor | null {
   if (anchor?.afterSeq != null) return { afterSeq: anchor.afterSeq };
@@ -141,22 +142,26 @@ export function loadFirstUnread(context: Context, { id: chatId, lastSeq }: ChatR
   ).load(JSON.stringify({ chatId, readSeq, lastSeq }));
 }
 
-async function messagesOf(chat: ChatRow, args: MessagesArgs, context: Context, info: GraphQLResolveInfo) {
-  const viewer = mustBeSignedIn(context);
-  await mustRead(chat, context);
+/** Which page of a chat's messages is asked for; without any argument the newest ones. */
+export async function messageWindow(chat: ChatRow, args: MessagesArgs, context: Context) {
+  const { userId } = mustBeSignedIn(context);
   const anchor = toAnchor(args.anchor);
   const request = pageRequest(args);
   const nothingGiven = [args.first, args.last, args.after, args.before, anchor].every((value) => value == null);
-  const page = await context.app.messages.page(chat, {
+  return {
     ...request,
     backward: nothingGiven || request.backward || (args.first == null && anchor !== null && 'beforeSeq' in anchor && args.after == null),
     anchor,
     firstUnreadSeq: async () => {
-      const member = chat.id === 0 ? null : await loadMember(context, chat.id, viewer.userId);
+      const member = chat.id === 0 ? null : await loadMember(context, chat.id, userId);
       return member && loadFirstUnread(context, chat, member);
     },
-    read: (stretch) => loadStretch(context, stretch),
-  });
+  };
+}
+
+async function messagesOf(chat: ChatRow, args: MessagesArgs, context: Context, info: GraphQLResolveInfo) {
+  await mustRead(chat, context);
+  const page = await context.app.messages.page(chat, { ...(await messageWindow(chat, args, context)), read: (stretch) => loadStretch(context, stretch) });
   if (isSelected(info, 'sender'))
     await preloadUsers(
       context,
@@ -165,7 +170,7 @@ async function messagesOf(chat: ChatRow, args: MessagesArgs, context: Context, i
   return toConnection(page);
 }
 
-const pageArguments = (t: ArgBuilder<(typeof builder)['$inferSchemaTypes']>) => ({
+export const pageArguments = (t: ArgBuilder<(typeof builder)['$inferSchemaTypes']>) => ({
   anchor: t({ type: MessageAnchorInput, description: 'Where the first page starts.' }),
   first: t.int({ description: 'At most so many from the start, or behind `after`; up to 100.' }),
   after: t.string({ description: 'Behind this cursor.' }),

@@ -9,7 +9,8 @@ import { type Context, sharedLoader } from '../graphql/context.ts';
 import { type ChatId, type MessageId, toGlobalId } from '../ids.ts';
 import { MessageStatus } from '../messages/receipts-schema.ts';
 import { Message } from '../messages/schema.ts';
-import type { ChatRow, MemberRow, MessageRow, UserRow } from '../storage/rows.ts';
+import { findThread, Thread } from '../messages/threads-schema.ts';
+import type { ChatRow, MemberRow, MessageRow, ThreadRow, UserRow } from '../storage/rows.ts';
 
 type Durable = { cursor: string; at: Date; replayed: boolean };
 /** What each item of the log names. */
@@ -18,7 +19,8 @@ type Named = {
   MessageEdited: { message: MessageRow };
   MessageDeleted: { message: MessageRow };
   ReactionsChanged: { message: MessageRow; by: UserRow | null };
-  MessageStatusChanged: { chat: ChatRow; user: UserRow; status: 'DELIVERED' | 'READ'; upToSeq: number };
+  MessageStatusChanged: { chat: ChatRow; user: UserRow; status: 'DELIVERED' | 'READ'; upToSeq: number; threads: boolean };
+  MyThreadChanged: { thread: ThreadRow };
   ChatAdded: { chat: ChatRow };
   ChatUpdated: { chat: ChatRow };
   ChatRemoved: { chatId: ChatId; reason: RemovalReason };
@@ -89,7 +91,11 @@ async function toDurable(event: LogEvent, durable: Durable, context: Context): P
       if (!chat) return null;
       if (event.userId === context.viewer?.userId) return { type: 'MyChatChanged', chat, ...durable };
       const user = await loadUser(context, event.userId);
-      return user && { type: 'MessageStatusChanged', chat, user, status: event.status, upToSeq: event.upToSeq, ...durable };
+      return user && { type: 'MessageStatusChanged', chat, user, status: event.status, upToSeq: event.upToSeq, threads: event.threads ?? true, ...durable };
+    }
+    case 'my-thread-changed': {
+      const thread = await findThread(context, event);
+      return thread && { type: 'MyThreadChanged', thread, ...durable };
     }
     case 'chat-added':
     case 'chat-updated': {
@@ -198,8 +204,12 @@ export const MessageStatusChanged = durable(
     user: t.field({ type: User, description: 'Whose marker.', resolve: (item) => item.user }),
     status: t.field({ type: MessageStatus, description: 'DELIVERED or READ.', resolve: (item) => item.status }),
     upToSeq: t.int({ description: 'Up to and including this message.', resolve: (item) => item.upToSeq }),
+    threads: t.boolean({ description: 'False: replies in threads are not meant.', resolve: (item) => item.threads }),
   }),
 );
+const MyThreadChanged = durable('MyThreadChanged', "The caller's marker in a thread moved, or it follows it or not, on another device or by itself.", (t) => ({
+  thread: t.field({ type: Thread, description: 'Select `my`.', resolve: (item) => item.thread }),
+}));
 const ChatAdded = durable('ChatAdded', 'The caller can see a chat it could not see before (created, added, joined, first direct message).', (t) => chatField(t, 'The chat.'));
 const ChatUpdated = durable('ChatUpdated', 'Name, topic or settings of a chat changed.', (t) => chatField(t, 'As it is now.'));
 const ChatRemoved = durable('ChatRemoved', 'The caller lost access (left, removed, room deleted). Nothing of this chat follows.', (t) => ({
@@ -293,6 +303,7 @@ export const durableTypes = [
   ChatUpdated,
   ChatRemoved,
   MyChatChanged,
+  MyThreadChanged,
   MemberJoined,
   MemberLeft,
   MemberUpdated,
