@@ -183,4 +183,69 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`ta
     expect(await barriers(page, 'answers')).toEqual([]);
     expect(problems).toEqual([]);
   });
+
+  it('talks in a thread beside the conversation, counts its replies below the root, and follows it or not', async () => {
+    const [ana, ben] = people();
+    const room = await ana.createRoom({ name: 'Workshop', members: [{ id: ben.id }] });
+    const { message: root } = await ana.send(room, 'Who fetches the paper?');
+    await ana.send(room, 'And the ink?');
+    const own = await enter(ana, addressOf(room), { viewport: { width: 1440, height: 900 } });
+    const other = await enter(ben, addressOf(room), phone);
+    await message(own.page, 'Who fetches the paper?').waitFor();
+
+    // From the menu on a phone, where it is a screen of its own; Back closes it.
+    await message(other.page, 'Who fetches the paper?').locator('article').dispatchEvent('contextmenu');
+    await other.page.getByRole('menuitem', { name: 'Reply in a thread' }).click();
+    const theirs = other.page.getByRole('complementary', { name: 'Thread' });
+    await theirs.getByLabel('Reply in the thread, in Workshop').fill('I do, on Monday');
+    await theirs.getByRole('button', { name: 'Send' }).click();
+    await theirs.getByRole('listitem').filter({ hasText: 'I do, on Monday' }).waitFor();
+    expect(await barriers(other.page, 'thread, on a phone')).toEqual([]);
+    expect(await other.page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
+
+    // Counted below the message; in the conversation the reply says where it belongs.
+    await message(own.page, 'Who fetches the paper?')
+      .getByRole('link', { name: /^1 reply/ })
+      .click();
+    const mine = own.page.getByRole('complementary', { name: 'Thread' });
+    await mine.getByText('I do, on Monday').waitFor();
+    await own.page.locator('#messages').getByRole('link', { name: 'In the thread “Who fetches the paper?”' }).waitFor();
+    await own.page.waitForFunction(() => document.activeElement?.id === 'thread-box');
+    await own.page.keyboard.type('Take the cart');
+    await own.page.keyboard.press('Enter');
+    await theirs.getByText('Take the cart').waitFor(patience);
+    await message(own.page, 'Who fetches the paper?')
+      .getByRole('link', { name: /^2 replies/ })
+      .waitFor();
+    expect((await ana.must('query ($id: ID!) { message(id: $id) { thread { replyCount } } }', { id: root.id })).message.thread.replyCount).toBe(2);
+    expect(await barriers(own.page, 'thread')).toEqual([]);
+
+    // Answered within it, and with the same message actions as everywhere.
+    await mine.getByText('I do, on Monday').hover();
+    await mine.getByRole('button', { name: 'Reply', exact: true }).click();
+    await own.page.keyboard.type('Thank you');
+    await own.page.keyboard.press('Enter');
+    await mine.getByRole('button', { name: `In reply to ${ben.username} I do, on Monday` }).waitFor();
+
+    await mine.getByRole('button', { name: 'Followed', pressed: true }).click();
+    await mine.getByRole('button', { name: 'Follow', pressed: false }).waitFor();
+    await own.page.keyboard.press('Escape');
+    await mine.waitFor({ state: 'detached' });
+    await own.page.waitForFunction((id) => document.activeElement?.id === id, `message-${root.seq}`);
+    // What is unread in threads stands in the list of chats and in the head of the conversation.
+    await other.page.getByRole('button', { name: 'Close' }).click();
+    await theirs.waitFor({ state: 'detached' });
+    await other.page.goto(server.url);
+    await ana.must('mutation ($input: SendMessageInput!) { sendMessage(input: $input) { __typename } }', {
+      input: { to: { chatId: room.id }, threadRootId: root.id, text: 'Monday it is' },
+    });
+    await other.page.getByRole('link', { name: /^Workshop.*Threads, 1 unread/s }).click();
+    await other.page.getByRole('link', { name: 'Threads' }).click();
+    await other.page
+      .getByRole('complementary', { name: 'Threads' })
+      .getByRole('link', { name: /Who fetches the paper.*4 replies/ })
+      .waitFor();
+    expect(await barriers(other.page, 'threads, on a phone')).toEqual([]);
+    expect([own.problems, other.problems]).toEqual([[], []]);
+  });
 });

@@ -68,9 +68,13 @@ function shown(state: State, { status = statusOf, places = state }: { status?: (
         ...chat,
         newest: newestOf(whole)?.id ?? null,
         members: byKey(members),
-        messages: list.map((message) => ({ ...message, status: status(whole, message) })),
+        // A reply may have been read in its thread alone, of which others are told nothing.
+        messages: list.map((message) => ({ ...message, status: message.threadRootSeq === null ? status(whole, message) : null })),
         // Before its members are known, a dialog has the other's markers alone.
-        byPeer: chat.__typename === 'Room' ? [] : list.filter(({ senderId }) => senderId === state.meId).map((message) => statusOf({ ...whole, members: new Map() }, message)),
+        byPeer:
+          chat.__typename === 'Room'
+            ? []
+            : list.filter(({ senderId, threadRootSeq }) => senderId === state.meId && threadRootSeq === null).map((message) => statusOf({ ...whole, members: new Map() }, message)),
       };
     }),
   };
@@ -87,6 +91,10 @@ const kinds = [
   'send',
   'post',
   'answer',
+  'replyInThread',
+  'follow',
+  'unfollow',
+  'readThread',
   'edit',
   'delete',
   'react',
@@ -155,6 +163,13 @@ async function take(world: World, { kind, a, b, c, ...given }: Step): Promise<vo
         return room ? say({ chatId: room }) : false;
       case 'answer':
         return message ? say({ chatId: message.chatId }, { replyToId: message.id }) : false;
+      case 'replyInThread':
+        return message ? say({ chatId: message.chatId }, { threadRootId: message.id }) : false;
+      case 'follow':
+      case 'unfollow':
+        return message ? ok(actor, `${kind}Thread`, { messageId: message.id }) : false;
+      case 'readThread':
+        return message ? ok(actor, 'markThreadRead', { messageId: message.id, upToSeq: message.seq }) : false;
       case 'edit':
         return message ? ok(people[message.by] as Person, 'editMessage', { messageId: message.id, text: `edited ${c}` }) : false;
       case 'delete':
@@ -327,6 +342,14 @@ const all = ((): [Step[], Step[]] => {
       ['react', 1, 0, 1, 5],
       ['react', 0, 0, 1, 1],
       ['react', 1, 0, 1, 2],
+      ['replyInThread', 1, 0, 2],
+      ['replyInThread', 0, 0, 2],
+      ['replyInThread', 1, 0, 7],
+      ['unfollow', 0, 0, 7],
+      ['replyInThread', 1, 0, 7],
+      ['follow', 0, 0, 7],
+      ['readThread', 0, 0, 7],
+      ['delete', 1, 0, 7, 1],
       ['answer', 1, 0, 2],
       ['answer', 1, 0, 3],
       ['edit', 0, 0, 2],

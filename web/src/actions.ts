@@ -63,7 +63,7 @@ export async function deleteMessage(id: string) {
   return result;
 }
 
-function show({ chat: { id }, ...message }: Extract<NonNullable<EditMutation['editMessage']>, { __typename: 'EditMessagePayload' }>['message']): void {
+function show({ chat: { id }, threadRoot: _, ...message }: Extract<NonNullable<EditMutation['editMessage']>, { __typename: 'EditMessagePayload' }>['message']): void {
   const chat = state.value.chats.get(id);
   if (chat?.messages.has(message.seq)) state.value = { ...state.value, chats: new Map(state.value.chats).set(id, quotedAs(withMessages(chat, [message]), toQuote(message))) };
 }

@@ -2,13 +2,12 @@
 import { ask } from './ask.ts';
 import type { MyReactionsQuery, MyReactionsQueryVariables, ReactMutation, ReactMutationVariables } from './generated/graphql.ts';
 import { operation } from './operation.ts';
-import { alarm } from './parts/announcer.tsx';
 import { withReactions } from './state/merge.ts';
 import type { Message } from './state/state.ts';
 import { readInto } from './store.ts';
 import { isFailure, sentenceOf } from './texts/errors.ts';
 import { texts } from './texts/texts.ts';
-import { setTurning, turning } from './turning.ts';
+import { setRefusal, setTurning, turning } from './turning.ts';
 
 const reactDocument = operation<ReactMutation, ReactMutationVariables>(/* GraphQL */ `
   mutation React($id: ID!, $emojis: [String!]!, $ifMine: [String!]) {
@@ -27,7 +26,6 @@ const mineDocument = operation<MyReactionsQuery, MyReactionsQueryVariables>(/* G
 const mostTries = 4;
 /** An event that is older than the answer may still be on its way: what was turned is shown so long after. */
 const settleMs = 1_000;
-const refusedMs = 8_000;
 
 /** What is asked of the server for each message, one after the other. */
 const underWay = new Set<string>();
@@ -76,8 +74,10 @@ async function send(message: Message): Promise<void> {
     why = sentenceOf(thrown);
   }
   underWay.delete(id);
-  if (why) alarm(why);
-  const shown = why ? { emojis: new Map(), why } : turning.value.get(id);
-  setTurning(id, shown ?? null);
-  setTimeout(() => turning.value.get(id) === shown && !underWay.has(id) && setTurning(id, null), why ? refusedMs : settleMs);
+  if (why) {
+    setTurning(id, null);
+    return setRefusal(id, why);
+  }
+  const shown = turning.value.get(id);
+  setTimeout(() => turning.value.get(id) === shown && !underWay.has(id) && setTurning(id, null), settleMs);
 }

@@ -1,5 +1,6 @@
 /** Reactions of the viewer that the server has not said yet: what each message shows on top of what is known, and why one was refused. */
 import { signal } from '@preact/signals';
+import { alarm } from './parts/announcer.tsx';
 import { remember, remembered } from './remember.ts';
 import type { Message } from './state/state.ts';
 import { phase } from './store.ts';
@@ -15,6 +16,16 @@ export function setTurning(messageId: string, to: Turning | null): void {
   if (to) next.set(messageId, to);
   else next.delete(messageId);
   turning.value = next;
+}
+
+const refusedMs = 8_000;
+
+/** Says below a message for a while why something could not be done with it. */
+export function setRefusal(messageId: string, why: string): void {
+  const shown: Turning = { emojis: turning.peek().get(messageId)?.emojis ?? new Map(), why };
+  alarm(why);
+  setTurning(messageId, shown);
+  setTimeout(() => turning.peek().get(messageId) === shown && setTurning(messageId, null), refusedMs);
 }
 
 /** As they will be. */

@@ -22,6 +22,7 @@ export function KeyList({ onClose }: { onClose: () => void }) {
     ['Home End', words.ends],
     ['Enter', words.actions],
     ['R', words.reply],
+    ['T', words.thread],
     ['+', words.react],
     [`${control} C`, words.copyIt],
     ['Del', words.deleteIt],

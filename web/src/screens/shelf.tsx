@@ -170,7 +170,7 @@ function matches(chat: Chat, folded: string): boolean {
 export const chatName = (chat: Chat): string => (chat.__typename === 'Dialog' && chat.peerId === state.value.meId ? texts.value.shelf.yourself : chat.name);
 
 function Row({ chat, open }: { chat: Chat; open: boolean }) {
-  const { shelf, common } = texts.value;
+  const { shelf, threads, common } = texts.value;
   const unread = unreadIn(chat);
   const online = chat.__typename === 'Dialog' && presenceOf(chat.peerId)?.online;
   return (
@@ -192,6 +192,7 @@ function Row({ chat, open }: { chat: Chat; open: boolean }) {
         </span>
         <span>
           <Preview chat={chat} open={open} />
+          {(chat.my?.unreadThreads ?? 0) > 0 && <Icon name="thread" class="s alive" label={threads.titleUnread(chat.my?.unreadThreads ?? 0)} />}
           <Count of={unread} />
         </span>
       </a>

@@ -7,7 +7,7 @@ const MeFields = /* GraphQL */ `
   fragment MeFields on User { ...PersonFields account { hasPassword email phone address contacts(first: 100) { nodes { ...PersonFields } } } }
 `;
 const MyFields = /* GraphQL */ `
-  fragment MyFields on MyChat { role joinedAt readSeq deliveredSeq unreadCount firstUnreadSeq }
+  fragment MyFields on MyChat { role joinedAt readSeq deliveredSeq unreadCount firstUnreadSeq unreadThreads }
 `;
 const ChatFields = /* GraphQL */ `
   fragment ChatFields on Chat {
@@ -22,15 +22,19 @@ const MemberFields = /* GraphQL */ `
 const MessageFields = /* GraphQL */ `
   fragment MessageFields on Message {
     id seq text version createdAt editedAt deletedAt clientMessageId sender { ...PersonFields } attachments { id fileName contentType size image { id width height } }
-    reactions { emoji count mine } replyToSeq replyTo { ...QuoteFields }
+    reactions { emoji count mine } replyToSeq replyTo { ...QuoteFields } threadRootSeq thread { ...ThreadFields }
   }
+`;
+/** Of a thread below a message what is shown under it. */
+const ThreadFields = /* GraphQL */ `
+  fragment ThreadFields on Thread { id replyCount lastReplyAt my { following } }
 `;
 /** Of a message that another one answers. */
 const QuoteFields = /* GraphQL */ `
   fragment QuoteFields on Message { id seq text version deletedAt sender { ...PersonFields } attachments { image { id } } }
 `;
 const PlaceFields = /* GraphQL */ `
-  fragment PlaceFields on Message { chat { id lastSeq lastActivityAt my { unreadCount firstUnreadSeq } } }
+  fragment PlaceFields on Message { chat { id lastSeq lastActivityAt my { unreadCount firstUnreadSeq unreadThreads } } threadRoot { seq thread { ...ThreadFields } } }
 `;
 /** Without what is told of a message otherwise: that they changed, says nothing of it. */
 const ReactionsFields = /* GraphQL */ `
@@ -56,6 +60,7 @@ const ItemFields = /* GraphQL */ `
     ... on MessageEdited { message { ...MessageFields ...PlaceFields } }
     ... on MessageDeleted { message { ...MessageFields ...PlaceFields } }
     ... on ReactionsChanged { message { ...ReactionsFields } }
+    ... on MyThreadChanged { thread { rootSeq ...ThreadFields chat { id my { ...MyFields } } } }
     ... on MessageStatusChanged { chat { id } user { id } status upToSeq }
     ... on MyChatChanged { chat { id my { ...MyFields } } }
     ... on ChatAdded { chat { ...ChatFields members(first: 20) { nodes { ...MemberFields } } lastMessage { ...MessageFields } } }
@@ -99,6 +104,7 @@ export const fragments = {
   MemberFields,
   MessageFields,
   QuoteFields,
+  ThreadFields,
   PlaceFields,
   ReactionsFields,
   NotificationFields,

@@ -109,7 +109,7 @@ export function withMessages<C extends Chat>(chat: C, nodes: readonly MessageNod
     const known = messages.get(node.seq);
     ranges = withRange(ranges, [node.seq, node.seq]);
     if (known && (known.deletedAt || (!node.deletedAt && node.version < known.version))) continue;
-    messages.set(node.seq, { ...node, senderId: sender.id, replyTo: replyTo && toQuote(replyTo), status: higher(known?.status, status) });
+    messages.set(node.seq, { ...node, senderId: sender.id, replyTo: replyTo && toQuote(replyTo), thread: toThread(node.thread), status: higher(known?.status, status) });
   }
   return { ...chat, messages, ranges };
 }
@@ -150,12 +150,21 @@ export function quotedAs<C extends Chat>(chat: C, quote: Quote): C {
   return { ...chat, messages };
 }
 
-/** What is under a message, if it is loaded. */
-export function withReactions(state: State, { seq, chat: { id }, reactions }: ReactionsFieldsFragment): State {
-  const chat = state.chats.get(id);
-  const known = chat?.messages.get(seq);
-  return chat && known ? { ...state, chats: new Map(state.chats).set(id, { ...chat, messages: new Map(chat.messages).set(seq, { ...known, reactions }) }) } : state;
+/** One that has no replies, or none any more, is none. */
+export const toThread = (thread: Message['thread']): Message['thread'] => (thread && thread.replyCount > 0 ? thread : null);
+
+/** What changes of a message without another version of it, if it is loaded. */
+export function withPartOf<C extends Chat>(chat: C, seq: number, part: Partial<Message>): C {
+  const known = chat.messages.get(seq);
+  return known ? { ...chat, messages: new Map(chat.messages).set(seq, { ...known, ...part }) } : chat;
 }
+
+export function withPart(state: State, chatId: string, seq: number, part: Partial<Message>): State {
+  const chat = state.chats.get(chatId);
+  return chat ? { ...state, chats: new Map(state.chats).set(chatId, withPartOf(chat, seq, part)) } : state;
+}
+
+export const withReactions = (state: State, { seq, chat, reactions }: ReactionsFieldsFragment): State => withPart(state, chat.id, seq, { reactions });
 
 const order = ['SENT', 'DELIVERED', 'READ'] as const;
 const higher = (one: Message['status'] = 'SENT', other: Message['status'] = 'SENT'): Message['status'] => (order.indexOf(one) > order.indexOf(other) ? one : other);
@@ -181,12 +190,12 @@ export function markedAs<C extends Chat>(chat: C, userId: string, delivered: num
   return { ...chat, members, peerDeliveredSeq: Math.max(chat.peerDeliveredSeq ?? 0, delivered, read), peerReadSeq: Math.max(chat.peerReadSeq ?? 0, read) };
 }
 
-/** Lets go of all but the newest messages and, if given, a stretch around a place. */
-export function trimmed<C extends Chat>(chat: C, most: number, keep: Range | null): C {
+/** Lets go of all but the newest messages and, if given, a stretch around a place and a thread. */
+export function trimmed<C extends Chat>(chat: C, most: number, keep: Range | null, thread: number | null): C {
   if (chat.messages.size <= most * 2) return chat;
   const newest: Range = [Math.max(1, chat.lastSeq - most + 1), chat.lastSeq];
   const stays = (seq: number): boolean => seq >= newest[0] || (keep !== null && keep[0] <= seq && seq <= keep[1]);
-  const messages = new Map([...chat.messages].filter(([seq]) => stays(seq)));
+  const messages = new Map([...chat.messages].filter(([seq, { threadRootSeq }]) => stays(seq) || (thread !== null && (seq === thread || threadRootSeq === thread))));
   const ranges = [...messages.keys()].sort((a, b) => a - b).reduce((all: readonly Range[], seq) => withRange(all, [seq, seq]), []);
   return { ...chat, messages, ranges };
 }

@@ -87,6 +87,9 @@ export function statusOf(chat: Chat, message: Message): 'SENT' | 'DELIVERED' | '
   return others.every(({ deliveredSeq }) => (deliveredSeq ?? 0) >= message.seq) ? 'DELIVERED' : 'SENT';
 }
 
+/** What the server said of a reply in a thread counts, too: it may have been read there alone. */
+export const statusOfReply = (chat: Chat, message: Message): Message['status'] => (message.status === 'READ' ? 'READ' : statusOf(chat, message));
+
 /** How many others have read it, of those who were members when it was sent; null where not all of them are known. */
 export function readCountOf(chat: Chat, message: Message): number | null {
   if (!knowsAllMembers(chat)) return null;

@@ -1,10 +1,13 @@
 /** The messages of one chat: a window of at most 300 real rows over what is loaded, in which nothing moves under the eye. */
 import { useSignal, useSignalEffect } from '@preact/signals';
 import { useEffect, useLayoutEffect, useMemo, useReducer, useRef } from 'preact/hooks';
+import { narrow } from '../../narrow.ts';
 import { notesIn } from '../../notes.ts';
 import { Icon } from '../../parts/icon.tsx';
 import { OfflineStrip } from '../../parts/offline-strip.tsx';
+import { chatPlace } from '../../places.ts';
 import { markRead } from '../../receipts.ts';
+import { route } from '../../route.ts';
 import { waiting } from '../../sending.ts';
 import { type Chat, endOf, rangeAt } from '../../state/state.ts';
 import { lookedAt, mayWrite, state } from '../../store.ts';
@@ -15,6 +18,7 @@ import { turning } from '../../turning.ts';
 import { Beginning, DayRow, NoteRow, UnreadRow } from './breaks.tsx';
 import { moveByKey } from './keys.ts';
 import { MessageView, WaitingView } from './message.tsx';
+import type { May } from './message-actions.tsx';
 import { wantedPlace } from './quote.tsx';
 import { type Line, toRows } from './rows.ts';
 
@@ -51,7 +55,8 @@ export function Log({ chat, name, line, at }: { chat: Chat; name: string; line: 
   const own = waiting.value.filter(({ chatId }) => chatId === chat.id);
   const { meId } = state.peek();
   const notes = notesIn(chat.id);
-  const open = mayWrite(chat);
+  const place = useMemo(() => chatPlace(chat.id), [chat.id]);
+  const may = useMay(chat);
   const rows = useMemo(() => toRows(chat, shown.from, shown.to, meId, line, own, notes), [chat, shown.from, shown.to, line, waiting.value, meId, notes]);
 
   if (!atEnd.current) remember();
@@ -111,7 +116,7 @@ export function Log({ chat, name, line, at }: { chat: Chat; name: string; line: 
         aria-label={(chat.__typename === 'Dialog' ? words.messagesWith : words.messagesIn)(name)}
         ref={scroller}
         onScroll={scrolled}
-        onKeyDown={(event) => moveByKey(event, scroller.current, chat, jump)}
+        onKeyDown={(event) => moveByKey(event, scroller.current, chat, place, jump)}
       >
         {/* Above the names, also where the window begins in the middle of a day. */}
         <h2 class="vh">{(chat.__typename === 'Dialog' ? words.messagesWith : words.messagesIn)(name)}</h2>
@@ -130,12 +135,12 @@ export function Log({ chat, name, line, at }: { chat: Chat; name: string; line: 
             ) : (
               <MessageView
                 key={row.key}
-                chatId={chat.id}
+                place={place}
                 row={row}
                 kind={chat.__typename}
                 role={roleOf(chat, row.message.senderId)}
                 last={chat.lastSeq}
-                open={open}
+                may={may}
                 turning={turning.value.get(row.message.id)}
               />
             ),
@@ -266,7 +271,8 @@ export function Log({ chat, name, line, at }: { chat: Chat; name: string; line: 
   function tellRead(): void {
     const box = scroller.current;
     const { my } = state.peek().chats.get(chat.id) ?? chat;
-    const looks = document.visibilityState === 'visible' && document.hasFocus();
+    // On a phone what is beside a conversation is over it.
+    const looks = document.visibilityState === 'visible' && document.hasFocus() && !(narrow.value && ['members', 'thread', 'threads'].includes(route.value[2] ?? ''));
     const readsEnd = looks && atEnd.current && my !== null;
     if (readsEnd) lookedAt.value = chat.id;
     else if (lookedAt.peek() === chat.id) lookedAt.value = null;
@@ -312,7 +318,11 @@ function follow({ from, to }: View, chat: Chat, atEnd: boolean): View {
   return { from: start, to: end };
 }
 
-function roleOf(chat: Chat, personId: string): 'OWNER' | 'ADMIN' | null {
+export function useMay(chat: Chat): May {
+  return useMemo((): May => ({ write: mayWrite(chat) }), [mayWrite(chat)]);
+}
+
+export function roleOf(chat: Chat, personId: string): 'OWNER' | 'ADMIN' | null {
   const role = chat.__typename === 'Room' ? chat.members.get(personId)?.role : null;
   return role === 'OWNER' || role === 'ADMIN' ? role : null;
 }

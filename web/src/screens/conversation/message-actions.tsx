@@ -5,7 +5,8 @@ import { draftOf, setAnswer, setDraft } from '../../drafts.ts';
 import { confirm } from '../../parts/confirm.tsx';
 import { Icon } from '../../parts/icon.tsx';
 import { Menu } from '../../parts/menu.tsx';
-import { addressOf, route } from '../../route.ts';
+import type { Place } from '../../places.ts';
+import { addressOf, go, route } from '../../route.ts';
 import { answerOf, discard, type Waiting } from '../../sending.ts';
 import { toQuote } from '../../state/merge.ts';
 import type { Message } from '../../state/state.ts';
@@ -26,9 +27,12 @@ export function showReaders(message: Message): void {
   readersOf.value = message;
 }
 
-/** `open`: the viewer may write here. */
-export function MessageActions({ message, mine, kind, open }: { message: Message; mine: boolean; kind: 'Room' | 'Dialog'; open: boolean }) {
-  const { message: words, reactions, common } = texts.value;
+/** What the viewer may do in a chat. */
+export type May = { write: boolean };
+
+export function MessageActions({ message, place, mine, kind, may }: { message: Message; place: Place; mine: boolean; kind: 'Room' | 'Dialog'; may: May }) {
+  const { message: words, reactions, threads, common } = texts.value;
+  const { write: open } = may;
   const isMine = (emoji: string): boolean => message.reactions.some((group) => group.emoji === emoji && group.mine);
   const [first = ''] = quickEmojis(1);
   return (
@@ -45,7 +49,7 @@ export function MessageActions({ message, mine, kind, open }: { message: Message
           >
             {first}
           </button>
-          <button class="ib" type="button" aria-label={words.reply} title={`${words.reply} (R)`} onClick={() => answer(message)}>
+          <button class="ib" type="button" aria-label={words.reply} title={`${words.reply} (R)`} onClick={() => answer(message, place)}>
             <Icon name="reply" class="flip" />
           </button>
           <button class="ib" type="button" aria-label={reactions.choose} title={`${reactions.choose} (+)`} aria-haspopup="dialog" onClick={() => (picking.value = message)}>
@@ -59,7 +63,8 @@ export function MessageActions({ message, mine, kind, open }: { message: Message
         buttonLabel={common.more}
         quick={open ? quickEmojis(6).map((emoji) => ({ sign: emoji, name: reactions.reactWith(emoji), chosen: isMine(emoji), act: () => void react(message, emoji) })) : []}
         items={[
-          ...(open ? [{ icon: 'reply' as const, text: words.reply, keys: 'R', act: () => answer(message) }] : []),
+          ...(open ? [{ icon: 'reply' as const, text: words.reply, keys: 'R', act: () => answer(message, place) }] : []),
+          ...(open && !place.thread ? [{ icon: 'thread' as const, text: threads.reply, keys: 'T', act: () => openThread(message, place.chatId) }] : []),
           ...(open ? [{ icon: 'smile' as const, text: reactions.choose, keys: '+', act: () => (picking.value = message) }] : []),
           ...(message.reactions.length > 0 ? [{ icon: 'people' as const, text: reactions.who, act: () => (reactorsOf.value = message) }] : []),
           ...(mine ? [{ icon: 'edit' as const, text: words.edit, act: () => (editing.value = message.id) }] : []),
@@ -74,11 +79,13 @@ export function MessageActions({ message, mine, kind, open }: { message: Message
 }
 
 /** What is written next is an answer to it. */
-export function answer(message: Message): void {
-  const [, chatId = ''] = route.value;
-  setAnswer(chatId, toQuote(message));
-  document.getElementById('box')?.focus();
+export function answer(message: Message, { key, box }: Place): void {
+  setAnswer(key, toQuote(message));
+  document.getElementById(box)?.focus();
 }
+
+/** A reply's thread is the one that it is in. */
+export const openThread = ({ seq, threadRootSeq }: Message, chatId: string): void => go(addressOf('chat', chatId, 'thread', String(threadRootSeq ?? seq)));
 
 function copyLink(seq: number): Promise<void> {
   const [, chatId = ''] = route.value;
@@ -103,9 +110,10 @@ export function askToDelete(message: Message): Promise<void> {
 
 /** A message that was not sent goes back into the composer. */
 export function putBack(message: Waiting): void {
-  const before = draftOf(message.chatId);
-  setDraft(message.chatId, before === '' ? message.text : `${before}\n${message.text}`);
-  if (message.replyToId) setAnswer(message.chatId, answerOf(message));
-  if (message.attachmentIds.length > 0) void import('./tray.tsx').then(({ putBackFiles }) => putBackFiles(message.chatId, message.attachmentIds));
+  const key = message.threadRootId ? `${message.chatId} ${message.threadRootId}` : message.chatId;
+  const before = draftOf(key);
+  setDraft(key, before === '' ? message.text : `${before}\n${message.text}`);
+  if (message.replyToId) setAnswer(key, answerOf(message));
+  if (message.attachmentIds.length > 0) void import('./tray.tsx').then(({ putBackFiles }) => putBackFiles(key, message.attachmentIds));
   discard(message);
 }

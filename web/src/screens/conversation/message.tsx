@@ -2,6 +2,8 @@
 import { Component, type ComponentChildren } from 'preact';
 import { Icon } from '../../parts/icon.tsx';
 import { PersonPicture } from '../../parts/picture.tsx';
+import type { Place } from '../../places.ts';
+import { addressOf } from '../../route.ts';
 import { answerOf, discard, sayAgain, type Waiting } from '../../sending.ts';
 import { personOf, state } from '../../store.ts';
 import { sentenceOf } from '../../texts/errors.ts';
@@ -11,21 +13,20 @@ import { uploadedOf } from '../../trays.ts';
 import type { Turning } from '../../turning.ts';
 import { Attachments } from './attachments.tsx';
 import { Editor } from './editor.tsx';
-import { editing, MessageActions, putBack } from './message-actions.tsx';
+import { editing, type May, MessageActions, putBack } from './message-actions.tsx';
 import { Quoted } from './quote.tsx';
-import { Reactions } from './reactions.tsx';
+import { Slots } from './reactions.tsx';
 import { Seen, Tick } from './receipt.tsx';
 import type { MessageRow } from './rows.ts';
 import { isBig, linked } from './text.tsx';
 
-/** `open`: the viewer may write here. */
-type Props = { chatId: string; row: MessageRow; kind: 'Room' | 'Dialog'; role: 'OWNER' | 'ADMIN' | null; last: number; open: boolean; turning: Turning | undefined };
+type Props = { place: Place; row: MessageRow; kind: 'Room' | 'Dialog'; role: 'OWNER' | 'ADMIN' | null; last: number; may: May; turning: Turning | undefined };
 
 /** `active`: under the pointer, or with the focus. Only then there are buttons: three hundred rows of them would be felt. */
 export class MessageView extends Component<Props, { active: boolean }> {
   override state = { active: false };
 
-  override shouldComponentUpdate({ row, kind, role, last, open, turning }: Props, { active }: { active: boolean }): boolean {
+  override shouldComponentUpdate({ row, kind, role, last, may, turning }: Props, { active }: { active: boolean }): boolean {
     const was = this.props;
     return (
       active !== this.state.active ||
@@ -34,10 +35,11 @@ export class MessageView extends Component<Props, { active: boolean }> {
       row.last !== was.row.last ||
       row.status !== was.row.status ||
       row.newest !== was.row.newest ||
+      row.entersThread !== was.row.entersThread ||
       row.readCount !== was.row.readCount ||
       kind !== was.kind ||
       role !== was.role ||
-      open !== was.open ||
+      may !== was.may ||
       turning !== was.turning ||
       // What a screen reader is told of the size of the list; a rough number does.
       Math.abs(last - was.last) > 50
@@ -65,7 +67,7 @@ export class MessageView extends Component<Props, { active: boolean }> {
     this.setState({ active: true }, () => row.querySelector<HTMLElement>('.acts [aria-haspopup=menu]')?.click());
   };
 
-  override render({ chatId, row, kind, role, last, open, turning }: Props, { active }: { active: boolean }) {
+  override render({ place, row, kind, role, last, may, turning }: Props, { active }: { active: boolean }) {
     const { message, mine, first } = row;
     return (
       <li
@@ -80,11 +82,12 @@ export class MessageView extends Component<Props, { active: boolean }> {
         onFocusOut={this.blur}
         onContextMenu={this.press}
       >
-        <article tabIndex={-1} aria-posinset={message.seq} aria-setsize={last} id={`message-${message.seq}`}>
-          {mine ? <Mine row={row} chatId={chatId} /> : <Theirs row={row} role={role} chatId={chatId} />}
-          {(message.reactions.length > 0 || turning) && !message.deletedAt && <Reactions message={message} turning={turning} open={open} active={active} />}
+        <article tabIndex={-1} aria-posinset={message.seq} aria-setsize={last} id={`${place.row}-${message.seq}`}>
+          {row.entersThread && message.threadRootSeq !== null && <ThreadMark chatId={place.chatId} rootSeq={message.threadRootSeq} active={active} />}
+          {mine ? <Mine row={row} chatId={place.chatId} /> : <Theirs row={row} role={role} chatId={place.chatId} />}
+          {(message.reactions.length > 0 || message.thread || turning) && <Slots message={message} place={place} turning={turning} open={may.write} active={active} />}
           {row.newest && <Seen message={message} count={row.readCount} />}
-          {active && !message.deletedAt && <MessageActions message={message} mine={mine} kind={kind} open={open} />}
+          {active && !message.deletedAt && <MessageActions message={message} place={place} mine={mine} kind={kind} may={may} />}
         </article>
       </li>
     );
@@ -189,6 +192,17 @@ function Words({ text, meta }: { text: string; meta: ComponentChildren }) {
       {linked(text)}
       {meta}
     </p>
+  );
+}
+
+/** Leads to the thread that the message is in. */
+function ThreadMark({ chatId, rootSeq, active }: { chatId: string; rootSeq: number; active: boolean }) {
+  const root = state.peek().chats.get(chatId)?.messages.get(rootSeq);
+  return (
+    <a class="thread-mark" href={addressOf('chat', chatId, 'thread', String(rootSeq))} tabIndex={active ? 0 : -1}>
+      <Icon name="thread" class="s" />
+      <span class="clip">{texts.value.threads.inThread(root?.text ?? '')}</span>
+    </a>
   );
 }
 

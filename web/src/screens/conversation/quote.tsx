@@ -10,7 +10,7 @@ export const wantedPlace = signal<{ chatId: string; seq: number } | null>(null);
 
 const nameOf = ({ senderId }: Quote): string => (senderId === state.value.meId ? texts.value.message.you : (personOf(senderId)?.displayName ?? ''));
 
-function textOf({ text, files, pictures, gone }: Quote): string {
+export function textOf({ text, files, pictures, gone }: Quote): string {
   const { message: words, shelf } = texts.value;
   return gone ? words.gone : text || (pictures ? shelf.picture : shelf.file)(files);
 }
@@ -43,7 +43,7 @@ export function Answering({ of, onCancel }: { of: Quote; onCancel: () => void })
   );
 }
 
-function Lines({ of }: { of: Quote }) {
+export function Lines({ of }: { of: Quote }) {
   return (
     <>
       <b>
