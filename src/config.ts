@@ -274,6 +274,11 @@ export const settings = {
     1_073_741_824,
     'The largest answer of an operation, and the largest item of a stream. What would be larger is answered with QUERY_TOO_COSTLY.',
   ),
+  EDIT_HISTORY: oneOf(
+    ['moderators', 'everyone', 'off'] as const,
+    'moderators',
+    'Who is shown what a message said before it was edited: with `moderators` its author and the admins and owners of its room, with `everyone` whoever may read it. With `off` nothing is kept of it, and what was kept is removed.',
+  ),
   MAX_MESSAGE_CHARS: whole(4_000, 1, 1_000_000, 'The longest text of a message, in code points.'),
 
   // Below the largest Int of GraphQL, which stands for all that is larger.

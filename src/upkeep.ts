@@ -11,6 +11,7 @@ import type { Identities } from './identities/identities.ts';
 import type { Log } from './log.ts';
 import type { DeletedRooms } from './messages/deleted-rooms.ts';
 import type { Receipts } from './messages/receipts.ts';
+import type { Revisions } from './messages/revisions.ts';
 import type { Notifications } from './notifications/notifications.ts';
 import type { Push } from './notifications/push.ts';
 import type { PushDevices } from './notifications/push-devices.ts';
@@ -25,6 +26,7 @@ export function startUpkeep({
   limits,
   roster,
   deletedRooms,
+  revisions,
   receipts,
   files,
   sessions,
@@ -42,6 +44,7 @@ export function startUpkeep({
   limits: Pick<RateLimits, 'sweep'>;
   roster: Pick<Roster, 'finish'>;
   deletedRooms: Pick<DeletedRooms, 'sweep'>;
+  revisions: Pick<Revisions, 'sweep'>;
   receipts: Pick<Receipts, 'tellUntold'>;
   files: Files;
   sessions: Sessions;
@@ -74,6 +77,7 @@ export function startUpkeep({
       ['rate limits that are over', limits.sweep],
       ['half open rooms', roster.finish],
       ['messages', deletedRooms.sweep],
+      ['former texts', revisions.sweep],
       ['receipts that were not told', receipts.tellUntold],
       ['files', files.sweep],
       ['sessions', sessions.sweep],

@@ -194,6 +194,7 @@ export function virtualDialog(a: Pick<UserRow, 'id' | 'createdAt'>, b: Pick<User
     linkKey: null,
     visibility: 'PRIVATE',
     postPolicy: 'MEMBERS',
+    pinPolicy: 'ADMINS',
     everyone: false,
     capacity: null,
     avatarId: null,

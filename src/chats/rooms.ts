@@ -16,7 +16,7 @@ import { isText } from '../storage/page.ts';
 import type { ChatRow } from '../storage/rows.ts';
 import type { Sql } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
-import { canOpenToEveryone, must } from './access.ts';
+import { canOpenToEveryone, must, type RoomRight } from './access.ts';
 import { type Chats, standing } from './chats.ts';
 import { findUsers, mostNamed } from './membership.ts';
 import { closeChat, insertMembers, letIn, type Roster, stopLettingIn } from './roster.ts';
@@ -38,6 +38,7 @@ export type RoomSettings = {
   topic: string | null;
   visibility: 'PUBLIC' | 'PRIVATE';
   postPolicy: 'ANYONE' | 'MEMBERS';
+  pinPolicy: RoomRight;
   everyone: boolean;
   /** Most members, the owner included. */
   capacity: number | null;
@@ -102,7 +103,14 @@ export function createRooms({
     const earlier = await findEarlier(db.sql, viewer, clientRequestId);
     if (earlier) return { room: earlier, duplicate: true };
     const { members, password, avatarAttachmentId = null, ...given } = { ...input, ...cleaned(input), password: input.password ?? null };
-    const settings = { ...given, topic: given.topic ?? null, everyone: given.everyone ?? false, capacity: given.capacity ?? null, link: given.link ?? null };
+    const settings = {
+      ...given,
+      topic: given.topic ?? null,
+      everyone: given.everyone ?? false,
+      pinPolicy: given.pinPolicy ?? 'ADMINS',
+      capacity: given.capacity ?? null,
+      link: given.link ?? null,
+    };
     const problems = createProblems();
     checkFields(problems, { ...settings, password });
     checkRules(problems, { ...settings, hasPassword: password !== null }, []);
@@ -134,7 +142,7 @@ export function createRooms({
       if (settings.capacity !== null && settings.capacity < memberIds.length) throw invalid('capacity', 'too-small', `The room would begin with ${memberIds.length} members.`);
       if (avatarAttachmentId !== null) await pictures.take(sql, viewer.userId, avatarAttachmentId, 'avatarAttachmentId');
       const now = clock();
-      const { name, topic, visibility, postPolicy, everyone, capacity, link } = settings;
+      const { name, topic, visibility, postPolicy, pinPolicy, everyone, capacity, link } = settings;
       const room = await tx.chat.create({
         data: {
           kind: 'ROOM',
@@ -143,6 +151,7 @@ export function createRooms({
           topic,
           visibility,
           postPolicy,
+          pinPolicy,
           everyone,
           capacity,
           link,
@@ -175,7 +184,7 @@ export function createRooms({
   async function update(viewer: Viewer, roomId: ChatId, changes: RoomChanges): Promise<ChatRow> {
     const { avatarAttachmentId, ...others } = changes;
     const problems = createProblems();
-    for (const field of ['name', 'visibility', 'postPolicy', 'everyone'] as const) {
+    for (const field of ['name', 'visibility', 'postPolicy', 'pinPolicy', 'everyone'] as const) {
       if (changes[field] === null) problems.add(field, 'required', 'This cannot be empty.');
     }
     const given = Object.fromEntries(Object.entries({ ...others, ...cleaned(others) }).filter(([, value]) => value !== undefined)) as Partial<RoomSettings>;

@@ -4,13 +4,24 @@ import { type AttachmentId, type ChatId, type MessageId, toMessageId } from '../
 import type { Database } from '../storage/database.ts';
 import { oneOfList, type Sql } from '../storage/sql.ts';
 import { yieldWhenLong } from '../turns.ts';
+import type { MessageParts } from './messages.ts';
 import type { MessageFiles } from './send.ts';
 
 export type DeletedRooms = ReturnType<typeof createDeletedRooms>;
 
 const messagesAtOnce = 250;
 
-export function createDeletedRooms({ db, roster, files }: { db: Database; roster: Pick<Roster, 'emptySome'>; files: Pick<MessageFiles, 'release' | 'drop'> }) {
+export function createDeletedRooms({
+  db,
+  roster,
+  files,
+  parts,
+}: {
+  db: Database;
+  roster: Pick<Roster, 'emptySome'>;
+  files: Pick<MessageFiles, 'release' | 'drop'>;
+  parts: Pick<MessageParts, 'release'>;
+}) {
   let stopping = false;
   return { sweep, close: (): void => void (stopping = true) };
 
@@ -32,6 +43,11 @@ export function createDeletedRooms({ db, roster, files }: { db: Database; roster
     const rows = await sql.all<{ id: MessageId }>('SELECT "id" FROM "Message" WHERE "chatId" = ? ORDER BY "seq" LIMIT ?', [id, messagesAtOnce]);
     const ids = rows.map((row) => toMessageId(row.id));
     await files.release(sql, ids);
+    await parts.release(
+      sql,
+      ids.map((messageId) => ({ id: messageId, chatId: id })),
+      [],
+    );
     await sql.all(`DELETE FROM "Message" WHERE ${oneOfList(sql.engine, '"id"', 'bigint')}`, [ids]);
     if (rows.length > 0) return rows.length;
     if (avatarId !== null) await files.drop(sql, avatarId);

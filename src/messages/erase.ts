@@ -1,4 +1,5 @@
 /** Erasing what a person has written, when the account is deleted: texts go, places stay. In bounded pieces, so that nobody else is held up. */
+import type { NewEvent } from '../events/event.ts';
 import type { WriteBatch } from '../events/write.ts';
 import { type ChatId, type MessageId, toMessageId, type UserId } from '../ids.ts';
 import type { Database } from '../storage/database.ts';
@@ -6,6 +7,7 @@ import { lockChats } from '../storage/locks.ts';
 import { oneOfList, type Sql, toDateOrNull } from '../storage/sql.ts';
 import { yieldWhenLong } from '../turns.ts';
 import type { DeletedRooms } from './deleted-rooms.ts';
+import type { MessageParts } from './messages.ts';
 
 type Written = { id: MessageId; chatId: ChatId; seq: number; deletedAt: Date | null };
 
@@ -18,6 +20,7 @@ export function createMessageErasure({
   writeBatch,
   deletedRooms,
   files,
+  parts,
   clock,
 }: {
   db: Database;
@@ -27,6 +30,7 @@ export function createMessageErasure({
     /** Lets go of the files of messages, in the transaction that blanks them. */
     release: (sql: Sql, messageIds: readonly MessageId[]) => Promise<void>;
   };
+  parts: Pick<MessageParts, 'release'>;
   clock: () => Date;
 }) {
   return { count, afterwards };
@@ -107,7 +111,13 @@ export function createMessageErasure({
         sql,
         piece.map(({ id }) => id),
       );
-      await number(piece.filter(({ id, chatId }) => standing.has(id) && open.has(chatId)).map(({ id, chatId }) => ({ type: 'message-deleted', chatId, messageId: id })));
+      const others = await parts.release(
+        sql,
+        piece,
+        chats.filter(({ id }) => open.has(id)),
+      );
+      const told = piece.filter(({ id, chatId }) => standing.has(id) && open.has(chatId)).map(({ id, chatId }): NewEvent => ({ type: 'message-deleted', chatId, messageId: id }));
+      await number([...told, ...others]);
     });
   }
 }

@@ -4,21 +4,29 @@ import { can, must } from '../chats/access.ts';
 import { type ChatStanding, type Chats, refOf, standing } from '../chats/chats.ts';
 import type { Config } from '../config.ts';
 import { AppError, createProblems, invalid, notFound } from '../errors.ts';
+import type { NewEvent } from '../events/event.ts';
 import type { WriteBatch } from '../events/write.ts';
 import type { ChatId, MessageId } from '../ids.ts';
 import type { Database } from '../storage/database.ts';
-import { lockChats } from '../storage/locks.ts';
+import { lockChats, mustHoldAccount } from '../storage/locks.ts';
 import { isWhole, type Page, type PageRequest } from '../storage/page.ts';
 import type { ChatRow, MessageRow } from '../storage/rows.ts';
 import type { Sql } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
 import type { MessageFiles } from './send.ts';
-import { blank, changeText, messagesAt, messagesByIds, messagesIn } from './store.ts';
+import { blank, changeText, firstSeqsSince, messagesAt, messagesByIds, messagesIn } from './store.ts';
 import { inPieces, type Stretch } from './stretches.ts';
 import { checkText } from './text.ts';
 
 export type Messages = ReturnType<typeof createMessages>;
-export type Anchor = { afterSeq: number } | { beforeSeq: number } | { aroundSeq: number } | { firstUnread: true };
+export type Anchor = { afterSeq: number } | { beforeSeq: number } | { aroundSeq: number } | { firstUnread: true } | { at: Date };
+/** What a message has beside its row, and loses with its text. */
+export type MessageParts = {
+  /** Keeps what a message says, before that is changed. */
+  keepText(sql: Sql, message: MessageRow): Promise<void>;
+  /** Lets go of all there is, in the transaction that deletes the messages. Whom their deletion does not reach is told by these events. */
+  release(sql: Sql, messages: readonly Pick<MessageRow, 'id' | 'chatId'>[], chats: readonly ChatRow[]): Promise<NewEvent[]>;
+};
 
 export function createMessages({
   db,
@@ -27,6 +35,7 @@ export function createMessages({
   config,
   clock,
   files,
+  parts,
 }: {
   db: Database;
   writeBatch: WriteBatch;
@@ -34,8 +43,9 @@ export function createMessages({
   config: Pick<Config, 'MAX_MESSAGE_CHARS'>;
   clock: () => Date;
   files: MessageFiles;
+  parts: MessageParts;
 }) {
-  return { edit, remove, find, findMany, findRows, findAt, page, readStretches };
+  return { edit, remove, find, findMany, findRows, findAt, firstSince, page, readStretches };
 
   /**
    * Without a text when the message has files. Fails with VALIDATION_FAILED, NOT_FOUND (also when it was deleted), FORBIDDEN for others than the author and for
@@ -46,9 +56,9 @@ export function createMessages({
     const text = withNewlines(input.text);
     if (text !== '') checkText(problems, text, config.MAX_MESSAGE_CHARS);
     problems.check();
-    const { id, chatId } = await get(input.messageId);
+    const { id, chatId } = await getMessage(db.sql, input.messageId);
     return writeBatch(async (sql, number) => {
-      const { message, standing } = await mustSee(sql, viewer, id, chatId);
+      const { message, standing } = await mustSee(sql, viewer, { id, chatId });
       if (message.deletedAt) throw notFound('Message');
       if (message.senderId !== viewer.userId) throw new AppError('FORBIDDEN', { forbiddenReason: 'NOT_THE_AUTHOR' }, 'Only who wrote a message may edit it.');
       must('editOwnMessage', standing, 'Message');
@@ -56,6 +66,8 @@ export function createMessages({
         throw new AppError('CONFLICT', { conflictReason: 'VERSION_MISMATCH' }, `The message is at version ${message.version} by now.`);
       }
       if (text === '' && !(await files.hasAny(sql, id))) throw invalid('text', 'required', 'A message needs a text, or files.');
+      await mustHoldAccount(sql, viewer.userId);
+      await parts.keepText(sql, message);
       const changed = await changeText(sql, id, text || null, clock());
       await number([{ type: 'message-edited', chatId, messageId: id }]);
       return changed;
@@ -64,33 +76,19 @@ export function createMessages({
 
   /** Leaves a tombstone. Deleting twice is fine. Fails with NOT_FOUND, or FORBIDDEN for others than the author, who always may, and the room's admins. */
   async function remove(viewer: Viewer, messageId: MessageId): Promise<MessageRow> {
-    const { id, chatId } = await get(messageId);
+    const { id, chatId } = await getMessage(db.sql, messageId);
     const removed = await writeBatch(async (sql, number) => {
-      const { message, standing } = await mustSee(sql, viewer, id, chatId);
+      const { message, standing } = await mustSee(sql, viewer, { id, chatId });
       if (message.senderId !== viewer.userId) must('deleteOthersMessage', standing, 'Message');
       if (message.deletedAt) return message;
       const tombstone = await blank(sql, id, clock());
       await files.release(sql, [id]);
-      await number([{ type: 'message-deleted', chatId, messageId: id }]);
+      const others = await parts.release(sql, [message], standing.chat ? [standing.chat] : []);
+      await number([{ type: 'message-deleted', chatId, messageId: id }, ...others]);
       return tombstone;
     });
     files.clearAway();
     return removed;
-  }
-
-  async function get(id: MessageId): Promise<MessageRow> {
-    const [message] = await messagesByIds(db.sql, [id]);
-    if (!message) throw notFound('Message');
-    return message;
-  }
-
-  /** The message and the viewer's standing in its chat, read under the chat's lock. */
-  async function mustSee(sql: Sql, { userId }: Viewer, id: MessageId, chatId: ChatId): Promise<{ message: MessageRow; standing: ChatStanding }> {
-    const [chat] = await lockChats(sql, [chatId]);
-    const found = chat && (await standing(sql, userId, refOf(chat)));
-    const [message] = await messagesByIds(sql, [id]);
-    if (!message || !found || !can('read', found)) throw notFound('Message');
-    return { message, standing: found };
   }
 
   /** Null for a message that does not exist or that the viewer may not read. */
@@ -123,13 +121,26 @@ export function createMessages({
     return places.map(({ chatId, seq }) => rows.get(`${chatId} ${seq}`) ?? null);
   }
 
+  /** Of chats that the caller knows to be readable: the first message of a time or later, null when there is none. Found by halving; where a clock was set back, a place where messages pass that time. */
+  async function firstSince(asked: readonly { chatId: ChatId; lastSeq: number; at: number }[]): Promise<(number | null)[]> {
+    const seqs = await firstSeqsSince(
+      db.sql,
+      asked.map((each) => ({ ...each, at: new Date(each.at) })),
+    );
+    return asked.map(({ lastSeq }, index) => ((seqs[index] ?? lastSeq + 1) > lastSeq ? null : (seqs[index] as number)));
+  }
+
   /**
    * One page of a chat that the viewer may read, ascending. Cursors win over the anchor. `seq` has no holes, so both ends of the page are
    * known exactly without looking further, and what it holds is a stretch of the chat.
    */
   async function page(
     chat: ChatRow,
-    request: PageRequest & { anchor: Anchor | null; firstUnreadSeq: () => Promise<number | null>; read: (stretch: Stretch) => Promise<MessageRow[] | null> },
+    request: PageRequest & {
+      anchor: Anchor | null;
+      seqOf: (anchor: { firstUnread: true } | { at: Date }) => Promise<number | null>;
+      read: (stretch: Stretch) => Promise<MessageRow[] | null>;
+    },
   ): Promise<Page<MessageRow>> {
     const { size } = request;
     let { backward } = request;
@@ -142,8 +153,8 @@ export function createMessages({
       after = Math.max(0, Math.min(anchor.aroundSeq - Math.floor(size / 2) - 1, chat.lastSeq - size));
       backward = false;
     }
-    if (anchor && 'firstUnread' in anchor) {
-      const seq = await request.firstUnreadSeq();
+    if (anchor && ('firstUnread' in anchor || 'at' in anchor)) {
+      const seq = await request.seqOf(anchor);
       backward = seq === null;
       if (seq !== null) after = seq - 1;
     }
@@ -162,6 +173,22 @@ export function createMessages({
   function readStretches(stretches: readonly Stretch[]): Promise<MessageRow[][]> {
     return inPieces(stretches, (piece) => messagesIn(db.sql, piece), rowsAtOnce);
   }
+}
+
+/** Throws NOT_FOUND for a message that does not exist. Who may see it is asked by `mustSee`. */
+export async function getMessage(sql: Sql, id: MessageId): Promise<MessageRow> {
+  const [message] = await messagesByIds(sql, [id]);
+  if (!message) throw notFound('Message');
+  return message;
+}
+
+/** The message and the viewer's standing in its chat, read under the chat's lock. Throws NOT_FOUND when the viewer may not read it. */
+export async function mustSee(sql: Sql, { userId }: Viewer, { id, chatId }: Pick<MessageRow, 'id' | 'chatId'>): Promise<{ message: MessageRow; standing: ChatStanding }> {
+  const [chat] = await lockChats(sql, [chatId]);
+  const found = chat && (await standing(sql, userId, refOf(chat)));
+  const [message] = await messagesByIds(sql, [id]);
+  if (!message || !found || !can('read', found)) throw notFound('Message');
+  return { message, standing: found };
 }
 
 /** So many rows of pages are read by one statement. */

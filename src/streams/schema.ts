@@ -67,6 +67,8 @@ const EventKindEnum = builder.enumType('EventKind', {
     MEMBERS: { description: 'MemberJoined, MemberLeft, MemberUpdated.' },
     USERS: { description: 'UserUpdated, AccountChanged.' },
     NOTIFICATIONS: { description: 'NotificationAdded, NotificationsRead.' },
+    PINS: { description: 'PinsChanged.' },
+    SAVED: { description: 'SavedMessagesChanged.' },
     PRESENCE: { description: 'PresenceChanged.' },
     TYPING: { description: 'TypingChanged.' },
   } satisfies Record<(typeof eventKinds)[number], { description: string }>,
