@@ -42,8 +42,8 @@ import { createDeletedRooms } from './messages/deleted-rooms.ts';
 import { createMessageErasure } from './messages/erase.ts';
 import { createInbox } from './messages/inbox.ts';
 import { createMessages } from './messages/messages.ts';
-import { createMessageParts } from './messages/parts.ts';
 import { createPins } from './messages/pins.ts';
+import { createReactions } from './messages/reactions.ts';
 import { createReceipts } from './messages/receipts.ts';
 import { createRevisions } from './messages/revisions.ts';
 import { createSaved } from './messages/saved.ts';
@@ -184,13 +184,14 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   const membership = createMembership({ db, write, locks, chats, passwords, limits, clock });
   const sending = createSending({ db, writeJob, chats, accounts, limits, keys, config });
   const revisions = createRevisions({ db, config });
-  const parts = createMessageParts({ revisions });
-  const messages = createMessages({ db, writeBatch, chats, config, clock, files: files.forMessages, parts });
+  const messages = createMessages({ db, writeBatch, chats, config, clock, files: files.forMessages, revisions });
   const pins = createPins({ db, writeBatch, clock });
   const saved = createSaved({ db, writeBatch, messages, clock });
-  const deletedRooms = createDeletedRooms({ db, roster, files: files.forMessages, parts });
+  const deletedRooms = createDeletedRooms({ db, roster, files: files.forMessages });
   const receipts = createReceipts({ db, writeJob, chats, log });
   opened.defer(receipts.close);
+  const reactions = createReactions({ db, writeBatch, config, clock, log });
+  opened.defer(reactions.close);
   const inbox = createInbox({ db });
   const notifications = createNotifications({ db, writeBatch, receipts, clock });
   const pushDevices = createPushDevices({ db, write, config, clock });
@@ -201,7 +202,7 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   opened.defer(async () => void (await Promise.all(workers.map((end) => end()))));
   const typing = createTyping({ tail, chats, bridge, config, clock });
   opened.defer(typing.close);
-  const messageErasure = createMessageErasure({ db, writeBatch, deletedRooms, files: files.forMessages, parts, clock });
+  const messageErasure = createMessageErasure({ db, writeBatch, deletedRooms, files: files.forMessages, clock });
   // An account that is deleted takes with it what each domain has of it.
   const erasureParts = [
     { atOnce: sessions.eraseAll },
@@ -209,6 +210,7 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
     { atOnce: saved.eraseAll },
     revisions.erasure,
     messageErasure,
+    reactions,
     createFileErasure({ db, writeBatch, files, uploads }),
     { atOnce: notifications.eraseAll },
     { atOnce: pushDevices.eraseAll },
@@ -226,6 +228,7 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
       deletedRooms,
       revisions,
       receipts,
+      reactions,
       files,
       sessions,
       identities,
@@ -265,6 +268,7 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
     saved,
     revisions,
     receipts,
+    reactions,
     inbox,
     files,
     uploads,

@@ -10,6 +10,7 @@ import type { Files } from './files/files.ts';
 import type { Identities } from './identities/identities.ts';
 import type { Log } from './log.ts';
 import type { DeletedRooms } from './messages/deleted-rooms.ts';
+import type { Reactions } from './messages/reactions.ts';
 import type { Receipts } from './messages/receipts.ts';
 import type { Revisions } from './messages/revisions.ts';
 import type { Notifications } from './notifications/notifications.ts';
@@ -28,6 +29,7 @@ export function startUpkeep({
   deletedRooms,
   revisions,
   receipts,
+  reactions,
   files,
   sessions,
   identities,
@@ -46,6 +48,7 @@ export function startUpkeep({
   deletedRooms: Pick<DeletedRooms, 'sweep'>;
   revisions: Pick<Revisions, 'sweep'>;
   receipts: Pick<Receipts, 'tellUntold'>;
+  reactions: Pick<Reactions, 'tellUntold'>;
   files: Files;
   sessions: Sessions;
   identities: Pick<Identities, 'sweep'>;
@@ -79,6 +82,7 @@ export function startUpkeep({
       ['messages', deletedRooms.sweep],
       ['former texts', revisions.sweep],
       ['receipts that were not told', receipts.tellUntold],
+      ['reactions that were not told', reactions.tellUntold],
       ['files', files.sweep],
       ['sessions', sessions.sweep],
       ['used tokens', identities.sweep],

@@ -12,6 +12,7 @@ import '../messages/pins-schema.ts';
 import '../messages/saved-schema.ts';
 import '../messages/revisions-schema.ts';
 import '../messages/rights-schema.ts';
+import '../messages/reactions-schema.ts';
 import '../messages/inbox-schema.ts';
 import '../streams/items-schema.ts';
 import '../streams/schema.ts';

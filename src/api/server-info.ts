@@ -16,6 +16,7 @@ const schemaVersion = '1.0.0';
 const capabilities = {
   ATTACHMENTS: 'Messages may have photos and files.',
   PINS: 'Pinned and saved messages.',
+  REACTIONS: 'Reactions.',
   WEB_PUSH: 'Notifications reach a browser that is closed.',
   EMAIL: 'The server sends mails through a mail server.',
   SSE: 'Subscriptions over Server-Sent Events.',
@@ -34,6 +35,8 @@ const limits: Record<string, { description: string; of: (config: Config) => numb
   maxPinsPerChat: { description: 'Most pins of a chat.', of: () => mostPins },
   maxSavedMessages: { description: 'Most saved messages of one account.', of: () => mostSaved },
   smallRoomMembers: { description: 'Up to so many members a room is small.', of: () => smallRoom },
+  maxReactionsPerMember: { description: 'Most emojis of one person under one message.', of: (config) => config.MAX_REACTIONS_PER_MEMBER },
+  maxReactionKinds: { description: 'Most different emojis under one message.', of: (config) => config.MAX_REACTION_KINDS },
   maxPageSize: { description: 'How many items one page of a list may have.', of: () => maxPageSize },
   eventRetentionSeconds: {
     description: 'For how long a stream can be resumed from a cursor, in seconds. An older cursor gives `StreamGap`.',
@@ -95,7 +98,7 @@ const ServerInfo = builder.objectRef<{ app: Domains }>('ServerInfo').implement({
     capabilities: t.field({
       type: [CapabilityEnum],
       description: 'The features that this server has. A client can test for one before it sends a newer operation.',
-      resolve: ({ app: { config } }): Capability[] => ['ATTACHMENTS', 'PINS', ...(config.SMTP_URL ? ['EMAIL' as const] : []), 'WEB_PUSH', 'SSE', 'WEBSOCKET'],
+      resolve: ({ app: { config } }): Capability[] => ['ATTACHMENTS', ...(config.SMTP_URL ? ['EMAIL' as const] : []), 'PINS', 'REACTIONS', 'WEB_PUSH', 'SSE', 'WEBSOCKET'],
     }),
     limits: t.field({ type: ServerLimits, description: 'What the server accepts, and for how long things last.', resolve: ({ app }) => app.config }),
     webPushPublicKey: t.string({

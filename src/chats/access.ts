@@ -46,6 +46,7 @@ const rules = {
   post: { role: null, unless: mayWrite },
   // Otherwise whoever was banned could still make something else of what they had written.
   editOwnMessage: { role: null, unless: mayWrite },
+  react: { role: null, unless: mayWrite },
   type: { role: 'MEMBER' },
   join: { role: null, unless: ({ banned }) => (banned ? 'BANNED' : null) },
   leave: { role: 'MEMBER', unless: ({ chat }) => (chat.everyone ? 'EVERYONE_ROOM' : null) },
@@ -99,7 +100,7 @@ export function actionsOn(
     EDIT: message.own && can('editOwnMessage', standing),
     FORWARD: true,
     PIN: can('pin', standing),
-    REACT: !deserted && can('post', standing),
+    REACT: can('react', standing),
     REPLY: !deserted && can('post', standing),
     SEE_REVISIONS: canSeeRevisions(message.own, standing, editHistory),
   };
@@ -122,7 +123,7 @@ export function actionsIn(standing: Standing, { deserted }: { deserted: boolean 
     LEAVE: isRoom && can('leave', standing),
     MENTION_ALL: false,
     PIN: can('pin', standing),
-    REACT: !deserted && can('post', standing),
+    REACT: can('react', standing),
     READ: can('read', standing),
     SEND: !deserted && can('post', standing),
     UPDATE: can('updateRoom', standing),

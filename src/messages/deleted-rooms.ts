@@ -4,24 +4,14 @@ import { type AttachmentId, type ChatId, type MessageId, toMessageId } from '../
 import type { Database } from '../storage/database.ts';
 import { oneOfList, type Sql } from '../storage/sql.ts';
 import { yieldWhenLong } from '../turns.ts';
-import type { MessageParts } from './messages.ts';
+import { dropBelongings } from './belongings.ts';
 import type { MessageFiles } from './send.ts';
 
 export type DeletedRooms = ReturnType<typeof createDeletedRooms>;
 
 const messagesAtOnce = 250;
 
-export function createDeletedRooms({
-  db,
-  roster,
-  files,
-  parts,
-}: {
-  db: Database;
-  roster: Pick<Roster, 'emptySome'>;
-  files: Pick<MessageFiles, 'release' | 'drop'>;
-  parts: Pick<MessageParts, 'release'>;
-}) {
+export function createDeletedRooms({ db, roster, files }: { db: Database; roster: Pick<Roster, 'emptySome'>; files: Pick<MessageFiles, 'release' | 'drop'> }) {
   let stopping = false;
   return { sweep, close: (): void => void (stopping = true) };
 
@@ -43,7 +33,7 @@ export function createDeletedRooms({
     const rows = await sql.all<{ id: MessageId }>('SELECT "id" FROM "Message" WHERE "chatId" = ? ORDER BY "seq" LIMIT ?', [id, messagesAtOnce]);
     const ids = rows.map((row) => toMessageId(row.id));
     await files.release(sql, ids);
-    await parts.release(
+    await dropBelongings(
       sql,
       ids.map((messageId) => ({ id: messageId, chatId: id })),
       [],

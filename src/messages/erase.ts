@@ -6,8 +6,8 @@ import type { Database } from '../storage/database.ts';
 import { lockChats } from '../storage/locks.ts';
 import { oneOfList, type Sql, toDateOrNull } from '../storage/sql.ts';
 import { yieldWhenLong } from '../turns.ts';
+import { dropBelongings } from './belongings.ts';
 import type { DeletedRooms } from './deleted-rooms.ts';
-import type { MessageParts } from './messages.ts';
 
 type Written = { id: MessageId; chatId: ChatId; seq: number; deletedAt: Date | null };
 
@@ -20,7 +20,6 @@ export function createMessageErasure({
   writeBatch,
   deletedRooms,
   files,
-  parts,
   clock,
 }: {
   db: Database;
@@ -30,7 +29,6 @@ export function createMessageErasure({
     /** Lets go of the files of messages, in the transaction that blanks them. */
     release: (sql: Sql, messageIds: readonly MessageId[]) => Promise<void>;
   };
-  parts: Pick<MessageParts, 'release'>;
   clock: () => Date;
 }) {
   return { count, afterwards };
@@ -95,23 +93,18 @@ export function createMessageErasure({
 
   /** As deleting each of them does, and nothing stays of what its sender's client said. */
   async function blank(piece: readonly Written[]): Promise<void> {
+    const ids = piece.map(({ id }) => id);
     await writeBatch(async (sql, number) => {
       const chats = await lockChats(sql, [...new Set(piece.map(({ chatId }) => chatId))]);
       const open = new Set(chats.filter(({ deletedAt }) => deletedAt === null).map(({ id }) => id));
-      const standing = await standingAmong(
-        sql,
-        piece.map(({ id }) => id),
-      );
+      const standing = await standingAmong(sql, ids);
       await sql.all(
         `UPDATE "Message" SET "text" = NULL, "clientMessageId" = NULL, "contentDigest" = NULL, "clientSentAt" = NULL, "deletedAt" = COALESCE("deletedAt", ?)
          WHERE ${oneOfList(sql.engine, '"id"', 'bigint')}`,
-        [clock(), piece.map(({ id }) => id)],
+        [clock(), ids],
       );
-      await files.release(
-        sql,
-        piece.map(({ id }) => id),
-      );
-      const others = await parts.release(
+      await files.release(sql, ids);
+      const others = await dropBelongings(
         sql,
         piece,
         chats.filter(({ id }) => open.has(id)),

@@ -4,7 +4,6 @@ import { can, must } from '../chats/access.ts';
 import { type ChatStanding, type Chats, refOf, standing } from '../chats/chats.ts';
 import type { Config } from '../config.ts';
 import { AppError, createProblems, invalid, notFound } from '../errors.ts';
-import type { NewEvent } from '../events/event.ts';
 import type { WriteBatch } from '../events/write.ts';
 import type { ChatId, MessageId } from '../ids.ts';
 import type { Database } from '../storage/database.ts';
@@ -13,6 +12,8 @@ import { isWhole, type Page, type PageRequest } from '../storage/page.ts';
 import type { ChatRow, MessageRow } from '../storage/rows.ts';
 import type { Sql } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
+import { dropBelongings } from './belongings.ts';
+import type { Revisions } from './revisions.ts';
 import type { MessageFiles } from './send.ts';
 import { blank, changeText, firstSeqsSince, messagesAt, messagesByIds, messagesIn } from './store.ts';
 import { inPieces, type Stretch } from './stretches.ts';
@@ -20,13 +21,6 @@ import { checkText } from './text.ts';
 
 export type Messages = ReturnType<typeof createMessages>;
 export type Anchor = { afterSeq: number } | { beforeSeq: number } | { aroundSeq: number } | { firstUnread: true } | { at: Date };
-/** What a message has beside its row, and loses with its text. */
-export type MessageParts = {
-  /** Keeps what a message says, before that is changed. */
-  keepText(sql: Sql, message: MessageRow): Promise<void>;
-  /** Lets go of all there is, in the transaction that deletes the messages. Whom their deletion does not reach is told by these events. */
-  release(sql: Sql, messages: readonly Pick<MessageRow, 'id' | 'chatId'>[], chats: readonly ChatRow[]): Promise<NewEvent[]>;
-};
 
 export function createMessages({
   db,
@@ -35,7 +29,7 @@ export function createMessages({
   config,
   clock,
   files,
-  parts,
+  revisions,
 }: {
   db: Database;
   writeBatch: WriteBatch;
@@ -43,7 +37,7 @@ export function createMessages({
   config: Pick<Config, 'MAX_MESSAGE_CHARS'>;
   clock: () => Date;
   files: MessageFiles;
-  parts: MessageParts;
+  revisions: Pick<Revisions, 'keep'>;
 }) {
   return { edit, remove, find, findMany, findRows, findAt, firstSince, page, readStretches };
 
@@ -58,7 +52,7 @@ export function createMessages({
     problems.check();
     const { id, chatId } = await getMessage(db.sql, input.messageId);
     return writeBatch(async (sql, number) => {
-      const { message, standing } = await mustSee(sql, viewer, { id, chatId });
+      const { message, standing } = await holdMessage(sql, viewer, { id, chatId });
       if (message.deletedAt) throw notFound('Message');
       if (message.senderId !== viewer.userId) throw new AppError('FORBIDDEN', { forbiddenReason: 'NOT_THE_AUTHOR' }, 'Only who wrote a message may edit it.');
       must('editOwnMessage', standing, 'Message');
@@ -67,7 +61,7 @@ export function createMessages({
       }
       if (text === '' && !(await files.hasAny(sql, id))) throw invalid('text', 'required', 'A message needs a text, or files.');
       await mustHoldAccount(sql, viewer.userId);
-      await parts.keepText(sql, message);
+      await revisions.keep(sql, message);
       const changed = await changeText(sql, id, text || null, clock());
       await number([{ type: 'message-edited', chatId, messageId: id }]);
       return changed;
@@ -78,12 +72,12 @@ export function createMessages({
   async function remove(viewer: Viewer, messageId: MessageId): Promise<MessageRow> {
     const { id, chatId } = await getMessage(db.sql, messageId);
     const removed = await writeBatch(async (sql, number) => {
-      const { message, standing } = await mustSee(sql, viewer, { id, chatId });
+      const { message, standing } = await holdMessage(sql, viewer, { id, chatId });
       if (message.senderId !== viewer.userId) must('deleteOthersMessage', standing, 'Message');
       if (message.deletedAt) return message;
       const tombstone = await blank(sql, id, clock());
       await files.release(sql, [id]);
-      const others = await parts.release(sql, [message], standing.chat ? [standing.chat] : []);
+      const others = await dropBelongings(sql, [message], standing.chat ? [standing.chat] : []);
       await number([{ type: 'message-deleted', chatId, messageId: id }, ...others]);
       return tombstone;
     });
@@ -175,15 +169,19 @@ export function createMessages({
   }
 }
 
-/** Throws NOT_FOUND for a message that does not exist. Who may see it is asked by `mustSee`. */
+/** Wherever it is. Throws NOT_FOUND. */
 export async function getMessage(sql: Sql, id: MessageId): Promise<MessageRow> {
   const [message] = await messagesByIds(sql, [id]);
   if (!message) throw notFound('Message');
   return message;
 }
 
-/** The message and the viewer's standing in its chat, read under the chat's lock. Throws NOT_FOUND when the viewer may not read it. */
-export async function mustSee(sql: Sql, { userId }: Viewer, { id, chatId }: Pick<MessageRow, 'id' | 'chatId'>): Promise<{ message: MessageRow; standing: ChatStanding }> {
+/** The message and the viewer's standing in its chat, read under the chat's lock. Throws NOT_FOUND for what the viewer may not read. */
+export async function holdMessage(
+  sql: Sql,
+  { userId }: Pick<Viewer, 'userId'>,
+  { id, chatId }: Pick<MessageRow, 'id' | 'chatId'>,
+): Promise<{ message: MessageRow; standing: ChatStanding }> {
   const [chat] = await lockChats(sql, [chatId]);
   const found = chat && (await standing(sql, userId, refOf(chat)));
   const [message] = await messagesByIds(sql, [id]);

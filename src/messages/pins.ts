@@ -8,9 +8,9 @@ import type { Database } from '../storage/database.ts';
 import { mustHoldAccount } from '../storage/locks.ts';
 import { firstPage, keysetPage, type Page, type PageRequest } from '../storage/page.ts';
 import type { MessageRow } from '../storage/rows.ts';
-import { oneOfList, type Sql, tableOf, toDate } from '../storage/sql.ts';
+import { oneOfList, tableOf, toDate } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
-import { getMessage, mustSee } from './messages.ts';
+import { getMessage, holdMessage } from './messages.ts';
 import { messageColumns, toMessage } from './store.ts';
 
 export type Pins = ReturnType<typeof createPins>;
@@ -32,7 +32,7 @@ export function createPins({ db, writeBatch, clock }: { db: Database; writeBatch
   async function pin(viewer: Viewer, messageId: MessageId): Promise<MessageRow> {
     const { id, chatId } = await getMessage(db.sql, messageId);
     return writeBatch(async (sql, number) => {
-      const { message, standing } = await mustSee(sql, viewer, { id, chatId });
+      const { message, standing } = await holdMessage(sql, viewer, { id, chatId });
       if (message.deletedAt) throw notFound('Message');
       must('pin', standing, 'Message');
       const there = await sql.all<{ messageId: MessageId }>('SELECT "messageId" FROM "Pin" WHERE "chatId" = ?', [chatId]);
@@ -49,7 +49,7 @@ export function createPins({ db, writeBatch, clock }: { db: Database; writeBatch
   async function unpin(viewer: Viewer, messageId: MessageId): Promise<MessageRow> {
     const { id, chatId } = await getMessage(db.sql, messageId);
     return writeBatch(async (sql, number) => {
-      const { message, standing } = await mustSee(sql, viewer, { id, chatId });
+      const { message, standing } = await holdMessage(sql, viewer, { id, chatId });
       must('pin', standing, 'Message');
       const gone = await sql.all('DELETE FROM "Pin" WHERE "messageId" = ? RETURNING "messageId"', [id]);
       if (gone.length > 0) await number([{ type: 'pins-changed', chatId, messageId: id, byId: viewer.userId }]);
@@ -94,6 +94,3 @@ export function createPins({ db, writeBatch, clock }: { db: Database; writeBatch
 }
 
 const toPin = ({ pinnedAt, pinnedById, ...message }: PinRow): Pin => ({ pinnedAt: toDate(pinnedAt), pinnedById, message: toMessage(message) });
-
-/** In the transaction that deletes the messages: MessageDeleted tells it. */
-export const dropPins = (sql: Sql, ids: readonly MessageId[]): Promise<unknown> => sql.all(`DELETE FROM "Pin" WHERE ${oneOfList(sql.engine, '"messageId"', 'bigint')}`, [ids]);

@@ -6,7 +6,7 @@ import { statementOf } from '../storage/conditions.ts';
 import type { Database } from '../storage/database.ts';
 import { type Bounds, firstPage, isWhole, keysetPage, type Page, type PageRequest } from '../storage/page.ts';
 import type { MessageRow } from '../storage/rows.ts';
-import { oneOfList, type Sql, tableOf, toDate } from '../storage/sql.ts';
+import { type Sql, tableOf, toDate } from '../storage/sql.ts';
 import { yieldWhenLong } from '../turns.ts';
 
 export type Revisions = ReturnType<typeof createRevisions>;
@@ -85,7 +85,3 @@ export function createRevisions({ db, config }: { db: Database; config: Pick<Con
 }
 
 const toRevision = ({ version, text, at }: RevisionRow): Revision => ({ version, text, at: toDate(at) });
-
-/** In the transaction that deletes the messages. */
-export const dropRevisions = (sql: Sql, ids: readonly MessageId[]): Promise<unknown> =>
-  sql.all(`DELETE FROM "MessageRevision" WHERE ${oneOfList(sql.engine, '"messageId"', 'bigint')}`, [ids]);

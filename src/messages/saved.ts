@@ -8,9 +8,9 @@ import type { Database, Tx } from '../storage/database.ts';
 import { mustLockAccount } from '../storage/locks.ts';
 import { type Bounds, keysetPage, type Page, type PageRequest } from '../storage/page.ts';
 import type { MessageRow } from '../storage/rows.ts';
-import { oneOfList, type Sql, toDate } from '../storage/sql.ts';
+import { oneOfList, toDate } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
-import { getMessage, type Messages, mustSee } from './messages.ts';
+import { getMessage, holdMessage, type Messages } from './messages.ts';
 
 export type Saved = ReturnType<typeof createSaved>;
 export type SavedMessage = { message: MessageRow; savedAt: Date; note: string | null };
@@ -35,7 +35,7 @@ export function createSaved({ db, writeBatch, messages, clock }: { db: Database;
     problems.check();
     const found = await getMessage(db.sql, input.messageId);
     return writeBatch(async (sql, number) => {
-      const { message } = await mustSee(sql, viewer, found);
+      const { message } = await holdMessage(sql, viewer, found);
       if (message.deletedAt) throw notFound('Message');
       // What is counted stays so until the commit.
       await mustLockAccount(sql, userId);
@@ -107,13 +107,4 @@ export function createSaved({ db, writeBatch, messages, clock }: { db: Database;
   async function eraseAll(tx: Tx, _append: Append, userId: UserId): Promise<undefined> {
     await tx.savedMessage.deleteMany({ where: { userId } });
   }
-}
-
-/** In the transaction that deletes the messages. Answers who had saved which of them. */
-export async function dropSaved(sql: Sql, ids: readonly MessageId[]): Promise<{ userId: UserId; messageId: MessageId }[]> {
-  const rows = await sql.all<{ userId: UserId; messageId: MessageId }>(
-    `DELETE FROM "SavedMessage" WHERE ${oneOfList(sql.engine, '"messageId"', 'bigint')} RETURNING "userId", "messageId"`,
-    [ids],
-  );
-  return rows.map(({ userId, messageId }) => ({ userId, messageId: toMessageId(messageId) }));
 }

@@ -297,6 +297,7 @@ message: the first one is returned with \`duplicate: true\`. The same id with ot
   }),
 });
 
+/** Throws NOT_FOUND for what is none. */
 export function parseMessageId(id: string): MessageId {
   const number = numberOf(id, 'Message');
   if (number === null) throw notFound('Message');

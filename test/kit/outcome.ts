@@ -14,8 +14,7 @@ export const bearer = (server: { url: string }, token: string): Asker => ({
 });
 
 const details = `code errorMessage httpStatus ... on ValidationError { fields { path rule message } } ... on AlreadyTakenError { field } ... on InvalidCredentialsError { credentialFailure }
-  ... on InvalidTokenError { tokenFailure } ... on NotFoundError { typeName } ... on ForbiddenError { forbiddenReason } ... on ConflictError { conflictReason } ... on RoomFullError { roomCapacity }
-  ... on QuotaExceededError { limit used }`;
+  ... on InvalidTokenError { tokenFailure } ... on NotFoundError { typeName } ... on ForbiddenError { forbiddenReason } ... on ConflictError { conflictReason } ... on RoomFullError { roomCapacity }`;
 const neverFail = ['logout', 'removeContacts', 'reportActivity'];
 
 /** Runs one mutation. Answers its payload, with what `select` asks of it, or its error with all that errors carry. Fails when the whole operation was refused. */
@@ -68,7 +67,7 @@ function mutationOf(name: string, input: Untyped, select = '__typename'): [docum
 const refusalOf = (errors: NonNullable<Answer<unknown>['errors']>): string => `top: ${inWords(errors[0]?.extensions ?? {})}`;
 
 function inWords(error: Untyped): string {
-  const { fields, field, credentialFailure, tokenFailure, typeName, forbiddenReason, conflictReason, roomCapacity, limit } = error;
+  const { fields, field, credentialFailure, tokenFailure, typeName, forbiddenReason, conflictReason, roomCapacity } = error;
   const detail =
     fields?.map(({ path, rule }: Untyped) => `${path.join('.')} ${rule}`).join(', ') ??
     field ??
@@ -77,7 +76,6 @@ function inWords(error: Untyped): string {
     typeName ??
     forbiddenReason ??
     conflictReason ??
-    roomCapacity ??
-    limit;
+    roomCapacity;
   return [error.code, detail].filter((part) => part !== undefined).join(' ');
 }

@@ -11,6 +11,7 @@ const inside = async (who: Person, id: string) => (await read(who, 'query ($id: 
 /** What each action comes to when it is done. */
 const tries: Record<string, (who: Person, messageId: string) => Promise<string>> = {
   PIN: (who, messageId) => outcome(who, 'pinMessage', { messageId }),
+  REACT: (who, messageId) => outcome(who, 'setReactions', { messageId, emojis: ['👍'] }),
   EDIT: (who, messageId) => outcome(who, 'editMessage', { messageId, text: 'changed' }),
   SEE_REVISIONS: async (who, id) => ((await read(who, 'query ($id: ID!) { message(id: $id) { revisions { nodes { text } } } }', { id })).revisions ? 'done' : 'null'),
   DELETE: (who, messageId) => outcome(who, 'deleteMessage', { messageId }),
@@ -41,7 +42,7 @@ it('on messages', async () => {
   expect(await on(author, message.id)).toEqual(['DELETE', 'EDIT', 'FORWARD', 'PIN', 'REACT', 'REPLY', 'SEE_REVISIONS']);
   expect(await on(guest, message.id)).toEqual(['FORWARD', 'PIN', 'REACT', 'REPLY']);
   await change(guest, 'deleteAccount', { password: guest.password, messages: 'ANONYMIZE' });
-  expect(await on(author, message.id)).toEqual(['DELETE', 'EDIT', 'FORWARD', 'PIN', 'SEE_REVISIONS']);
+  expect(await on(author, message.id)).toEqual(['DELETE', 'EDIT', 'FORWARD', 'PIN', 'REACT', 'SEE_REVISIONS']);
 });
 
 it('in chats', async () => {
@@ -75,5 +76,5 @@ it('in chats', async () => {
   expect(dialog.viewerMay).toEqual(['PIN', 'REACT', 'READ', 'SEND']);
   await guest.send({ username: other.username }, 'hello');
   await change(other, 'deleteAccount', { password: other.password, messages: 'ANONYMIZE' });
-  expect(await inside(guest, dialog.id)).toEqual(['PIN', 'READ']);
+  expect(await inside(guest, dialog.id)).toEqual(['PIN', 'REACT', 'READ']);
 });
