@@ -308,6 +308,7 @@ async function openNodes(config: Config, db: Database, eventLog: EventLog, tail:
   if (db.engine === 'sqlite' || config.NODE_POLL_MS === 0) return { bridge: noBridge, elsewhere: nobodyElse };
   const { openBridge } = await import('./nodes/notify.ts');
   const { openAttendance } = await import('./nodes/attendance.ts');
+  const { watchOlder } = await import('./nodes/older.ts');
   const { logId } = await eventLog.head();
   let greet = (): void => {};
   const onHead = (number: number): void => {
@@ -321,6 +322,7 @@ async function openNodes(config: Config, db: Database, eventLog: EventLog, tail:
   opened.defer(bridge.close);
   const elsewhere = await openAttendance({ db, bridge, graceMs: config.PRESENCE_GRACE_SECONDS * 1000, log });
   opened.defer(elsewhere.close);
+  opened.defer(watchOlder({ db, log }));
   ({ greet } = elsewhere);
   greet();
   return { bridge, elsewhere };

@@ -5,6 +5,7 @@ import type { Config } from '../config.ts';
 import { builder } from '../graphql/builder.ts';
 import type { Domains } from '../graphql/context.ts';
 import { maxPageSize } from '../graphql/pages.ts';
+import { mostMetadataBytes } from '../messages/metadata.ts';
 import { mostPins } from '../messages/pins.ts';
 import { mostSaved } from '../messages/saved.ts';
 import { mostAttachments } from '../messages/send.ts';
@@ -37,6 +38,7 @@ const limits: Record<string, { description: string; of: (config: Config) => numb
   smallRoomMembers: { description: 'Up to so many members a room is small.', of: () => smallRoom },
   maxReactionsPerMember: { description: 'Most emojis of one person under one message.', of: (config) => config.MAX_REACTIONS_PER_MEMBER },
   maxReactionKinds: { description: 'Most different emojis under one message.', of: (config) => config.MAX_REACTION_KINDS },
+  maxMetadataBytes: { description: 'Largest `metadata`, as JSON in UTF-8.', of: () => mostMetadataBytes },
   maxPageSize: { description: 'How many items one page of a list may have.', of: () => maxPageSize },
   eventRetentionSeconds: {
     description: 'For how long a stream can be resumed from a cursor, in seconds. An older cursor gives `StreamGap`.',

@@ -8,6 +8,7 @@ import { oneOfList, type Sql, toDateOrNull } from '../storage/sql.ts';
 import { yieldWhenLong } from '../turns.ts';
 import { dropBelongings } from './belongings.ts';
 import type { DeletedRooms } from './deleted-rooms.ts';
+import { blanked } from './store.ts';
 
 type Written = { id: MessageId; chatId: ChatId; seq: number; deletedAt: Date | null };
 
@@ -99,7 +100,7 @@ export function createMessageErasure({
       const open = new Set(chats.filter(({ deletedAt }) => deletedAt === null).map(({ id }) => id));
       const standing = await standingAmong(sql, ids);
       await sql.all(
-        `UPDATE "Message" SET "text" = NULL, "clientMessageId" = NULL, "contentDigest" = NULL, "clientSentAt" = NULL, "deletedAt" = COALESCE("deletedAt", ?)
+        `UPDATE "Message" SET ${blanked}, "clientMessageId" = NULL, "contentDigest" = NULL, "clientSentAt" = NULL, "deletedAt" = COALESCE("deletedAt", ?)
          WHERE ${oneOfList(sql.engine, '"id"', 'bigint')}`,
         [clock(), ids],
       );

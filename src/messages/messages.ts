@@ -13,13 +13,16 @@ import type { ChatRow, MessageRow } from '../storage/rows.ts';
 import type { Sql } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
 import { dropBelongings } from './belongings.ts';
+import { parseMetadata } from './metadata.ts';
 import type { Revisions } from './revisions.ts';
 import type { MessageFiles } from './send.ts';
-import { blank, changeText, firstSeqsSince, messagesAt, messagesByIds, messagesIn } from './store.ts';
+import { blank, changeContent, firstSeqsSince, messagesAt, messagesByIds, messagesIn } from './store.ts';
 import { inPieces, type Stretch } from './stretches.ts';
 import { checkText } from './text.ts';
 
 export type Messages = ReturnType<typeof createMessages>;
+/** `metadata`: left out, it stays; null removes it. */
+export type EditMessage = { messageId: MessageId; text: string; expectedVersion: number | null; metadata?: unknown };
 export type Anchor = { afterSeq: number } | { beforeSeq: number } | { aroundSeq: number } | { firstUnread: true } | { at: Date };
 
 export function createMessages({
@@ -45,10 +48,11 @@ export function createMessages({
    * Without a text when the message has files. Fails with VALIDATION_FAILED, NOT_FOUND (also when it was deleted), FORBIDDEN for others than the author and for
    * an author who may not post there any more, CONFLICT for another version.
    */
-  async function edit(viewer: Viewer, input: { messageId: MessageId; text: string; expectedVersion: number | null }): Promise<MessageRow> {
+  async function edit(viewer: Viewer, input: EditMessage): Promise<MessageRow> {
     const problems = createProblems();
     const text = withNewlines(input.text);
     if (text !== '') checkText(problems, text, config.MAX_MESSAGE_CHARS);
+    const metadata = parseMetadata(problems, input.metadata);
     problems.check();
     const { id, chatId } = await getMessage(db.sql, input.messageId);
     return writeBatch(async (sql, number) => {
@@ -62,7 +66,7 @@ export function createMessages({
       if (text === '' && !(await files.hasAny(sql, id))) throw invalid('text', 'required', 'A message needs a text, or files.');
       await mustHoldAccount(sql, viewer.userId);
       await revisions.keep(sql, message);
-      const changed = await changeText(sql, id, text || null, clock());
+      const changed = await changeContent(sql, id, { text: text || null, metadata: input.metadata === undefined ? message.metadata : metadata }, clock());
       await number([{ type: 'message-edited', chatId, messageId: id }]);
       return changed;
     });
