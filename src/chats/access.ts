@@ -6,6 +6,9 @@ import type { ChatRow, MemberRow } from '../storage/rows.ts';
 /** Who may do something in a room, as its settings say. */
 export const roomRights = ['ADMINS', 'MEMBERS', 'MEMBERS_WHILE_SMALL', 'NOBODY'] as const;
 export type RoomRight = (typeof roomRights)[number];
+/** What a room lets its members do, as its settings say. */
+export type RoomRights = { pinPolicy: RoomRight };
+export const firstRights: RoomRights = { pinPolicy: 'ADMINS' };
 /** Up to so many members a room is small. */
 export const smallRoom = 30;
 /** Who is shown what a message said before it was edited, as the server's settings say. */
@@ -13,13 +16,15 @@ type EditHistory = Config['EDIT_HISTORY'];
 
 /** One person before one chat. `chat` is null when it does not exist. */
 export type Standing = { chat: ChatRow | null; member: Pick<MemberRow, 'role'> | null; banned: boolean };
+/** The same for what depends on the room's settings: as a room has them at first when they are left out. */
+type WithRights = Standing & { rights?: RoomRights };
 export type Role = 'OWNER' | 'ADMIN' | 'MEMBER';
 
 type Rule = {
   /** Least role; null: no membership needed. */
   role: Role | null;
   /** Further words on who may, asked when the role fits. */
-  unless?: (standing: Standing & { chat: ChatRow }) => ForbiddenReason | null;
+  unless?: (standing: WithRights & { chat: ChatRow }) => ForbiddenReason | null;
 };
 
 const rank: Record<Role, number> = { MEMBER: 1, ADMIN: 2, OWNER: 3 };
@@ -30,9 +35,9 @@ const mayWrite: Rule['unless'] = ({ chat, member, banned }) => (member ? null : 
 
 /** What members may do where a room's setting gives them the right. In dialogs both may. */
 const withRight =
-  (settingOf: (chat: ChatRow) => string): NonNullable<Rule['unless']> =>
-  ({ chat, member }) =>
-    chat.kind === 'DIALOG' || hasRight(settingOf(chat) as RoomRight, chat, member?.role as Role) ? null : 'ROLE_TOO_LOW';
+  (name: keyof RoomRights): NonNullable<Rule['unless']> =>
+  ({ chat, member, rights = firstRights }) =>
+    chat.kind === 'DIALOG' || hasRight(rights[name], chat, member?.role as Role) ? null : 'ROLE_TOO_LOW';
 
 function hasRight(right: RoomRight, { memberCount }: ChatRow, role: Role): boolean {
   if (right === 'NOBODY') return false;
@@ -55,7 +60,7 @@ const rules = {
   removeMember: { role: 'ADMIN', unless: ({ chat }) => (chat.everyone ? 'EVERYONE_ROOM' : null) },
   setRole: { role: 'OWNER' },
   deleteRoom: { role: 'OWNER' },
-  pin: { role: 'MEMBER', unless: withRight(({ pinPolicy }) => pinPolicy) },
+  pin: { role: 'MEMBER', unless: withRight('pinPolicy') },
   seeOthersRevisions: { role: 'ADMIN' },
   deleteOthersMessage: { role: 'ADMIN', unless: ({ chat }) => (chat.kind === 'DIALOG' ? 'NOT_THE_AUTHOR' : null) },
 } satisfies Record<string, Rule>;
@@ -67,12 +72,12 @@ export function canSee({ chat, member }: Standing): boolean {
 }
 
 /** Whether the person may do this. */
-export function can(action: Action, standing: Standing): boolean {
+export function can(action: Action, standing: WithRights): boolean {
   return canSee(standing) && refusal(action, standing as Standing & { chat: ChatRow }) === null;
 }
 
 /** Returns the chat, or throws NOT_FOUND for a hidden one and FORBIDDEN with the reason for a visible one. */
-export function must(action: Action, standing: Standing, typeName: 'Chat' | 'Room' | 'Message' = 'Chat'): ChatRow {
+export function must(action: Action, standing: WithRights, typeName: 'Chat' | 'Room' | 'Message' = 'Chat'): ChatRow {
   if (!canSee(standing)) throw notFound(typeName);
   const reason = refusal(action, standing as Standing & { chat: ChatRow });
   if (reason) throw new AppError('FORBIDDEN', { forbiddenReason: reason });
@@ -92,7 +97,7 @@ export type MessageAction = (typeof messageActions)[number];
 /** What the person may do with a message that they may read; with a deleted one nothing. `deserted`: the other one of its dialog is gone. */
 export function actionsOn(
   message: { own: boolean; deleted: boolean },
-  standing: Standing,
+  standing: Required<WithRights>,
   { deserted, editHistory }: { deserted: boolean; editHistory: EditHistory },
 ): MessageAction[] {
   const may: Record<MessageAction, boolean> = {
@@ -112,7 +117,7 @@ export const chatActions = ['ADD_MEMBERS', 'DELETE', 'JOIN', 'LEAVE', 'MENTION_A
 export type ChatAction = (typeof chatActions)[number];
 
 /** What the person may do in a chat. A room that is full cannot be joined now. `deserted`: the other one of the dialog is gone. */
-export function actionsIn(standing: Standing, { deserted }: { deserted: boolean }): ChatAction[] {
+export function actionsIn(standing: Required<WithRights>, { deserted }: { deserted: boolean }): ChatAction[] {
   const { chat, member } = standing;
   const isRoom = chat?.kind === 'ROOM';
   const isFull = chat !== null && chat.capacity !== null && chat.memberCount >= chat.capacity;
@@ -150,7 +155,7 @@ export function canHaveFile({ own, message, pictureOf }: FileUse, whole: boolean
   return !whole && pictureOf !== null && (pictureOf === 'person' || canSee(pictureOf));
 }
 
-function refusal(action: Action, standing: Standing & { chat: ChatRow }): ForbiddenReason | null {
+function refusal(action: Action, standing: WithRights & { chat: ChatRow }): ForbiddenReason | null {
   const rule: Rule = rules[action];
   if (rule.role !== null) {
     if (!standing.member) return 'NOT_A_MEMBER';

@@ -16,9 +16,10 @@ import { isText } from '../storage/page.ts';
 import type { ChatRow } from '../storage/rows.ts';
 import type { Sql } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
-import { canOpenToEveryone, must, type RoomRight } from './access.ts';
+import { canOpenToEveryone, firstRights, must, type RoomRight } from './access.ts';
 import { type Chats, standing } from './chats.ts';
 import { findUsers, mostNamed } from './membership.ts';
+import { setRights } from './rights.ts';
 import { closeChat, insertMembers, letIn, type Roster, stopLettingIn } from './roster.ts';
 
 export type Rooms = ReturnType<typeof createRooms>;
@@ -151,7 +152,6 @@ export function createRooms({
           topic,
           visibility,
           postPolicy,
-          pinPolicy,
           everyone,
           capacity,
           link,
@@ -166,6 +166,7 @@ export function createRooms({
           clientRequestId,
         },
       });
+      if (pinPolicy !== firstRights.pinPolicy) await setRights(sql, room.id, { pinPolicy });
       const fresh = { chatId: room.id, joinedAt: now, joinedSeq: 0, deliveredSeq: 0, readSeq: 0 };
       await insertMembers(
         sql,
@@ -194,7 +195,7 @@ export function createRooms({
     problems.check();
     if (Object.keys(given).length === 0 && (avatarAttachmentId === undefined || avatarAttachmentId === before.avatarId)) return before;
     if (given.everyone && !before.everyone) await mustMayOpen(viewer, true);
-    const { password, ...settings } = given;
+    const { password, pinPolicy, ...settings } = given;
     const passwordHash = password == null ? password : await hashPassword(viewer, password);
 
     const store = async (tx: Tx, append: Append): Promise<ChatRow> => {
@@ -212,6 +213,7 @@ export function createRooms({
         if (avatarAttachmentId !== null) await pictures.take(sql, viewer.userId, avatarAttachmentId, 'avatarAttachmentId');
         if (room.avatarId !== null) await pictures.drop(sql, room.avatarId);
       }
+      if (pinPolicy !== undefined) await setRights(sql, roomId, { pinPolicy });
       const changed = await tx.chat.update({
         where: { id: roomId },
         data: {

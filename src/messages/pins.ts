@@ -1,5 +1,7 @@
 /** Pins: messages that a chat keeps in view for everybody. */
 import { must } from '../chats/access.ts';
+import type { ChatStanding } from '../chats/chats.ts';
+import { rightsOf } from '../chats/rights.ts';
 import { AppError, notFound } from '../errors.ts';
 import type { WriteBatch } from '../events/write.ts';
 import { type ChatId, type MessageId, toMessageId, type UserId } from '../ids.ts';
@@ -8,7 +10,7 @@ import type { Database } from '../storage/database.ts';
 import { mustHoldAccount } from '../storage/locks.ts';
 import { firstPage, keysetPage, type Page, type PageRequest } from '../storage/page.ts';
 import type { MessageRow } from '../storage/rows.ts';
-import { oneOfList, tableOf, toDate } from '../storage/sql.ts';
+import { oneOfList, type Sql, tableOf, toDate } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
 import { getMessage, holdMessage } from './messages.ts';
 import { messageColumns, toMessage } from './store.ts';
@@ -34,7 +36,7 @@ export function createPins({ db, writeBatch, clock }: { db: Database; writeBatch
     return writeBatch(async (sql, number) => {
       const { message, standing } = await holdMessage(sql, viewer, { id, chatId });
       if (message.deletedAt) throw notFound('Message');
-      must('pin', standing, 'Message');
+      await mustPin(sql, standing);
       const there = await sql.all<{ messageId: MessageId }>('SELECT "messageId" FROM "Pin" WHERE "chatId" = ?', [chatId]);
       if (there.some((row) => toMessageId(row.messageId) === id)) return message;
       if (there.length >= mostPins) throw new AppError('QUOTA_EXCEEDED', { limit: mostPins, used: there.length }, `A chat has at most ${mostPins} pins.`);
@@ -50,11 +52,16 @@ export function createPins({ db, writeBatch, clock }: { db: Database; writeBatch
     const { id, chatId } = await getMessage(db.sql, messageId);
     return writeBatch(async (sql, number) => {
       const { message, standing } = await holdMessage(sql, viewer, { id, chatId });
-      must('pin', standing, 'Message');
+      await mustPin(sql, standing);
       const gone = await sql.all('DELETE FROM "Pin" WHERE "messageId" = ? RETURNING "messageId"', [id]);
       if (gone.length > 0) await number([{ type: 'pins-changed', chatId, messageId: id, byId: viewer.userId }]);
       return message;
     });
+  }
+
+  async function mustPin(sql: Sql, standing: ChatStanding): Promise<void> {
+    const [rights] = await rightsOf(sql, standing.chat ? [standing.chat.id] : []);
+    must('pin', { ...standing, ...(rights ? { rights } : {}) }, 'Message');
   }
 
   /** In the order of the messages, null for what is not pinned. */

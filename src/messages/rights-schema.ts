@@ -2,7 +2,7 @@
 import { loadUser } from '../accounts/schema.ts';
 import { actionsIn, actionsOn, type chatActions, type messageActions } from '../chats/access.ts';
 import { peerOf } from '../chats/chats.ts';
-import { Chat, loadStanding } from '../chats/schema.ts';
+import { Chat, loadRights, loadStanding } from '../chats/schema.ts';
 import { builder } from '../graphql/builder.ts';
 import { type Context, mustBeSignedIn } from '../graphql/context.ts';
 import type { ChatRow } from '../storage/rows.ts';
@@ -51,8 +51,12 @@ builder.objectField(Message, 'viewerMay', (t) =>
     resolve: async (message, _args, context) => {
       const { userId } = mustBeSignedIn(context);
       const chat = await chatOf(message, context);
-      const [standing, deserted] = await Promise.all([loadStanding(context, chat), isDeserted(chat, context)]);
-      return actionsOn({ own: message.senderId === userId, deleted: message.deletedAt !== null }, standing, { deserted, editHistory: context.app.config.EDIT_HISTORY });
+      const [standing, rights, deserted] = await Promise.all([loadStanding(context, chat), loadRights(context, chat.id), isDeserted(chat, context)]);
+      return actionsOn(
+        { own: message.senderId === userId, deleted: message.deletedAt !== null },
+        { ...standing, rights },
+        { deserted, editHistory: context.app.config.EDIT_HISTORY },
+      );
     },
   }),
 );
@@ -63,8 +67,8 @@ builder.interfaceFields(Chat, (t) => ({
     complexity: { field: 1, multiplier: 1 },
     description: 'What the caller may do here now, so that a client need not offer the rest.',
     resolve: async (chat, _args, context) => {
-      const [standing, deserted] = await Promise.all([loadStanding(context, chat), isDeserted(chat, context)]);
-      return actionsIn(standing, { deserted });
+      const [standing, rights, deserted] = await Promise.all([loadStanding(context, chat), loadRights(context, chat.id), isDeserted(chat, context)]);
+      return actionsIn({ ...standing, rights }, { deserted });
     },
   }),
 }));

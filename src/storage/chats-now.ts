@@ -22,7 +22,6 @@ const columns: Record<ChatColumn, string | null> = {
   linkKey: null,
   visibility: null,
   postPolicy: null,
-  pinPolicy: null,
   everyone: null,
   capacity: null,
   passwordHash: null,

@@ -1,5 +1,10 @@
--- AlterTable
-ALTER TABLE "Chat" ADD COLUMN     "pinPolicy" TEXT NOT NULL DEFAULT 'ADMINS';
+-- CreateTable
+CREATE TABLE "RoomRights" (
+    "chatId" INTEGER NOT NULL,
+    "pinPolicy" TEXT NOT NULL DEFAULT 'ADMINS',
+
+    CONSTRAINT "RoomRights_pkey" PRIMARY KEY ("chatId")
+);
 
 -- CreateTable
 CREATE TABLE "Pin" (
@@ -43,6 +48,9 @@ CREATE INDEX "SavedMessage_messageId_idx" ON "SavedMessage"("messageId");
 
 -- CreateIndex
 CREATE INDEX "MessageRevision_authorId_idx" ON "MessageRevision"("authorId");
+
+-- AddForeignKey
+ALTER TABLE "RoomRights" ADD CONSTRAINT "RoomRights_chatId_fkey" FOREIGN KEY ("chatId") REFERENCES "Chat"("id") ON DELETE CASCADE ON UPDATE CASCADE;
 
 -- AddForeignKey
 ALTER TABLE "Pin" ADD CONSTRAINT "Pin_messageId_fkey" FOREIGN KEY ("messageId") REFERENCES "Message"("id") ON DELETE CASCADE ON UPDATE CASCADE;

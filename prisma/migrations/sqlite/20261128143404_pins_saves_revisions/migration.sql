@@ -1,5 +1,9 @@
--- AlterTable
-ALTER TABLE "Chat" ADD COLUMN "pinPolicy" TEXT NOT NULL DEFAULT 'ADMINS';
+-- CreateTable
+CREATE TABLE "RoomRights" (
+    "chatId" INTEGER NOT NULL PRIMARY KEY,
+    "pinPolicy" TEXT NOT NULL DEFAULT 'ADMINS',
+    CONSTRAINT "RoomRights_chatId_fkey" FOREIGN KEY ("chatId") REFERENCES "Chat" ("id") ON DELETE CASCADE ON UPDATE CASCADE
+);
 
 -- CreateTable
 CREATE TABLE "Pin" (
