@@ -42,6 +42,7 @@ import { createDeletedRooms } from './messages/deleted-rooms.ts';
 import { createMessageErasure } from './messages/erase.ts';
 import { createInbox } from './messages/inbox.ts';
 import { createMessages } from './messages/messages.ts';
+import { createReactions } from './messages/reactions.ts';
 import { createReceipts } from './messages/receipts.ts';
 import { createSending } from './messages/send.ts';
 import { hydrate } from './messages/store.ts';
@@ -183,6 +184,8 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   const deletedRooms = createDeletedRooms({ db, roster, files: files.forMessages });
   const receipts = createReceipts({ db, writeJob, chats, log });
   opened.defer(receipts.close);
+  const reactions = createReactions({ db, writeBatch, config, clock, log });
+  opened.defer(reactions.close);
   const inbox = createInbox({ db });
   const notifications = createNotifications({ db, writeBatch, receipts, clock });
   const pushDevices = createPushDevices({ db, write, config, clock });
@@ -199,6 +202,7 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
     { atOnce: sessions.eraseAll },
     createChatErasure({ writeBatch, clock }),
     messageErasure,
+    reactions,
     createFileErasure({ db, writeBatch, files, uploads }),
     { atOnce: notifications.eraseAll },
     { atOnce: pushDevices.eraseAll },
@@ -215,6 +219,7 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
       roster,
       deletedRooms,
       receipts,
+      reactions,
       files,
       sessions,
       identities,
@@ -251,6 +256,7 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
     sending,
     messages,
     receipts,
+    reactions,
     inbox,
     files,
     uploads,
