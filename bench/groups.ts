@@ -1,16 +1,16 @@
 /**
- * Three ways in which nodes could write their groups of messages on PostgreSQL: as it is done (numbers, messages, chats and events in statements of their own under the
- * lock of the head row); all of it in one statement under that lock; and groups that wait for their turn first, collecting meanwhile. `LATENCY` adds ms to each statement,
- * as a network does.
+ * Ways in which nodes could write their groups of messages on PostgreSQL: as it is done (numbers, messages, chats and events in statements of their own under the lock of
+ * the head row); all of it in one statement under that lock; the same statements, sent together with the commit as soon as the numbers are there; and groups that wait for
+ * their turn first, collecting meanwhile. `LATENCY` is what a network takes each way, in ms.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import pg from 'pg';
 import { startPostgres } from '../scripts/embedded-postgres.ts';
 import { readConfig } from '../src/config.ts';
 import { insertEvents, takeNumbers } from '../src/events/event-log.ts';
 import type { ChatId, MessageId, UserId } from '../src/ids.ts';
 import { createLog } from '../src/log.ts';
-import { advanceChats, insertMessages, membersAt } from '../src/messages/store.ts';
+import { advanceChats, insertMessages, membersAt, plainKind } from '../src/messages/store.ts';
 import { openDatabase } from '../src/storage/database.ts';
 import { lockChats } from '../src/storage/locks.ts';
 import { postgresSql } from '../src/storage/postgresql.ts';
@@ -24,17 +24,18 @@ const chats = 64;
 const sender = 1 as UserId;
 const turnLock = 7_265_099;
 
-type Way = { inOne: boolean; turns: boolean };
+type Way = { under: 'one by one' | 'in one' | 'together'; turns: boolean };
 const ways: Record<string, Way> = {
-  'as it is': { inOne: false, turns: false },
-  'in one statement': { inOne: true, turns: false },
-  'collecting in turns': { inOne: false, turns: true },
-  both: { inOne: true, turns: true },
+  'as it is': { under: 'one by one', turns: false },
+  'in one statement': { under: 'in one', turns: false },
+  'sent together': { under: 'together', turns: false },
+  'collecting in turns': { under: 'one by one', turns: true },
 };
 
 await using postgres = await startPostgres(['max_connections=50']);
 await postgres.createDatabase('groups');
 const url = postgres.url('groups');
+const line = await openLine(latency);
 await prepare();
 for (const nodes of [1, 2]) {
   for (const writers of [16, 64, 256]) {
@@ -63,14 +64,10 @@ async function run(way: Way, nodes: number, writers: number): Promise<Record<str
 }
 
 /** One node: a connection, and a group that is committed at a time, as src/events/group.ts does. */
-async function openNode({ inOne, turns }: Way) {
-  const connection = new pg.Client(url);
+async function openNode({ under, turns }: Way) {
+  const connection = new pg.Client({ connectionString: line, pipeline: under === 'together' } as pg.ClientConfig);
   await connection.connect();
-  const ask = async (text: Parameters<pg.Client['query']>[0]) => {
-    if (latency > 0) await sleep(latency);
-    return connection.query(text as string);
-  };
-  const sql = postgresSql({ query: ask } as unknown as pg.Pool, () => {});
+  const sql = postgresSql(connection, () => {});
   let waiting: { chatId: ChatId; resolve: () => void }[] = [];
   let busy = false;
   let commits = 0;
@@ -88,16 +85,16 @@ async function openNode({ inOne, turns }: Way) {
 
   async function drain(): Promise<void> {
     while (waiting.length > 0) {
-      await ask('BEGIN');
-      if (turns) await ask(`SELECT pg_advisory_xact_lock(${turnLock})`);
+      await connection.query('BEGIN');
+      if (turns) await connection.query(`SELECT pg_advisory_xact_lock(${turnLock})`);
       const batch = waiting.slice(0, 256);
       waiting = waiting.slice(256);
       await store(
         sql,
         batch.map(({ chatId }) => chatId),
-        inOne,
+        under,
+        () => connection.query('COMMIT'),
       );
-      await ask('COMMIT');
       commits++;
       for (const { resolve } of batch) resolve();
       await new Promise((turn) => setImmediate(turn));
@@ -106,7 +103,7 @@ async function openNode({ inOne, turns }: Way) {
   }
 }
 
-async function store(sql: Sql, chatIds: readonly ChatId[], inOne: boolean): Promise<void> {
+async function store(sql: Sql, chatIds: readonly ChatId[], under: Way['under'], commit: () => Promise<unknown>): Promise<void> {
   const rows = new Map((await lockChats(sql, [...new Set(chatIds)])).map((chat) => [chat.id, chat]));
   await membersAt(
     sql,
@@ -120,7 +117,7 @@ async function store(sql: Sql, chatIds: readonly ChatId[], inOne: boolean): Prom
     chat.lastActivityAt = at;
     return { index, chatId, seq: chat.lastSeq, text: 'a message of ordinary length' };
   });
-  if (inOne) {
+  if (under === 'in one') {
     await sql.all(
       `WITH n AS MATERIALIZED (SELECT "takeNumbers"() AS "first"),
          t AS MATERIALIZED (SELECT n."first" + t."index" AS "number", t.* FROM n, json_to_recordset(?::json) AS t("index" int, "chatId" int, "seq" int, "text" text)),
@@ -131,6 +128,7 @@ async function store(sql: Sql, chatIds: readonly ChatId[], inOne: boolean): Prom
        INSERT INTO "Event" ("number", "at", "type", "chatId") SELECT "number", ?::timestamptz, 'message-added', "chatId" FROM t RETURNING "number"`,
       [placed, at, at, at, at, at],
     );
+    await commit();
     return;
   }
   const first = await takeNumbers(sql, placed.length);
@@ -145,13 +143,38 @@ async function store(sql: Sql, chatIds: readonly ChatId[], inOne: boolean): Prom
     version: 1,
     editedAt: null,
     deletedAt: null,
+    ...plainKind,
   }));
-  await insertMessages(sql, messages);
-  await advanceChats(sql, [...rows.values()], new Map(messages.map(({ id, chatId }) => [chatId, id])));
-  await insertEvents(
-    sql,
-    messages.map(({ id, chatId }) => ({ type: 'message-added', chatId, number: Number(id), at })),
-  );
+  const steps = [
+    () => insertMessages(sql, messages),
+    () => advanceChats(sql, [...rows.values()], new Map(messages.map(({ id, chatId }) => [chatId, id]))),
+    () =>
+      insertEvents(
+        sql,
+        messages.map(({ id, chatId }) => ({ type: 'message-added', chatId, number: Number(id), at })),
+      ),
+    commit,
+  ];
+  if (under === 'together') await Promise.all(steps.map((step) => step()));
+  else for (const step of steps) await step();
+}
+
+/** An address of the same database, so many ms away. */
+async function openLine(ms: number): Promise<string> {
+  if (ms === 0) return url;
+  const target = new URL(url);
+  const proxy = createServer((near) => {
+    const far = connect(Number(target.port), target.hostname);
+    const pass = (from: Socket, to: Socket): void => {
+      from.setNoDelay(true).on('data', (bytes) => setTimeout(() => to.write(bytes), ms));
+      from.on('close', () => to.destroy()).on('error', () => to.destroy());
+    };
+    pass(near, far);
+    pass(far, near);
+  }).listen(0, '127.0.0.1');
+  proxy.unref();
+  await new Promise((listening) => proxy.once('listening', listening));
+  return Object.assign(new URL(url), { port: String((proxy.address() as AddressInfo).port) }).href;
 }
 
 async function prepare(): Promise<void> {
