@@ -40,7 +40,13 @@ const blockBytes = 64;
  * comes is good until the next call.
  */
 export function keyedDigest(key: Buffer): (text: string) => Buffer {
-  const padded = (pad: number, more: number): Buffer => Buffer.concat([Buffer.alloc(blockBytes).fill(key, 0, key.length).map((byte) => byte ^ pad), Buffer.alloc(more)]);
+  const padded = (pad: number, more: number): Buffer =>
+    Buffer.concat([
+      Buffer.alloc(blockBytes)
+        .fill(key, 0, key.length)
+        .map((byte) => byte ^ pad),
+      Buffer.alloc(more),
+    ]);
   const [inner, outer] = [padded(0x36, 0), padded(0x5c, 32)];
   return (text) => {
     hash('sha256', Buffer.concat([inner, Buffer.from(text)]), 'buffer').copy(outer, blockBytes);
