@@ -8,7 +8,7 @@ import { readConfig } from '../src/config.ts';
 import { insertEvents, takeNumbers } from '../src/events/event-log.ts';
 import type { ChatId, MessageId, UserId } from '../src/ids.ts';
 import { createLog } from '../src/log.ts';
-import { advanceChats, insertMessages, membersAt } from '../src/messages/store.ts';
+import { advanceChats, insertMessages, membersAt, plainKind } from '../src/messages/store.ts';
 import { openDatabase } from '../src/storage/database.ts';
 import { lockChats } from '../src/storage/locks.ts';
 import { postgresSql } from '../src/storage/postgresql.ts';
@@ -143,6 +143,7 @@ async function openNode(way: Way) {
           version: 1,
           editedAt: null,
           deletedAt: null,
+          ...plainKind,
         };
       });
       await insertMessages(sql, messages);
