@@ -42,8 +42,11 @@ import { createDeletedRooms } from './messages/deleted-rooms.ts';
 import { createMessageErasure } from './messages/erase.ts';
 import { createInbox } from './messages/inbox.ts';
 import { createMessages } from './messages/messages.ts';
+import { createPins } from './messages/pins.ts';
 import { createReactions } from './messages/reactions.ts';
 import { createReceipts } from './messages/receipts.ts';
+import { createRevisions } from './messages/revisions.ts';
+import { createSaved } from './messages/saved.ts';
 import { createSending } from './messages/send.ts';
 import { hydrate } from './messages/store.ts';
 import { createThreads } from './messages/threads.ts';
@@ -181,7 +184,10 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   const rooms = createRooms({ db, write, writeBatch, locks, roster, chats, accounts, operators, passwords, limits, pictures: files.forRooms, clock });
   const membership = createMembership({ db, write, locks, chats, passwords, limits, clock });
   const sending = createSending({ db, writeJob, chats, accounts, limits, keys, config });
-  const messages = createMessages({ db, writeBatch, chats, config, clock, files: files.forMessages });
+  const revisions = createRevisions({ db, config });
+  const messages = createMessages({ db, writeBatch, chats, config, clock, files: files.forMessages, revisions });
+  const pins = createPins({ db, writeBatch, clock });
+  const saved = createSaved({ db, writeBatch, messages, clock });
   const deletedRooms = createDeletedRooms({ db, roster, files: files.forMessages });
   const receipts = createReceipts({ db, writeJob, chats, log });
   opened.defer(receipts.close);
@@ -200,16 +206,18 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   opened.defer(typing.close);
   const messageErasure = createMessageErasure({ db, writeBatch, deletedRooms, files: files.forMessages, clock });
   // An account that is deleted takes with it what each domain has of it.
-  const parts = [
+  const erasureParts = [
     { atOnce: sessions.eraseAll },
     createChatErasure({ writeBatch, clock }),
+    { atOnce: saved.eraseAll },
+    revisions.erasure,
     messageErasure,
     reactions,
     createFileErasure({ db, writeBatch, files, uploads }),
     { atOnce: notifications.eraseAll },
     { atOnce: pushDevices.eraseAll },
   ];
-  const erasure = createErasure({ db, write, locks, accounts, mail, clock, log, countMessages: messageErasure.count, onNameFreed, parts });
+  const erasure = createErasure({ db, write, locks, accounts, mail, clock, log, countMessages: messageErasure.count, onNameFreed, parts: erasureParts });
   const notices = createNotices({ db, config });
   await mail.start({ 'password-reset': passwordReset.writeReset, 'password-changed': notices.writePasswordChanged, 'email-changed': notices.writeEmailChanged });
   workers.push(
@@ -220,6 +228,7 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
       limits,
       roster,
       deletedRooms,
+      revisions,
       receipts,
       reactions,
       files,
@@ -257,6 +266,9 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
     membership,
     sending,
     messages,
+    pins,
+    saved,
+    revisions,
     receipts,
     reactions,
     threads,

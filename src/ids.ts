@@ -46,7 +46,7 @@ export type NumberOf = {
 /** What is behind the type in an id: a number, or several with dots between them. */
 type KeyOf = NumberOf & { Image: AttachmentId; Dialog: string; Member: string };
 
-export const toGlobalId = <Type extends keyof KeyOf>(type: Type, key: KeyOf[Type]): string => Buffer.from(`${type}:${key}`).toString('base64');
+export const toGlobalId = <Type extends keyof KeyOf>(type: Type, key: KeyOf[Type]): string => btoa(`${type}:${key}`);
 
 /** The type and key an id names; null for anything that is not an id. */
 export function parseGlobalId(id: string): { type: string; key: string } | null {

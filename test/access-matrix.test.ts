@@ -110,6 +110,23 @@ const queries: Case[] = [
     variables: ({ messageId }) => ({ id: messageId }),
     of: (data) => data.message?.readBy,
   },
+  {
+    field: 'Message.revisions',
+    where: all,
+    document: 'query ($id: ID!) { message(id: $id) { revisions { pageInfo { hasNextPage } } } }',
+    variables: ({ messageId }) => ({ id: messageId }),
+    of: (data) => data.message?.revisions,
+  },
+  {
+    field: 'Message.viewerMay',
+    where: all,
+    document: 'query ($id: ID!) { message(id: $id) { viewerMay } }',
+    variables: ({ messageId }) => ({ id: messageId }),
+    of: (data) => data.message?.viewerMay,
+  },
+  { field: 'Chat.pins', where: all, document: 'query ($id: ID!) { chat(id: $id) { pins { pageInfo { hasNextPage } } } }', variables: byId, of: inRoom((chat) => chat.pins) },
+  { field: 'Chat.viewerMay', where: all, document: 'query ($id: ID!) { chat(id: $id) { viewerMay } }', variables: byId, of: inRoom((chat) => chat.viewerMay) },
+  { field: 'Query.savedMessages', where: [''], document: '{ savedMessages { pageInfo { hasNextPage } } }' },
 ];
 
 /** A mutation with one input, whose errors are data. */
@@ -161,6 +178,10 @@ const mutations: Case[] = [
   mutation('followThread', inEach, ({ messageId }) => ({ messageId })),
   mutation('unfollowThread', inEach, ({ messageId }) => ({ messageId })),
   mutation('markThreadRead', inEach, ({ messageId }) => ({ messageId, upToSeq: 1 })),
+  mutation('pinMessage', [...inEach, 'password', 'open'], ({ messageId }) => ({ messageId })),
+  mutation('unpinMessage', [...inEach, 'password', 'open'], ({ messageId }) => ({ messageId })),
+  mutation('saveMessage', [...inEach, 'password'], ({ messageId }) => ({ messageId })),
+  mutation('unsaveMessage', [...inEach, 'password'], ({ messageId }) => ({ messageId })),
   mutation('markDelivered', [...inEach, 'password'], ({ chatId }) => ({ chatId, upToSeq: 1 })),
   mutation('markRead', [...inEach, 'password'], ({ chatId }) => ({ chatId, upToSeq: 1 })),
   mutation('markNotificationsRead', inEach, ({ messageId }) => ({ ids: [notificationOf(messageId)] })),

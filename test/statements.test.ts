@@ -43,6 +43,12 @@ async function worldOf(server: TestServer, size: number) {
     await (others[0] as Person).must('mutation ($input: SendMessageInput!) { sendMessage(input: $input) { __typename } }', { input });
     await viewer.must('mutation ($messageId: ID!) { followThread(input: { messageId: $messageId }) { __typename } }', { messageId: message.id });
   }
+  // The viewer's own messages are edited, all are saved by the viewer, and pinned by who made the room.
+  for (const messageId of ids.slice(-size)) {
+    await viewer.must('mutation ($messageId: ID!) { editMessage(input: { messageId: $messageId, text: "edited" }) { __typename } }', { messageId });
+    await viewer.must('mutation ($messageId: ID!) { saveMessage(input: { messageId: $messageId, note: "note" }) { __typename } }', { messageId });
+    await others[0]?.must('mutation ($messageId: ID!) { pinMessage(input: { messageId: $messageId }) { __typename } }', { messageId });
+  }
   const own: string[] = [];
   for (let count = 0; count < size; count++) {
     const { login } = await viewer.must('mutation ($input: LoginInput!) { login(input: $input) { ... on LoginPayload { auth { session { id } } } } }', {
@@ -150,6 +156,37 @@ it('takes so many statements for a page, a send, and a list, however many rows t
                threadRoot { id } thread { replyCount lastReply { text } participants { username } my { following unreadCount firstUnreadSeq } } } } } }`,
             { id: talk.id },
           ),
+    },
+    'a page with what is pinned, saved, and was said before, and what the viewer may do': {
+      expected: 10,
+      run:
+        ({ viewer, room }) =>
+        () =>
+          viewer.must(
+            'query ($id: ID!) { chat(id: $id) { messages(last: 50) { nodes { id text pin { pinnedAt pinnedBy { username } } saved viewerMay revisions(first: 3) { nodes { version text } } } } } }',
+            { id: room.id },
+          ),
+    },
+    'pins of many chats, and what the viewer may do in each': {
+      expected: 6,
+      run:
+        ({ viewer }) =>
+        () =>
+          viewer.must('{ chats(first: 20) { nodes { id viewerMay pins(first: 10) { nodes { pinnedAt pinnedBy { username } message { text sender { username } } } } } } }'),
+    },
+    'saved messages': {
+      expected: 6,
+      run:
+        ({ viewer }) =>
+        () =>
+          viewer.must('{ savedMessages(first: 50) { nodes { note savedAt message { id text saved chat { id name } } } } }'),
+    },
+    'a day in many chats': {
+      expected: 4,
+      run:
+        ({ viewer }) =>
+        () =>
+          viewer.must('{ chats(first: 20) { nodes { id messages(anchor: { at: "2026-01-01T00:00:00Z" }, first: 10) { nodes { id } } } } }'),
     },
     'sendMessage to a room': { expected: 7, run: ({ viewer, room }) => sendTo(viewer, room) },
     markRead: {

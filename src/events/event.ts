@@ -4,7 +4,7 @@ import type { Pair } from '../storage/dialogs.ts';
 import type { MessageRow } from '../storage/rows.ts';
 
 /** What a follower can ask for. Mirrors EventKind in schema.graphql; presence and typing are not in the log. */
-export const eventKinds = ['MESSAGES', 'RECEIPTS', 'CHATS', 'MEMBERS', 'USERS', 'NOTIFICATIONS', 'REACTIONS', 'THREADS', 'PRESENCE', 'TYPING'] as const;
+export const eventKinds = ['MESSAGES', 'RECEIPTS', 'CHATS', 'MEMBERS', 'USERS', 'NOTIFICATIONS', 'REACTIONS', 'THREADS', 'PINS', 'SAVED', 'PRESENCE', 'TYPING'] as const;
 export type EventKind = (typeof eventKinds)[number];
 
 export const removalReasons = ['LEFT', 'REMOVED', 'ROOM_DELETED'] as const;
@@ -40,6 +40,8 @@ export type NewEvent =
   | { type: 'notification-added'; chatId: ChatId; seq: number }
   /** These, or all up to one: up to this event itself when nothing is said. */
   | { type: 'notifications-read'; userId: UserId; messageIds?: readonly MessageId[]; upToId?: MessageId }
+  | { type: 'pins-changed'; chatId: ChatId; messageId: MessageId; byId: UserId }
+  | { type: 'saved-changed'; userId: UserId; messageId: MessageId }
   | { type: 'session-ended'; userId: UserId; sessionId: SessionId; reason: EndReason }
   /** A server was started: the epoch of cursors from this event on. */
   | { type: 'epoch-began'; name: string };
@@ -51,7 +53,7 @@ export type LogEvent = NewEvent & Stored & { message?: MessageRow };
 export type EventOf<Type extends EventType> = Extract<LogEvent, { type: Type }>;
 
 /** The message an event is about: a message's id is the number of the event that announced it. */
-export function messageIdOf(event: EventOf<'message-added' | 'message-edited' | 'message-deleted' | 'notification-added'>): MessageId {
+export function messageIdOf(event: EventOf<'message-added' | 'message-edited' | 'message-deleted' | 'notification-added' | 'pins-changed' | 'saved-changed'>): MessageId {
   if ('messageId' in event) return event.messageId;
   return (event.type === 'message-added' ? event.number : event.number - 1) as MessageId;
 }
@@ -78,6 +80,8 @@ export const addresseesOf: Record<EventType, Addressees> = {
   'account-changed': 'person',
   'notification-added': 'chat',
   'notifications-read': 'person',
+  'pins-changed': 'chat',
+  'saved-changed': 'person',
   'session-ended': 'nobody',
   'epoch-began': 'nobody',
 };
@@ -100,6 +104,8 @@ export const kindOf: Record<EventType, EventKind> = {
   'account-changed': 'USERS',
   'notification-added': 'NOTIFICATIONS',
   'notifications-read': 'NOTIFICATIONS',
+  'pins-changed': 'PINS',
+  'saved-changed': 'SAVED',
   'session-ended': 'USERS',
   'epoch-began': 'USERS',
 };

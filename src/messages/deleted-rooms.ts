@@ -34,7 +34,11 @@ export function createDeletedRooms({ db, roster, files }: { db: Database; roster
     const rows = await sql.all<{ id: MessageId; seq: number }>('SELECT "id", "seq" FROM "Message" WHERE "chatId" = ? ORDER BY "seq" LIMIT ?', [id, messagesAtOnce]);
     const ids = rows.map((row) => toMessageId(row.id));
     await files.release(sql, ids);
-    await dropBelongings(sql, ids);
+    await dropBelongings(
+      sql,
+      ids.map((messageId) => ({ id: messageId, chatId: id })),
+      [],
+    );
     await dropThreads(
       sql,
       rows.map((row) => ({ id: toMessageId(row.id), chatId: id, seq: row.seq })),

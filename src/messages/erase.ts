@@ -1,4 +1,5 @@
 /** Erasing what a person has written, when the account is deleted: texts go, places stay. In bounded pieces, so that nobody else is held up. */
+import type { NewEvent } from '../events/event.ts';
 import type { WriteBatch } from '../events/write.ts';
 import { type ChatId, type MessageId, toMessageId, type UserId } from '../ids.ts';
 import type { Database } from '../storage/database.ts';
@@ -105,9 +106,14 @@ export function createMessageErasure({
         [clock(), ids],
       );
       await files.release(sql, ids);
-      await dropBelongings(sql, ids);
+      const others = await dropBelongings(
+        sql,
+        piece,
+        chats.filter(({ id }) => open.has(id)),
+      );
       await removeReplies(sql, [...standing]);
-      await number(piece.filter(({ id, chatId }) => standing.has(id) && open.has(chatId)).map(({ id, chatId }) => ({ type: 'message-deleted', chatId, messageId: id })));
+      const told = piece.filter(({ id, chatId }) => standing.has(id) && open.has(chatId)).map(({ id, chatId }): NewEvent => ({ type: 'message-deleted', chatId, messageId: id }));
+      await number([...told, ...others]);
     });
   }
 }

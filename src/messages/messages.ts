@@ -7,16 +7,17 @@ import { AppError, createProblems, invalid, notFound } from '../errors.ts';
 import type { WriteBatch } from '../events/write.ts';
 import type { ChatId, MessageId } from '../ids.ts';
 import type { Database } from '../storage/database.ts';
-import { lockChats } from '../storage/locks.ts';
+import { lockChats, mustHoldAccount } from '../storage/locks.ts';
 import type { Page, PageRequest } from '../storage/page.ts';
 import type { ChatRow, MessageRow } from '../storage/rows.ts';
 import type { Sql } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
 import { dropBelongings } from './belongings.ts';
 import { parseMetadata } from './metadata.ts';
+import type { Revisions } from './revisions.ts';
 import type { MessageFiles } from './send.ts';
-import { type Anchor, parsePlace, toPlace } from './sparse.ts';
-import { blank, changeContent, messagesAt, messagesByIds, messagesIn } from './store.ts';
+import { type Anchor, parsePlace, type SeqOf, toPlace } from './sparse.ts';
+import { blank, changeContent, firstSeqsSince, messagesAt, messagesByIds, messagesIn } from './store.ts';
 import { inPieces, type Stretch } from './stretches.ts';
 import { checkText } from './text.ts';
 import { removeReplies } from './thread-rows.ts';
@@ -32,6 +33,7 @@ export function createMessages({
   config,
   clock,
   files,
+  revisions,
 }: {
   db: Database;
   writeBatch: WriteBatch;
@@ -39,8 +41,9 @@ export function createMessages({
   config: Pick<Config, 'MAX_MESSAGE_CHARS'>;
   clock: () => Date;
   files: MessageFiles;
+  revisions: Pick<Revisions, 'keep'>;
 }) {
-  return { edit, remove, find, findMany, findRows, findAt, page, readStretches };
+  return { edit, remove, find, findMany, findRows, findAt, firstSince, page, readStretches };
 
   /**
    * Without a text when the message has files. Fails with VALIDATION_FAILED, NOT_FOUND (also when it was deleted), FORBIDDEN for others than the author and for
@@ -62,6 +65,8 @@ export function createMessages({
         throw new AppError('CONFLICT', { conflictReason: 'VERSION_MISMATCH' }, `The message is at version ${message.version} by now.`);
       }
       if (text === '' && !(await files.hasAny(sql, id))) throw invalid('text', 'required', 'A message needs a text, or files.');
+      await mustHoldAccount(sql, viewer.userId);
+      await revisions.keep(sql, message);
       const changed = await changeContent(sql, id, { text: text || null, metadata: input.metadata === undefined ? message.metadata : metadata }, clock());
       await number([{ type: 'message-edited', chatId, messageId: id }]);
       return changed;
@@ -77,9 +82,9 @@ export function createMessages({
       if (message.deletedAt) return message;
       const tombstone = await blank(sql, id, clock());
       await files.release(sql, [id]);
-      await dropBelongings(sql, [id]);
+      const others = await dropBelongings(sql, [message], standing.chat ? [standing.chat] : []);
       await removeReplies(sql, [id]);
-      await number([{ type: 'message-deleted', chatId, messageId: id }]);
+      await number([{ type: 'message-deleted', chatId, messageId: id }, ...others]);
       return tombstone;
     });
     files.clearAway();
@@ -116,13 +121,26 @@ export function createMessages({
     return places.map(({ chatId, seq }) => rows.get(`${chatId} ${seq}`) ?? null);
   }
 
+  /** Of chats that the caller knows to be readable: the first message of a time or later, null when there is none. Found by halving; where a clock was set back, a place where messages pass that time. */
+  async function firstSince(asked: readonly { chatId: ChatId; lastSeq: number; at: number }[]): Promise<(number | null)[]> {
+    const seqs = await firstSeqsSince(
+      db.sql,
+      asked.map((each) => ({ ...each, at: new Date(each.at) })),
+    );
+    return asked.map(({ lastSeq }, index) => ((seqs[index] ?? lastSeq + 1) > lastSeq ? null : (seqs[index] as number)));
+  }
+
   /**
    * One page of a chat that the viewer may read, ascending. Cursors win over the anchor. `seq` has no holes, so both ends of the page are
    * known exactly without looking further, and what it holds is a stretch of the chat.
    */
   async function page(
     chat: ChatRow,
-    request: PageRequest & { anchor: Anchor | null; firstUnreadSeq: () => Promise<number | null>; read: (stretch: Stretch) => Promise<MessageRow[] | null> },
+    request: PageRequest & {
+      anchor: Anchor | null;
+      seqOf: SeqOf;
+      read: (stretch: Stretch) => Promise<MessageRow[] | null>;
+    },
   ): Promise<Page<MessageRow>> {
     const { size } = request;
     let { backward } = request;
@@ -135,8 +153,8 @@ export function createMessages({
       after = Math.max(0, Math.min(anchor.aroundSeq - Math.floor(size / 2) - 1, chat.lastSeq - size));
       backward = false;
     }
-    if (anchor && 'firstUnread' in anchor) {
-      const seq = await request.firstUnreadSeq();
+    if (anchor && ('firstUnread' in anchor || 'at' in anchor)) {
+      const seq = await request.seqOf(anchor);
       backward = seq === null;
       if (seq !== null) after = seq - 1;
     }

@@ -5,17 +5,15 @@ import { isWhole, type Page, type PageRequest } from '../storage/page.ts';
 import type { MessageRow } from '../storage/rows.ts';
 
 /** Where the first page of messages starts. */
-export type Anchor = { afterSeq: number } | { beforeSeq: number } | { aroundSeq: number } | { firstUnread: true };
+export type Anchor = { afterSeq: number } | { beforeSeq: number } | { aroundSeq: number } | { firstUnread: true } | { at: Date };
+/** The place that such an anchor means; null for none, and then the end is. */
+export type SeqOf = (anchor: { firstUnread: true } | { at: Date }) => Promise<number | null>;
 
 /** At most `limit` of those that belong to the list, between two places (both outside); the last ones, last first, when `backward`. */
 export type ReadSome = (bounds: { after: number; before: number; backward: boolean; limit: number }) => Promise<MessageRow[]>;
 
 /** One page, with exact words on what lies on either side of it. Cursors win over the anchor. */
-export async function sparsePage(
-  lastSeq: number,
-  request: PageRequest & { anchor: Anchor | null; firstUnreadSeq: () => Promise<number | null> },
-  read: ReadSome,
-): Promise<Page<MessageRow>> {
+export async function sparsePage(lastSeq: number, request: PageRequest & { anchor: Anchor | null; seqOf: SeqOf }, read: ReadSome): Promise<Page<MessageRow>> {
   const { size } = request;
   let { backward } = request;
   let after = request.after === null ? 0 : parsePlace(request.after);
@@ -23,8 +21,8 @@ export async function sparsePage(
   const anchor = request.after === null && request.before === null ? request.anchor : null;
   if (anchor && 'afterSeq' in anchor) after = Math.max(0, anchor.afterSeq);
   if (anchor && 'beforeSeq' in anchor) before = Math.min(before, anchor.beforeSeq);
-  if (anchor && 'firstUnread' in anchor) {
-    const seq = await request.firstUnreadSeq();
+  if (anchor && ('firstUnread' in anchor || 'at' in anchor)) {
+    const seq = await request.seqOf(anchor);
     backward = seq === null;
     if (seq !== null) after = seq - 1;
   }

@@ -122,9 +122,11 @@ export const Thread = builder.objectRef<ThreadRow>('Thread').implement({
       resolve: async (thread, args, context, info) => {
         const chat = await chatOf(thread, context);
         await mustRead(chat, context);
+        const window = await messageWindow(chat, args, context);
         const page = await context.app.threads.replies(thread, {
-          ...(await messageWindow(chat, args, context)),
-          firstUnreadSeq: async () => {
+          ...window,
+          seqOf: async (where) => {
+            if ('at' in where) return window.seqOf(where);
             const mine = await loadMine(context, thread);
             return mine?.following ? loadFirstUnreadReply(context, { ...mine, chatId: thread.chatId, rootSeq: thread.rootSeq }) : null;
           },

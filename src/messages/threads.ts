@@ -12,7 +12,7 @@ import { type ChatRow, type MessageRow, type ThreadRow, toThreadRow } from '../s
 import { oneOfList, type Sql, tableOf } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
 import { getMessage, mustSee } from './messages.ts';
-import { type Anchor, sparsePage } from './sparse.ts';
+import { type Anchor, type SeqOf, sparsePage } from './sparse.ts';
 import { messageColumns, messagesAt, toMessage } from './store.ts';
 import { followEvents, follow as followRows, joinMarker, mostFollowed, threadReadText, threadsReadText } from './thread-rows.ts';
 
@@ -140,7 +140,7 @@ export function createThreads({ db, writeBatch }: { db: Database; writeBatch: Wr
     return found;
   }
 
-  type Request = PageRequest & { anchor: Anchor | null; firstUnreadSeq: () => Promise<number | null> };
+  type Request = PageRequest & { anchor: Anchor | null; seqOf: SeqOf };
 
   function replies({ chatId, rootSeq, lastReplySeq }: ThreadRow, request: Request): Promise<Page<MessageRow>> {
     return sparsePage(lastReplySeq, request, async ({ after, before, backward, limit }) => {

@@ -5,10 +5,10 @@ import { Chat, loadChat, loadMember, Member, Room } from '../chats/schema.ts';
 import { type EndReason, type EventOf, type endReasons, type LogEvent, messageIdOf, type RemovalReason, type removalReasons } from '../events/event.ts';
 import type { Ephemeral, FollowItem } from '../events/stream.ts';
 import { builder } from '../graphql/builder.ts';
-import { type Context, sharedLoader } from '../graphql/context.ts';
+import { type Context, mustBeSignedIn } from '../graphql/context.ts';
 import { type ChatId, type MessageId, toGlobalId } from '../ids.ts';
 import { MessageStatus } from '../messages/receipts-schema.ts';
-import { Message } from '../messages/schema.ts';
+import { loadMessage, Message } from '../messages/schema.ts';
 import { findThread, Thread } from '../messages/threads-schema.ts';
 import type { ChatRow, MemberRow, MessageRow, ThreadRow, UserRow } from '../storage/rows.ts';
 
@@ -32,6 +32,8 @@ type Named = {
   AccountChanged: { me: UserRow };
   NotificationAdded: { notification: MessageRow };
   NotificationsRead: { event: EventOf<'notifications-read'> };
+  PinsChanged: { message: MessageRow; by: UserRow | null };
+  SavedMessagesChanged: { messageId: MessageId; message: MessageRow | null };
 };
 /** What a stream hands to a resolver: an item with all it names, so that resolving its fields reads nothing that another subscriber's did not. */
 export type StreamItem =
@@ -125,6 +127,15 @@ async function toDurable(event: LogEvent, durable: Durable, context: Context): P
     }
     case 'notifications-read':
       return { type: 'NotificationsRead', event, ...durable };
+    case 'pins-changed': {
+      const [message, by] = await Promise.all([loadMessage(context, messageIdOf(event)), loadUser(context, event.byId)]);
+      return message && { type: 'PinsChanged', message, by, ...durable };
+    }
+    case 'saved-changed': {
+      const messageId = messageIdOf(event);
+      // Nobody but its person is told, who may have lost the chat since.
+      return { type: 'SavedMessagesChanged', messageId, message: await context.app.messages.find(mustBeSignedIn(context), messageId), ...durable };
+    }
     // Every stream makes of the first what it is to its person.
     case 'peer-updated':
     case 'session-ended':
@@ -132,10 +143,6 @@ async function toDurable(event: LogEvent, durable: Durable, context: Context): P
       return null;
   }
 }
-
-/** Read once for all who are delivered the event; its audience was decided before. */
-const loadMessage = (context: Context, id: MessageId): Promise<MessageRow | null> =>
-  sharedLoader<MessageId, MessageRow>(context, 'deliveredMessage', (ids) => context.app.messages.findRows(ids)).load(id);
 
 // ---------------------------------------------------------------- types
 
@@ -240,6 +247,24 @@ export const NotificationsRead = durable(
   () => ({}),
 );
 
+const PinsChanged = durable('PinsChanged', 'A message was pinned or is no longer. Deleting a message unpins it, which `MessageDeleted` alone tells.', (t) => ({
+  ...messageField(t, 'Which; select `pin`.'),
+  by: t.field({ type: User, nullable: true, description: 'Who did it.', resolve: (item) => item.by }),
+}));
+const SavedMessagesChanged = durable(
+  'SavedMessagesChanged',
+  'The caller saved a message, changed its note or gave it up, here or on another device. Deleting a message ends that, which `MessageDeleted` alone tells where the caller is a member.',
+  (t) => ({
+    messageId: t.id({ description: 'Which.', resolve: (item) => toGlobalId('Message', item.messageId) }),
+    savedMessage: t.field({
+      type: Message,
+      nullable: true,
+      description: 'The message; select `saved`. Null when the caller may no longer read it.',
+      resolve: (item) => item.message,
+    }),
+  }),
+);
+
 export const PresenceChanged = builder.objectRef<ItemOf<'PresenceChanged'>>('PresenceChanged').implement({
   description: 'Ephemeral: no cursor, never replayed.',
   fields: (t) => ({
@@ -311,4 +336,6 @@ export const durableTypes = [
   AccountChanged,
   NotificationAdded,
   NotificationsRead,
+  PinsChanged,
+  SavedMessagesChanged,
 ] as const;

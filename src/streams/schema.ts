@@ -69,6 +69,8 @@ const EventKindEnum = builder.enumType('EventKind', {
     NOTIFICATIONS: { description: 'NotificationAdded, NotificationsRead.' },
     THREADS: { description: 'MyThreadChanged.' },
     REACTIONS: { description: 'ReactionsChanged.' },
+    PINS: { description: 'PinsChanged.' },
+    SAVED: { description: 'SavedMessagesChanged.' },
     PRESENCE: { description: 'PresenceChanged.' },
     TYPING: { description: 'TypingChanged.' },
   } satisfies Record<(typeof eventKinds)[number], { description: string }>,
