@@ -248,4 +248,47 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`ta
     expect(await barriers(other.page, 'threads, on a phone')).toEqual([]);
     expect([own.problems, other.problems]).toEqual([[], []]);
   });
+
+  it('keeps a pinned message in view, and shows what one said before to those who may see it', async () => {
+    const [ana, ben] = people();
+    const room = await ana.createRoom({ name: 'Kitchen', members: [{ id: ben.id }] });
+    const { message: first } = await ana.send(room, 'The key is under the stone');
+    for (let at = 0; at < 40; at++) await ana.send(room, `line ${at}`);
+    const { message: bens } = await ben.send(room, 'I bring the bred');
+    const owner = await enter(ana, addressOf(room));
+    const guest = await enter(ben, addressOf(room), phone);
+    const pinned = (page: typeof owner.page) => page.getByRole('region', { name: 'Pinned messages' });
+    await message(owner.page, 'I bring the bred').waitFor();
+    await owner.page.locator('#messages').focus();
+    await owner.page.keyboard.press('Home');
+    await message(owner.page, 'The key is under the stone').locator('article').focus();
+    await owner.page.keyboard.press('Enter');
+    await owner.page.getByRole('menuitem', { name: 'Pin it' }).click();
+    // To both, and one leads to it.
+    for (const { page } of [owner, guest]) await pinned(page).getByRole('button', { name: 'Pinned: The key is under the stone' }).waitFor(patience);
+    await pinned(guest.page).getByRole('button', { name: 'Pinned: The key is under the stone' }).click();
+    await guest.page.waitForFunction((id) => document.activeElement?.id === id, `message-${first.seq}`);
+    await message(guest.page, 'The key is under the stone').getByText('pinned', { exact: true }).waitFor();
+    expect(await barriers(guest.page, 'pinned, on a phone')).toEqual([]);
+    await change(ana, 'editMessage', { messageId: first.id, text: 'The key is with the baker' });
+    await pinned(guest.page).getByRole('button', { name: 'Pinned: The key is with the baker' }).waitFor(patience);
+    await pinned(owner.page).getByRole('button', { name: '1 pinned' }).click();
+    const list = owner.page.getByRole('dialog', { name: 'Pinned messages' });
+    await list.getByText(`pinned by ${ana.username}`).waitFor();
+    expect(await barriers(owner.page, 'pins')).toEqual([]);
+    await list.getByRole('button', { name: 'Unpin it' }).click();
+    for (const { page } of [owner, guest]) await pinned(page).waitFor({ state: 'detached', ...patience });
+
+    // Ben sees what his own said; of Ana's he only sees that it was changed. Ana owns the room.
+    await change(ben, 'editMessage', { messageId: bens.id, text: 'I bring the bread' });
+    await message(guest.page, 'The key is with the baker').getByText('edited').waitFor();
+    expect(await message(guest.page, 'The key is with the baker').getByRole('button', { name: 'edited' }).count()).toBe(0);
+    for (const { page } of [owner, guest]) {
+      await page.getByRole('button', { name: 'To the newest message' }).click();
+      await message(page, 'I bring the bread').getByRole('button', { name: 'edited' }).click();
+      await page.getByRole('dialog', { name: 'What it said before' }).getByText('I bring the bred', { exact: true }).waitFor();
+      expect(await barriers(page, 'history')).toEqual([]);
+    }
+    expect([owner.problems, guest.problems]).toEqual([[], []]);
+  });
 });

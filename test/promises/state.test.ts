@@ -98,6 +98,8 @@ const kinds = [
   'edit',
   'delete',
   'react',
+  'pin',
+  'unpin',
   'markRead',
   'markRead',
   'markDelivered',
@@ -178,6 +180,9 @@ async function take(world: World, { kind, a, b, c, ...given }: Step): Promise<vo
         const emojis = ['👍', '❤️', '🦜'].filter((_, index) => (c >> index) % 2 === 1);
         return message ? ok(actor, 'setReactions', { messageId: message.id, emojis }) : false;
       }
+      case 'pin':
+      case 'unpin':
+        return message ? ok(c % 3 ? (people[message.by] as Person) : actor, kind === 'pin' ? 'pinMessage' : 'unpinMessage', { messageId: message.id }) : false;
       case 'markRead':
       case 'markDelivered':
         return message ? ok(actor, kind, { chatId: message.chatId, upToSeq: Math.max(0, message.seq - (c % 3)) }) : false;
@@ -350,6 +355,9 @@ const all = ((): [Step[], Step[]] => {
       ['follow', 0, 0, 7],
       ['readThread', 0, 0, 7],
       ['delete', 1, 0, 7, 1],
+      ['pin', 0, 0, 1],
+      ['pin', 0, 0, 2],
+      ['unpin', 0, 0, 1],
       ['answer', 1, 0, 2],
       ['answer', 1, 0, 3],
       ['edit', 0, 0, 2],

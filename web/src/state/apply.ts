@@ -2,7 +2,7 @@
  * The one reducer: a state and an item of `events` make the next state. Its law: what was read before, with the items since, equals a fresh read.
  * An item that the state already shows may come again.
  */
-import { chatOf, markedAs, quotedAs, sendersOf, toMember, toNotification, toQuote, toThread, withMessages, withPartOf, withPeople, withReactions } from './merge.ts';
+import { chatOf, markedAs, quotedAs, sendersOf, toMember, toNotification, toQuote, toThread, withMessages, withPart, withPartOf, withPeople, withReactions } from './merge.ts';
 import type { Chat, Notification, State } from './state.ts';
 import type { Item } from './types.ts';
 
@@ -33,6 +33,10 @@ function step(state: State, item: Item): State {
     }
     case 'ReactionsChanged':
       return withReactions(state, item.message);
+    case 'PinsChanged': {
+      const { seq, chat: place, pin } = item.message;
+      return withPart(state, place.id, seq, { pin });
+    }
     case 'MyThreadChanged': {
       const { rootSeq, chat: place, ...thread } = item.thread;
       return change(state, place.id, (chat) => withPartOf(place.my ? { ...chat, my: place.my } : chat, rootSeq, { thread: toThread(thread) }));

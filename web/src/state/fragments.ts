@@ -12,7 +12,7 @@ const MyFields = /* GraphQL */ `
 const ChatFields = /* GraphQL */ `
   fragment ChatFields on Chat {
     __typename id name createdAt lastSeq lastActivityAt memberCount avatar { id } my { ...MyFields }
-    ... on Room { topic visibility postPolicy everyone capacity link passwordRequired }
+    ... on Room { topic visibility postPolicy pinPolicy everyone capacity link passwordRequired }
     ... on Dialog { peer { ...PersonFields } peerDeliveredSeq peerReadSeq }
   }
 `;
@@ -22,7 +22,8 @@ const MemberFields = /* GraphQL */ `
 const MessageFields = /* GraphQL */ `
   fragment MessageFields on Message {
     id seq text version createdAt editedAt deletedAt clientMessageId sender { ...PersonFields } attachments { id fileName contentType size image { id width height } }
-    reactions { emoji count mine } replyToSeq replyTo { ...QuoteFields } threadRootSeq thread { ...ThreadFields }
+    reactions { emoji count mine } replyToSeq replyTo { ...QuoteFields } pin { pinnedAt }
+    threadRootSeq thread { ...ThreadFields }
   }
 `;
 /** Of a thread below a message what is shown under it. */
@@ -60,6 +61,7 @@ const ItemFields = /* GraphQL */ `
     ... on MessageEdited { message { ...MessageFields ...PlaceFields } }
     ... on MessageDeleted { message { ...MessageFields ...PlaceFields } }
     ... on ReactionsChanged { message { ...ReactionsFields } }
+    ... on PinsChanged { message { id seq chat { id } pin { pinnedAt } } }
     ... on MyThreadChanged { thread { rootSeq ...ThreadFields chat { id my { ...MyFields } } } }
     ... on MessageStatusChanged { chat { id } user { id } status upToSeq }
     ... on MyChatChanged { chat { id my { ...MyFields } } }

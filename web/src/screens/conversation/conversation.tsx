@@ -20,7 +20,7 @@ import { chatName } from '../shelf.tsx';
 import { closePanel, isPanelOpen, isThreadPart, openPanel } from './about.ts';
 import { Composer } from './composer.tsx';
 import { Log } from './log.tsx';
-import { readersOf } from './message-actions.tsx';
+import { historyOf, readersOf } from './message-actions.tsx';
 import { Gone, JoinBar, Removed } from './outside.tsx';
 import { picking, reacting, reactorsOf } from './reactions.tsx';
 import type { Line } from './rows.ts';
@@ -37,6 +37,8 @@ const onlineMs = 30_000;
 
 const PersonPanel = lazy(() => import('./person-panel.tsx').then((module) => module.PersonPanel), { aside: true });
 const Readers = lazy(() => import('./readers.tsx').then((module) => module.Readers), { aside: true });
+const PinsBar = lazy(() => import('./pins.tsx').then((module) => module.PinsBar), { aside: true });
+const History = lazy(() => import('./history.tsx').then((module) => module.History), { aside: true });
 const ThreadPanel = lazy(() => import('./thread.tsx').then((module) => module.ThreadPanel), { aside: true });
 const ThreadList = lazy(() => import('./threads.tsx').then((module) => module.ThreadList), { aside: true });
 const Picker = lazy(() => reacting().then((module) => module.Picker), { aside: true });
@@ -98,8 +100,10 @@ function Open({ chat, ready, place, about }: { chat: Chat; ready: boolean; place
     <main class="pane" data-kind={chat.__typename === 'Room' ? 'room' : 'dialog'}>
       <Head chat={chat} name={name} about={about} />
       {unread.current ? <Log chat={chat} name={name} line={unread.current.line} at={at} /> : <BoneRows />}
+      {unread.current && (chat.__typename === 'Dialog' || chat.my || !chat.passwordRequired) && <PinsBar chat={chat} />}
       {mayWrite(chat) ? <Composer chat={chat} name={name} place={chatPlace(chat.id)} /> : chat.__typename === 'Room' ? <JoinBar room={chat} /> : <Gone />}
       {readersOf.value && <Readers key={readersOf.value.id} message={readersOf.value} onClose={() => (readersOf.value = null)} />}
+      {historyOf.value && <History key={historyOf.value.id} message={historyOf.value} onClose={() => (historyOf.value = null)} />}
       {picking.value && <Picker key={picking.value.id} message={picking.value} />}
       {reactorsOf.value && <ReactorsList key={reactorsOf.value.id} message={reactorsOf.value} onClose={() => (reactorsOf.value = null)} />}
     </main>

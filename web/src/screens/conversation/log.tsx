@@ -10,7 +10,7 @@ import { markRead } from '../../receipts.ts';
 import { route } from '../../route.ts';
 import { waiting } from '../../sending.ts';
 import { type Chat, endOf, rangeAt } from '../../state/state.ts';
-import { lookedAt, mayWrite, state } from '../../store.ts';
+import { lookedAt, mayPin, mayWrite, state } from '../../store.ts';
 import { readHistory, rest } from '../../sync.ts';
 import { texts } from '../../texts/texts.ts';
 import { timeOf } from '../../texts/times.ts';
@@ -319,7 +319,10 @@ function follow({ from, to }: View, chat: Chat, atEnd: boolean): View {
 }
 
 export function useMay(chat: Chat): May {
-  return useMemo((): May => ({ write: mayWrite(chat) }), [mayWrite(chat)]);
+  return useMemo(
+    (): May => ({ write: mayWrite(chat), pin: mayPin(chat), moderate: chat.__typename === 'Room' && (chat.my?.role === 'OWNER' || chat.my?.role === 'ADMIN') }),
+    [mayWrite(chat), mayPin(chat), chat.my?.role],
+  );
 }
 
 export function roleOf(chat: Chat, personId: string): 'OWNER' | 'ADMIN' | null {

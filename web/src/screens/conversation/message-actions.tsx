@@ -12,7 +12,7 @@ import { toQuote } from '../../state/merge.ts';
 import type { Message } from '../../state/state.ts';
 import { isFailure, sentenceOf } from '../../texts/errors.ts';
 import { texts } from '../../texts/texts.ts';
-import { quickEmojis } from '../../turning.ts';
+import { quickEmojis, setRefusal } from '../../turning.ts';
 import { picking, react, reactorsOf } from './reactions.tsx';
 
 /** The message whose text is being changed, in its own place. */
@@ -21,17 +21,20 @@ export const editing = signal<string | null>(null);
 /** The message of which somebody wants to know who has read it. */
 export const readersOf = signal<Message | null>(null);
 
+/** The message of which somebody wants to know what it said before. */
+export const historyOf = signal<Message | null>(null);
+
 /** The message has the focus meanwhile, and afterwards: its buttons go when somebody looks elsewhere. */
 export function showReaders(message: Message): void {
   document.getElementById(`message-${message.seq}`)?.focus({ preventScroll: true });
   readersOf.value = message;
 }
 
-/** What the viewer may do in a chat. */
-export type May = { write: boolean };
+/** What the viewer may do in a chat: write, pin, and what else its owners and admins do. */
+export type May = { write: boolean; pin: boolean; moderate: boolean };
 
 export function MessageActions({ message, place, mine, kind, may }: { message: Message; place: Place; mine: boolean; kind: 'Room' | 'Dialog'; may: May }) {
-  const { message: words, reactions, threads, common } = texts.value;
+  const { message: words, reactions, pins, threads, common } = texts.value;
   const { write: open } = may;
   const isMine = (emoji: string): boolean => message.reactions.some((group) => group.emoji === emoji && group.mine);
   const [first = ''] = quickEmojis(1);
@@ -69,6 +72,8 @@ export function MessageActions({ message, place, mine, kind, may }: { message: M
           ...(message.reactions.length > 0 ? [{ icon: 'people' as const, text: reactions.who, act: () => (reactorsOf.value = message) }] : []),
           ...(mine ? [{ icon: 'edit' as const, text: words.edit, act: () => (editing.value = message.id) }] : []),
           ...(message.text ? [{ icon: 'copy' as const, text: words.copy, keys: 'Ctrl C', act: () => void navigator.clipboard.writeText(message.text ?? '') }] : []),
+          ...(may.pin ? [{ icon: 'pin' as const, text: message.pin ? pins.unpin : pins.pin, act: () => void pin(message) }] : []),
+          ...(message.version > 1 && (mine || may.moderate) ? [{ icon: 'history' as const, text: words.history, act: () => (historyOf.value = message) }] : []),
           { icon: 'link' as const, text: words.copyLink, act: () => void copyLink(message.seq) },
           ...(mine && kind === 'Room' ? [{ icon: 'eye' as const, text: words.whoRead, act: () => showReaders(message) }] : []),
           ...(mine ? [{ icon: 'trash' as const, text: words.delete, danger: true, keys: 'Del', act: () => void askToDelete(message) }] : []),
@@ -86,6 +91,15 @@ export function answer(message: Message, { key, box }: Place): void {
 
 /** A reply's thread is the one that it is in. */
 export const openThread = ({ seq, threadRootSeq }: Message, chatId: string): void => go(addressOf('chat', chatId, 'thread', String(threadRootSeq ?? seq)));
+
+async function pin(message: Message): Promise<void> {
+  const [, chatId = ''] = route.value;
+  const why = await import('./pins.tsx').then(
+    ({ setPinned }) => setPinned(chatId, message, !message.pin),
+    () => texts.value.problems.offline,
+  );
+  if (why) setRefusal(message.id, why);
+}
 
 function copyLink(seq: number): Promise<void> {
   const [, chatId = ''] = route.value;

@@ -5,6 +5,7 @@ import { PersonPicture } from '../../parts/picture.tsx';
 import type { Place } from '../../places.ts';
 import { addressOf } from '../../route.ts';
 import { answerOf, discard, sayAgain, type Waiting } from '../../sending.ts';
+import type { Message } from '../../state/state.ts';
 import { personOf, state } from '../../store.ts';
 import { sentenceOf } from '../../texts/errors.ts';
 import { texts } from '../../texts/texts.ts';
@@ -13,7 +14,7 @@ import { uploadedOf } from '../../trays.ts';
 import type { Turning } from '../../turning.ts';
 import { Attachments } from './attachments.tsx';
 import { Editor } from './editor.tsx';
-import { editing, type May, MessageActions, putBack } from './message-actions.tsx';
+import { editing, historyOf, type May, MessageActions, putBack } from './message-actions.tsx';
 import { Quoted } from './quote.tsx';
 import { Slots } from './reactions.tsx';
 import { Seen, Tick } from './receipt.tsx';
@@ -84,7 +85,7 @@ export class MessageView extends Component<Props, { active: boolean }> {
       >
         <article tabIndex={-1} aria-posinset={message.seq} aria-setsize={last} id={`${place.row}-${message.seq}`}>
           {row.entersThread && message.threadRootSeq !== null && <ThreadMark chatId={place.chatId} rootSeq={message.threadRootSeq} active={active} />}
-          {mine ? <Mine row={row} chatId={place.chatId} /> : <Theirs row={row} role={role} chatId={place.chatId} />}
+          {mine ? <Mine row={row} chatId={place.chatId} /> : <Theirs row={row} role={role} chatId={place.chatId} moderates={may.moderate} />}
           {(message.reactions.length > 0 || message.thread || turning) && <Slots message={message} place={place} turning={turning} open={may.write} active={active} />}
           {row.newest && <Seen message={message} count={row.readCount} />}
           {active && !message.deletedAt && <MessageActions message={message} place={place} mine={mine} kind={kind} may={may} />}
@@ -107,14 +108,16 @@ function Mine({ row, chatId }: { row: MessageRow; chatId: string }) {
   if (editing.value === message.id) return <Editor message={message} />;
   const meta = row.last ? (
     <span class="meta">
-      {message.editedAt && `${words.edited} `}
+      {message.editedAt && <Edited message={message} open />}
       <time dateTime={message.createdAt} title={wholeTimeOf(message.createdAt)}>
         {timeOf(message.createdAt)}
       </time>
       {row.status && <Tick status={row.status} />}
     </span>
   ) : message.editedAt ? (
-    <span class="meta">{words.edited}</span>
+    <span class="meta">
+      <Edited message={message} open />
+    </span>
   ) : null;
   const text = message.text ?? '';
   if (isBig(text) && message.attachments.length === 0 && !message.replyTo)
@@ -129,6 +132,7 @@ function Mine({ row, chatId }: { row: MessageRow; chatId: string }) {
     <>
       <h3 class="vh">{words.you}</h3>
       <div class="leaf">
+        {message.pin && <PinnedMark />}
         {message.replyTo && <Quoted of={message.replyTo} chatId={chatId} />}
         <Attachments of={message.attachments} from={message.senderId} />
         <Words text={text} meta={meta} />
@@ -137,7 +141,7 @@ function Mine({ row, chatId }: { row: MessageRow; chatId: string }) {
   );
 }
 
-function Theirs({ row, role, chatId }: { row: MessageRow; role: Props['role']; chatId: string }) {
+function Theirs({ row, role, chatId, moderates }: { row: MessageRow; role: Props['role']; chatId: string; moderates: boolean }) {
   const { message, first } = row;
   const { message: words } = texts.value;
   const name = personOf(message.senderId)?.displayName ?? '';
@@ -170,17 +174,33 @@ function Theirs({ row, role, chatId }: { row: MessageRow; role: Props['role']; c
         <Gone text={words.deleted(name)} />
       ) : (
         <>
+          {message.pin && <PinnedMark />}
           {message.replyTo && <Quoted of={message.replyTo} chatId={chatId} />}
           <Attachments of={message.attachments} from={message.senderId} />
           {text !== '' && (
             <p class={isBig(text) ? 'txt big' : 'txt'} dir="auto">
               {linked(text)}
-              {message.editedAt && <span class="meta"> {words.edited}</span>}
+              {message.editedAt && (
+                <span class="meta">
+                  <Edited message={message} open={moderates} />
+                </span>
+              )}
             </p>
           )}
         </>
       )}
     </>
+  );
+}
+
+/** For those who may see it, a way to what was there before. */
+function Edited({ message, open }: { message: Message; open: boolean }) {
+  const { message: words } = texts.value;
+  if (!open) return <>{words.edited} </>;
+  return (
+    <button type="button" tabIndex={-1} title={words.history} aria-haspopup="dialog" onClick={() => (historyOf.value = message)}>
+      {words.edited}
+    </button>
   );
 }
 
@@ -203,6 +223,15 @@ function ThreadMark({ chatId, rootSeq, active }: { chatId: string; rootSeq: numb
       <Icon name="thread" class="s" />
       <span class="clip">{texts.value.threads.inThread(root?.text ?? '')}</span>
     </a>
+  );
+}
+
+function PinnedMark() {
+  return (
+    <p class="pin-mark">
+      <Icon name="pin" class="s" />
+      {texts.value.pins.mark}
+    </p>
   );
 }
 
