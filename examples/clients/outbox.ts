@@ -10,6 +10,8 @@ export type Outgoing = {
   replyToId?: string;
   /** The thread that it is for, by the message above it. */
   threadRootId?: string;
+  /** Whom it is for, beside what its text says. */
+  mentions?: { users: { id: string }[]; all?: 'EVERYONE' | 'HERE' };
   /** Why the server will not have it, in words and as a code. */
   refusal?: string;
   code?: string;
@@ -19,13 +21,14 @@ export type Send = (message: Outgoing) => Promise<{ data?: SendFromOutboxMutatio
 export type Outbox = ReturnType<typeof createOutbox>;
 
 export const sendDocument = /* GraphQL */ `
-  mutation SendFromOutbox($chatId: ID!, $text: String!, $attachmentIds: [ID!], $replyToId: ID, $threadRootId: ID, $clientMessageId: String!) {
+  mutation SendFromOutbox($chatId: ID!, $text: String!, $attachmentIds: [ID!], $replyToId: ID, $threadRootId: ID, $mentions: MentionsInput, $clientMessageId: String!) {
     sendMessage(
-      input: { to: { chatId: $chatId }, text: $text, attachmentIds: $attachmentIds, replyToId: $replyToId, threadRootId: $threadRootId, clientMessageId: $clientMessageId }
+      input: { to: { chatId: $chatId }, text: $text, attachmentIds: $attachmentIds, replyToId: $replyToId, threadRootId: $threadRootId, mentions: $mentions, clientMessageId: $clientMessageId }
     ) {
       __typename
       ... on SendMessagePayload {
         message { id seq text version createdAt clientMessageId sender { id username } chat { id lastSeq } }
+        unreachable { id displayName }
         duplicate
         cursor
       }
@@ -42,7 +45,7 @@ export function createOutbox({ send, changed, waiting = [] }: { send: Send; chan
   void run();
   return { say, drop, retry, hurry, resume, waiting: (): readonly Outgoing[] => waiting };
 
-  function say(chatId: string, text: string, attachmentIds: string[] = [], about: Pick<Outgoing, 'replyToId' | 'threadRootId'> = {}): Outgoing {
+  function say(chatId: string, text: string, attachmentIds: string[] = [], about: Pick<Outgoing, 'replyToId' | 'threadRootId' | 'mentions'> = {}): Outgoing {
     const message = { clientMessageId: crypto.randomUUID(), chatId, text, attachmentIds, ...about };
     set([...waiting, message]);
     void run();

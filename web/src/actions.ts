@@ -10,6 +10,7 @@ import type {
   TypeMutation,
   TypeMutationVariables,
 } from './generated/graphql.ts';
+import type { Mentions } from './names.ts';
 import { operation } from './operation.ts';
 import { quotedAs, toQuote, withMessages } from './state/merge.ts';
 import { server, state } from './store.ts';
@@ -19,8 +20,8 @@ const typeDocument = operation<TypeMutation, TypeMutationVariables>(/* GraphQL *
   mutation Type($chatId: ID!, $active: Boolean!) { setTyping(input: { chatId: $chatId, active: $active }) { __typename } }
 `);
 const editDocument = operation<EditMutation, EditMutationVariables>(/* GraphQL */ `
-  mutation Edit($id: ID!, $text: String!, $version: Int!) {
-    editMessage(input: { messageId: $id, text: $text, expectedVersion: $version }) {
+  mutation Edit($id: ID!, $text: String!, $mentions: MentionsInput, $version: Int!) {
+    editMessage(input: { messageId: $id, text: $text, mentions: $mentions, expectedVersion: $version }) {
       __typename
       ... on EditMessagePayload { message { ...MessageFields ...PlaceFields } }
       ...Failure
@@ -51,8 +52,8 @@ export function tellTyping(chatId: string, active: boolean): void {
   ask(typeDocument, { chatId, active }).catch(() => {});
 }
 
-export async function editMessage(id: string, text: string, version: number) {
-  const { editMessage: result } = await ask(editDocument, { id, text, version });
+export async function editMessage(id: string, text: string, mentions: Mentions | null, version: number) {
+  const { editMessage: result } = await ask(editDocument, { id, text, ...(mentions ? { mentions } : {}), version });
   if (result?.__typename === 'EditMessagePayload') show(result.message);
   return result;
 }

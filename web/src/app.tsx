@@ -13,14 +13,14 @@ import { route } from './route.ts';
 import { Missing } from './screens/missing.tsx';
 import { gate as Gate, screens } from './screens/screens.tsx';
 import { Shelf } from './screens/shelf.tsx';
-import { noticesUnread, phase, state, unreadTotal } from './store.ts';
+import { highlightTotal, noticesUnread, phase, state, unreadTotal } from './store.ts';
 import { texts } from './texts/texts.ts';
 
 const KeyList = lazy(() => import('./screens/key-list.tsx').then((module) => module.KeyList), { aside: true });
 
 export function App() {
   useSignalEffect(() => {
-    const title = texts.value.app.title(phase.value.is === 'in' ? unreadTotal.value : 0);
+    const title = phase.value.is === 'in' ? texts.value.app.title(unreadTotal.value, highlightTotal.value) : texts.value.app.title(0, 0);
     if (document.title !== title) document.title = title;
   });
   const [name = ''] = route.value;
@@ -101,10 +101,10 @@ function Rail({ place }: { place: string }) {
 }
 
 /** The number for the eye, the words for the ear. */
-export function Count({ of }: { of: number }) {
+export function Count({ of, quiet = false }: { of: number; quiet?: boolean }) {
   if (of === 0) return null;
   return (
-    <span class="count">
+    <span class={quiet ? 'count quiet' : 'count'}>
       <span aria-hidden="true">{of > 99 ? '99+' : of}</span>
       <span class="vh">{texts.value.common.unread(of)}</span>
     </span>

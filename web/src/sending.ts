@@ -4,15 +4,17 @@ import { createOutbox, type Outbox, type Outgoing, type Send, sendDocument } fro
 import type { SendFromOutboxMutation } from '../../test/generated/graphql.ts';
 import { ask, Refused } from './ask.ts';
 import { type KeptOutgoing, keepOutgoing, keptOutbox } from './keep.ts';
+import type { Mentions } from './names.ts';
 import type { Operation } from './operation.ts';
 import { alarm } from './parts/announcer.tsx';
 import { endOf, type Quote } from './state/state.ts';
 import { state } from './store.ts';
 import { texts } from './texts/texts.ts';
+import { setRefusal } from './turning.ts';
 
 /** `sent`: the server has it, and the stream will bring it. */
 export type Waiting = KeptOutgoing & { sent: boolean };
-type SendVariables = Pick<Outgoing, 'chatId' | 'text' | 'attachmentIds' | 'replyToId' | 'threadRootId' | 'clientMessageId'>;
+type SendVariables = Pick<Outgoing, 'chatId' | 'text' | 'attachmentIds' | 'replyToId' | 'threadRootId' | 'mentions' | 'clientMessageId'>;
 
 /** What has no answer yet, and what has one and is not in the state: nothing is missing from the screen for a moment. */
 const unanswered = signal<readonly KeptOutgoing[]>([]);
@@ -76,11 +78,13 @@ export function stopSending(): void {
 }
 
 async function send(message: KeptOutgoing): ReturnType<Send> {
-  const { chatId, text, attachmentIds, replyToId, threadRootId, clientMessageId } = message;
+  const { chatId, text, attachmentIds, replyToId, threadRootId, mentions, clientMessageId } = message;
   try {
-    const data = await ask(sendDocument as Operation<SendFromOutboxMutation, SendVariables>, { chatId, text, attachmentIds, replyToId, threadRootId, clientMessageId });
+    const data = await ask(sendDocument as Operation<SendFromOutboxMutation, SendVariables>, { chatId, text, attachmentIds, replyToId, threadRootId, mentions, clientMessageId });
     if (data.sendMessage?.__typename === 'SendMessagePayload') {
-      const { seq } = data.sendMessage.message;
+      const { message: done, unreachable } = data.sendMessage;
+      const { seq } = done;
+      if (unreachable.length > 0) setRefusal(done.id, texts.value.mentions.unreachable(unreachable.map(({ displayName }) => displayName)));
       stored.value = [...stored.value.filter((each) => !hasArrived(each.chatId, each.seq)), { ...message, seq }];
     } else if (data.sendMessage && data.sendMessage.__typename !== 'RateLimitedError') alarm(texts.value.message.announceFailed);
     return { data };
@@ -94,9 +98,14 @@ async function send(message: KeptOutgoing): ReturnType<Send> {
 const answered = new Map<string, Quote>();
 export const answerOf = ({ replyToId = '' }: Outgoing): Quote | null => answered.get(replyToId) ?? null;
 
-export function say(chatId: string, text: string, attachmentIds: string[], { answers, threadRootId }: { answers: Quote | null; threadRootId?: string | undefined }): void {
+export function say(
+  chatId: string,
+  text: string,
+  attachmentIds: string[],
+  { answers, threadRootId, mentions }: { answers: Quote | null; threadRootId?: string | undefined; mentions: Mentions | null },
+): void {
   if (answers) answered.set(answers.id, answers);
-  outbox?.say(chatId, text, attachmentIds, { ...(answers ? { replyToId: answers.id } : {}), ...(threadRootId ? { threadRootId } : {}) });
+  outbox?.say(chatId, text, attachmentIds, { ...(answers ? { replyToId: answers.id } : {}), ...(threadRootId ? { threadRootId } : {}), ...(mentions ? { mentions } : {}) });
 }
 /** Puts away a message that was refused. */
 export const discard = (message: Outgoing): void => outbox?.drop(message);

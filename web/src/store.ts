@@ -22,16 +22,29 @@ export const typings = signal<ReadonlyMap<string, readonly Typing[]>>(new Map())
 export const me = computed((): Person | null => state.value.people.get(state.value.meId) ?? null);
 const chats = computed(() => state.value.chats);
 const people = computed(() => state.value.people);
-/** The chats of the viewer, the latest first. */
+const isOnTop = ({ my }: Chat): boolean => (my?.pinnedAt ?? null) !== null;
+/** The chats of the viewer, those that are kept on top before the others, the latest first. */
 export const myChats = computed((): readonly Chat[] =>
   [...chats.value.values()]
     .filter((chat) => chat.my !== null && (chat.__typename === 'Room' || chat.lastSeq > 0))
-    .sort((a, b) => (a.lastActivityAt < b.lastActivityAt ? 1 : a.lastActivityAt > b.lastActivityAt ? -1 : 0)),
+    .sort((a, b) => Number(isOnTop(b)) - Number(isOnTop(a)) || (a.lastActivityAt < b.lastActivityAt ? 1 : a.lastActivityAt > b.lastActivityAt ? -1 : 0)),
 );
 /** The chat whose end somebody looks at: what comes there is read before it could be counted. */
 export const lookedAt = signal<string | null>(null);
 export const unreadIn = (chat: Chat): number => (lookedAt.value === chat.id ? 0 : (chat.my?.unreadCount ?? 0));
-export const unreadTotal = computed(() => myChats.value.reduce((sum, chat) => sum + unreadIn(chat), 0));
+/** A minute late at most: nothing else happens when it ends. */
+const clock = signal(Date.now());
+setInterval(() => (clock.value = Date.now()), 60_000);
+export const isMuted = ({ my }: Chat): boolean => Date.parse(my?.mutedUntil ?? '') > clock.value;
+/** Unread and for the viewer: by name, as an answer, or because everybody was called. */
+export const highlightsIn = (chat: Chat): number => (lookedAt.value === chat.id ? 0 : (chat.my?.highlightCount ?? 0));
+/** What a chat adds to the number on an icon: nothing when it is muted or put away, only what is for the viewer where they want it so. */
+function badgeOf(chat: Chat): number {
+  if (!chat.my || chat.my.archived || isMuted(chat) || chat.my.notificationLevel === 'NOTHING') return 0;
+  return chat.my.notificationLevel === 'ALL' ? unreadIn(chat) : highlightsIn(chat);
+}
+export const unreadTotal = computed(() => myChats.value.reduce((sum, chat) => sum + badgeOf(chat), 0));
+export const highlightTotal = computed(() => myChats.value.reduce((sum, chat) => sum + (isMuted(chat) || chat.my?.archived ? 0 : highlightsIn(chat)), 0));
 export const noticesUnread = computed(() => noticesUnreadIn(state.value));
 
 export const chatOfId = (id: string): Chat | null => chats.value.get(id) ?? null;

@@ -15,7 +15,7 @@ import { SearchField, Tabs } from '../parts/search.tsx';
 import { addressOf, route } from '../route.ts';
 import { waiting } from '../sending.ts';
 import type { Chat } from '../state/state.ts';
-import { line, myChats, newestMessageOf, personOf, presenceOf, readInto, state, takeChats, typings, unreadIn } from '../store.ts';
+import { highlightsIn, isMuted, line, myChats, newestMessageOf, personOf, presenceOf, readInto, state, takeChats, typings, unreadIn } from '../store.ts';
 import { texts } from '../texts/texts.ts';
 import { shortTimeOf, wholeTimeOf } from '../texts/times.ts';
 import { Receipt } from './conversation/receipt.tsx';
@@ -28,13 +28,14 @@ const findDocument = operation<FindPeopleQuery, FindPeopleQueryVariables>(/* Gra
 `);
 const askAfterMs = 150;
 const heldMs = 2_000;
-type Kind = 'all' | 'unread' | 'people' | 'rooms';
+type Kind = 'all' | 'unread' | 'people' | 'rooms' | 'away';
 
 const shows: Record<Kind, (chat: Chat) => boolean> = {
-  all: () => true,
-  unread: ({ my }) => (my?.unreadCount ?? 0) > 0,
-  people: ({ __typename }) => __typename === 'Dialog',
-  rooms: ({ __typename }) => __typename === 'Room',
+  all: ({ my }) => !my?.archived,
+  unread: ({ my }) => !my?.archived && (my?.unreadCount ?? 0) > 0,
+  people: ({ __typename, my }) => !my?.archived && __typename === 'Dialog',
+  rooms: ({ __typename, my }) => !my?.archived && __typename === 'Room',
+  away: ({ my }) => my?.archived === true,
 };
 
 /** `open`: the chat that is shown beside. */
@@ -93,7 +94,13 @@ export function Shelf({ open }: { open: string | null }) {
         >
           <kbd aria-hidden="true">Ctrl K</kbd>
         </SearchField>
-        <Tabs label={shelf.show} kinds={['all', 'unread', 'people', 'rooms']} words={shelf} chosen={kind.value} onChoose={(each) => (kind.value = each)} />
+        <Tabs
+          label={shelf.show}
+          kinds={myChats.value.some(shows.away) || kind.value === 'away' ? ['all', 'unread', 'people', 'rooms', 'away'] : ['all', 'unread', 'people', 'rooms']}
+          words={shelf}
+          chosen={kind.value}
+          onChoose={(each) => (kind.value = each)}
+        />
       </div>
       {alone && <OfflineStrip />}
       <nav class="scroll" aria-label={shelf.title} onKeyDown={moveByKey} onClick={() => (search.value = '')} {...order.pointer}>
@@ -172,6 +179,8 @@ export const chatName = (chat: Chat): string => (chat.__typename === 'Dialog' &&
 function Row({ chat, open }: { chat: Chat; open: boolean }) {
   const { shelf, threads, common } = texts.value;
   const unread = unreadIn(chat);
+  const forMe = highlightsIn(chat);
+  const muted = isMuted(chat);
   const online = chat.__typename === 'Dialog' && presenceOf(chat.peerId)?.online;
   return (
     <li>
@@ -193,7 +202,15 @@ function Row({ chat, open }: { chat: Chat; open: boolean }) {
         <span>
           <Preview chat={chat} open={open} />
           {(chat.my?.unreadThreads ?? 0) > 0 && <Icon name="thread" class="s alive" label={threads.titleUnread(chat.my?.unreadThreads ?? 0)} />}
-          <Count of={unread} />
+          {chat.my?.pinnedAt && <Icon name="pin" class="s" label={shelf.onTop} />}
+          {muted && <Icon name="quiet" class="s" label={shelf.muted} />}
+          {forMe > 0 && (
+            <span class="for-me">
+              <span aria-hidden="true">@</span>
+              <span class="vh">{shelf.forMe(forMe)}</span>
+            </span>
+          )}
+          <Count of={unread} quiet={muted} />
         </span>
       </a>
     </li>

@@ -105,18 +105,25 @@ export function withMessages<C extends Chat>(chat: C, nodes: readonly MessageNod
   if (nodes.length === 0) return chat;
   const messages = new Map(chat.messages);
   let ranges = chat.ranges;
-  for (const { sender, replyTo, status, ...node } of nodes) {
+  for (const { sender, replyTo, mentions, status, ...node } of nodes) {
     const known = messages.get(node.seq);
     ranges = withRange(ranges, [node.seq, node.seq]);
     if (known && (known.deletedAt || (!node.deletedAt && node.version < known.version))) continue;
-    messages.set(node.seq, { ...node, senderId: sender.id, replyTo: replyTo && toQuote(replyTo), thread: toThread(node.thread), status: higher(known?.status, status) });
+    messages.set(node.seq, {
+      ...node,
+      senderId: sender.id,
+      replyTo: replyTo && toQuote(replyTo),
+      mentions: mentions.map(({ user, writtenAs }) => ({ userId: user.id, writtenAs })),
+      thread: toThread(node.thread),
+      status: higher(known?.status, status),
+    });
   }
   return { ...chat, messages, ranges };
 }
 
-/** Those who wrote, and whom they answered. */
-export const sendersOf = (nodes: readonly Pick<MessageNode, 'sender' | 'replyTo'>[]): Person[] =>
-  nodes.flatMap(({ sender, replyTo }) => (replyTo ? [sender, replyTo.sender] : [sender]));
+/** Those who wrote, whom they answered and whom they named. */
+export const sendersOf = (nodes: readonly Pick<MessageNode, 'sender' | 'replyTo' | 'mentions'>[]): Person[] =>
+  nodes.flatMap(({ sender, replyTo, mentions }) => [sender, ...(replyTo ? [replyTo.sender] : []), ...mentions.map(({ user }) => user)]);
 
 const mostQuoted = 200;
 
@@ -157,6 +164,12 @@ export const toThread = (thread: Message['thread']): Message['thread'] => (threa
 export function withPartOf<C extends Chat>(chat: C, seq: number, part: Partial<Message>): C {
   const known = chat.messages.get(seq);
   return known ? { ...chat, messages: new Map(chat.messages).set(seq, { ...known, ...part }) } : chat;
+}
+
+/** What changes of a chat that is known. */
+export function withChatPart(state: State, chatId: string, part: Pick<Chat, 'my'>): State {
+  const chat = state.chats.get(chatId);
+  return chat ? { ...state, chats: new Map(state.chats).set(chatId, { ...chat, ...part }) } : state;
 }
 
 export function withPart(state: State, chatId: string, seq: number, part: Partial<Message>): State {

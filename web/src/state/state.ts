@@ -7,8 +7,15 @@ export type Member = Omit<MemberFieldsFragment, 'user'> & { userId: string };
 export type Attachment = MessageFieldsFragment['attachments'][number];
 /** What of a message is shown where another one answers it: its beginning, or how many files and whether they are pictures. */
 export type Quote = { id: string; seq: number; version: number; senderId: string; text: string; files: number; pictures: boolean; gone: boolean };
+/** Whom a message is for, and how they are written in it. */
+export type Mention = { userId: string; writtenAs: string };
 /** `status` is what the server said when the message was read; markers may have moved since. */
-export type Message = Omit<MessageFieldsFragment, 'sender' | 'replyTo'> & { senderId: string; replyTo: Quote | null; status: 'SENT' | 'DELIVERED' | 'READ' };
+export type Message = Omit<MessageFieldsFragment, 'sender' | 'replyTo' | 'mentions'> & {
+  senderId: string;
+  replyTo: Quote | null;
+  mentions: readonly Mention[];
+  status: 'SENT' | 'DELIVERED' | 'READ';
+};
 export type Notification = Pick<NotificationFieldsFragment, 'id' | 'kind' | 'createdAt'> & {
   read: boolean;
   actorId: string | null;

@@ -3,6 +3,7 @@ import { signal } from '@preact/signals';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { tellTyping } from '../../actions.ts';
 import { answeredIn, draftOf, dropDraft, setAnswer, setDraft } from '../../drafts.ts';
+import { mentionsIn } from '../../names.ts';
 import { alarm } from '../../parts/announcer.tsx';
 import { Icon } from '../../parts/icon.tsx';
 import type { Place } from '../../places.ts';
@@ -14,7 +15,11 @@ import { timeOf } from '../../texts/times.ts';
 import { setTray, trayOf } from '../../trays.ts';
 import { useDrop } from './drop.ts';
 import { editing } from './message-actions.tsx';
+import type { NamesHandle } from './naming.tsx';
 import { Answering } from './quote.tsx';
+
+/** Loaded with the first "@". */
+const naming = signal<typeof import('./naming.tsx') | null>(null);
 
 /** Loaded with the first file. */
 const tray = signal<typeof import('./tray.tsx') | null>(null);
@@ -45,6 +50,9 @@ export function Composer({ chat, name, place }: { chat: Chat; name: string; plac
   const isEmpty = length === 0 && files.length === 0;
   const { chat: words, files: fileWords, threads } = texts.value;
   const Tray = tray.value?.Tray;
+  const [caret, setCaret] = useState(0);
+  const names = useRef<NamesHandle>(null);
+  const Names = naming.value?.Names;
 
   useLayoutEffect(() => {
     // A message that was asked for has the focus already.
@@ -77,7 +85,7 @@ export function Composer({ chat, name, place }: { chat: Chat; name: string; plac
       chat.id,
       text.trim(),
       files.flatMap(({ attachment }) => attachment?.id ?? []),
-      { answers, threadRootId: place.thread?.rootId },
+      { answers, threadRootId: place.thread?.rootId, mentions: mentionsIn(text, chat, { inThread: place.thread !== null }) },
     );
     hurry();
     setTray(place.key, []);
@@ -87,6 +95,7 @@ export function Composer({ chat, name, place }: { chat: Chat; name: string; plac
   }
 
   function keyed(event: KeyboardEvent): void {
+    if (names.current?.keyed(event)) return;
     // Enter that ends the composing of a character is no Enter.
     if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) {
       event.preventDefault();
@@ -119,6 +128,24 @@ export function Composer({ chat, name, place }: { chat: Chat; name: string; plac
           send();
         }}
       >
+        {Names && (
+          <Names
+            chat={chat}
+            inThread={place.thread !== null}
+            text={text}
+            caret={caret}
+            box={box}
+            handle={names}
+            onTake={(next, at) => {
+              setDraft(place.key, next);
+              requestAnimationFrame(() => {
+                box.current?.focus();
+                box.current?.setSelectionRange(at, at);
+                setCaret(at);
+              });
+            }}
+          />
+        )}
         {answers && (
           <Answering
             of={answers}
@@ -153,7 +180,14 @@ export function Composer({ chat, name, place }: { chat: Chat; name: string; plac
           placeholder={files.length > 0 ? fileWords.fewWords : place.thread ? threads.write : words.message(name)}
           value={text}
           enterkeyhint="send"
+          onSelect={(event) => setCaret(event.currentTarget.selectionStart)}
           onInput={(event) => {
+            setCaret(event.currentTarget.selectionStart);
+            if (!naming.value && event.currentTarget.value.includes('@'))
+              void import('./naming.tsx').then(
+                (loaded) => (naming.value = loaded),
+                () => {},
+              );
             setDraft(place.key, event.currentTarget.value);
             if (!place.thread && event.currentTarget.value.trim() !== '') tellTyping(chat.id, true);
           }}

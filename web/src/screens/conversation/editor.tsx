@@ -1,8 +1,11 @@
 /** Changing a message in its own place. What the server refuses stays here, to be changed again. */
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { editMessage } from '../../actions.ts';
+import { mentionsIn } from '../../names.ts';
 import { FormError } from '../../parts/fields.tsx';
+import { route } from '../../route.ts';
 import type { Message } from '../../state/state.ts';
+import { chatOfId } from '../../store.ts';
 import { isFailure, sentenceOf } from '../../texts/errors.ts';
 import { texts } from '../../texts/texts.ts';
 import { editing } from './message-actions.tsx';
@@ -24,7 +27,11 @@ export function Editor({ message }: { message: Message }) {
     if (text === message.text) return close();
     setBusy(true);
     try {
-      const result = await editMessage(message.id, text, message.version);
+      const chat = chatOfId(route.value[1] ?? '');
+      const { mentions: before } = message;
+      const mentions = chat && mentionsIn(text, chat, { inThread: message.threadRootSeq !== null, before });
+      // Whoever is named no more, is so for the server, too.
+      const result = await editMessage(message.id, text, mentions ?? (before.length > 0 || message.mentionsAll ? { users: [] } : null), message.version);
       if (result && !isFailure(result)) return close();
       setProblem(sentenceOf(result));
     } catch (thrown) {

@@ -77,6 +77,7 @@ export class MessageView extends Component<Props, { active: boolean }> {
         data-seq={message.seq}
         data-first={first ? '' : undefined}
         data-last={row.last ? '' : undefined}
+        data-me={message.mentionsMe ? '' : undefined}
         onPointerEnter={this.enter}
         onPointerLeave={this.leave}
         onFocusIn={this.enter}
@@ -135,7 +136,7 @@ function Mine({ row, chatId }: { row: MessageRow; chatId: string }) {
         {message.pin && <PinnedMark />}
         {message.replyTo && <Quoted of={message.replyTo} chatId={chatId} />}
         <Attachments of={message.attachments} from={message.senderId} />
-        <Words text={text} meta={meta} />
+        <Words text={text} about={message} meta={meta} />
       </div>
     </>
   );
@@ -179,7 +180,7 @@ function Theirs({ row, role, chatId, moderates }: { row: MessageRow; role: Props
           <Attachments of={message.attachments} from={message.senderId} />
           {text !== '' && (
             <p class={isBig(text) ? 'txt big' : 'txt'} dir="auto">
-              {linked(text)}
+              {linked(text, message)}
               {message.editedAt && (
                 <span class="meta">
                   <Edited message={message} open={moderates} />
@@ -205,11 +206,11 @@ function Edited({ message, open }: { message: Message; open: boolean }) {
 }
 
 /** On a leaf: what stands at its end stands there alone when there is no text. */
-function Words({ text, meta }: { text: string; meta: ComponentChildren }) {
+function Words({ text, about, meta }: { text: string; about?: Message; meta: ComponentChildren }) {
   if (text === '') return meta;
   return (
     <p class="txt" dir="auto">
-      {linked(text)}
+      {linked(text, about)}
       {meta}
     </p>
   );

@@ -20,6 +20,7 @@ import { numberOf, shortTimeOf } from '../../texts/times.ts';
 import { useJoin } from '../rooms/join.tsx';
 import { isAddress, joinAddressOf } from '../rooms/links.ts';
 import { type Found, type Place, useMembers } from './members.ts';
+import { MyView } from './my-view.tsx';
 import { AddPeople, Rename } from './panel-dialogs.tsx';
 import { PanelFrame } from './panel-frame.tsx';
 
@@ -86,6 +87,7 @@ export function Panel({ room }: { room: Room }) {
             </div>
           )}
         </div>
+        {room.my && <MyView chat={room} />}
         <h3>
           {words.members} <span class="num">{numberOf(room.memberCount)}</span>
         </h3>

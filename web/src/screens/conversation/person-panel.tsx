@@ -9,6 +9,7 @@ import { personOf, state } from '../../store.ts';
 import { sentenceOf } from '../../texts/errors.ts';
 import { texts } from '../../texts/texts.ts';
 import { Presence } from '../person-presence.tsx';
+import { MyView } from './my-view.tsx';
 import { PanelFrame } from './panel-frame.tsx';
 
 export function PersonPanel({ chat }: { chat: Dialog }) {
@@ -52,6 +53,7 @@ export function PersonPanel({ chat }: { chat: Dialog }) {
         )}
         <FormError>{problem}</FormError>
       </div>
+      <MyView chat={chat} />
     </PanelFrame>
   );
 }
