@@ -24,6 +24,7 @@ import { createEventLog, type EventLog } from './events/event-log.ts';
 import { createTail, type Tail } from './events/tail.ts';
 import { createWrite } from './events/write.ts';
 import { type Blobs, openBlobs } from './files/blobs.ts';
+import { createCopies } from './files/copies.ts';
 import { createDecoding } from './files/decoding.ts';
 import { createFileErasure } from './files/erasure.ts';
 import { createFiles } from './files/files.ts';
@@ -183,9 +184,10 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   const roster = createRoster({ db, writeBatch, locks, clock, log });
   const rooms = createRooms({ db, write, writeBatch, locks, roster, chats, accounts, operators, passwords, limits, pictures: files.forRooms, clock });
   const membership = createMembership({ db, write, locks, chats, passwords, limits, clock });
-  const sending = createSending({ db, writeJob, chats, accounts, limits, keys, config });
   const revisions = createRevisions({ db, config });
   const messages = createMessages({ db, writeBatch, chats, config, clock, files: files.forMessages, revisions });
+  const copies = createCopies({ db, blobs, files, uploads, clock });
+  const sending = createSending({ db, writeJob, chats, messages, copies, accounts, limits, keys, config });
   const pins = createPins({ db, writeBatch, clock });
   const saved = createSaved({ db, writeBatch, messages, clock });
   const deletedRooms = createDeletedRooms({ db, roster, files: files.forMessages });
@@ -202,7 +204,7 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   /** What works by itself. They end side by side, each in its own time. */
   const workers: (() => unknown)[] = [push.close, mail.close, roster.close, deletedRooms.close];
   opened.defer(async () => void (await Promise.all(workers.map((end) => end()))));
-  const typing = createTyping({ tail, chats, bridge, config, clock });
+  const typing = createTyping({ tail, chats, messages, bridge, config, clock });
   opened.defer(typing.close);
   const messageErasure = createMessageErasure({ db, writeBatch, deletedRooms, files: files.forMessages, clock });
   // An account that is deleted takes with it what each domain has of it.
