@@ -1,8 +1,8 @@
-/** Screens that are loaded when they are first shown. */
+/** Screens that are loaded when they are first shown, with what they say. */
 import type { ComponentType } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { arrive } from '../arrive.ts';
-import { texts } from '../texts/texts.ts';
+import { loadMore, texts } from '../texts/texts.ts';
 
 /** `aside`: it stands beside a screen, and nothing takes its place meanwhile. */
 export function lazy<Props extends object>(load: () => Promise<ComponentType<Props>>, { aside = false } = {}): ComponentType<Props> {
@@ -12,8 +12,8 @@ export function lazy<Props extends object>(load: () => Promise<ComponentType<Pro
     const [failed, setFailed] = useState(false);
     useEffect(() => {
       if (loaded || failed) return;
-      load().then(
-        (component) => {
+      Promise.all([load(), loadMore()]).then(
+        ([component]) => {
           loaded = component;
           redraw(1);
         },

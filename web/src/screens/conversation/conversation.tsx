@@ -167,7 +167,7 @@ function Head({ chat, name, about }: { chat: Chat; name: string; about: boolean 
 }
 
 function About({ room: { id, memberCount, topic } }: { room: Room }) {
-  const { chat: words, rooms } = texts.value;
+  const { chat: words } = texts.value;
   const [online, setOnline] = useState(0);
   useEffect(() => {
     const read = (): void => {
@@ -182,7 +182,7 @@ function About({ room: { id, memberCount, topic } }: { room: Room }) {
     const timer = setInterval(read, onlineMs);
     return () => clearInterval(timer);
   }, [id, line.value, memberCount]);
-  return [words.members(memberCount), online > 0 && rooms.onlineCount(online), topic].filter(Boolean).join(' · ');
+  return [words.members(memberCount), online > 0 && words.onlineCount(online), topic].filter(Boolean).join(' · ');
 }
 
 function Presence({ personId }: { personId: string }) {
