@@ -16,6 +16,7 @@ const capabilities = {
   EMAIL: 'The server sends mails through a mail server.',
   SSE: 'Subscriptions over Server-Sent Events.',
   WEBSOCKET: 'Subscriptions over graphql-transport-ws.',
+  SEARCH: '`searchMessages`.',
 } as const;
 type Capability = keyof typeof capabilities;
 const CapabilityEnum = builder.enumType('Capability', {
@@ -88,7 +89,7 @@ const ServerInfo = builder.objectRef<{ app: Domains }>('ServerInfo').implement({
     capabilities: t.field({
       type: [CapabilityEnum],
       description: 'The features that this server has. A client can test for one before it sends a newer operation.',
-      resolve: ({ app: { config } }): Capability[] => ['ATTACHMENTS', ...(config.SMTP_URL ? ['EMAIL' as const] : []), 'WEB_PUSH', 'SSE', 'WEBSOCKET'],
+      resolve: ({ app: { config } }): Capability[] => ['ATTACHMENTS', ...(config.SMTP_URL ? ['EMAIL' as const] : []), 'WEB_PUSH', 'SSE', 'WEBSOCKET', 'SEARCH'],
     }),
     limits: t.field({ type: ServerLimits, description: 'What the server accepts, and for how long things last.', resolve: ({ app }) => app.config }),
     webPushPublicKey: t.string({

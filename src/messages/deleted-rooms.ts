@@ -4,13 +4,24 @@ import { type AttachmentId, type ChatId, type MessageId, toMessageId } from '../
 import type { Database } from '../storage/database.ts';
 import { oneOfList, type Sql } from '../storage/sql.ts';
 import { yieldWhenLong } from '../turns.ts';
+import type { SearchEntries } from './searchable.ts';
 import type { MessageFiles } from './send.ts';
 
 export type DeletedRooms = ReturnType<typeof createDeletedRooms>;
 
 const messagesAtOnce = 250;
 
-export function createDeletedRooms({ db, roster, files }: { db: Database; roster: Pick<Roster, 'emptySome'>; files: Pick<MessageFiles, 'release' | 'drop'> }) {
+export function createDeletedRooms({
+  db,
+  roster,
+  files,
+  entries,
+}: {
+  db: Database;
+  roster: Pick<Roster, 'emptySome'>;
+  files: Pick<MessageFiles, 'release' | 'drop'>;
+  entries: Pick<SearchEntries, 'takeOut'>;
+}) {
   let stopping = false;
   return { sweep, close: (): void => void (stopping = true) };
 
@@ -31,6 +42,7 @@ export function createDeletedRooms({ db, roster, files }: { db: Database; roster
   async function removeSome(sql: Sql, { id, avatarId }: { id: ChatId; avatarId: AttachmentId | null }): Promise<number> {
     const rows = await sql.all<{ id: MessageId }>('SELECT "id" FROM "Message" WHERE "chatId" = ? ORDER BY "seq" LIMIT ?', [id, messagesAtOnce]);
     const ids = rows.map((row) => toMessageId(row.id));
+    await entries.takeOut(sql, ids);
     await files.release(sql, ids);
     await sql.all(`DELETE FROM "Message" WHERE ${oneOfList(sql.engine, '"id"', 'bigint')}`, [ids]);
     if (rows.length > 0) return rows.length;

@@ -6,6 +6,7 @@ import { lockChats } from '../storage/locks.ts';
 import { oneOfList, type Sql, toDateOrNull } from '../storage/sql.ts';
 import { yieldWhenLong } from '../turns.ts';
 import type { DeletedRooms } from './deleted-rooms.ts';
+import type { SearchEntries } from './searchable.ts';
 
 type Written = { id: MessageId; chatId: ChatId; seq: number; deletedAt: Date | null };
 
@@ -18,6 +19,7 @@ export function createMessageErasure({
   writeBatch,
   deletedRooms,
   files,
+  entries,
   clock,
 }: {
   db: Database;
@@ -27,6 +29,7 @@ export function createMessageErasure({
     /** Lets go of the files of messages, in the transaction that blanks them. */
     release: (sql: Sql, messageIds: readonly MessageId[]) => Promise<void>;
   };
+  entries: Pick<SearchEntries, 'takeOut'>;
   clock: () => Date;
 }) {
   return { count, afterwards };
@@ -95,6 +98,10 @@ export function createMessageErasure({
       const chats = await lockChats(sql, [...new Set(piece.map(({ chatId }) => chatId))]);
       const open = new Set(chats.filter(({ deletedAt }) => deletedAt === null).map(({ id }) => id));
       const standing = await standingAmong(
+        sql,
+        piece.map(({ id }) => id),
+      );
+      await entries.takeOut(
         sql,
         piece.map(({ id }) => id),
       );

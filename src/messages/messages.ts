@@ -12,6 +12,7 @@ import { isWhole, type Page, type PageRequest } from '../storage/page.ts';
 import type { ChatRow, MessageRow } from '../storage/rows.ts';
 import type { Sql } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
+import type { SearchEntries } from './searchable.ts';
 import type { MessageFiles } from './send.ts';
 import { blank, changeText, messagesAt, messagesByIds, messagesIn } from './store.ts';
 import { inPieces, type Stretch } from './stretches.ts';
@@ -27,6 +28,7 @@ export function createMessages({
   config,
   clock,
   files,
+  entries,
 }: {
   db: Database;
   writeBatch: WriteBatch;
@@ -34,6 +36,7 @@ export function createMessages({
   config: Pick<Config, 'MAX_MESSAGE_CHARS'>;
   clock: () => Date;
   files: MessageFiles;
+  entries: SearchEntries;
 }) {
   return { edit, remove, find, findMany, findRows, findAt, page, readStretches };
 
@@ -56,7 +59,9 @@ export function createMessages({
         throw new AppError('CONFLICT', { conflictReason: 'VERSION_MISMATCH' }, `The message is at version ${message.version} by now.`);
       }
       if (text === '' && !(await files.hasAny(sql, id))) throw invalid('text', 'required', 'A message needs a text, or files.');
+      await entries.takeOut(sql, [id]);
       const changed = await changeText(sql, id, text || null, clock());
+      await entries.putIn(sql, [id]);
       await number([{ type: 'message-edited', chatId, messageId: id }]);
       return changed;
     });
@@ -69,6 +74,7 @@ export function createMessages({
       const { message, standing } = await mustSee(sql, viewer, id, chatId);
       if (message.senderId !== viewer.userId) must('deleteOthersMessage', standing, 'Message');
       if (message.deletedAt) return message;
+      await entries.takeOut(sql, [id]);
       const tombstone = await blank(sql, id, clock());
       await files.release(sql, [id]);
       await number([{ type: 'message-deleted', chatId, messageId: id }]);
