@@ -84,7 +84,19 @@ export async function indexSome(sql: Sql, { head }: { head: number }): Promise<S
   const [low, high] = isForward ? [upToId, reached.upToId] : [reached.fromId, fromId];
   await store(sql, 'FROM "Message" m WHERE m."id" > ? AND m."id" <= ? AND m."deletedAt" IS NULL', [low, high]);
   await sql.all('UPDATE "SearchProgress" SET "upToId" = ?, "fromId" = ? WHERE "id" = 1', [reached.upToId, reached.fromId]);
+  if (isForward && sql.engine === 'postgresql') await renew(sql, low, high);
   return { ...reached, indexed: piece.length };
+}
+
+/** What was changed meanwhile: a server of the version before, on the same PostgreSQL, knows nothing of the index. */
+async function renew(sql: Sql, low: number, high: number): Promise<void> {
+  const rows = await sql.all<{ id: MessageId }>(
+    `SELECT DISTINCT CAST(CAST("data" AS json)->>'messageId' AS bigint) AS "id" FROM "Event" WHERE "number" > ? AND "number" <= ? AND "type" IN ('message-edited', 'message-deleted')`,
+    [low, high],
+  );
+  const ids = rows.map(({ id }) => toMessageId(id));
+  await sql.all(`DELETE FROM "MessageIndex" m WHERE ${byIds(sql.engine)}`, [ids]);
+  await putIn(sql, ids);
 }
 
 /** The first of them, as many as one piece may have; one at least. */
