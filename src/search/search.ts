@@ -15,7 +15,7 @@ import type { MessageRow } from '../storage/rows.ts';
 import { toDate } from '../storage/sql.ts';
 import { yieldWhenLong } from '../turns.ts';
 import type { Viewer } from '../viewer.ts';
-import { type Asked, createCandidates } from './candidates.ts';
+import { type Asked, type Checked, createCandidates } from './candidates.ts';
 import { findProgress } from './entries.ts';
 import { holds, lookUpsFor, noWords, parseWords, type Words } from './query.ts';
 import { type SnippetPart, snippetOf } from './snippet.ts';
@@ -57,7 +57,7 @@ export function createSearch({ db, chats, limits }: { db: Database; chats: Pick<
     const bounds = await boundsOf(filter, { high: Math.min(cursor ?? Number.MAX_SAFE_INTEGER, covered.upToId + 1), low: covered.fromId + 1 });
     const isEmpty = scope.chatIds?.length === 0;
     const withLink = filter?.has.includes('LINK') ?? false;
-    const checked = { words, withLink, conditions: conditionsOf(viewer.userId, scope.chatId, filter) };
+    const checked = { words, withLink, ...conditionsOf(viewer.userId, scope.chatId, filter) };
     const candidates = createCandidates({ db, asked, checked, high: isEmpty ? 0 : bounds.high, low: bounds.low });
 
     const rows: MessageRow[] = [];
@@ -120,12 +120,11 @@ export function createSearch({ db, chats, limits }: { db: Database; chats: Pick<
   }
 
   /** What is asked of each message where the index cannot tell, or could be behind. */
-  function conditionsOf(userId: UserId, chatId: ChatId | null, filter: SearchFilter | null): Condition[] {
-    const conditions: Condition[] = [];
-    if (chatId === null) conditions.push(['EXISTS (SELECT 1 FROM "Member" b WHERE b."chatId" = m."chatId" AND b."userId" = ?)', userId]);
-    if (filter?.after) conditions.push(['m."createdAt" >= ?', filter.after]);
-    if (filter?.before) conditions.push(['m."createdAt" < ?', filter.before]);
-    return conditions;
+  function conditionsOf(userId: UserId, chatId: ChatId | null, filter: SearchFilter | null): Pick<Checked, 'times' | 'readable'> {
+    const times: Condition[] = [];
+    if (filter?.after) times.push(['m."createdAt" >= ?', filter.after]);
+    if (filter?.before) times.push(['m."createdAt" < ?', filter.before]);
+    return { times, readable: chatId === null ? [['EXISTS (SELECT 1 FROM "Member" b WHERE b."chatId" = m."chatId" AND b."userId" = ?)', userId]] : [] };
   }
 
   /** Times as ids, with room for clocks that were set. */

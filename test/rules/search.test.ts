@@ -16,7 +16,7 @@ const document = `query Search($query: String, $filter: MessageSearchInput, $fir
 const page = async (person: Person, variables: Untyped): Promise<Untyped> => (await person.must(document, variables)).searchMessages;
 const texts = async (person: Person, query: string | null, filter?: Untyped): Promise<string[]> => (await page(person, { query, filter })).nodes.map(({ text }: Untyped) => text);
 const refusal = async (person: Person, variables: Untyped): Promise<string> => {
-  const { code, typeName, scope } = (await person.request(document, variables)).errors?.[0]?.extensions ?? { code: 'none' };
+  const { code, typeName, scope }: Untyped = (await person.request(document, variables)).errors?.[0]?.extensions ?? { code: 'none' };
   return [code, typeName ?? scope].filter(Boolean).join(' ');
 };
 

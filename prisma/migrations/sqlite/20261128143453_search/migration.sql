@@ -7,7 +7,7 @@ CREATE TABLE "SearchProgress" (
 );
 
 -- Terms of messages by their ids, without a second copy of any text.
-CREATE VIRTUAL TABLE "MessageIndex" USING fts5("terms", tokenize='ascii', content='', detail=none, columnsize=0, prefix='2 3 4 6');
+CREATE VIRTUAL TABLE "MessageIndex" USING fts5("terms", tokenize='ascii', content='', detail=none, columnsize=0, prefix='1 2 3 4 5 6');
 
 -- What is deleted is taken out of the file, and not only marked as gone.
 INSERT INTO "MessageIndex" ("MessageIndex", "rank") VALUES ('secure-delete', 1);
