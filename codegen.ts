@@ -8,7 +8,7 @@ const form = {
     documentMode: 'string',
     enumsAsTypes: true,
     importExtension: '.ts',
-    scalars: { DateTime: 'string', EventCursor: 'string', URL: 'string' },
+    scalars: { DateTime: 'string', EventCursor: 'string', URL: 'string', JSON: 'unknown' },
     strictScalars: true,
     useTypeImports: true,
   },

@@ -5,7 +5,7 @@ import { createServer } from 'vite';
 
 const root = join(import.meta.dirname, '..');
 const port = process.env.PORT ?? '4000';
-const server = spawn(process.execPath, ['--watch', 'src/main.ts'], { cwd: root, stdio: 'inherit', env: { ...process.env, PORT: port } });
+const server = spawn(process.execPath, ['--watch', 'src/start.js'], { cwd: root, stdio: 'inherit', env: { ...process.env, PORT: port } });
 
 const target = `http://localhost:${port}`;
 const vite = await createServer({

@@ -42,6 +42,7 @@ import { createDeletedRooms } from './messages/deleted-rooms.ts';
 import { createMessageErasure } from './messages/erase.ts';
 import { createInbox } from './messages/inbox.ts';
 import { createMessages } from './messages/messages.ts';
+import { createReactions } from './messages/reactions.ts';
 import { createReceipts } from './messages/receipts.ts';
 import { createSending } from './messages/send.ts';
 import { hydrate } from './messages/store.ts';
@@ -188,6 +189,8 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   const search = createSearch({ db, chats, limits });
   const receipts = createReceipts({ db, writeJob, chats, log });
   opened.defer(receipts.close);
+  const reactions = createReactions({ db, writeBatch, config, clock, log });
+  opened.defer(reactions.close);
   const inbox = createInbox({ db });
   const notifications = createNotifications({ db, writeBatch, receipts, clock });
   const pushDevices = createPushDevices({ db, write, config, clock });
@@ -204,6 +207,7 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
     { atOnce: sessions.eraseAll },
     createChatErasure({ writeBatch, clock }),
     messageErasure,
+    reactions,
     createFileErasure({ db, writeBatch, files, uploads }),
     { atOnce: notifications.eraseAll },
     { atOnce: pushDevices.eraseAll },
@@ -220,6 +224,7 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
       roster,
       deletedRooms,
       receipts,
+      reactions,
       files,
       sessions,
       identities,
@@ -257,6 +262,7 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
     messages,
     search,
     receipts,
+    reactions,
     inbox,
     files,
     uploads,
@@ -297,6 +303,7 @@ async function openNodes(config: Config, db: Database, eventLog: EventLog, tail:
   if (db.engine === 'sqlite' || config.NODE_POLL_MS === 0) return { bridge: noBridge, elsewhere: nobodyElse };
   const { openBridge } = await import('./nodes/notify.ts');
   const { openAttendance } = await import('./nodes/attendance.ts');
+  const { watchOlder } = await import('./nodes/older.ts');
   const { logId } = await eventLog.head();
   let greet = (): void => {};
   const onHead = (number: number): void => {
@@ -310,6 +317,7 @@ async function openNodes(config: Config, db: Database, eventLog: EventLog, tail:
   opened.defer(bridge.close);
   const elsewhere = await openAttendance({ db, bridge, graceMs: config.PRESENCE_GRACE_SECONDS * 1000, log });
   opened.defer(elsewhere.close);
+  opened.defer(watchOlder({ db, log }));
   ({ greet } = elsewhere);
   greet();
   return { bridge, elsewhere };

@@ -275,6 +275,8 @@ export const settings = {
     'The largest answer of an operation, and the largest item of a stream. What would be larger is answered with QUERY_TOO_COSTLY.',
   ),
   MAX_MESSAGE_CHARS: whole(4_000, 1, 1_000_000, 'The longest text of a message, in code points.'),
+  MAX_REACTIONS_PER_MEMBER: whole(10, 1, 1_000, 'The number of different emojis with which one person may react to a message.'),
+  MAX_REACTION_KINDS: whole(30, 1, 1_000, 'The number of different emojis under one message.'),
 
   // Below the largest Int of GraphQL, which stands for all that is larger.
   MAX_ATTACHMENT_BYTES: whole(25 * 1_048_576, 1, 2_147_483_646, 'The largest file that may be uploaded.'),

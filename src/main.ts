@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 // graphql-js checks every value twice outside of production; this must be set before it is loaded, hence the imports below.
 process.env.NODE_ENV = 'production';
-// The next start need not compile again what this one did. Where the folder cannot be written, every start does.
+// For who begins with this file and not with start.js.
 enableCompileCache(join(import.meta.dirname, '../node_modules/.cache/node'));
 // What the server makes is for its own user alone.
 process.umask(0o077);

@@ -1,7 +1,5 @@
 /** Requests to addresses that people gave: never into the server's own network, never following where they are sent on to (OWASP: server-side request forgery). */
 import { lookup as resolveName } from 'node:dns';
-import { request as httpRequest } from 'node:http';
-import { request as httpsRequest } from 'node:https';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
 
 /** The other side could not be reached, broke off, or took too long. */
@@ -83,7 +81,7 @@ export function post(address: string, { headers, body, timeoutMs, allowPrivate, 
   const refusal = refusalOf(address, allowPrivate);
   if (refusal !== null) return Promise.reject(new Unreachable(refusal));
   const url = new URL(address);
-  const request = url.protocol === 'https:' ? httpsRequest : httpRequest;
+  const { request } = process.getBuiltinModule(url.protocol === 'https:' ? 'node:https' : 'node:http');
   return new Promise((resolve, reject) => {
     const sent = request(url, { method: 'POST', headers: { ...headers, 'content-length': body.length }, agent: false, ...(allowPrivate ? {} : { lookup: publicLookup }) });
     const giveUp = (): void => void sent.destroy(new Unreachable('no answer in time'));
@@ -124,7 +122,7 @@ export function ask(address: string, { method = 'GET', headers = {}, body = null
   const refusal = refusalOf(address, allowPrivate);
   if (refusal !== null) return Promise.reject(new Unreachable(refusal));
   const url = new URL(address);
-  const request = url.protocol === 'https:' ? httpsRequest : httpRequest;
+  const { request } = process.getBuiltinModule(url.protocol === 'https:' ? 'node:https' : 'node:http');
   return new Promise((resolve, reject) => {
     const length = body === null ? {} : { 'content-length': Buffer.byteLength(body) };
     const sent = request(url, { method, headers: { ...headers, ...length }, agent: false, ...(allowPrivate ? {} : { lookup: publicLookup }) });

@@ -1,5 +1,5 @@
 /** One server: the app and its transports on one port, started and stopped as a whole. */
-import { createServer, type Server as HttpServer } from 'node:http';
+import type { Server as HttpServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type AnyPlugin, createPipeline } from './api/pipeline.ts';
@@ -13,6 +13,8 @@ import { createCookies } from './transport/cookies.ts';
 import { createHttp } from './transport/http.ts';
 import { createSockets } from './transport/websocket.ts';
 
+// An `import` of it reads all that it exports, and so loads a WebSocket client with fetch: 13 MB and 30 ms that nobody needs.
+const { createServer } = process.getBuiltinModule('node:http');
 /** Longest time that clients are given to take their last answers. */
 const flushMs = 1_000;
 /** So many requests may be sent on one connection before the answers are there: Node reads thousands in one go, and holds them all. */

@@ -10,6 +10,7 @@ import type { Files } from './files/files.ts';
 import type { Identities } from './identities/identities.ts';
 import type { Log } from './log.ts';
 import type { DeletedRooms } from './messages/deleted-rooms.ts';
+import type { Reactions } from './messages/reactions.ts';
 import type { Receipts } from './messages/receipts.ts';
 import type { Notifications } from './notifications/notifications.ts';
 import type { Push } from './notifications/push.ts';
@@ -26,6 +27,7 @@ export function startUpkeep({
   roster,
   deletedRooms,
   receipts,
+  reactions,
   files,
   sessions,
   identities,
@@ -43,6 +45,7 @@ export function startUpkeep({
   roster: Pick<Roster, 'finish'>;
   deletedRooms: Pick<DeletedRooms, 'sweep'>;
   receipts: Pick<Receipts, 'tellUntold'>;
+  reactions: Pick<Reactions, 'tellUntold'>;
   files: Files;
   sessions: Sessions;
   identities: Pick<Identities, 'sweep'>;
@@ -75,6 +78,7 @@ export function startUpkeep({
       ['half open rooms', roster.finish],
       ['messages', deletedRooms.sweep],
       ['receipts that were not told', receipts.tellUntold],
+      ['reactions that were not told', reactions.tellUntold],
       ['files', files.sweep],
       ['sessions', sessions.sweep],
       ['used tokens', identities.sweep],

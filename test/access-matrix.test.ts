@@ -173,6 +173,7 @@ const mutations: Case[] = [
   mutation('sendMessage', [...all, 'open'], ({ chatId }) => ({ to: { chatId }, text: 'hello' })),
   mutation('editMessage', inEach, ({ messageId }) => ({ messageId, text: 'changed' })),
   mutation('deleteMessage', inEach, ({ otherMessageId }) => ({ messageId: otherMessageId })),
+  mutation('setReactions', [...inEach, 'open'], ({ messageId }) => ({ messageId, emojis: ['👍'] })),
   mutation('markDelivered', [...inEach, 'password'], ({ chatId }) => ({ chatId, upToSeq: 1 })),
   mutation('markRead', [...inEach, 'password'], ({ chatId }) => ({ chatId, upToSeq: 1 })),
   mutation('markNotificationsRead', inEach, ({ messageId }) => ({ ids: [notificationOf(messageId)] })),

@@ -3,12 +3,12 @@ import { readFileSync } from 'node:fs';
 import {
   astFromValue,
   buildSchema,
+  extendSchema,
   type GraphQLArgument,
   type GraphQLInputField,
   type GraphQLNamedType,
   type GraphQLOutputType,
   type GraphQLSchema,
-  getNamedType,
   isAbstractType,
   isEnumType,
   isInputObjectType,
@@ -23,16 +23,14 @@ import {
   type OperationDefinitionNode,
   parse,
   print,
-  TypeInfo,
   validate,
-  visit,
-  visitWithTypeInfo,
 } from 'graphql';
 import { describe, expect, it } from 'vitest';
 import { schema } from '../src/api/schema.ts';
 
 const read = (name: string): string => readFileSync(new URL(`contract/${name}`, import.meta.url), 'utf8');
-const contract = buildSchema(read('schema.graphql'));
+// What was agreed at first, and what was agreed to come after it.
+const contract = extendSchema(buildSchema(read('schema.graphql')), parse(read('v2.graphql')));
 const ours = coordinates(schema);
 const theirs = coordinates(contract);
 const missing = new Set([...theirs.keys()].filter((name) => !ours.has(name)));
@@ -57,13 +55,16 @@ describe('the schema', () => {
     await expect(listed.map((name) => `${name}\n`).join('')).toMatchFileSnapshot('contract/missing.txt');
   });
 
-  for (const definition of parse(read('operations.graphql')).definitions as OperationDefinitionNode[]) {
-    const document = parse(print(definition));
-    const lacking = coordinatesIn(document).filter((name) => missing.has(name));
-    it.skipIf(lacking.length > 0)(`accepts the contract’s operation ${definition.name?.value}`, () => {
-      expect(validate(schema, document).map(String)).toEqual([]);
+  for (const definition of operationsOf('operations.graphql')) {
+    it(`accepts the contract’s operation ${definition.name?.value}`, () => {
+      expect(validate(schema, toDocument(definition)).map(String)).toEqual([]);
     });
   }
+
+  it('accepts of the operations that came later all but those of contract/missing-operations.txt, which have to do with what is missing', async () => {
+    const refused = operationsOf('operations2.graphql').filter((definition) => validate(schema, toDocument(definition)).length > 0);
+    await expect(refused.map((definition) => `${definition.name?.value}\n`).join('')).toMatchFileSnapshot('contract/missing-operations.txt');
+  });
 
   it('describes every type, field, argument, input field and enum value', () => {
     expect(undescribed(schema)).toEqual([]);
@@ -73,6 +74,9 @@ describe('the schema', () => {
     expect(conflicts(schema)).toEqual([]);
   });
 });
+
+const operationsOf = (file: string): OperationDefinitionNode[] => parse(read(file)).definitions as OperationDefinitionNode[];
+const toDocument = (definition: OperationDefinitionNode) => parse(print(definition));
 
 /** Everything a schema declares, by name, with what a client relies on. */
 function coordinates(of: GraphQLSchema): Map<string, string> {
@@ -110,43 +114,6 @@ function declared(of: GraphQLSchema): GraphQLNamedType[] {
 /** The field of an argument, the type of anything else; for a type itself, the type. */
 function parentOf(name: string): string {
   return /^(.*)\(.*:\)$/.exec(name)?.[1] ?? /^(\w+)[ .]/.exec(name)?.[1] ?? '';
-}
-
-/** What of the contract a document uses, so that an operation is tried as soon as all of it is there. */
-function coordinatesIn(document: ReturnType<typeof parse>): string[] {
-  const used = new Set<string>();
-  const info = new TypeInfo(contract);
-  const input = (name: string): void => {
-    const type = contract.getType(name);
-    if (used.has(name) || !isInputObjectType(type)) return void used.add(name);
-    used.add(name);
-    for (const field of Object.values(type.getFields())) {
-      used.add(`${name}.${field.name}`);
-      input(getNamedType(field.type).name);
-    }
-  };
-  visit(
-    document,
-    visitWithTypeInfo(info, {
-      Field: () => {
-        const [parent, field] = [info.getParentType(), info.getFieldDef()];
-        if (!parent || !field || field.name.startsWith('__')) return;
-        used.add(parent.name).add(`${parent.name}.${field.name}`);
-        for (const argument of field.args) {
-          used.add(`${parent.name}.${field.name}(${argument.name}:)`);
-          input(getNamedType(argument.type).name);
-        }
-      },
-      InlineFragment: (node) => {
-        const parent = info.getParentType();
-        if (node.typeCondition) used.add(node.typeCondition.name.value);
-        // A union may lack the one member that the fragment is about.
-        if (isAbstractType(parent) && node.typeCondition) for (const name of theirs.keys()) if (name.startsWith(`${parent.name} | `)) used.add(name);
-      },
-      NamedType: (node) => input(node.name.value),
-    }),
-  );
-  return [...used].filter((name) => theirs.has(name));
 }
 
 function undescribed(of: GraphQLSchema): string[] {

@@ -3,7 +3,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { barriers, buildWhenOld, executablePath, openBrowser, visit } from './kit/browser.ts';
 import { request, type Untyped } from './kit/person.ts';
-import { type OpenIdProvider, startProvider } from './kit/provider.ts';
+import { createJar, type Jar, type OpenIdProvider, startProvider, throughProvider } from './kit/provider.ts';
 import { type Overrides, startTestServer, type TestServer } from './kit/server.ts';
 
 const issuerOf = ({ issuer }: OpenIdProvider, more: Untyped = {}) => ({
@@ -42,46 +42,6 @@ async function startWorld(overrides: Overrides = {}, issuer: Untyped = {}) {
       await provider[Symbol.asyncDispose]();
     },
   };
-}
-
-/** A browser without a window: follows redirects itself, and keeps cookies by host and port. */
-function createJar() {
-  const jars = new Map<string, Map<string, string>>();
-  return {
-    cookies: (url: string): Map<string, string> => jars.get(new URL(url).origin) ?? new Map(),
-    async go(url: string, init: RequestInit = {}): Promise<{ status: number; location: string | null; text: string }> {
-      const { origin } = new URL(url);
-      const jar = jars.get(origin) ?? new Map<string, string>();
-      jars.set(origin, jar);
-      const cookie = [...jar].map(([name, value]) => `${name}=${value}`).join('; ');
-      const response = await fetch(url, { redirect: 'manual', ...init, headers: { ...(init.headers ?? {}), cookie } });
-      for (const line of response.headers.getSetCookie()) {
-        const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(line) ?? [];
-        if (value === '' || /max-age=0/i.test(line)) jar.delete(name);
-        else jar.set(name, value);
-      }
-      const location = response.headers.get('location');
-      return { status: response.status, location: location && new URL(location, url).href, text: await response.text() };
-    },
-  };
-}
-type Jar = ReturnType<typeof createJar>;
-
-/** Signs in at the provider's page until it sends back; answers with that address. */
-async function throughProvider(jar: Jar, url: string, login: string): Promise<string> {
-  for (let at = url, steps = 0; steps < 20; steps++) {
-    const { status, location, text } = await jar.go(at);
-    if (location?.includes('/sign-in/company/callback')) return location;
-    if (location) at = location;
-    else {
-      const [, action = ''] = /action="([^"]+)"/.exec(text) ?? [];
-      const prompt = /name="prompt" value="([^"]+)"/.exec(text)?.[1];
-      if (!action || !prompt) throw new Error(`${status}: ${text.slice(0, 500)}`);
-      const answered = await jar.go(new URL(action, at).href, { method: 'POST', body: new URLSearchParams({ prompt, login, password: 'any' }) });
-      at = answered.location ?? at;
-    }
-  }
-  throw new Error('nowhere');
 }
 
 async function me(jar: Jar, server: TestServer): Promise<Untyped | null> {

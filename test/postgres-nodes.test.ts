@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { describe, expect, it } from 'vitest';
+import { chatsNow } from '../src/storage/chats-now.ts';
 import { createDatabase } from './kit/engine.ts';
 import { at, followOn } from './kit/nodes.ts';
 import { createPerson, type Item, type Person, type Untyped } from './kit/person.ts';
@@ -344,7 +345,7 @@ describe('two nodes on one database', () => {
     );
     expect(head).toEqual({ last: head?.count, count: head?.count, max: head?.count });
     const wrong = await first.app.db.sql.all(
-      'SELECT c."id" FROM "Chat" c WHERE c."deletedAt" IS NULL AND c."memberCount" <> (SELECT count(*) FROM "Member" m WHERE m."chatId" = c."id") OR c."lastSeq" <> (SELECT count(*) FROM "Message" m WHERE m."chatId" = c."id")',
+      `SELECT c."id" FROM ${chatsNow('postgresql')} c WHERE c."deletedAt" IS NULL AND c."memberCount" <> (SELECT count(*) FROM "Member" m WHERE m."chatId" = c."id") OR c."lastSeq" <> (SELECT count(*) FROM "Message" m WHERE m."chatId" = c."id")`,
       [],
     );
     expect(wrong).toEqual([]);

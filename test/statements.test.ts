@@ -32,6 +32,9 @@ async function worldOf(server: TestServer, size: number) {
     await other.must('mutation ($id: ID!) { joinChat(input: { room: { id: $id } }) { __typename } }', { id: room.id });
     for (let count = 0; count < size; count++) ids.push((await other.send(room, `message ${count}`)).message.id);
   }
+  for (const other of others)
+    for (const messageId of ids.slice(-size))
+      await other.must('mutation ($messageId: ID!) { setReactions(input: { messageId: $messageId, emojis: ["👍", "🦜"] }) { __typename } }', { messageId });
   const own: string[] = [];
   for (let count = 0; count < size; count++) {
     const { login } = await viewer.must('mutation ($input: LoginInput!) { login(input: $input) { ... on LoginPayload { auth { session { id } } } } }', {
@@ -119,6 +122,15 @@ it('takes so many statements for a page, a send, and a list, however many rows t
         ({ viewer, room }) =>
         () =>
           viewer.must('query ($id: ID!) { groupMessages(room: { id: $id }, first: 50) { nodes { id text deliveredCount readCount } } }', { id: room.id }),
+    },
+    'reactions to each message of a page': {
+      expected: 8,
+      run:
+        ({ viewer, room }) =>
+        () =>
+          viewer.must('query ($id: ID!) { chat(id: $id) { messages(last: 50) { nodes { id reactions { emoji count mine reactions(first: 3) { nodes { user { id } } } } } } } }', {
+            id: room.id,
+          }),
     },
     'sendMessage to a room': { expected: 7, run: ({ viewer, room }) => sendTo(viewer, room) },
     markRead: {

@@ -8,6 +8,7 @@ import '../chats/rooms-schema.ts';
 import '../chats/membership-schema.ts';
 import '../messages/schema.ts';
 import '../messages/receipts-schema.ts';
+import '../messages/reactions-schema.ts';
 import '../messages/inbox-schema.ts';
 import '../streams/items-schema.ts';
 import '../streams/schema.ts';

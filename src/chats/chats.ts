@@ -2,6 +2,7 @@
 import type { Accounts } from '../accounts/accounts.ts';
 import { foldName } from '../accounts/names.ts';
 import { type ChatId, noChat, placeKey, type UserId } from '../ids.ts';
+import { chatsNow } from '../storage/chats-now.ts';
 import type { Database } from '../storage/database.ts';
 import { dialogsOf, type Pair, pairKey, pairOf } from '../storage/dialogs.ts';
 import { isText } from '../storage/page.ts';
@@ -165,7 +166,7 @@ async function placesIn(sql: Sql, asked: readonly { chatId: ChatId; userId: User
 }
 
 async function rowsOf(sql: Sql, ids: readonly ChatId[]): Promise<ChatRow[]> {
-  return (await sql.all<ChatRow>(`SELECT c.* FROM "Chat" c WHERE ${oneOfList(sql.engine, 'c."id"')} AND c."deletedAt" IS NULL`, [ids])).map(toChatRow);
+  return (await sql.all<ChatRow>(`SELECT c.* FROM ${chatsNow(sql.engine)} c WHERE ${oneOfList(sql.engine, 'c."id"')} AND c."deletedAt" IS NULL`, [ids])).map(toChatRow);
 }
 
 async function findDialogs(sql: Sql, pairs: readonly Pair[]): Promise<ChatRow[]> {

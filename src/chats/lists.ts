@@ -5,6 +5,7 @@
 import { foldName, hasForbiddenCharacters } from '../accounts/names.ts';
 import { AppError } from '../errors.ts';
 import type { ChatId, UserId } from '../ids.ts';
+import { chatsNow } from '../storage/chats-now.ts';
 import { type Condition, countByStretches, countWhere, type FindEdge, type Stretch, selectWhere, statementOf, walk } from '../storage/conditions.ts';
 import type { Database } from '../storage/database.ts';
 import { type Bounds, isPosition, isText, isWhole, keysetPage, type Page, type PageRequest } from '../storage/page.ts';
@@ -93,7 +94,7 @@ export function createChatLists({ db }: { db: Database }) {
       ]);
     }
     const peer = search ? 'LEFT JOIN "User" p ON p."id" = CASE WHEN c."lowUserId" = me."userId" THEN c."highUserId" ELSE c."lowUserId" END' : '';
-    const from = `FROM "Member" me JOIN "Chat" c ON c."id" = me."chatId" ${peer}`;
+    const from = `FROM "Member" me JOIN ${chatsNow(db.engine)} c ON c."id" = me."chatId" ${peer}`;
     const isFiltered = search !== '' || wanted.length > 0 || Boolean(unreadOnly);
     const atOnce = Math.floor(Math.min(chatsAtOnce, membershipsAtOnce / Math.max(1, wanted.length)));
 
@@ -240,7 +241,9 @@ export function createChatLists({ db }: { db: Database }) {
       if (arms.length === 0) return [];
       const direction = backward ? 'DESC' : 'ASC';
       const order = (table: string): string => `ORDER BY ${table}."nameKey" ${direction}, ${table}."id" ${direction}`;
-      const limited = arms.map((arm) => statementOf(`SELECT c.${columns.replace(', ', ', c.')} FROM "Chat" c`, [...arm, ...conditions], `${order('c')} LIMIT ?`, [most]));
+      const limited = arms.map((arm) =>
+        statementOf(`SELECT c.${columns.replace(', ', ', c.')} FROM ${chatsNow(db.engine)} c`, [...arm, ...conditions], `${order('c')} LIMIT ?`, [most]),
+      );
       const text = `SELECT r.* FROM (${limited.map(([arm]) => `SELECT * FROM (${arm}) a`).join(' UNION ALL ')}) r ${order('r')} ${limit}`;
       return db.scan.all<Row>(text, [...limited.flatMap(([, ...params]) => params), count]);
     }

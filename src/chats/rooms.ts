@@ -216,7 +216,7 @@ export function createRooms({
       append({ type: 'chat-updated', chatId: roomId });
       if (given.everyone && !room.everyone) append((await letIn(sql, changed, noUser, clock())).events);
       if (given.everyone === false) await stopLettingIn(sql, [roomId]);
-      return changed;
+      return { ...changed, lastSeq: room.lastSeq, lastActivityAt: room.lastActivityAt };
     };
     try {
       const changed = await write(store);

@@ -6,6 +6,7 @@ import type { NewEvent } from '../events/event.ts';
 import type { WriteBatch } from '../events/write.ts';
 import type { ChatId, UserId } from '../ids.ts';
 import type { Log } from '../log.ts';
+import { chatsNow } from '../storage/chats-now.ts';
 import type { Database } from '../storage/database.ts';
 import { type Locks, lockChats } from '../storage/locks.ts';
 import type { ChatRow, MemberRow } from '../storage/rows.ts';
@@ -79,7 +80,7 @@ export async function letIn(sql: Sql, room: Pick<ChatRow, 'id' | 'lastSeq'>, aft
   await sql.all('DELETE FROM "Ban" WHERE "chatId" = ? AND "userId" > ? AND "userId" <= ?', [room.id, afterId, last]);
   const joined = await sql.all<{ userId: UserId }>(
     `INSERT INTO "Member" ("chatId", "userId", "role", "joinedAt", "joinedSeq", "deliveredSeq", "readSeq")
-     SELECT c."id", u."id", 'MEMBER', n."at", c."lastSeq", c."lastSeq", c."lastSeq" FROM ${tableOf(sql.engine, 'n', { at: 'date' })}, "Chat" c, "User" u
+     SELECT c."id", u."id", 'MEMBER', n."at", c."lastSeq", c."lastSeq", c."lastSeq" FROM ${tableOf(sql.engine, 'n', { at: 'date' })}, ${chatsNow(sql.engine)} c, "User" u
      WHERE c."id" = ? AND u."id" > ? AND u."id" <= ? AND u."deletedAt" IS NULL ON CONFLICT DO NOTHING RETURNING "userId"`,
     [[{ at }], room.id, afterId, last],
   );

@@ -4,7 +4,7 @@ import type { Pair } from '../storage/dialogs.ts';
 import type { MessageRow } from '../storage/rows.ts';
 
 /** What a follower can ask for. Mirrors EventKind in schema.graphql; presence and typing are not in the log. */
-export const eventKinds = ['MESSAGES', 'RECEIPTS', 'CHATS', 'MEMBERS', 'USERS', 'NOTIFICATIONS', 'PRESENCE', 'TYPING'] as const;
+export const eventKinds = ['MESSAGES', 'RECEIPTS', 'CHATS', 'MEMBERS', 'USERS', 'NOTIFICATIONS', 'REACTIONS', 'PRESENCE', 'TYPING'] as const;
 export type EventKind = (typeof eventKinds)[number];
 
 export const removalReasons = ['LEFT', 'REMOVED', 'ROOM_DELETED'] as const;
@@ -20,6 +20,8 @@ export type NewEvent =
   | { type: 'message-added'; chatId: ChatId }
   | { type: 'message-edited'; chatId: ChatId; messageId: MessageId }
   | { type: 'message-deleted'; chatId: ChatId; messageId: MessageId }
+  /** `byId`: who changed theirs; null when several did. */
+  | { type: 'reactions-changed'; chatId: ChatId; messageId: MessageId; byId: UserId | null }
   | { type: 'marker-moved'; chatId: ChatId; userId: UserId; status: 'DELIVERED' | 'READ'; upToSeq: number }
   | { type: 'chat-added'; chatId: ChatId; userId: UserId; dialog?: Pair }
   | { type: 'chat-updated'; chatId: ChatId }
@@ -59,6 +61,7 @@ export const addresseesOf: Record<EventType, Addressees> = {
   'message-added': 'chat',
   'message-edited': 'chat',
   'message-deleted': 'chat',
+  'reactions-changed': 'chat',
   'marker-moved': 'chat',
   'chat-added': 'person',
   'chat-updated': 'chat',
@@ -79,6 +82,7 @@ export const kindOf: Record<EventType, EventKind> = {
   'message-added': 'MESSAGES',
   'message-edited': 'MESSAGES',
   'message-deleted': 'MESSAGES',
+  'reactions-changed': 'REACTIONS',
   'marker-moved': 'RECEIPTS',
   'chat-added': 'CHATS',
   'chat-updated': 'CHATS',

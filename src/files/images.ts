@@ -2,7 +2,6 @@
  * Pictures: what a file is by its first bytes, how large its picture is, and thumbnails in a few sizes. Decoding is what attackers aim at: only five formats,
  * never SVG, a limit of pixels before anything is decoded, the first frame only, in turns (decoding.ts), and no metadata in what comes out.
  */
-import { fileTypeFromBuffer } from 'file-type';
 import type { UserId } from '../ids.ts';
 import { type Blobs, bytesOf, derivedKey } from './blobs.ts';
 import { type Decoding, isHeavy } from './decoding.ts';
@@ -38,6 +37,7 @@ const unknown = 'application/octet-stream';
  * `application/octet-stream`.
  */
 export async function typeOf(head: Uint8Array, announced: string): Promise<string> {
+  const { fileTypeFromBuffer } = await import('file-type');
   const found = await fileTypeFromBuffer(head).catch(() => undefined);
   if (found) return active.test(found.mime) ? unknown : found.mime;
   return plain.has(announced) ? announced : unknown;

@@ -14,6 +14,7 @@ export const builder = new SchemaBuilder<{
     ID: { Input: string; Output: string };
     DateTime: { Input: Date; Output: Date };
     EventCursor: { Input: string; Output: string };
+    JSON: { Input: unknown; Output: unknown };
     URL: { Input: string; Output: string };
   };
 }>({
@@ -82,6 +83,7 @@ builder.scalarType('URL', {
     return value;
   },
 });
+builder.scalarType('JSON', { description: 'Any JSON value, kept and returned as it is.', serialize: (value) => value, parseValue: (value) => value });
 builder.scalarType('EventCursor', {
   description: `Opaque position in the server's event log, the same for every reader. Valid for \`serverInfo.limits.eventRetentionSeconds\`.
 Safe to store; send it back as \`after\` to continue exactly where you stopped.`,

@@ -1,5 +1,6 @@
 /** Sending people to an OpenID provider to sign in, and taking them when they come back (OpenID Connect Core 1.0, 3.1, with PKCE). openid-client does all of the checking. */
-import { decodeProtectedHeader, type JWTPayload } from 'jose';
+import type { JWTPayload } from 'jose';
+import { decodeProtectedHeader } from 'jose/decode/protected_header';
 import { AppError } from '../errors.ts';
 import type { Issuer } from '../issuers.ts';
 import { Unreachable } from '../outgoing.ts';

@@ -2,7 +2,10 @@
  * Tokens of others: whose they are and what they may be used for, as jose finds them (after RFC 8725, JWT Best Current Practices). Each kind is told by what it
  * must have and must not have, so that none passes for another.
  */
-import { decodeJwt, errors, type JWTHeaderParameters, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
+import type { JWTHeaderParameters, JWTPayload, JWTVerifyGetKey } from 'jose';
+import * as errors from 'jose/errors';
+import { decodeJwt } from 'jose/jwt/decode';
+import { jwtVerify } from 'jose/jwt/verify';
 import { hasForbiddenInLine } from '../accounts/names.ts';
 import { AppError, type TokenFailure } from '../errors.ts';
 import type { Issuer } from '../issuers.ts';

@@ -1,5 +1,7 @@
 /** The keys that an issuer's tokens are checked with: given in the settings, or fetched, remembered, and fetched again for a key that is new. */
-import { createLocalJWKSet, createRemoteJWKSet, customFetch, type JWTVerifyGetKey } from 'jose';
+import type { JWTVerifyGetKey } from 'jose';
+import { createLocalJWKSet } from 'jose/jwks/local';
+import { createRemoteJWKSet, customFetch } from 'jose/jwks/remote';
 import { AppError } from '../errors.ts';
 import type { Issuer } from '../issuers.ts';
 import type { Log } from '../log.ts';

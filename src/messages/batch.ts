@@ -13,7 +13,8 @@ import { dialogIds, type Pair, pairKey } from '../storage/dialogs.ts';
 import { holdAccounts, lockChats } from '../storage/locks.ts';
 import { type ChatRow, type MessageRow, type Stored, toStored } from '../storage/rows.ts';
 import { type Sql, toDateOrNull } from '../storage/sql.ts';
-import { advanceChats, bansAt, insertMessages, liveAccounts, membersAt, openDialogs, plainKind, sentBefore } from './store.ts';
+import { type DraftKind, type Pointers, pointersOf, readPointed, toMessageKind } from './kinds.ts';
+import { advanceChats, bansAt, insertMessages, liveAccounts, membersAt, openDialogs, sentBefore } from './store.ts';
 
 /** A message that is to be stored. */
 export type Draft = {
@@ -26,6 +27,8 @@ export type Draft = {
   clientSentAt: number | null;
   /** Uploads that go with it, in their order. */
   attachmentIds: readonly AttachmentId[];
+  /** Null for most: a text, files, or both. */
+  kind: DraftKind | null;
 };
 /** What messages need of the files that go with them, in the transaction that stores the message. */
 export type BatchFiles = {
@@ -40,7 +43,7 @@ export type Placed = { chat: ChatRow; seq: number; others: number };
 export type Announce = (placed: Placed) => NewEvent[];
 
 /** What became of a draft: where it was stored, or the message that had been stored under its id before, or the draft of the same batch that was, or why not. */
-export type StoredDraft = { id: MessageId; seq: number; chat: number } | { earlier: Stored<MessageRow> } | { sameAs: number } | { error: WireError };
+export type StoredDraft = { id: MessageId; seq: number; chat: number; pointers: Pointers | null } | { earlier: Stored<MessageRow> } | { sameAs: number } | { error: WireError };
 /** In the order of the drafts. `chat` is an index into the chats, which are as they are now. */
 export type StoredDrafts = { chats: Stored<ChatRow>[]; drafts: StoredDraft[] };
 
@@ -71,13 +74,19 @@ export async function storeDrafts(
   const places = await prepareChats(sql, firsts, dialogs, at);
   const mustHold = await holdFiles(sql, firsts, at, files);
 
-  const accepted: (Placed & { draft: Draft })[] = [];
+  const pointed = await readPointed(
+    sql,
+    firsts.map(({ kind }) => kind),
+  );
+
+  const accepted: (Placed & { draft: Draft; pointers: (Pointers & { root: MessageRow | null }) | null })[] = [];
   for (const draft of firsts) {
     try {
       const { chat, others } = places.mustPost(draft);
+      const pointers = draft.kind && pointersOf(draft.kind, chat, pointed);
       mustHold(draft);
       chat.lastSeq += 1;
-      accepted.push({ draft, chat, seq: chat.lastSeq, others });
+      accepted.push({ draft, chat, seq: chat.lastSeq, others, pointers });
     } catch (error) {
       outcomes.set(draft, { error: toWire(error) });
     }
@@ -90,11 +99,12 @@ export async function storeDrafts(
     );
     const events = await number([...added, ...accepted.flatMap((placed) => [{ type: 'message-added' as const, chatId: placed.chat.id }, ...announce(placed)])]);
     const ofMessages = events.filter((event) => event.type === 'message-added');
-    const rows = accepted.map(({ draft, chat, seq }, index) => {
-      const message = toMessageRow(draft, { id: messageIdOf(ofMessages[index] as EventOf<'message-added'>), chatId: chat.id, seq, at });
+    const rows = accepted.map(({ draft, chat, seq, pointers }, index) => {
+      const message = toMessageRow(draft, { id: messageIdOf(ofMessages[index] as EventOf<'message-added'>), chatId: chat.id, seq, at }, pointers);
       // A clock that was set back must not take the chat back.
       if (at > chat.lastActivityAt) chat.lastActivityAt = at;
-      outcomes.set(draft, { id: message.id, seq, chat: indexOf.get(chat) as number });
+      const { replyToSeq, threadRootSeq } = message;
+      outcomes.set(draft, { id: message.id, seq, chat: indexOf.get(chat) as number, pointers: draft.kind && { replyToSeq, threadRootSeq } });
       return message;
     });
     await insertMessages(sql, rows);
@@ -116,8 +126,9 @@ export async function storeDrafts(
 
 /** The message that a draft becomes. */
 export const toMessageRow = (
-  { to, attachmentIds, clientSentAt, ...content }: Draft,
+  { to, attachmentIds, clientSentAt, kind, ...content }: Draft,
   { id, chatId, seq, at }: { id: MessageId; chatId: ChatId; seq: number; at: Date },
+  pointers: Pointers | null,
 ): MessageRow => ({
   ...content,
   clientSentAt: toDateOrNull(clientSentAt),
@@ -128,7 +139,7 @@ export const toMessageRow = (
   version: 1,
   editedAt: null,
   deletedAt: null,
-  ...plainKind,
+  ...toMessageKind(kind, pointers),
 });
 
 const keyOf = ({ senderId, clientMessageId }: Pick<Draft, 'senderId' | 'clientMessageId'>): string => `${senderId} ${clientMessageId}`;

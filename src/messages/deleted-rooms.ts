@@ -4,6 +4,7 @@ import { type AttachmentId, type ChatId, type MessageId, toMessageId } from '../
 import type { Database } from '../storage/database.ts';
 import { oneOfList, type Sql } from '../storage/sql.ts';
 import { yieldWhenLong } from '../turns.ts';
+import { dropBelongings } from './belongings.ts';
 import type { SearchEntries } from './searchable.ts';
 import type { MessageFiles } from './send.ts';
 
@@ -44,6 +45,7 @@ export function createDeletedRooms({
     const ids = rows.map((row) => toMessageId(row.id));
     await entries.takeOut(sql, ids);
     await files.release(sql, ids);
+    await dropBelongings(sql, ids);
     await sql.all(`DELETE FROM "Message" WHERE ${oneOfList(sql.engine, '"id"', 'bigint')}`, [ids]);
     if (rows.length > 0) return rows.length;
     if (avatarId !== null) await files.drop(sql, avatarId);

@@ -5,8 +5,10 @@ import type { Database } from '../storage/database.ts';
 import { lockChats } from '../storage/locks.ts';
 import { oneOfList, type Sql, toDateOrNull } from '../storage/sql.ts';
 import { yieldWhenLong } from '../turns.ts';
+import { dropBelongings } from './belongings.ts';
 import type { DeletedRooms } from './deleted-rooms.ts';
 import type { SearchEntries } from './searchable.ts';
+import { blanked } from './store.ts';
 
 type Written = { id: MessageId; chatId: ChatId; seq: number; deletedAt: Date | null };
 
@@ -94,26 +96,19 @@ export function createMessageErasure({
 
   /** As deleting each of them does, and nothing stays of what its sender's client said. */
   async function blank(piece: readonly Written[]): Promise<void> {
+    const ids = piece.map(({ id }) => id);
     await writeBatch(async (sql, number) => {
       const chats = await lockChats(sql, [...new Set(piece.map(({ chatId }) => chatId))]);
       const open = new Set(chats.filter(({ deletedAt }) => deletedAt === null).map(({ id }) => id));
-      const standing = await standingAmong(
-        sql,
-        piece.map(({ id }) => id),
-      );
-      await entries.takeOut(
-        sql,
-        piece.map(({ id }) => id),
-      );
+      const standing = await standingAmong(sql, ids);
+      await entries.takeOut(sql, ids);
       await sql.all(
-        `UPDATE "Message" SET "text" = NULL, "clientMessageId" = NULL, "contentDigest" = NULL, "clientSentAt" = NULL, "deletedAt" = COALESCE("deletedAt", ?)
+        `UPDATE "Message" SET ${blanked}, "clientMessageId" = NULL, "contentDigest" = NULL, "clientSentAt" = NULL, "deletedAt" = COALESCE("deletedAt", ?)
          WHERE ${oneOfList(sql.engine, '"id"', 'bigint')}`,
-        [clock(), piece.map(({ id }) => id)],
+        [clock(), ids],
       );
-      await files.release(
-        sql,
-        piece.map(({ id }) => id),
-      );
+      await files.release(sql, ids);
+      await dropBelongings(sql, ids);
       await number(piece.filter(({ id, chatId }) => standing.has(id) && open.has(chatId)).map(({ id, chatId }) => ({ type: 'message-deleted', chatId, messageId: id })));
     });
   }

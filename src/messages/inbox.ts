@@ -1,6 +1,7 @@
 /** What was sent to a person across all chats: with `undeliveredOnly` the store-and-forward inbox, which nothing leaves until it is acknowledged. */
 
 import type { ChatId, UserId } from '../ids.ts';
+import { chatsNow } from '../storage/chats-now.ts';
 import type { Database } from '../storage/database.ts';
 import { keysetPage, type Page, type PageRequest, type ReadBetween } from '../storage/page.ts';
 import type { MessageRow } from '../storage/rows.ts';
@@ -35,7 +36,7 @@ export function createInbox({ db }: { db: Database }) {
   /** The chats of a person from the markers on that the filter names, where there is anything behind them. */
   async function stretchesOf(userId: UserId, { directOnly, undeliveredOnly, unreadOnly }: InboxFilter): Promise<Stretch[]> {
     const rows = await db.scan.all<{ chatId: ChatId; joinedSeq: number; deliveredSeq: number; readSeq: number; lastSeq: number }>(
-      `SELECT b."chatId", b."joinedSeq", b."deliveredSeq", b."readSeq", c."lastSeq" FROM "Member" b JOIN "Chat" c ON c."id" = b."chatId"
+      `SELECT b."chatId", b."joinedSeq", b."deliveredSeq", b."readSeq", c."lastSeq" FROM "Member" b JOIN ${chatsNow(db.engine)} c ON c."id" = b."chatId"
        WHERE b."userId" = ? AND c."deletedAt" IS NULL AND c."lastSeq" > b."joinedSeq" ${directOnly ? `AND c."kind" = 'DIALOG'` : ''}`,
       [userId],
     );

@@ -12,13 +12,17 @@ import { isWhole, type Page, type PageRequest } from '../storage/page.ts';
 import type { ChatRow, MessageRow } from '../storage/rows.ts';
 import type { Sql } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
+import { dropBelongings } from './belongings.ts';
+import { parseMetadata } from './metadata.ts';
 import type { SearchEntries } from './searchable.ts';
 import type { MessageFiles } from './send.ts';
-import { blank, changeText, messagesAt, messagesByIds, messagesIn } from './store.ts';
+import { blank, changeContent, messagesAt, messagesByIds, messagesIn } from './store.ts';
 import { inPieces, type Stretch } from './stretches.ts';
 import { checkText } from './text.ts';
 
 export type Messages = ReturnType<typeof createMessages>;
+/** `metadata`: left out, it stays; null removes it. */
+export type EditMessage = { messageId: MessageId; text: string; expectedVersion: number | null; metadata?: unknown };
 export type Anchor = { afterSeq: number } | { beforeSeq: number } | { aroundSeq: number } | { firstUnread: true };
 
 export function createMessages({
@@ -44,14 +48,15 @@ export function createMessages({
    * Without a text when the message has files. Fails with VALIDATION_FAILED, NOT_FOUND (also when it was deleted), FORBIDDEN for others than the author and for
    * an author who may not post there any more, CONFLICT for another version.
    */
-  async function edit(viewer: Viewer, input: { messageId: MessageId; text: string; expectedVersion: number | null }): Promise<MessageRow> {
+  async function edit(viewer: Viewer, input: EditMessage): Promise<MessageRow> {
     const problems = createProblems();
     const text = withNewlines(input.text);
     if (text !== '') checkText(problems, text, config.MAX_MESSAGE_CHARS);
+    const metadata = parseMetadata(problems, input.metadata);
     problems.check();
-    const { id, chatId } = await get(input.messageId);
+    const { id, chatId } = await getMessage(db.sql, input.messageId);
     return writeBatch(async (sql, number) => {
-      const { message, standing } = await mustSee(sql, viewer, id, chatId);
+      const { message, standing } = await holdMessage(sql, viewer, { id, chatId });
       if (message.deletedAt) throw notFound('Message');
       if (message.senderId !== viewer.userId) throw new AppError('FORBIDDEN', { forbiddenReason: 'NOT_THE_AUTHOR' }, 'Only who wrote a message may edit it.');
       must('editOwnMessage', standing, 'Message');
@@ -60,7 +65,7 @@ export function createMessages({
       }
       if (text === '' && !(await files.hasAny(sql, id))) throw invalid('text', 'required', 'A message needs a text, or files.');
       await entries.takeOut(sql, [id]);
-      const changed = await changeText(sql, id, text || null, clock());
+      const changed = await changeContent(sql, id, { text: text || null, metadata: input.metadata === undefined ? message.metadata : metadata }, clock());
       await entries.putIn(sql, [id]);
       await number([{ type: 'message-edited', chatId, messageId: id }]);
       return changed;
@@ -69,34 +74,20 @@ export function createMessages({
 
   /** Leaves a tombstone. Deleting twice is fine. Fails with NOT_FOUND, or FORBIDDEN for others than the author, who always may, and the room's admins. */
   async function remove(viewer: Viewer, messageId: MessageId): Promise<MessageRow> {
-    const { id, chatId } = await get(messageId);
+    const { id, chatId } = await getMessage(db.sql, messageId);
     const removed = await writeBatch(async (sql, number) => {
-      const { message, standing } = await mustSee(sql, viewer, id, chatId);
+      const { message, standing } = await holdMessage(sql, viewer, { id, chatId });
       if (message.senderId !== viewer.userId) must('deleteOthersMessage', standing, 'Message');
       if (message.deletedAt) return message;
       await entries.takeOut(sql, [id]);
       const tombstone = await blank(sql, id, clock());
       await files.release(sql, [id]);
+      await dropBelongings(sql, [id]);
       await number([{ type: 'message-deleted', chatId, messageId: id }]);
       return tombstone;
     });
     files.clearAway();
     return removed;
-  }
-
-  async function get(id: MessageId): Promise<MessageRow> {
-    const [message] = await messagesByIds(db.sql, [id]);
-    if (!message) throw notFound('Message');
-    return message;
-  }
-
-  /** The message and the viewer's standing in its chat, read under the chat's lock. */
-  async function mustSee(sql: Sql, { userId }: Viewer, id: MessageId, chatId: ChatId): Promise<{ message: MessageRow; standing: ChatStanding }> {
-    const [chat] = await lockChats(sql, [chatId]);
-    const found = chat && (await standing(sql, userId, refOf(chat)));
-    const [message] = await messagesByIds(sql, [id]);
-    if (!message || !found || !can('read', found)) throw notFound('Message');
-    return { message, standing: found };
   }
 
   /** Null for a message that does not exist or that the viewer may not read. */
@@ -168,6 +159,26 @@ export function createMessages({
   function readStretches(stretches: readonly Stretch[]): Promise<MessageRow[][]> {
     return inPieces(stretches, (piece) => messagesIn(db.sql, piece), rowsAtOnce);
   }
+}
+
+/** Wherever it is. Throws NOT_FOUND. */
+export async function getMessage(sql: Sql, id: MessageId): Promise<MessageRow> {
+  const [message] = await messagesByIds(sql, [id]);
+  if (!message) throw notFound('Message');
+  return message;
+}
+
+/** The message and the viewer's standing in its chat, read under the chat's lock. Throws NOT_FOUND for what the viewer may not read. */
+export async function holdMessage(
+  sql: Sql,
+  { userId }: Pick<Viewer, 'userId'>,
+  { id, chatId }: Pick<MessageRow, 'id' | 'chatId'>,
+): Promise<{ message: MessageRow; standing: ChatStanding }> {
+  const [chat] = await lockChats(sql, [chatId]);
+  const found = chat && (await standing(sql, userId, refOf(chat)));
+  const [message] = await messagesByIds(sql, [id]);
+  if (!message || !found || !can('read', found)) throw notFound('Message');
+  return { message, standing: found };
 }
 
 /** So many rows of pages are read by one statement. */

@@ -12,6 +12,7 @@ import { tableOf } from '../storage/sql.ts';
 import { yieldWhenLong } from '../turns.ts';
 import type { Viewer } from '../viewer.ts';
 import type { Move, StoredMoves } from './moves.ts';
+import { createTelling, largeRoom } from './telling.ts';
 import { createUnread } from './unread.ts';
 
 export type Receipts = ReturnType<typeof createReceipts>;
@@ -19,8 +20,6 @@ export type MessageStatus = 'SENT' | 'DELIVERED' | 'READ';
 /** How far the least advanced of the others is, for each possible sender: the lowest and the second lowest of each marker. */
 export type Laggards = Record<'joined' | 'delivered' | 'read', { userId: UserId | null; lowest: number | null; second: number | null }>;
 
-const largeRoom = 50;
-const tellEveryMs = 1000;
 const untoldAtOnce = 500;
 /** So many members one statement looks at for who has read. */
 const membersAtOnce = 5_000;
@@ -29,9 +28,8 @@ export function createReceipts({ db, writeJob, chats, log }: { db: Database; wri
   const store = createGroup<Move, void>((moves) =>
     writeJob('move markers', moves, (moved: StoredMoves) => moved.map((done): Outcome<void> => (done ? { result: undefined } : { error: notFound('Chat') }))),
   );
-  /** Who was told of within the last second, and whether there is more to tell. */
-  const told = new Map<string, boolean>();
-  return { ...createUnread({ db }), mark, laggards, counts, readers, firstReaders, tellUntold, close };
+  const telling = createTelling({ tell: tellRest, log });
+  return { ...createUnread({ db }), mark, laggards, counts, readers, firstReaders, tellUntold, close: telling.close };
 
   /**
    * Moves the viewer's own markers up to `upToSeq`; lower than now changes nothing. READ implies DELIVERED.
@@ -43,39 +41,15 @@ export function createReceipts({ db, writeJob, chats, log }: { db: Database; wri
     if (upToSeq < 0 || upToSeq > chat.lastSeq) throw invalid('upToSeq', 'range', `The newest message has seq ${chat.lastSeq}.`);
     if (chat.id === 0) return chat;
     const move: Move = { chatId: chat.id, userId: viewer.userId, deliveredSeq: upToSeq, readSeq: status === 'READ' ? upToSeq : 0, tell: true };
-    await store(chat.memberCount > largeRoom ? { ...move, tell: canTellNow(move) } : move);
+    // Whoever must wait is told of with a later position.
+    await store(chat.memberCount > largeRoom ? { ...move, tell: telling.canTell(placeKey(move)) } : move);
     return chat;
   }
 
-  /** In large rooms a member's moves are told at most once a second: whoever must wait is told of with a later position. */
-  function canTellNow(move: Move): boolean {
-    const key = placeKey(move);
-    if (told.has(key)) {
-      told.set(key, true);
-      return false;
-    }
-    beQuiet(key);
-    return true;
-  }
-
-  function beQuiet(key: string): void {
-    if (!told.has(key)) told.set(key, false);
-    setTimeout(() => {
-      const more = told.get(key);
-      if (more) void tellRest(key).then(() => beQuiet(key));
-      else told.delete(key);
-    }, tellEveryMs).unref();
-  }
-
-  /** Tells what was not told in a member's second. */
   async function tellRest(key: string): Promise<void> {
-    if (!told.get(key)) return;
-    told.set(key, false);
     await store({ ...placeOf(key), deliveredSeq: 0, readSeq: 0, tell: 'always' }).catch((error) => {
-      // Who is no member any more has nothing to tell; anything else is tried again in a second.
-      if (hasCode(error, 'NOT_FOUND')) return;
-      told.set(key, true);
-      log.warn({ err: error }, 'a receipt was stored but not told yet');
+      // Who is no member any more has nothing to tell.
+      if (!hasCode(error, 'NOT_FOUND')) throw error;
     });
   }
 
@@ -83,7 +57,7 @@ export function createReceipts({ db, writeJob, chats, log }: { db: Database; wri
   async function tellUntold(): Promise<number> {
     const rows = await db.sql.all<{ chatId: ChatId; userId: UserId }>('SELECT "chatId", "userId" FROM "UntoldReceipt" LIMIT ?', [untoldAtOnce]);
     // What waits for its second here is told then.
-    const left = rows.filter((place) => !told.has(placeKey(place)));
+    const left = rows.filter((place) => !telling.isQuiet(placeKey(place)));
     await Promise.all(
       left.map(({ chatId, userId }) =>
         store({ chatId, userId, deliveredSeq: 0, readSeq: 0, tell: 'always' }).catch(async (error) => {
@@ -93,12 +67,6 @@ export function createReceipts({ db, writeJob, chats, log }: { db: Database; wri
       ),
     );
     return left.length;
-  }
-
-  /** Nothing that was stored stays untold when the server stops. */
-  async function close(): Promise<void> {
-    await Promise.all([...told.keys()].map(tellRest));
-    told.clear();
   }
 
   /** One statement of index look-ups for any number of chats. */

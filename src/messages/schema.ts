@@ -74,8 +74,25 @@ Message.implement({
     version: t.exposeInt('version', { description: '1 for the original, +1 for each edit.' }),
     editedAt: t.expose('editedAt', { type: 'DateTime', nullable: true, description: 'When it was last edited; null for the original.' }),
     deletedAt: t.expose('deletedAt', { type: 'DateTime', nullable: true, description: 'When it was deleted; null while it stands.' }),
+    replyToSeq: t.exposeInt('replyToSeq', { nullable: true, description: 'The place of what it answers; null for no reply.' }),
+    metadata: t.field({
+      type: 'JSON',
+      nullable: true,
+      complexity: 5,
+      description: "The app's own object; null when it was deleted.",
+      resolve: ({ metadata }) => (metadata === null ? null : JSON.parse(metadata)),
+    }),
   }),
 });
+
+builder.objectField(Message, 'replyTo', (t) =>
+  t.field({
+    type: Message,
+    nullable: true,
+    description: 'What it answers, as it is now: a tombstone when that was deleted. Null for no reply, and when retention has removed it.',
+    resolve: ({ chatId, replyToSeq }, _args, context) => (replyToSeq === null ? null : loadMessageAt(context, chatId, replyToSeq)),
+  }),
+);
 
 export const MessageEdge = builder.edgeObject({ name: 'MessageEdge', type: Message, description: 'A message and its place in the list.' });
 export const MessageConnection = builder.connectionObject({ name: 'MessageConnection', type: Message, description: 'A page of messages, ascending by `seq`.' }, MessageEdge);
@@ -156,7 +173,7 @@ const pageArguments = (t: ArgBuilder<(typeof builder)['$inferSchemaTypes']>) => 
   before: t.string({ description: 'Before this cursor.' }),
 });
 
-const loadMessageAt = (context: Context, chatId: ChatId, seq: number): Promise<MessageRow | null> =>
+export const loadMessageAt = (context: Context, chatId: ChatId, seq: number): Promise<MessageRow | null> =>
   sharedLoader<string, MessageRow>(context, 'messageAt', (keys) => context.app.messages.findAt(keys.map((key) => JSON.parse(key)))).load(JSON.stringify({ chatId, seq }));
 
 builder.interfaceFields(Chat, (t) => ({
@@ -252,6 +269,10 @@ message: the first one is returned with \`duplicate: true\`. The same id with ot
     }),
     attachmentIds: t.idList({ description: 'Completed uploads of the sender that are not in use yet, in the order to show them; up to 10.' }),
     clientSentAt: t.field({ type: 'DateTime', description: "The sender's clock; display only." }),
+    replyToId: t.id({ description: 'The message of the same chat that this one answers. Readers are shown it as it is when they look.' }),
+    notifyAuthor: t.boolean({ defaultValue: true, description: 'Whether the author of `replyToId` is told as of a mention.' }),
+    threadRootId: t.id({ description: 'Puts the message into the thread under this message of the same chat. A reply in a thread stands for its root.' }),
+    metadata: t.field({ type: 'JSON', description: "A JSON object of the app's own, such as a product or a position; up to `limits.maxMetadataBytes`." }),
   }),
   resolve: async (viewer, input, context) => {
     const sent = await context.app.sending.send(viewer, {
@@ -261,6 +282,12 @@ message: the first one is returned with \`duplicate: true\`. The same id with ot
       clientSentAt: input.clientSentAt ?? null,
       // An id that is none names an upload that nobody has, each another: a retry is still told apart from other content.
       attachmentIds: input.attachmentIds?.map((id, index) => numberOf(id, 'Attachment') ?? ((-1 - index) as AttachmentId)) ?? [],
+      kind: {
+        replyToId: input.replyToId == null ? null : parseMessageId(input.replyToId),
+        notifyAuthor: input.notifyAuthor ?? true,
+        threadRootId: input.threadRootId == null ? null : parseMessageId(input.threadRootId),
+        metadata: input.metadata,
+      },
     });
     if (sent.chat) rememberChat(context, sent.chat);
     return sent;
@@ -276,7 +303,8 @@ message: the first one is returned with \`duplicate: true\`. The same id with ot
   }),
 });
 
-function parseMessageId(id: string): MessageId {
+/** Throws NOT_FOUND for what is none. */
+export function parseMessageId(id: string): MessageId {
   const number = numberOf(id, 'Message');
   if (number === null) throw notFound('Message');
   return number;
@@ -288,10 +316,16 @@ mutation('editMessage', {
   input: (t) => ({
     messageId: t.id({ required: true, description: 'Which message.' }),
     text: t.string({ required: true, description: 'The new text; empty for none, when the message has attachments.' }),
+    metadata: t.field({ type: 'JSON', description: "Replaces the app's own object; left out, it stays; null removes it." }),
     expectedVersion: t.int({ description: 'When given, the edit fails with VERSION_MISMATCH if somebody edited in between.' }),
   }),
   resolve: async (viewer, input, context) => ({
-    message: await context.app.messages.edit(viewer, { messageId: parseMessageId(input.messageId), text: input.text, expectedVersion: input.expectedVersion ?? null }),
+    message: await context.app.messages.edit(viewer, {
+      messageId: parseMessageId(input.messageId),
+      text: input.text,
+      expectedVersion: input.expectedVersion ?? null,
+      metadata: input.metadata,
+    }),
   }),
   payload: (t) => ({ message: t.field({ type: Message, description: 'As it is now.', resolve: ({ message }) => message }) }),
 });

@@ -21,12 +21,24 @@ import { type ChatRow, type MessageRow, toChatRow } from '../storage/rows.ts';
 import type { Sql } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
 import { type Draft, idReusedError, type StoredDrafts, toMessageRow } from './batch.ts';
+import type { DraftKind } from './kinds.ts';
+import { parseMetadata, toCanonical } from './metadata.ts';
 import { isDeserted, sentBefore, toMessage } from './store.ts';
 import { checkText } from './text.ts';
 
 /** Where a message goes: a chat, or a person. */
 export type MessageTarget = { chat: ChatRef } | { user: UserRef };
-export type SendMessage = { to: MessageTarget; text: string | null; clientMessageId: string | null; clientSentAt: Date | null; attachmentIds: readonly AttachmentId[] };
+export type SendMessage = {
+  to: MessageTarget;
+  text: string | null;
+  clientMessageId: string | null;
+  clientSentAt: Date | null;
+  attachmentIds: readonly AttachmentId[];
+  /** What few messages have; left out for none of it. */
+  kind?: GivenKind | undefined;
+};
+/** What a message is to be besides a text and files, as it was said. */
+export type GivenKind = { replyToId: MessageId | null; notifyAuthor: boolean; threadRootId: MessageId | null; metadata: unknown };
 /** Most files in one message. */
 export const mostAttachments = 10;
 
@@ -69,16 +81,17 @@ export function createSending({
    * Sending again with the same `clientMessageId` returns the first message and wakes nobody.
    * Fails with VALIDATION_FAILED, NOT_FOUND, FORBIDDEN, CONFLICT or RATE_LIMITED.
    */
-  async function send(viewer: Viewer, { to, ...given }: SendMessage): Promise<Sent> {
+  async function send(viewer: Viewer, { to, kind: givenKind, ...given }: SendMessage): Promise<Sent> {
     const input = { ...given, text: given.text && withNewlines(given.text) };
-    checkInput(input);
+    const kind = parseKind(input, givenKind);
     await limits.take('SEND', viewer.userId);
     const content = {
       ...input,
       senderId: viewer.userId,
       text: input.text || null,
       clientSentAt: input.clientSentAt?.getTime() ?? null,
-      contentDigest: input.clientMessageId === null ? null : keys.digest(contentOf(input)),
+      contentDigest: input.clientMessageId === null ? null : keys.digest(contentOf({ ...input, kind })),
+      kind,
     };
     let target: ChatRef;
     try {
@@ -92,7 +105,8 @@ export function createSending({
     return asSeen(viewer, await store({ ...content, to: target }));
   }
 
-  function checkInput({ text, attachmentIds, clientMessageId }: Omit<SendMessage, 'to'>): void {
+  /** Checks all that can be checked without the chat. */
+  function parseKind({ text, attachmentIds, clientMessageId }: Omit<SendMessage, 'to'>, given: GivenKind | undefined): DraftKind | null {
     const problems = createProblems();
     if (attachmentIds.length === 0 || text) checkText(problems, text, config.MAX_MESSAGE_CHARS);
     if (attachmentIds.length > mostAttachments) problems.add('attachmentIds', 'length', `A message has at most ${mostAttachments} files.`);
@@ -100,7 +114,11 @@ export function createSending({
     if (clientMessageId !== null && !/^[\x20-\x7e]{1,128}$/.test(clientMessageId)) {
       problems.add('clientMessageId', 'format', 'A clientMessageId is 1 to 128 printable ASCII characters.');
     }
+    const metadata = parseMetadata(problems, given?.metadata);
     problems.check();
+    const { replyToId = null, threadRootId = null, notifyAuthor = true } = given ?? {};
+    if (replyToId === null && threadRootId === null && metadata === null) return null;
+    return { replyToId, notifyAuthor, threadRootId, mentionIds: [], mentionsAll: null, forward: null, metadata };
   }
 
   /** What was sent before to somebody who is gone since, in a dialog that is left. */
@@ -122,8 +140,14 @@ export function createSending({
   }
 }
 
-/** What a retry must have in common with what was sent first. NUL is in no text. */
-const contentOf = ({ text, attachmentIds }: Pick<SendMessage, 'text' | 'attachmentIds'>): string => [text ?? '', ...attachmentIds].join('\0');
+/** What a retry must have in common with what was sent first. NUL is in no text, and two of them in nothing that is a text with files alone. */
+function contentOf({ text, attachmentIds, kind }: Pick<Draft, 'text' | 'attachmentIds' | 'kind'>): string {
+  const plain = [text ?? '', ...attachmentIds].join('\0');
+  if (!kind) return plain;
+  const { replyToId, threadRootId, mentionIds, mentionsAll, forward, metadata } = kind;
+  const mentions = mentionIds.toSorted((a, b) => a - b);
+  return `${plain}\0\0${toCanonical({ replyToId, threadRootId, mentions, mentionsAll, forwardOf: forward?.id ?? null, metadata: metadata && JSON.parse(metadata) })}`;
+}
 
 /** A room as it was for somebody who lost it after this message: what was set or happened later is left out. */
 const asLost = (room: ChatRow, { seq, createdAt }: MessageRow): ChatRow => ({
@@ -148,7 +172,7 @@ function toOutcomes(drafts: readonly Draft[], { chats, drafts: stored }: StoredD
     if ('earlier' in outcome) return { result: { message: toMessage(outcome.earlier), duplicate: true, chat: null } };
     if ('sameAs' in outcome) return null;
     const chat = rows[outcome.chat] as ChatRow;
-    const message = toMessageRow(drafts[index] as Draft, { id: outcome.id, chatId: chat.id, seq: outcome.seq, at });
+    const message = toMessageRow(drafts[index] as Draft, { id: outcome.id, chatId: chat.id, seq: outcome.seq, at }, outcome.pointers);
     messages.set(message.id, message);
     return { result: { message, duplicate: false, chat } };
   });

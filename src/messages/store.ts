@@ -20,9 +20,25 @@ const plainColumns = {
   version: 'int',
 } as const;
 /** What few messages have. */
-const kindColumns = { replyToSeq: 'int', threadRootSeq: 'int', mentionsAll: 'text', forwardOfId: 'bigint', metadata: 'text' } as const;
+const kindColumns = {
+  replyToSeq: 'int',
+  threadRootSeq: 'int',
+  mentionsAll: 'text',
+  forwardOfId: 'bigint',
+  forwardAuthorId: 'int',
+  forwardSentAt: 'date',
+  metadata: 'text',
+} as const;
 export type MessageKind = Pick<MessageRow, keyof typeof kindColumns>;
-export const plainKind: MessageKind = { replyToSeq: null, threadRootSeq: null, mentionsAll: null, forwardOfId: null, metadata: null };
+export const plainKind: MessageKind = {
+  replyToSeq: null,
+  threadRootSeq: null,
+  mentionsAll: null,
+  forwardOfId: null,
+  forwardAuthorId: null,
+  forwardSentAt: null,
+  metadata: null,
+};
 const isPlain = (row: MessageKind): boolean => (Object.keys(kindColumns) as (keyof MessageKind)[]).every((name) => row[name] === null);
 
 const columns = [...Object.keys(plainColumns), 'editedAt', 'deletedAt', ...Object.keys(kindColumns)];
@@ -40,6 +56,7 @@ export function toMessage(row: MessageRow | Stored<MessageRow>): MessageRow {
     editedAt: toDateOrNull(row.editedAt),
     deletedAt: toDateOrNull(row.deletedAt),
     forwardOfId: row.forwardOfId === null ? null : toMessageId(row.forwardOfId),
+    forwardSentAt: toDateOrNull(row.forwardSentAt),
   };
 }
 
@@ -94,17 +111,25 @@ export async function insertMessages(sql: Sql, rows: readonly MessageRow[]): Pro
   await sql.all(`INSERT INTO "Message" (${names}) SELECT ${names} FROM ${tableOf(sql.engine, 't', used)}`, [plain ? rows.map(toPlain) : rows.map(withoutChanges)]);
 }
 const withoutChanges = ({ editedAt, deletedAt, ...row }: MessageRow) => row;
-const toPlain = ({ editedAt, deletedAt, replyToSeq, threadRootSeq, mentionsAll, forwardOfId, metadata, ...row }: MessageRow) => row;
+const toPlain = ({ editedAt, deletedAt, replyToSeq, threadRootSeq, mentionsAll, forwardOfId, forwardAuthorId, forwardSentAt, metadata, ...row }: MessageRow) => row;
 
 /** As it is afterwards. */
-export async function changeText(sql: Sql, id: MessageId, text: string | null, at: Date): Promise<MessageRow> {
-  const [row] = await messages(sql, `UPDATE "Message" SET "text" = ?, "version" = "version" + 1, "editedAt" = ? WHERE "id" = ? RETURNING ${returned}`, [text, at, id]);
+export async function changeContent(sql: Sql, id: MessageId, { text, metadata }: Pick<MessageRow, 'text' | 'metadata'>, at: Date): Promise<MessageRow> {
+  const [row] = await messages(sql, `UPDATE "Message" SET "text" = ?, "metadata" = ?, "version" = "version" + 1, "editedAt" = ? WHERE "id" = ? RETURNING ${returned}`, [
+    text,
+    metadata,
+    at,
+    id,
+  ]);
   return row as MessageRow;
 }
 
+/** What a tombstone has no more. Where it stands and what it answers stays. */
+export const blanked = '"text" = NULL, "metadata" = NULL, "mentionsAll" = NULL, "forwardOfId" = NULL, "forwardAuthorId" = NULL, "forwardSentAt" = NULL';
+
 /** Leaves a tombstone. */
 export async function blank(sql: Sql, id: MessageId, at: Date): Promise<MessageRow> {
-  const [row] = await messages(sql, `UPDATE "Message" SET "text" = NULL, "deletedAt" = ? WHERE "id" = ? RETURNING ${returned}`, [at, id]);
+  const [row] = await messages(sql, `UPDATE "Message" SET ${blanked}, "deletedAt" = ? WHERE "id" = ? RETURNING ${returned}`, [at, id]);
   return row as MessageRow;
 }
 
@@ -168,9 +193,20 @@ export async function bansAt(sql: Sql, places: readonly Place[]): Promise<Place[
   return sql.all(`SELECT b."chatId", b."userId" FROM ${table} JOIN "Ban" b ON b."chatId" = t."chatId" AND b."userId" = t."userId"`, [places]);
 }
 
-/** The chats as they are with these messages. */
+/**
+ * The chats as they are with these messages. On PostgreSQL the row of one that was written less than a second ago is written once more, as one that is behind, and
+ * then no more in that second.
+ */
 export async function advanceChats(sql: Sql, chats: readonly Pick<ChatRow, 'id' | 'lastSeq' | 'lastActivityAt'>[], newest: ReadonlyMap<ChatId, MessageId>): Promise<void> {
   const rows = chats.map(({ id, lastSeq, lastActivityAt }) => ({ id, lastSeq, at: lastActivityAt, activity: newest.get(id) ?? 0 }));
   const table = tableOf(sql.engine, 't', { id: 'int', lastSeq: 'int', at: 'date', activity: 'bigint' });
-  await sql.all(`UPDATE "Chat" SET "lastSeq" = t."lastSeq", "lastActivityAt" = t."at", "activity" = t."activity" FROM ${table} WHERE "Chat"."id" = t."id"`, [rows]);
+  const set = '"lastSeq" = t."lastSeq", "lastActivityAt" = t."at", "activity" = ';
+  const isHot = `t."at" < "Chat"."lastActivityAt" + interval '1 second'`;
+  await sql.all(
+    sql.engine === 'sqlite'
+      ? `UPDATE "Chat" SET ${set} t."activity" FROM ${table} WHERE "Chat"."id" = t."id"`
+      : `UPDATE "Chat" SET ${set} CASE WHEN h."mayLag" AND ${isHot} THEN -t."activity" ELSE t."activity" END
+         FROM ${table}, "EventHead" h WHERE "Chat"."id" = t."id" AND h."id" = 1 AND NOT ("Chat"."activity" < 0 AND ${isHot})`,
+    [rows],
+  );
 }

@@ -1,6 +1,7 @@
 /** What a person has not read: how many messages of a chat and in all, and where they begin. */
 import { LRUCache } from 'lru-cache';
 import type { ChatId, UserId } from '../ids.ts';
+import { chatsNow } from '../storage/chats-now.ts';
 import type { Database } from '../storage/database.ts';
 import { tableOf } from '../storage/sql.ts';
 import { yieldWhenLong } from '../turns.ts';
@@ -60,7 +61,7 @@ export function createUnread({ db }: { db: Database }) {
 
   async function totalUnread(userId: UserId): Promise<number> {
     const places = await db.scan.all<{ chatId: ChatId; readSeq: number; lastSeq: number }>(
-      'SELECT b."chatId", b."readSeq", c."lastSeq" FROM "Member" b JOIN "Chat" c ON c."id" = b."chatId" WHERE b."userId" = ? AND c."lastSeq" > b."readSeq" AND c."deletedAt" IS NULL',
+      `SELECT b."chatId", b."readSeq", c."lastSeq" FROM "Member" b JOIN ${chatsNow(db.engine)} c ON c."id" = b."chatId" WHERE b."userId" = ? AND c."lastSeq" > b."readSeq" AND c."deletedAt" IS NULL`,
       [userId],
     );
     let sum = 0;

@@ -9,6 +9,7 @@ import { type MessageId, toMessageId, type UserId } from '../ids.ts';
 import type { Receipts } from '../messages/receipts.ts';
 import { messagesByIds } from '../messages/store.ts';
 import { createStretches, inPieces, type Stretch } from '../messages/stretches.ts';
+import { chatsNow } from '../storage/chats-now.ts';
 import type { Database, Tx } from '../storage/database.ts';
 import { keysetPage, type Page, type PageRequest, type ReadBetween } from '../storage/page.ts';
 import type { ChatRow, MessageRow, UserRow } from '../storage/rows.ts';
@@ -181,7 +182,7 @@ export function createNotifications({ db, writeBatch, receipts, clock }: { db: D
   /** The chats of a person from one of its markers on, where there is anything behind it. */
   async function stretchesOf(userId: UserId, marker: 'joinedSeq' | 'readSeq'): Promise<Stretch[]> {
     return db.scan.all<Stretch>(
-      `SELECT b."chatId", b."${marker}" AS "low", c."lastSeq" AS "high" FROM "Member" b JOIN "Chat" c ON c."id" = b."chatId" WHERE b."userId" = ? AND c."lastSeq" > b."${marker}"`,
+      `SELECT b."chatId", b."${marker}" AS "low", c."lastSeq" AS "high" FROM "Member" b JOIN ${chatsNow(db.engine)} c ON c."id" = b."chatId" WHERE b."userId" = ? AND c."lastSeq" > b."${marker}"`,
       [userId],
     );
   }

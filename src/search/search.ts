@@ -111,10 +111,9 @@ export function createSearch({ db, chats, limits }: { db: Database; chats: Pick<
       // A dialog before its first message has no row, and nobody has its number.
       return { chatId: standing.chat.id, chatIds: standing.chat.id === 0 ? [] : null, members: new Set() };
     }
-    const rows = await db.scan.all<{ chatId: ChatId }>(
-      'SELECT b."chatId" FROM "Member" b JOIN "Chat" c ON c."id" = b."chatId" WHERE b."userId" = ? AND c."deletedAt" IS NULL AND c."lastSeq" > 0',
-      [userId],
-    );
+    const rows = await db.scan.all<{ chatId: ChatId }>('SELECT b."chatId" FROM "Member" b JOIN "Chat" c ON c."id" = b."chatId" WHERE b."userId" = ? AND c."deletedAt" IS NULL', [
+      userId,
+    ]);
     const chatIds = rows.map(({ chatId }) => chatId);
     return { chatId: null, chatIds, members: new Set(chatIds) };
   }

@@ -3,7 +3,9 @@
  * secret of its session; the next one is a keyed hash of the one before, so that a repeated refresh gives the same answer while the database holds only digests.
  */
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import { errors, jwtVerify, SignJWT } from 'jose';
+import * as errors from 'jose/errors';
+import { SignJWT } from 'jose/jwt/sign';
+import { jwtVerify } from 'jose/jwt/verify';
 import { LRUCache } from 'lru-cache';
 import type { SessionId, UserId } from '../ids.ts';
 import type { Keys } from './keys.ts';

@@ -26,6 +26,8 @@ export type Connections = {
   run(name: string, input: unknown): Promise<unknown>;
   /** Whether no server has the database open that does not say so (`Node`). On PostgreSQL as far as can be seen: one that has not asked for anything for some seconds cannot. */
   isAlone(): Promise<boolean>;
+  /** Whether a server of an earlier version has the database open, as far as can be seen: one that takes each chat's row as it stands. Never on SQLite. */
+  isOlderAbout(): Promise<boolean>;
   /** Empties the journal, and clears a piece of the file from this page on. Gives the page to go on with, null at the end, 'busy' when another process is in the way. */
   clearRemnants(from: number): Promise<number | null | 'busy'>;
   /** Resolves when what was cleared is cleared on the disk. */

@@ -82,6 +82,7 @@ export async function openDatabase(config: Config, log: Log, onUnavailable: () =
       return true;
     }),
     isAlone: (): Promise<boolean> => guarded(onUnavailable, () => connections.isAlone()),
+    isOlderAbout: (): Promise<boolean> => guarded(onUnavailable, () => connections.isOlderAbout()),
     /** Resolves when the database answers. Who asks while it is being asked has the same answer: probes may come by the thousand. */
     ping: (): Promise<void> =>
       (pinging ??= guarded(onUnavailable, () => sql.all('SELECT 1', []))

@@ -1,5 +1,6 @@
 /** A dialog's two people, and the chats of dialogs. */
 import type { ChatId, UserId } from '../ids.ts';
+import { chatsNow } from './chats-now.ts';
 import { type Engine, type Sql, tableOf } from './sql.ts';
 
 /** A dialog's two people, the lower id first, twice the same in a dialog with oneself: what names it before it is opened and after. */
@@ -11,7 +12,8 @@ export const pairOf = (a: UserId, b: UserId): Pair => (a <= b ? { low: a, high: 
 export const pairKey = ({ low, high }: Pair): string => `${low}.${high}`;
 
 /** The chats `c` of a list of pairs given as one parameter. */
-export const dialogsOf = (engine: Engine): string => `${tableOf(engine, 't', { low: 'int', high: 'int' })} JOIN "Chat" c ON c."lowUserId" = t."low" AND c."highUserId" = t."high"`;
+export const dialogsOf = (engine: Engine): string =>
+  `${tableOf(engine, 't', { low: 'int', high: 'int' })} JOIN ${chatsNow(engine)} c ON c."lowUserId" = t."low" AND c."highUserId" = t."high"`;
 
 /** The ids of the dialogs between these people, by `pairKey`, where there are any. */
 export async function dialogIds(sql: Sql, pairs: readonly Pair[]): Promise<Map<string, ChatId>> {

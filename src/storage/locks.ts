@@ -1,6 +1,7 @@
 /** Locks for transactions that decide on what they read: PostgreSQL nodes write at the same time. SQLite has one writer and needs none. */
 import { AppError } from '../errors.ts';
 import type { ChatId, UserId } from '../ids.ts';
+import { chatsNow } from './chats-now.ts';
 import type { Tx } from './database.ts';
 import { type ChatRow, toChatRow } from './rows.ts';
 import { type Engine, forUpdate, oneOfList, type Sql } from './sql.ts';
@@ -31,7 +32,11 @@ export function createLocks(engine: Engine) {
 
 /** Chats by id, held until the commit. In the order of their ids: who locks several waits for nobody who waits for them. */
 export async function lockChats(sql: Sql, ids: readonly ChatId[]): Promise<ChatRow[]> {
-  return (await sql.all<ChatRow>(`SELECT * FROM "Chat" WHERE ${oneOfList(sql.engine, '"id"')} ORDER BY "id" ${forUpdate(sql.engine)}`, [ids])).map(toChatRow);
+  const ofThem = oneOfList(sql.engine, '"id"');
+  const rows = await sql.all<ChatRow & { activity: number }>(`SELECT * FROM "Chat" WHERE ${ofThem} ORDER BY "id" ${forUpdate(sql.engine)}`, [ids]);
+  // What that statement saw of messages was from before it had the locks.
+  const isBehind = rows.some(({ activity }) => Number(activity) < 0);
+  return (isBehind ? await sql.all<ChatRow>(`SELECT * FROM ${chatsNow(sql.engine)} c WHERE ${ofThem} ORDER BY "id"`, [ids]) : rows).map(toChatRow);
 }
 
 /** Those of these accounts that are not deleted, and stay so until the commit. After `lockChat`. */

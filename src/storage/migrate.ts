@@ -81,4 +81,4 @@ const historyTable: Record<Engine, string> = {
 /** A name for an event log. */
 const newLogId = (): string => randomBytes(6).toString('hex');
 /** Makes the head of the event log, unless it is there. */
-export const headStatement = (): string => `INSERT INTO "EventHead" ("id", "last", "pruned", "logId") VALUES (1, 0, 0, '${newLogId()}') ON CONFLICT DO NOTHING`;
+export const headStatement = (): string => `INSERT INTO "EventHead" ("id", "last", "pruned", "logId", "mayLag") VALUES (1, 0, 0, '${newLogId()}', true) ON CONFLICT DO NOTHING`;

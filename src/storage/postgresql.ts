@@ -17,16 +17,20 @@ const migrationLock = 7_265_001;
 const oldestVersion = 14;
 /** Each server calls its connections by a name of its own, so that they see of each other. */
 const namePrefix = 'tertulia ';
+/** And those that know that a chat's row may be behind. */
+const ownPrefix = `${namePrefix}2 `;
 
 /** Prisma takes times for UTC. */
 const utc = 'timezone=UTC';
 /** One node that hangs must not hold up the others for ever: whoever writes has the log's head row locked. */
 const limits = ['idle_in_transaction_session_timeout=20s', 'lock_timeout=10s', 'statement_timeout=30s'];
+/** What is asked here takes milliseconds. Compiling it would take longer, and what chats are behind makes the planner expect more than there is. */
+const plans = 'jit=off';
 
 export async function openPostgres(config: Config, log: Log, count: Count, { jobs }: JobsModule): Promise<Connections> {
-  const nodeName = `${namePrefix}${randomUUID().slice(0, 8)}`;
+  const nodeName = `${ownPrefix}${randomUUID().slice(0, 8)}`;
   const pool = new pg.Pool({
-    ...address(config.DATABASE_URL, [utc, ...limits]),
+    ...address(config.DATABASE_URL, [utc, plans, ...limits]),
     max: config.DATABASE_POOL,
     connectionTimeoutMillis: 5_000,
     // Above the server's own limit: for a server that is gone without having said so.
@@ -80,6 +84,14 @@ export async function openPostgres(config: Config, log: Log, count: Count, { job
         const others = `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE '${namePrefix}%' AND application_name <> $1
           AND application_name NOT IN (SELECT "name" FROM "Node") LIMIT 1`;
         return (await pool.query(others, [nodeName])).rowCount === 0;
+      },
+      isOlderAbout: async () => {
+        const older = (name: string): string => `${name} LIKE '${namePrefix}%' AND ${name} NOT LIKE '${ownPrefix}%'`;
+        const { rows } = await pool.query<{ about: boolean }>(
+          `SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND ${older('application_name')})
+             OR EXISTS (SELECT 1 FROM "Node" WHERE "endsAt" > now() AND ${older('"name"')}) AS "about"`,
+        );
+        return rows[0]?.about ?? true;
       },
       clearRemnants: async () => null,
       syncRemnants: async () => {},

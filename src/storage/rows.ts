@@ -6,8 +6,9 @@ import { toDate, toDateOrNull } from './sql.ts';
 export type UserRow = Prisma.UserGetPayload<object>;
 export type IdentityRow = Prisma.IdentityGetPayload<object>;
 export type SessionRow = Prisma.SessionGetPayload<object>;
-/** Without `activity`, which only orders lists. */
+/** A chat as it is now. Without `activity`, which only orders lists. */
 export type ChatRow = Omit<Prisma.ChatGetPayload<object>, 'activity'>;
+export type ChatColumn = keyof Prisma.ChatGetPayload<object>;
 export type MemberRow = Prisma.MemberGetPayload<object>;
 export type PushDeviceRow = Prisma.PushDeviceGetPayload<object>;
 export type MessageRow = Omit<Prisma.MessageGetPayload<object>, 'id' | 'forwardOfId'> & { id: MessageId; forwardOfId: MessageId | null };

@@ -119,6 +119,7 @@ function connectionsOf({ file, pragmas, reader, lock, count, module, functions, 
     },
     // Its lock sees to that.
     isAlone: async () => true,
+    isOlderAbout: async () => false,
     clearRemnants: async (from) => {
       const { next, canClear } = (await writer.ask({ type: 'clear remnants', from })).result as Cleared;
       if (!canClear) log.warn('the database file is too large, or makes room by itself: copies of moved rows may be left in it (npm run compact)');

@@ -17,6 +17,7 @@ type Named = {
   MessageAdded: { message: MessageRow };
   MessageEdited: { message: MessageRow };
   MessageDeleted: { message: MessageRow };
+  ReactionsChanged: { message: MessageRow; by: UserRow | null };
   MessageStatusChanged: { chat: ChatRow; user: UserRow; status: 'DELIVERED' | 'READ'; upToSeq: number };
   ChatAdded: { chat: ChatRow };
   ChatUpdated: { chat: ChatRow };
@@ -78,6 +79,10 @@ async function toDurable(event: LogEvent, durable: Durable, context: Context): P
       const message = event.message ?? (await loadMessage(context, messageIdOf(event)));
       const type = ({ 'message-added': 'MessageAdded', 'message-edited': 'MessageEdited', 'message-deleted': 'MessageDeleted' } as const)[event.type];
       return message && { type, message, ...durable };
+    }
+    case 'reactions-changed': {
+      const [message, by] = await Promise.all([loadMessage(context, event.messageId), event.byId === null ? null : loadUser(context, event.byId)]);
+      return message && { type: 'ReactionsChanged', message, by, ...durable };
     }
     case 'marker-moved': {
       const chat = await loadChat(context, event.chatId);
@@ -181,6 +186,10 @@ const memberField = <Item extends { member: MemberRow }>(t: FieldsOf<Item>, desc
 export const MessageAdded = durable('MessageAdded', 'A message was sent.', (t) => messageField(t, 'The message.'));
 const MessageEdited = durable('MessageEdited', 'A message has a new text.', (t) => messageField(t, 'As it is now.'));
 const MessageDeleted = durable('MessageDeleted', 'The text and attachments are gone; the message keeps its id and seq as a tombstone.', (t) => messageField(t, 'The tombstone.'));
+const ReactionsChanged = durable('ReactionsChanged', 'Reactions to a message changed. It shows them as they are now; in large rooms several changes come as one.', (t) => ({
+  ...messageField(t, 'Select `reactions`.'),
+  by: t.field({ type: User, nullable: true, description: 'Who changed theirs; null when several did.', resolve: (item) => item.by }),
+}));
 export const MessageStatusChanged = durable(
   'MessageStatusChanged',
   "One participant's marker moved: every message up to the seq now has at least this status for that user.",
@@ -278,6 +287,7 @@ export const durableTypes = [
   MessageAdded,
   MessageEdited,
   MessageDeleted,
+  ReactionsChanged,
   MessageStatusChanged,
   ChatAdded,
   ChatUpdated,

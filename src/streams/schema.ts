@@ -67,6 +67,7 @@ const EventKindEnum = builder.enumType('EventKind', {
     MEMBERS: { description: 'MemberJoined, MemberLeft, MemberUpdated.' },
     USERS: { description: 'UserUpdated, AccountChanged.' },
     NOTIFICATIONS: { description: 'NotificationAdded, NotificationsRead.' },
+    REACTIONS: { description: 'ReactionsChanged.' },
     PRESENCE: { description: 'PresenceChanged.' },
     TYPING: { description: 'TypingChanged.' },
   } satisfies Record<(typeof eventKinds)[number], { description: string }>,

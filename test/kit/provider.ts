@@ -43,3 +43,43 @@ export async function startProvider() {
     },
   };
 }
+
+/** A browser without a window: follows redirects itself, and keeps cookies by host and port. `reach` says where an address really is, as a load balancer decides. */
+export function createJar(reach: (url: string) => string = (url) => url) {
+  const jars = new Map<string, Map<string, string>>();
+  return {
+    cookies: (url: string): Map<string, string> => jars.get(new URL(url).origin) ?? new Map(),
+    async go(url: string, init: RequestInit = {}): Promise<{ status: number; location: string | null; text: string }> {
+      const { origin } = new URL(url);
+      const jar = jars.get(origin) ?? new Map<string, string>();
+      jars.set(origin, jar);
+      const cookie = [...jar].map(([name, value]) => `${name}=${value}`).join('; ');
+      const response = await fetch(reach(url), { redirect: 'manual', ...init, headers: { ...(init.headers ?? {}), cookie } });
+      for (const line of response.headers.getSetCookie()) {
+        const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(line) ?? [];
+        if (value === '' || /max-age=0/i.test(line)) jar.delete(name);
+        else jar.set(name, value);
+      }
+      const location = response.headers.get('location');
+      return { status: response.status, location: location && new URL(location, url).href, text: await response.text() };
+    },
+  };
+}
+export type Jar = ReturnType<typeof createJar>;
+
+/** Signs in at the provider's page until it sends back; answers with that address. */
+export async function throughProvider(jar: Jar, url: string, login: string): Promise<string> {
+  for (let at = url, steps = 0; steps < 20; steps++) {
+    const { status, location, text } = await jar.go(at);
+    if (location?.includes('/sign-in/company/callback')) return location;
+    if (location) at = location;
+    else {
+      const [, action = ''] = /action="([^"]+)"/.exec(text) ?? [];
+      const prompt = /name="prompt" value="([^"]+)"/.exec(text)?.[1];
+      if (!action || !prompt) throw new Error(`${status}: ${text.slice(0, 500)}`);
+      const answered = await jar.go(new URL(action, at).href, { method: 'POST', body: new URLSearchParams({ prompt, login, password: 'any' }) });
+      at = answered.location ?? at;
+    }
+  }
+  throw new Error('nowhere');
+}

@@ -88,6 +88,7 @@ const kinds = [
   'post',
   'edit',
   'delete',
+  'react',
   'markRead',
   'markRead',
   'markDelivered',
@@ -155,6 +156,10 @@ async function take(world: World, { kind, a, b, c, ...given }: Step): Promise<vo
         return message ? ok(people[message.by] as Person, 'editMessage', { messageId: message.id, text: `edited ${c}` }) : false;
       case 'delete':
         return message ? ok(c % 2 ? actor : (people[message.by] as Person), 'deleteMessage', { messageId: message.id }) : false;
+      case 'react': {
+        const emojis = ['👍', '❤️', '🦜'].filter((_, index) => (c >> index) % 2 === 1);
+        return message ? ok(actor, 'setReactions', { messageId: message.id, emojis }) : false;
+      }
       case 'markRead':
       case 'markDelivered':
         return message ? ok(actor, kind, { chatId: message.chatId, upToSeq: Math.max(0, message.seq - (c % 3)) }) : false;
@@ -316,6 +321,9 @@ const all = ((): [Step[], Step[]] => {
       ['markNotifications', 0, 0, 0, 3],
       ['post', 1, 0, 1],
       ['markRead', 0, 0, 4],
+      ['react', 1, 0, 1, 5],
+      ['react', 0, 0, 1, 1],
+      ['react', 1, 0, 1, 2],
       ['edit', 0, 0, 2],
       ['delete', 0, 0, 3],
       ['open', 0, 0, 1, 0],

@@ -29,6 +29,13 @@ function step(state: State, item: Item): State {
         return item.__typename === 'MessageAdded' || chat.messages.has(message.seq) ? withMessages(moved, [message]) : moved;
       });
     }
+    case 'ReactionsChanged': {
+      const { seq, chat: place, reactions } = item.message;
+      return change(state, place.id, (chat) => {
+        const known = chat.messages.get(seq);
+        return known ? { ...chat, messages: new Map(chat.messages).set(seq, { ...known, reactions }) } : chat;
+      });
+    }
     case 'MessageStatusChanged':
       return change(state, item.chat.id, (chat) => markedAs(chat, item.user.id, item.upToSeq, item.status === 'READ' ? item.upToSeq : 0));
     case 'MyChatChanged': {

@@ -22,6 +22,7 @@ const MemberFields = /* GraphQL */ `
 const MessageFields = /* GraphQL */ `
   fragment MessageFields on Message {
     id seq text version createdAt editedAt deletedAt clientMessageId sender { ...PersonFields } attachments { id fileName contentType size image { id width height } }
+    reactions { emoji count mine }
   }
 `;
 const PlaceFields = /* GraphQL */ `
@@ -46,6 +47,7 @@ const ItemFields = /* GraphQL */ `
     ... on MessageAdded { message { ...MessageFields ...PlaceFields } }
     ... on MessageEdited { message { ...MessageFields ...PlaceFields } }
     ... on MessageDeleted { message { ...MessageFields ...PlaceFields } }
+    ... on ReactionsChanged { message { id seq deletedAt chat { id } reactions { emoji count mine } } }
     ... on MessageStatusChanged { chat { id } user { id } status upToSeq }
     ... on MyChatChanged { chat { id my { ...MyFields } } }
     ... on ChatAdded { chat { ...ChatFields members(first: 20) { nodes { ...MemberFields } } lastMessage { ...MessageFields } } }

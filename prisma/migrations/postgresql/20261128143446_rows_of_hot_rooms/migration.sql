@@ -1,0 +1,2 @@
+-- AlterTable
+ALTER TABLE "EventHead" ADD COLUMN "mayLag" BOOLEAN NOT NULL DEFAULT false;
