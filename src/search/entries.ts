@@ -5,7 +5,7 @@
 import { type MessageId, toMessageId } from '../ids.ts';
 import type { SearchEntries } from '../messages/searchable.ts';
 import { type Engine, oneOfList, type Sql, tableOf } from '../storage/sql.ts';
-import { type FilesOf, termsOfMessage } from './terms.ts';
+import { type Findable, termsOfMessage } from './terms.ts';
 
 /** Covered are the messages with `fromId` < id <= `upToId`. */
 export type Covered = { upToId: number; fromId: number };
@@ -14,7 +14,7 @@ const messagesAtOnce = 100;
 const charactersAtOnce = 20_000;
 
 const files = `COALESCE((SELECT MAX(CASE WHEN a."width" IS NULL THEN 1 ELSE 2 END) FROM "Attachment" a WHERE a."messageId" = m."id"), 0)`;
-const termsInSqlite = `searchTerms(m."text", m."chatId", m."senderId", ${files})`;
+const termsInSqlite = `searchTerms(m."text", m."chatId", m."senderId", m."threadRootSeq", ${files})`;
 const isCovered = 'm."id" > p."fromId" AND m."id" <= p."upToId" AND m."deletedAt" IS NULL';
 const byIds = (engine: Engine): string => oneOfList(engine, 'm."id"', 'bigint');
 
@@ -45,8 +45,8 @@ async function store(sql: Sql, from: string, params: Parameters<Sql['all']>[1]):
     await sql.all(`INSERT INTO "MessageIndex" (rowid, "terms") SELECT m."id", ${termsInSqlite} ${from} ORDER BY m."id"`, params);
     return;
   }
-  const rows = await sql.all<Parameters<typeof termsOfMessage>[0] & { id: MessageId; files: FilesOf }>(
-    `SELECT m."id", m."chatId", m."senderId", m."text", ${files} AS "files" ${from} ORDER BY m."id"`,
+  const rows = await sql.all<Findable & { id: MessageId }>(
+    `SELECT m."id", m."chatId", m."senderId", m."threadRootSeq", m."text", ${files} AS "files" ${from} ORDER BY m."id"`,
     params,
   );
   await sql.all(

@@ -6,6 +6,7 @@ import { builder } from '../graphql/builder.ts';
 import { type Context, mustBeSignedIn } from '../graphql/context.ts';
 import { pageRequest, searchComplexity, toConnection } from '../graphql/pages.ts';
 import { isSelected } from '../graphql/selection.ts';
+import { numberOf } from '../ids.ts';
 import { Message } from '../messages/schema.ts';
 import type { MessageRow } from '../storage/rows.ts';
 import type { Words } from './query.ts';
@@ -31,6 +32,7 @@ const MessageSearchInput = builder.inputType('MessageSearchInput', {
   description: 'Which messages. All conditions that are given must hold.',
   fields: (t) => ({
     chatId: t.id({ description: 'Only in this chat; also a public room that the caller has not joined. Without it: all chats of the caller.' }),
+    threadRootId: t.id({ description: 'Only in this thread.' }),
     from: t.field({ type: UserRefInput, description: 'Only by this person.' }),
     after: t.field({ type: 'DateTime', description: 'Only of this time or later.' }),
     before: t.field({ type: 'DateTime', description: 'Only before this time.' }),
@@ -114,13 +116,22 @@ builder.queryField('searchMessages', (t) =>
   }),
 );
 
-/** Null where it says nothing. Throws NOT_FOUND for a chat or a person that does not exist. */
+/** Null where it says nothing. Throws NOT_FOUND for a chat, a message or a person that does not exist. */
 async function toFilter(given: typeof MessageSearchInput.$inferInput, context: Context): Promise<SearchFilter | null> {
-  if (given.chatId == null && !given.from && !given.after && !given.before && !given.has?.length) return null;
+  if (Object.values(given).every((value) => value == null || (Array.isArray(value) && value.length === 0))) return null;
   const chat = given.chatId == null ? null : parseChatRef(given.chatId);
   if (given.chatId != null && !chat) throw notFound('Chat');
   const ref = given.from ? parseUserRef(given.from, context) : null;
   const from = ref && (await context.app.accounts.find(ref));
   if (given.from && !from) throw notFound('User');
-  return { chat, from: from?.id ?? null, after: given.after ?? null, before: given.before ?? null, has: given.has ?? [] };
+  const thread = given.threadRootId == null ? null : await threadOf(given.threadRootId, context);
+  return { chat, thread, from: from?.id ?? null, after: given.after ?? null, before: given.before ?? null, has: given.has ?? [] };
+}
+
+/** Of a reply, the thread that it is in. */
+async function threadOf(id: string, context: Context): Promise<SearchFilter['thread']> {
+  const number = numberOf(id, 'Message');
+  const message = number === null ? null : await context.app.messages.find(mustBeSignedIn(context), number);
+  if (!message) throw notFound('Message');
+  return { chatId: message.chatId, rootSeq: message.threadRootSeq ?? message.seq };
 }

@@ -19,10 +19,18 @@ import { type Asked, type Checked, createCandidates } from './candidates.ts';
 import { findProgress } from './entries.ts';
 import { holds, lookUpsFor, noWords, parseWords, type Words } from './query.ts';
 import { type SnippetPart, snippetOf } from './snippet.ts';
-import { type Content, hasLink, ofChat, ofContent, ofSender } from './terms.ts';
+import { type Content, hasLink, ofChat, ofContent, ofSender, ofThread } from './terms.ts';
 
 export type Search = ReturnType<typeof createSearch>;
-export type SearchFilter = { chat: ChatRef | null; from: UserId | null; after: Date | null; before: Date | null; has: readonly Content[] };
+/** A thread: of a chat that the person may read. */
+export type SearchFilter = {
+  chat: ChatRef | null;
+  thread: { chatId: ChatId; rootSeq: number } | null;
+  from: UserId | null;
+  after: Date | null;
+  before: Date | null;
+  has: readonly Content[];
+};
 export type SearchRequest = { query: string | null; filter: SearchFilter | null; after: string | null; size: number };
 export type SearchPage = Page<MessageRow> & { endCursor: string | null; indexComplete: boolean; searchedBackTo: Date | null; words: Words };
 
@@ -49,11 +57,12 @@ export function createSearch({ db, chats, limits }: { db: Database; chats: Pick<
     await limits.take('SEARCH', viewer.userId);
     const progress = await findProgress(db.sql);
     const covered = progress ?? { upToId: 0, fromId: 1 };
-    const scope = await scopeOf(viewer.userId, filter?.chat ?? null);
-    const asked: Asked = {
-      all: [...lookUpsFor(words), ...(filter?.has ?? []).map(ofContent), ...(filter?.from ? [ofSender(filter.from)] : []), ...(scope.chatId ? [ofChat(scope.chatId)] : [])],
-      some: scope.chatIds && scope.chatIds.length <= mostChats ? scope.chatIds.map(ofChat) : [],
-    };
+    const scope = await scopeOf(viewer.userId, filter);
+    const all = [...lookUpsFor(words), ...(filter?.has ?? []).map(ofContent)];
+    if (filter?.from) all.push(ofSender(filter.from));
+    if (scope.chatId) all.push(ofChat(scope.chatId));
+    if (filter?.thread) all.push(ofThread(filter.thread.rootSeq));
+    const asked: Asked = { all, some: scope.chatIds && scope.chatIds.length <= mostChats ? scope.chatIds.map(ofChat) : [] };
     const bounds = await boundsOf(filter, { high: Math.min(cursor ?? Number.MAX_SAFE_INTEGER, covered.upToId + 1), low: covered.fromId + 1 });
     const isEmpty = scope.chatIds?.length === 0;
     const withLink = filter?.has.includes('LINK') ?? false;
@@ -102,15 +111,17 @@ export function createSearch({ db, chats, limits }: { db: Database; chats: Pick<
     return text === null ? [] : snippetOf(text, words);
   }
 
-  /** One chat that the person may read; or all their own. */
-  async function scopeOf(userId: UserId, ref: ChatRef | null): Promise<{ chatId: ChatId | null; chatIds: ChatId[] | null; members: ReadonlySet<ChatId> }> {
-    if (ref) {
-      const standing = await chats.findStanding({ userId }, ref);
+  /** One chat that the person may read; or all of their own. */
+  async function scopeOf(userId: UserId, filter: SearchFilter | null): Promise<{ chatId: ChatId | null; chatIds: ChatId[] | null; members: ReadonlySet<ChatId> }> {
+    if (filter?.chat) {
+      const standing = await chats.findStanding({ userId }, filter.chat);
       if (!canSee(standing) || !standing.chat) throw notFound('Chat');
       if (!can('read', standing)) throw new AppError('FORBIDDEN', { forbiddenReason: 'NOT_A_MEMBER' }, 'Only members may read this room.');
       // A dialog before its first message has no row, and nobody has its number.
+      if (filter.thread && filter.thread.chatId !== standing.chat.id) throw notFound('Message');
       return { chatId: standing.chat.id, chatIds: standing.chat.id === 0 ? [] : null, members: new Set() };
     }
+    if (filter?.thread) return { chatId: filter.thread.chatId, chatIds: null, members: new Set() };
     const rows = await db.scan.all<{ chatId: ChatId }>('SELECT b."chatId" FROM "Member" b JOIN "Chat" c ON c."id" = b."chatId" WHERE b."userId" = ? AND c."deletedAt" IS NULL', [
       userId,
     ]);

@@ -1,15 +1,13 @@
 /** What SQLite's threads can do with a message where it is: docs/decisions/threads.md. The threads import this module. */
-import type { ChatId, UserId } from '../ids.ts';
 import type { SqlFunctions } from '../storage/connections.ts';
 import { holds, type Words } from './query.ts';
-import { type FilesOf, hasLink, termsOfMessage } from './terms.ts';
+import { type Findable, hasLink, termsOfMessage } from './terms.ts';
 
 /** The last that was asked for: one statement asks for the same of many texts. */
 let asked: { text: string; words: Words } = { text: '', words: { all: [], none: [] } };
 
 export const functions: SqlFunctions = {
-  searchTerms: (text, chatId, senderId, files) =>
-    termsOfMessage({ text: text as string | null, chatId: Number(chatId) as ChatId, senderId: Number(senderId) as UserId, files: Number(files) as FilesOf }),
+  searchTerms: (text, chatId, senderId, threadRootSeq, files) => termsOfMessage({ text, chatId, senderId, threadRootSeq, files } as Findable),
   /** `withLink`: only of a text with an address. */
   searchHolds: (text, words, withLink) => {
     if (asked.text !== words) asked = { text: words as string, words: JSON.parse(words as string) };

@@ -62,7 +62,7 @@ describe('a search', () => {
   it('is of one chat, of one person, of a time, and for what messages hold', async () => {
     await using server = await startTestServer();
     const [ada, ben] = (await server.people(2)) as [Person, Person];
-    const room = await ada.createRoom({ members: [{ id: ben.id }] });
+    const room = await ada.createRoom({ visibility: 'PRIVATE', members: [{ id: ben.id }] });
     await ada.send(room, 'one word');
     await ben.send(room, 'another word, see https://example.org/a');
     await ben.send({ username: ada.username }, 'a word between us');
@@ -87,6 +87,19 @@ describe('a search', () => {
     expect(await texts(ada, 'file', { after: createdAt })).toEqual([file_]);
     expect(await texts(ada, 'file', { before: createdAt })).toEqual([]);
     expect(await texts(ada, null, { after: '2001-01-01T00:00:00.000Z', before: '2099-01-01T00:00:00.000Z' })).toEqual([file_, null, us, link, one]);
+    // A thread: of its root, or of any reply in it.
+    const { message: root }: Untyped = await ada.send(room, 'a word to hang a thread under');
+    const reply = async (threadRootId: string, text: string): Promise<string> =>
+      ((await change(ben, 'sendMessage', { to: { chatId: room.id }, text, threadRootId }, 'message { id }')).message as Untyped).id;
+    const inThread = await reply(root.id, 'a word in the thread');
+    await reply(inThread, 'one more word');
+    await server.app.indexing.idle();
+    for (const threadRootId of [root.id, inThread]) expect(await texts(ada, 'word', { threadRootId })).toEqual(['one more word', 'a word in the thread']);
+    expect(await texts(ada, 'thread', { threadRootId: root.id, chatId: room.id, from: { id: ben.id } })).toEqual(['a word in the thread']);
+    expect([await refusal(ada, { filter: { threadRootId: root.id, chatId: dialog.id } }), await refusal(await server.person(), { filter: { threadRootId: root.id } })]).toEqual([
+      'NOT_FOUND Message',
+      'NOT_FOUND Message',
+    ]);
     // Another text, no link any more.
     const { edges } = await page(ada, { query: 'see' });
     await change(ben, 'editMessage', { messageId: edges[0].node.id, text: 'another word, seen' });
