@@ -21,6 +21,7 @@ const firstStretch = 200_000;
 const quickMs = 5;
 const slowMs = 20;
 const rowsAtFirst = 2_000;
+const rowsAtMost = 16_000;
 /** Of so many rows looked at one by one, at least these must be named: otherwise the index is asked. */
 const worthWalking = 20;
 /** When so few of those that were looked at are worth a closer look, the chats become a part of what the index is asked: that costs it some milliseconds. */
@@ -37,6 +38,7 @@ export function createCandidates({ db, asked: { all, some }, checked, high, low 
   let stretch = firstStretch;
   let scale = 1;
   let how: 'by rows' | 'by index' = 'by rows';
+  let rowsAtOnce = rowsAtFirst;
   return { next: db.engine === 'sqlite' ? nextInSqlite : nextInPostgres, isOver: () => at <= low };
 
   async function nextInSqlite(most: number): Promise<Found> {
@@ -82,11 +84,14 @@ export function createCandidates({ db, asked: { all, some }, checked, high, low 
          SELECT w."id", w."named", row_number() OVER (ORDER BY w."id") AS "place" FROM (
            SELECT x."id", ${named} AS "named" FROM "MessageIndex" x WHERE x."id" < ? AND x."id" >= ? ORDER BY x."id" DESC LIMIT ?) w) i
        ${joined} AND i."named" WHERE i."named" OR i."place" = 1 ORDER BY i."id" DESC`,
-      [...readable.params, ...query, at, low, rowsAtFirst, ...times.params],
+      [...readable.params, ...query, at, low, rowsAtOnce, ...times.params],
     );
     at = rows.length > 0 ? Number(rows.at(-1)?.id) : low;
+    const count = rows.filter(({ counts }) => counts).length;
     if (!isAny && rows.filter((row) => row.named).length < worthWalking) how = 'by index';
-    return foundIn(rows, rows.filter(({ counts }) => counts).length);
+    // All of another time.
+    else if (count === 0) rowsAtOnce = Math.min(rowsAtMost, 2 * rowsAtOnce);
+    return foundIn(rows, count);
   }
 
   function foundIn(rows: readonly { id: MessageId; fits: number | boolean }[], count: number): Found {
