@@ -16,24 +16,28 @@ import { readers } from './workloads/readers.ts';
 import { sends } from './workloads/sends.ts';
 
 const options: Options = { seconds: Number(process.env.SECONDS ?? 2), rounds: Number(process.env.ROUNDS ?? 3), subscribers: 1_000, history: 100_000 };
+/** Only these: `PLOTS=history npm run bench -- plots`. */
+const wanted = (process.env.PLOTS ?? 'subscribers history disk').split(' ');
 const peers = { Tertulia: () => tertulia(), bare: () => bare('NORMAL'), 'socket.io': () => socketIo('NORMAL'), ordinary: () => ordinary('NORMAL') };
 
-await draw('subscribers', await over([100, 300, 1_000, 3_000], peers, readers(8, 'messages'), 'deliveries/s', (subscribers) => ({ subscribers })), {
-  title: 'Deliveries a second, one room',
-  x: 'readers',
-  y: 'deliveries a second',
-});
-await draw(
-  'history',
-  await over([1_000, 10_000, 100_000, 1_000_000], { Tertulia: peers.Tertulia, bare: peers.bare, ordinary: peers.ordinary }, pages, 'p50', (history) => ({ history })),
-  {
-    title: 'A page of 50, eight askers',
-    x: 'messages in the room',
-    y: 'ms',
-    logarithmicY: true,
-  },
-);
-const delays = [0, 5, 20, 50];
+if (wanted.includes('subscribers'))
+  await draw('subscribers', await over([100, 300, 1_000, 3_000], peers, readers(8, 'messages'), 'deliveries/s', (subscribers) => ({ subscribers })), {
+    title: 'Deliveries a second, one room',
+    x: 'readers',
+    y: 'deliveries a second',
+  });
+if (wanted.includes('history'))
+  await draw(
+    'history',
+    await over([1_000, 10_000, 100_000, 1_000_000], { Tertulia: peers.Tertulia, bare: peers.bare, ordinary: peers.ordinary }, pages, 'p50', (history) => ({ history })),
+    {
+      title: 'A page of 50, eight askers',
+      x: 'messages in the room',
+      y: 'ms',
+      logarithmicY: true,
+    },
+  );
+const delays = wanted.includes('disk') ? [0, 5, 20, 50] : [];
 const waits: number[] = [];
 await using folder = await temporaryFolder();
 const flush = join(folder.path, 'flush');
@@ -43,7 +47,12 @@ for (const ms of delays) {
   const [result] = await interleaved([{ contestant: slow, prepare: sends(32, 'http') }], options);
   waits.push(median(result?.rounds ?? [], 'bystander p99'));
 }
-await draw('disk', { points: delays, series: { Tertulia: waits } }, { title: 'What a bystander waits beside 32 senders (p99)', x: 'ms that the disk takes for a flush', y: 'ms' });
+if (wanted.includes('disk'))
+  await draw(
+    'disk',
+    { points: delays, series: { Tertulia: waits } },
+    { title: 'What a bystander waits beside 32 senders (p99)', x: 'ms that the disk takes for a flush', y: 'ms' },
+  );
 
 async function over(points: number[], contestants: Record<string, () => Contestant>, prepare: Prepare, figure: string, set: (point: number) => Partial<Options>) {
   const series: Record<string, number[]> = Object.fromEntries(Object.keys(contestants).map((name) => [name, []]));

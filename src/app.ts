@@ -42,10 +42,14 @@ import { createDeletedRooms } from './messages/deleted-rooms.ts';
 import { createMessageErasure } from './messages/erase.ts';
 import { createInbox } from './messages/inbox.ts';
 import { createMessages } from './messages/messages.ts';
+import { createPins } from './messages/pins.ts';
 import { createReactions } from './messages/reactions.ts';
 import { createReceipts } from './messages/receipts.ts';
+import { createRevisions } from './messages/revisions.ts';
+import { createSaved } from './messages/saved.ts';
 import { createSending } from './messages/send.ts';
 import { hydrate } from './messages/store.ts';
+import { createThreads } from './messages/threads.ts';
 import { createMetrics } from './metrics.ts';
 import { type Bridge, noBridge } from './nodes/bridge.ts';
 import { type Elsewhere, nobodyElse } from './nodes/elsewhere.ts';
@@ -183,7 +187,10 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   const rooms = createRooms({ db, write, writeBatch, locks, roster, chats, accounts, operators, passwords, limits, pictures: files.forRooms, clock });
   const membership = createMembership({ db, write, locks, chats, passwords, limits, clock });
   const sending = createSending({ db, writeJob, chats, accounts, limits, keys, config });
-  const messages = createMessages({ db, writeBatch, chats, config, clock, files: files.forMessages, entries: searchEntries });
+  const revisions = createRevisions({ db, config });
+  const messages = createMessages({ db, writeBatch, chats, config, clock, files: files.forMessages, entries: searchEntries, revisions });
+  const pins = createPins({ db, writeBatch, clock });
+  const saved = createSaved({ db, writeBatch, messages, clock });
   const deletedRooms = createDeletedRooms({ db, roster, files: files.forMessages, entries: searchEntries });
   const indexing = createIndexing({ db, tail, log });
   const search = createSearch({ db, chats, limits });
@@ -191,6 +198,7 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   opened.defer(receipts.close);
   const reactions = createReactions({ db, writeBatch, config, clock, log });
   opened.defer(reactions.close);
+  const threads = createThreads({ db, writeBatch });
   const inbox = createInbox({ db });
   const notifications = createNotifications({ db, writeBatch, receipts, clock });
   const pushDevices = createPushDevices({ db, write, config, clock });
@@ -203,16 +211,18 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   opened.defer(typing.close);
   const messageErasure = createMessageErasure({ db, writeBatch, deletedRooms, files: files.forMessages, entries: searchEntries, clock });
   // An account that is deleted takes with it what each domain has of it.
-  const parts = [
+  const erasureParts = [
     { atOnce: sessions.eraseAll },
     createChatErasure({ writeBatch, clock }),
+    { atOnce: saved.eraseAll },
+    revisions.erasure,
     messageErasure,
     reactions,
     createFileErasure({ db, writeBatch, files, uploads }),
     { atOnce: notifications.eraseAll },
     { atOnce: pushDevices.eraseAll },
   ];
-  const erasure = createErasure({ db, write, locks, accounts, mail, clock, log, countMessages: messageErasure.count, onNameFreed, parts });
+  const erasure = createErasure({ db, write, locks, accounts, mail, clock, log, countMessages: messageErasure.count, onNameFreed, parts: erasureParts });
   const notices = createNotices({ db, config });
   await mail.start({ 'password-reset': passwordReset.writeReset, 'password-changed': notices.writePasswordChanged, 'email-changed': notices.writeEmailChanged });
   workers.push(
@@ -223,6 +233,7 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
       limits,
       roster,
       deletedRooms,
+      revisions,
       receipts,
       reactions,
       files,
@@ -261,8 +272,12 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
     sending,
     messages,
     search,
+    pins,
+    saved,
+    revisions,
     receipts,
     reactions,
+    threads,
     inbox,
     files,
     uploads,

@@ -57,6 +57,7 @@ const dialogId = Buffer.from('Dialog').toString('base64');
 
 const queries: Case[] = [
   { field: 'Query.me', where: [''], document: '{ me { id } }' },
+  { field: 'Query.followedThreads', where: [''], document: '{ followedThreads { nodes { id } } }' },
   { field: 'Query.serverInfo', where: [''], document: '{ serverInfo { name } }' },
   { field: 'Query.tokenInfo', where: [''], document: '{ tokenInfo(token: "x") { active } }' },
   { field: 'Query.eventCursor', where: [''], document: '{ eventCursor }' },
@@ -126,6 +127,23 @@ const queries: Case[] = [
     variables: ({ messageId }) => ({ id: messageId }),
     of: (data) => data.message?.readBy,
   },
+  {
+    field: 'Message.revisions',
+    where: all,
+    document: 'query ($id: ID!) { message(id: $id) { revisions { pageInfo { hasNextPage } } } }',
+    variables: ({ messageId }) => ({ id: messageId }),
+    of: (data) => data.message?.revisions,
+  },
+  {
+    field: 'Message.viewerMay',
+    where: all,
+    document: 'query ($id: ID!) { message(id: $id) { viewerMay } }',
+    variables: ({ messageId }) => ({ id: messageId }),
+    of: (data) => data.message?.viewerMay,
+  },
+  { field: 'Chat.pins', where: all, document: 'query ($id: ID!) { chat(id: $id) { pins { pageInfo { hasNextPage } } } }', variables: byId, of: inRoom((chat) => chat.pins) },
+  { field: 'Chat.viewerMay', where: all, document: 'query ($id: ID!) { chat(id: $id) { viewerMay } }', variables: byId, of: inRoom((chat) => chat.viewerMay) },
+  { field: 'Query.savedMessages', where: [''], document: '{ savedMessages { pageInfo { hasNextPage } } }' },
 ];
 
 /** A mutation with one input, whose errors are data. */
@@ -174,6 +192,13 @@ const mutations: Case[] = [
   mutation('editMessage', inEach, ({ messageId }) => ({ messageId, text: 'changed' })),
   mutation('deleteMessage', inEach, ({ otherMessageId }) => ({ messageId: otherMessageId })),
   mutation('setReactions', [...inEach, 'open'], ({ messageId }) => ({ messageId, emojis: ['👍'] })),
+  mutation('followThread', inEach, ({ messageId }) => ({ messageId })),
+  mutation('unfollowThread', inEach, ({ messageId }) => ({ messageId })),
+  mutation('markThreadRead', inEach, ({ messageId }) => ({ messageId, upToSeq: 1 })),
+  mutation('pinMessage', [...inEach, 'password', 'open'], ({ messageId }) => ({ messageId })),
+  mutation('unpinMessage', [...inEach, 'password', 'open'], ({ messageId }) => ({ messageId })),
+  mutation('saveMessage', [...inEach, 'password'], ({ messageId }) => ({ messageId })),
+  mutation('unsaveMessage', [...inEach, 'password'], ({ messageId }) => ({ messageId })),
   mutation('markDelivered', [...inEach, 'password'], ({ chatId }) => ({ chatId, upToSeq: 1 })),
   mutation('markRead', [...inEach, 'password'], ({ chatId }) => ({ chatId, upToSeq: 1 })),
   mutation('markNotificationsRead', inEach, ({ messageId }) => ({ ids: [notificationOf(messageId)] })),

@@ -1,4 +1,5 @@
 /** Erasing what a person has written, when the account is deleted: texts go, places stay. In bounded pieces, so that nobody else is held up. */
+import type { NewEvent } from '../events/event.ts';
 import type { WriteBatch } from '../events/write.ts';
 import { type ChatId, type MessageId, toMessageId, type UserId } from '../ids.ts';
 import type { Database } from '../storage/database.ts';
@@ -9,6 +10,7 @@ import { dropBelongings } from './belongings.ts';
 import type { DeletedRooms } from './deleted-rooms.ts';
 import type { SearchEntries } from './searchable.ts';
 import { blanked } from './store.ts';
+import { removeReplies } from './thread-rows.ts';
 
 type Written = { id: MessageId; chatId: ChatId; seq: number; deletedAt: Date | null };
 
@@ -108,8 +110,14 @@ export function createMessageErasure({
         [clock(), ids],
       );
       await files.release(sql, ids);
-      await dropBelongings(sql, ids);
-      await number(piece.filter(({ id, chatId }) => standing.has(id) && open.has(chatId)).map(({ id, chatId }) => ({ type: 'message-deleted', chatId, messageId: id })));
+      const others = await dropBelongings(
+        sql,
+        piece,
+        chats.filter(({ id }) => open.has(id)),
+      );
+      await removeReplies(sql, [...standing]);
+      const told = piece.filter(({ id, chatId }) => standing.has(id) && open.has(chatId)).map(({ id, chatId }): NewEvent => ({ type: 'message-deleted', chatId, messageId: id }));
+      await number([...told, ...others]);
     });
   }
 }

@@ -133,6 +133,23 @@ export async function blank(sql: Sql, id: MessageId, at: Date): Promise<MessageR
   return row as MessageRow;
 }
 
+/** Where the messages of a time or later begin, in the order of what is asked; behind the last message when none is so late. `seq` has no holes, so all are found by halving in one statement. */
+export async function firstSeqsSince(sql: Sql, asked: readonly { chatId: ChatId; lastSeq: number; at: Date }[]): Promise<number[]> {
+  const middle = '(s."low" + s."high") / 2';
+  const isBefore = `(SELECT m."createdAt" FROM "Message" m WHERE m."chatId" = s."chatId" AND m."seq" = ${middle}) < s."at"`;
+  const rows = await sql.all<{ place: number; seq: number }>(
+    `WITH RECURSIVE s("place", "chatId", "at", "low", "high") AS (
+       SELECT t."place", t."chatId", t."at", 0, t."lastSeq" + 1 FROM ${tableOf(sql.engine, 't', { place: 'int', chatId: 'int', lastSeq: 'int', at: 'date' })}
+       UNION ALL SELECT s."place", s."chatId", s."at", CASE WHEN ${isBefore} THEN ${middle} ELSE s."low" END, CASE WHEN ${isBefore} THEN s."high" ELSE ${middle} END
+       FROM s WHERE s."high" - s."low" > 1)
+     SELECT s."place", s."high" AS "seq" FROM s WHERE s."high" - s."low" = 1`,
+    [asked.map((each, place) => ({ ...each, place }))],
+  );
+  const seqs = asked.map(({ lastSeq }) => lastSeq + 1);
+  for (const { place, seq } of rows) seqs[place] = seq;
+  return seqs;
+}
+
 // ---------------------------------------------------------------- chats, as sending needs them
 
 /** Opens dialogs with both their members. A pair that somebody else opens at the same moment is left out of the answer. */
@@ -195,18 +212,18 @@ export async function bansAt(sql: Sql, places: readonly Place[]): Promise<Place[
 
 /**
  * The chats as they are with these messages. On PostgreSQL the row of one that was written less than a second ago is written once more, as one that is behind, and
- * then no more in that second.
+ * then not for ten seconds.
  */
 export async function advanceChats(sql: Sql, chats: readonly Pick<ChatRow, 'id' | 'lastSeq' | 'lastActivityAt'>[], newest: ReadonlyMap<ChatId, MessageId>): Promise<void> {
   const rows = chats.map(({ id, lastSeq, lastActivityAt }) => ({ id, lastSeq, at: lastActivityAt, activity: newest.get(id) ?? 0 }));
   const table = tableOf(sql.engine, 't', { id: 'int', lastSeq: 'int', at: 'date', activity: 'bigint' });
   const set = '"lastSeq" = t."lastSeq", "lastActivityAt" = t."at", "activity" = ';
-  const isHot = `t."at" < "Chat"."lastActivityAt" + interval '1 second'`;
+  const within = (time: string): string => `t."at" < "Chat"."lastActivityAt" + interval '${time}'`;
   await sql.all(
     sql.engine === 'sqlite'
       ? `UPDATE "Chat" SET ${set} t."activity" FROM ${table} WHERE "Chat"."id" = t."id"`
-      : `UPDATE "Chat" SET ${set} CASE WHEN h."mayLag" AND ${isHot} THEN -t."activity" ELSE t."activity" END
-         FROM ${table}, "EventHead" h WHERE "Chat"."id" = t."id" AND h."id" = 1 AND NOT ("Chat"."activity" < 0 AND ${isHot})`,
+      : `UPDATE "Chat" SET ${set} CASE WHEN h."mayLag" AND ${within('1 s')} THEN -t."activity" ELSE t."activity" END
+         FROM ${table}, "EventHead" h WHERE "Chat"."id" = t."id" AND h."id" = 1 AND NOT ("Chat"."activity" < 0 AND ${within('10 s')})`,
     [rows],
   );
 }

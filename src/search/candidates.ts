@@ -12,8 +12,8 @@ import type { Words } from './query.ts';
 
 /** What the index is asked for: all of `all`, and one of `some` if there are any. Nothing at all: every message. */
 export type Asked = { all: readonly LookUp[]; some: readonly LookUp[] };
-/** What must be true of a message besides: of `m`, when it was sent, and whether it may be read. Of PostgreSQL's the text is looked at by who asked. */
-export type Checked = { words: Words; withLink: boolean; times: readonly Condition[]; readable: readonly Condition[] };
+/** What must be true of a message `m` besides: otherwise it is none of those that are looked at; and whether it may be read. Of PostgreSQL's the text is looked at by who asked. */
+export type Checked = { words: Words; withLink: boolean; narrow: readonly Condition[]; readable: readonly Condition[] };
 /** `ids` are worth a closer look. Everything from `lookedTo` on has been looked at, `count` of which the index had named. */
 export type Found = { ids: MessageId[]; lookedTo: number; count: number };
 
@@ -29,7 +29,7 @@ const worthNaming = 0.1;
 
 /** Between two ids: from `high` (exclusive) down to `low` (inclusive). Each call of `next` goes on behind the last one. */
 export function createCandidates({ db, asked: { all, some }, checked, high, low }: { db: Database; asked: Asked; checked: Checked; high: number; low: number }) {
-  const [times, readable] = [checked.times, checked.readable].map((conditions) => ({
+  const [narrow, readable] = [checked.narrow, checked.readable].map((conditions) => ({
     text: conditions.map(([text]) => ` AND ${text}`).join(''),
     params: conditions.flatMap(([, ...values]) => values),
   })) as [{ text: string; params: Param[] }, { text: string; params: Param[] }];
@@ -45,15 +45,15 @@ export function createCandidates({ db, asked: { all, some }, checked, high, low 
     const isAny = asked.all.length + asked.some.length === 0;
     const from = Math.max(low, at - stretch);
     const limit = Math.max(1, Math.round(most * scale));
-    const timed = times.text === '' || isAny ? ['', times.text] : [' CROSS JOIN "Message" m', ` AND m."id" = n.rowid${times.text}`];
+    const joined = narrow.text === '' || isAny ? ['', narrow.text] : [' CROSS JOIN "Message" m', ` AND m."id" = n.rowid${narrow.text}`];
     const named = isAny
-      ? `SELECT m."id" FROM "Message" m WHERE m."id" < ? AND m."id" >= ?${timed[1]} ORDER BY m."id" DESC LIMIT ?`
-      : `SELECT n.rowid AS "id" FROM "MessageIndex" n${timed[0]} WHERE n."MessageIndex" MATCH ? AND n.rowid < ? AND n.rowid >= ?${timed[1]} ORDER BY n.rowid DESC LIMIT ?`;
+      ? `SELECT m."id" FROM "Message" m WHERE m."id" < ? AND m."id" >= ?${joined[1]} ORDER BY m."id" DESC LIMIT ?`
+      : `SELECT n.rowid AS "id" FROM "MessageIndex" n${joined[0]} WHERE n."MessageIndex" MATCH ? AND n.rowid < ? AND n.rowid >= ?${joined[1]} ORDER BY n.rowid DESC LIMIT ?`;
     const startedAt = performance.now();
     const rows = await db.scan.all<{ id: MessageId; fits: number }>(
       `SELECT i."id", m."id" IS NOT NULL AS "fits" FROM (${named}) i
        LEFT JOIN "Message" m ON m."id" = i."id" AND m."deletedAt" IS NULL${readable.text} AND searchHolds(m."text", ?, ?)`,
-      [...(isAny ? [] : [toMatch(asked)]), at, from, ...times.params, limit, ...readable.params, JSON.stringify(checked.words), checked.withLink],
+      [...(isAny ? [] : [toMatch(asked)]), at, from, ...narrow.params, limit, ...readable.params, JSON.stringify(checked.words), checked.withLink],
     );
     const tookMs = performance.now() - startedAt;
     at = rows.length === limit ? rows.reduce((least, { id }) => Math.min(least, id), at) : from;
@@ -67,14 +67,14 @@ export function createCandidates({ db, asked: { all, some }, checked, high, low 
     const isAny = asked.all.length + asked.some.length === 0;
     const named = isAny ? 'true' : 'x."terms" @@ ?::tsquery';
     const query: Param[] = isAny ? [] : [toTsquery(asked)];
-    const joined = `LEFT JOIN "Message" m ON m."id" = i."id" AND m."deletedAt" IS NULL${times.text}`;
+    const joined = `LEFT JOIN "Message" m ON m."id" = i."id" AND m."deletedAt" IS NULL${narrow.text}`;
     const fits = `m."id" IS NOT NULL AS "counts", m."id" IS NOT NULL${readable.text} AS "fits"`;
     type Row = { id: MessageId; named: boolean; counts: boolean; fits: boolean };
     if (how === 'by index') {
       const rows = await db.scan.all<Row>(
         `WITH x AS MATERIALIZED (SELECT x."id" FROM "MessageIndex" x WHERE ${named})
          SELECT i."id", true AS "named", ${fits} FROM (SELECT x."id" FROM x WHERE x."id" < ? AND x."id" >= ? ORDER BY x."id" DESC LIMIT ?) i ${joined} ORDER BY i."id" DESC`,
-        [...query, ...readable.params, at, low, most, ...times.params],
+        [...query, ...readable.params, at, low, most, ...narrow.params],
       );
       at = rows.length === most ? Number(rows.at(-1)?.id) : low;
       return foundIn(rows, rows.filter(({ counts }) => counts).length);
@@ -84,12 +84,12 @@ export function createCandidates({ db, asked: { all, some }, checked, high, low 
          SELECT w."id", w."named", row_number() OVER (ORDER BY w."id") AS "place" FROM (
            SELECT x."id", ${named} AS "named" FROM "MessageIndex" x WHERE x."id" < ? AND x."id" >= ? ORDER BY x."id" DESC LIMIT ?) w) i
        ${joined} AND i."named" WHERE i."named" OR i."place" = 1 ORDER BY i."id" DESC`,
-      [...readable.params, ...query, at, low, rowsAtOnce, ...times.params],
+      [...readable.params, ...query, at, low, rowsAtOnce, ...narrow.params],
     );
     at = rows.length > 0 ? Number(rows.at(-1)?.id) : low;
     const count = rows.filter(({ counts }) => counts).length;
     if (!isAny && rows.filter((row) => row.named).length < worthWalking) how = 'by index';
-    // All of another time.
+    // None of these is meant.
     else if (count === 0) rowsAtOnce = Math.min(rowsAtMost, 2 * rowsAtOnce);
     return foundIn(rows, count);
   }

@@ -25,6 +25,7 @@ const MessageContent = builder.enumType('MessageContent', {
     ATTACHMENT: { description: 'A file of any kind.' },
     IMAGE: { description: 'A picture.' },
     LINK: { description: 'An http(s) address in its text.' },
+    PIN: { description: 'It is pinned.' },
   } as const,
 });
 

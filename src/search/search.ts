@@ -29,7 +29,7 @@ export type SearchFilter = {
   from: UserId | null;
   after: Date | null;
   before: Date | null;
-  has: readonly Content[];
+  has: readonly (Content | 'PIN')[];
 };
 export type SearchRequest = { query: string | null; filter: SearchFilter | null; after: string | null; size: number };
 export type SearchPage = Page<MessageRow> & { endCursor: string | null; indexComplete: boolean; searchedBackTo: Date | null; words: Words };
@@ -58,7 +58,7 @@ export function createSearch({ db, chats, limits }: { db: Database; chats: Pick<
     const progress = await findProgress(db.sql);
     const covered = progress ?? { upToId: 0, fromId: 1 };
     const scope = await scopeOf(viewer.userId, filter);
-    const all = [...lookUpsFor(words), ...(filter?.has ?? []).map(ofContent)];
+    const all = [...lookUpsFor(words), ...(filter?.has ?? []).filter((content) => content !== 'PIN').map(ofContent)];
     if (filter?.from) all.push(ofSender(filter.from));
     if (scope.chatId) all.push(ofChat(scope.chatId));
     if (filter?.thread) all.push(ofThread(filter.thread.rootSeq));
@@ -130,11 +130,12 @@ export function createSearch({ db, chats, limits }: { db: Database; chats: Pick<
   }
 
   /** What is asked of each message where the index cannot tell, or could be behind. */
-  function conditionsOf(userId: UserId, chatId: ChatId | null, filter: SearchFilter | null): Pick<Checked, 'times' | 'readable'> {
-    const times: Condition[] = [];
-    if (filter?.after) times.push(['m."createdAt" >= ?', filter.after]);
-    if (filter?.before) times.push(['m."createdAt" < ?', filter.before]);
-    return { times, readable: chatId === null ? [['EXISTS (SELECT 1 FROM "Member" b WHERE b."chatId" = m."chatId" AND b."userId" = ?)', userId]] : [] };
+  function conditionsOf(userId: UserId, chatId: ChatId | null, filter: SearchFilter | null): Pick<Checked, 'narrow' | 'readable'> {
+    const narrow: Condition[] = [];
+    if (filter?.after) narrow.push(['m."createdAt" >= ?', filter.after]);
+    if (filter?.before) narrow.push(['m."createdAt" < ?', filter.before]);
+    if (filter?.has.includes('PIN')) narrow.push(['EXISTS (SELECT 1 FROM "Pin" p WHERE p."messageId" = m."id")']);
+    return { narrow, readable: chatId === null ? [['EXISTS (SELECT 1 FROM "Member" b WHERE b."chatId" = m."chatId" AND b."userId" = ?)', userId]] : [] };
   }
 
   /** Times as ids, with room for clocks that were set. */

@@ -64,7 +64,7 @@ export async function openSqlite(config: Config, log: Log, count: Count, { modul
 }
 
 const readOnly = 'query_only = ON';
-/** In KiB, where more would help nobody: what is scanned is seen once. */
+/** In KiB, where more would help nobody: what is scanned is seen once, and what is in a hurry does not go through Prisma. */
 const smallCache = 'cache_size = -2000';
 const pragmasOf = (config: Pick<Config, 'SQLITE_SYNCHRONOUS' | 'SQLITE_MAX_PAGES'>): string[] => [
   `synchronous = ${config.SQLITE_SYNCHRONOUS}`,
@@ -95,7 +95,7 @@ function connectionsOf({ file, pragmas, reader, lock, count, module, functions, 
     adapterName: adapter.adapterName,
     connect: async () => {
       const connection = await adapter.connect();
-      await connection.executeScript([...pragmas, readOnly].map((pragma) => `PRAGMA ${pragma};`).join('\n'));
+      await connection.executeScript([...pragmas, readOnly, smallCache].map((pragma) => `PRAGMA ${pragma};`).join('\n'));
       return connection;
     },
   };

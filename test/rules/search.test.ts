@@ -100,6 +100,12 @@ describe('a search', () => {
       'NOT_FOUND Message',
       'NOT_FOUND Message',
     ]);
+    await change(ada, 'pinMessage', { messageId: root.id });
+    expect([await texts(ada, null, { has: ['PIN'] }), await texts(ada, 'hang', { has: ['PIN'], chatId: room.id }), await texts(ada, 'file', { has: ['PIN'] })]).toEqual([
+      [root.text],
+      [root.text],
+      [],
+    ]);
     // Another text, no link any more.
     const { edges } = await page(ada, { query: 'see' });
     await change(ben, 'editMessage', { messageId: edges[0].node.id, text: 'another word, seen' });
