@@ -18,15 +18,17 @@ export type Unit = { text: string; isRun: boolean /** Where it begins in the fol
 /** A text as it is compared: without differences of case, of compatibility forms and of what cannot be seen; Latin, Greek and Cyrillic letters without accents. */
 export function foldText(text: string): string {
   if (isAscii.test(text)) return text.slice(0, longestText).toLowerCase();
-  const folded = text.slice(0, longestText).replace(manyMarks, '$1').normalize('NFKC').replace(unseen, '').toLowerCase().toUpperCase().toLowerCase();
+  const folded = text.slice(0, longestText).replace(marks, withFewer).normalize('NFKC').replace(unseen, '').toLowerCase().toUpperCase().toLowerCase();
   return folded.replaceAll('ς', 'σ').replace(accented, withoutAccents).normalize('NFC').slice(0, longestText);
 }
 
 const isAscii = /^[\0-\x7f]*$/;
-/** Normalizing takes the square of combining marks that stand together. More than thirty of them are no writing (UAX #15, Stream-Safe Text). */
-const manyMarks = /([\p{M}\uff9e\uff9f]{30})[\p{M}\uff9e\uff9f]+/gu;
+const marks = /[\p{M}\uff9e\uff9f]+/gu;
+/** Normalizing takes the square of combining marks that stand together. More than these are no writing (UAX #15, Stream-Safe Text). */
+const mostMarks = 30;
+const withFewer = (run: string): string => (run.length <= mostMarks ? run : [...run].slice(0, mostMarks).join(''));
 const unseen = /[\p{Default_Ignorable_Code_Point}\p{Cf}\p{Me}]/gu;
-const accented = /[[\u00c0-\u{10ffff}]&&[\p{sc=Latin}\p{sc=Greek}\p{sc=Cyrillic}]]\p{Mn}*|[a-z]\p{Mn}+/gv;
+const accented = /(?![\0-\x7f])[\p{sc=Latin}\p{sc=Greek}\p{sc=Cyrillic}]\p{Mn}*|[a-z]\p{Mn}+/gu;
 const withoutAccents = (letter: string): string => letter.normalize('NFD').replace(/\p{Mn}+/gu, '');
 
 /** Han, Kana, Hangul, Thai, Lao, Khmer, Myanmar. */
