@@ -21,6 +21,9 @@ export function KeyList({ onClose }: { onClose: () => void }) {
     ['↑ ↓', words.move],
     ['Home End', words.ends],
     ['Enter', words.actions],
+    ['R', words.reply],
+    ['T', words.thread],
+    ['+', words.react],
     [`${control} C`, words.copyIt],
     ['Del', words.deleteIt],
   ];

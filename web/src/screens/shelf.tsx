@@ -4,7 +4,7 @@ import { computed, useSignal } from '@preact/signals';
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { Count } from '../app.tsx';
 import { ask } from '../ask.ts';
-import { drafts } from '../drafts.ts';
+import { draftOf } from '../drafts.ts';
 import type { FindPeopleQuery, FindPeopleQueryVariables } from '../generated/graphql.ts';
 import { narrow } from '../narrow.ts';
 import { operation } from '../operation.ts';
@@ -170,7 +170,7 @@ function matches(chat: Chat, folded: string): boolean {
 export const chatName = (chat: Chat): string => (chat.__typename === 'Dialog' && chat.peerId === state.value.meId ? texts.value.shelf.yourself : chat.name);
 
 function Row({ chat, open }: { chat: Chat; open: boolean }) {
-  const { shelf, common } = texts.value;
+  const { shelf, threads, common } = texts.value;
   const unread = unreadIn(chat);
   const online = chat.__typename === 'Dialog' && presenceOf(chat.peerId)?.online;
   return (
@@ -192,6 +192,7 @@ function Row({ chat, open }: { chat: Chat; open: boolean }) {
         </span>
         <span>
           <Preview chat={chat} open={open} />
+          {(chat.my?.unreadThreads ?? 0) > 0 && <Icon name="thread" class="s alive" label={threads.titleUnread(chat.my?.unreadThreads ?? 0)} />}
           <Count of={unread} />
         </span>
       </a>
@@ -207,7 +208,7 @@ function shortNameOf(personId: string): string {
 
 function Preview({ chat, open }: { chat: Chat; open: boolean }) {
   // Of its own, so that a key that is pressed draws nothing here.
-  const draft = useMemo(() => computed(() => (open ? '' : (drafts.value.get(chat.id) ?? '').trim())), [chat.id, open]).value;
+  const draft = useMemo(() => computed(() => (open ? '' : draftOf(chat.id).trim())), [chat.id, open]).value;
   const { shelf, message: words } = texts.value;
   const typing = line.value === 'on' ? (typings.value.get(chat.id)?.[0] ?? null) : null;
   if (typing) {
