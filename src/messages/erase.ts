@@ -8,6 +8,7 @@ import { oneOfList, type Sql, toDateOrNull } from '../storage/sql.ts';
 import { yieldWhenLong } from '../turns.ts';
 import { dropBelongings } from './belongings.ts';
 import type { DeletedRooms } from './deleted-rooms.ts';
+import type { SearchEntries } from './searchable.ts';
 import { blanked } from './store.ts';
 import { removeReplies } from './thread-rows.ts';
 
@@ -22,6 +23,7 @@ export function createMessageErasure({
   writeBatch,
   deletedRooms,
   files,
+  entries,
   clock,
 }: {
   db: Database;
@@ -31,6 +33,7 @@ export function createMessageErasure({
     /** Lets go of the files of messages, in the transaction that blanks them. */
     release: (sql: Sql, messageIds: readonly MessageId[]) => Promise<void>;
   };
+  entries: Pick<SearchEntries, 'takeOut'>;
   clock: () => Date;
 }) {
   return { count, afterwards };
@@ -109,6 +112,7 @@ export function createMessageErasure({
       const chats = await lockChats(sql, [...new Set(piece.map(({ chatId }) => chatId))]);
       const open = new Set(chats.filter(({ deletedAt }) => deletedAt === null).map(({ id }) => id));
       const standing = await standingAmong(sql, ids);
+      await entries.takeOut(sql, ids);
       await sql.all(
         `UPDATE "Message" SET ${blanked}, "clientMessageId" = NULL, "contentDigest" = NULL, "clientSentAt" = NULL, "deletedAt" = COALESCE("deletedAt", ?)
          WHERE ${oneOfList(sql.engine, '"id"', 'bigint')}`,
