@@ -93,6 +93,7 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`ta
     expect(await page.evaluate(() => document.activeElement?.getAttribute('aria-label'))).toBe('bread');
     await page.keyboard.press('ArrowRight');
     await page.keyboard.press('Enter');
+    await picker.waitFor({ state: 'detached' });
     await page.keyboard.press('+');
     await picker.waitFor();
     await page.keyboard.press('Escape');
@@ -247,6 +248,42 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`ta
       .waitFor();
     expect(await barriers(other.page, 'threads, on a phone')).toEqual([]);
     expect([own.problems, other.problems]).toEqual([[], []]);
+  });
+
+  it('finds messages by their words, in one chat or all, and leads to the place of each', async () => {
+    const [ana, ben] = people();
+    const room = await ana.createRoom({ name: 'Library', members: [{ id: ben.id }] });
+    const { message: first } = await ana.send(room, 'A zeppelin over the harbour');
+    for (let at = 0; at < 70; at++) await ana.send(room, `line ${at}`);
+    await ana.send({ username: ben.username }, 'My zeppelin, too');
+    const { page, problems } = await enter(ben, '/');
+    await page.getByLabel('Find a chat or a person').fill('zeppelin');
+    await page.getByRole('link', { name: 'Search the messages for “zeppelin”' }).click();
+    const results = page.getByRole('main').getByRole('listitem');
+    // Behind the log by a moment.
+    await expect
+      .poll(async () => {
+        await page.getByRole('searchbox', { name: 'Words to look for' }).fill('');
+        await page.getByRole('searchbox', { name: 'Words to look for' }).fill('zeppelin');
+        await page.waitForTimeout(600);
+        return results.count();
+      }, patience)
+      .toBe(2);
+    expect(await results.locator('mark').allInnerTexts()).toEqual(['zeppelin', 'zeppelin']);
+    expect(await barriers(page, 'search')).toEqual([]);
+    await page.getByLabel('Where').selectOption({ label: 'Library' });
+    await expect.poll(() => results.count(), patience).toBe(1);
+    await results.getByRole('link', { name: /harbour/ }).click();
+    await page.waitForFunction((id) => document.activeElement?.id === id, `message-${first.seq}`);
+    await page.goBack();
+    await results.getByRole('link', { name: /harbour/ }).waitFor();
+    await page.getByLabel('With').selectOption({ label: 'Pictures' });
+    await page.getByText('There is no such message.').waitFor();
+    await page.setViewportSize({ width: 360, height: 740 });
+    await page.emulateMedia({ colorScheme: 'dark' });
+    expect(await barriers(page, 'search on a phone')).toEqual([]);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
+    expect(problems).toEqual([]);
   });
 
   it('keeps a pinned message in view, and shows what one said before to those who may see it', async () => {

@@ -159,6 +159,9 @@ function Head({ chat, name, about }: { chat: Chat; name: string; about: boolean 
           {unread > 0 && <i class="mark-dot" />}
         </a>
       )}
+      <a class="ib" href={addressOf('search', chat.id)} aria-label={words.search} title={words.search}>
+        <Icon name="search" />
+      </a>
       <button class="ib" id="about" type="button" aria-label={aboutIt} title={aboutIt} aria-expanded={about} onClick={() => (about ? closePanel : openPanel)(chat)}>
         <Icon name={chat.__typename === 'Room' ? 'people' : 'person'} />
       </button>
