@@ -1,4 +1,7 @@
 /** What people do with messages on the page beside writing them, in a real browser: by mouse, by keyboard, on a phone, and read aloud. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { emojisIn } from '../web/src/texts/emojis.ts';
@@ -46,6 +49,25 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`ta
   const change = (person: Person, name: string, input: Untyped): Promise<Untyped> =>
     person.must(`mutation ($input: ${name[0]?.toUpperCase()}${name.slice(1)}Input!) { ${name}(input: $input) { __typename ... on UserError { code } } }`, { input });
   const people = (): [Person, Person, Person] => [ana, ben, eva] as [Person, Person, Person];
+
+  it('weighs little before a room works: lists, searches and panels come when they are used', async () => {
+    const folder = join(import.meta.dirname, '../web/dist/assets');
+    const weight = (pattern: RegExp): number =>
+      readdirSync(folder)
+        .filter((name) => pattern.test(name))
+        .reduce((sum, name) => sum + gzipSync(readFileSync(join(folder, name)), { level: 9 }).length, 0);
+    expect(weight(/^core-.*\.js$/)).toBeLessThan(60_000);
+    expect(weight(/^core-.*\.css$/)).toBeLessThan(12_000);
+    const [ana] = people();
+    const room = await ana.createRoom({ name: 'Light' });
+    await ana.send(room, 'one');
+    const { page, problems } = await enter(ana, addressOf(room));
+    await message(page, 'one').waitFor();
+    const scripts = (): Promise<string[]> =>
+      page.evaluate(() => performance.getEntriesByType('resource').flatMap(({ name }) => /assets\/([a-z-]+)-[^/]*\.js/.exec(name)?.[1] ?? []));
+    expect((await scripts()).filter((name) => /reacting|search|thread|history|tray|en-more/.test(name))).toEqual([]);
+    expect(problems).toEqual([]);
+  });
 
   it('reacts by click, by keyboard and on a phone, at once and as the server has it, and says what is refused', async () => {
     const [ana, ben, eva] = people();

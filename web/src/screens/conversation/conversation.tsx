@@ -37,7 +37,7 @@ const onlineMs = 30_000;
 
 const PersonPanel = lazy(() => import('./person-panel.tsx').then((module) => module.PersonPanel), { aside: true });
 const Readers = lazy(() => import('./readers.tsx').then((module) => module.Readers), { aside: true });
-const PinsBar = lazy(() => import('./pins.tsx').then((module) => module.PinsBar), { aside: true });
+const PinsBar = lazy(() => import('./pins.tsx').then((module) => module.PinsBar), { aside: true, says: false });
 const History = lazy(() => import('./history.tsx').then((module) => module.History), { aside: true });
 const ThreadPanel = lazy(() => import('./thread.tsx').then((module) => module.ThreadPanel), { aside: true });
 const ThreadList = lazy(() => import('./threads.tsx').then((module) => module.ThreadList), { aside: true });
