@@ -55,7 +55,7 @@ what the machine can do with node:http, prepared statements of better-sqlite3 an
 *ordinary* is this project's stack (Yoga, Pothos, Prisma, graphql-ws) as one writes it in an afternoon (bench/ordinary); FULL and NORMAL are SQLite's durability, and
 Tertulia's is FULL. The bystander asks for \`{ __typename }\` fifty times a second meanwhile: what they wait is what everybody else waits.
 
-The pictures are made by \`npm run bench -- plots\`.
+The pictures are made by \`npm run bench -- plots\`, from the best of some rounds each.
 
 ![Deliveries a second over the number of readers](performance-subscribers.svg)
 

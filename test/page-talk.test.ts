@@ -1,4 +1,7 @@
 /** What people do with messages on the page beside writing them, in a real browser: by mouse, by keyboard, on a phone, and read aloud. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { emojisIn } from '../web/src/texts/emojis.ts';
@@ -47,6 +50,25 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`ta
     person.must(`mutation ($input: ${name[0]?.toUpperCase()}${name.slice(1)}Input!) { ${name}(input: $input) { __typename ... on UserError { code } } }`, { input });
   const people = (): [Person, Person, Person] => [ana, ben, eva] as [Person, Person, Person];
 
+  it('weighs little before a room works: lists, searches and panels come when they are used', async () => {
+    const folder = join(import.meta.dirname, '../web/dist/assets');
+    const weight = (pattern: RegExp): number =>
+      readdirSync(folder)
+        .filter((name) => pattern.test(name))
+        .reduce((sum, name) => sum + gzipSync(readFileSync(join(folder, name)), { level: 9 }).length, 0);
+    expect(weight(/^core-.*\.js$/)).toBeLessThan(60_000);
+    expect(weight(/^core-.*\.css$/)).toBeLessThan(12_000);
+    const [ana] = people();
+    const room = await ana.createRoom({ name: 'Light' });
+    await ana.send(room, 'one');
+    const { page, problems } = await enter(ana, addressOf(room));
+    await message(page, 'one').waitFor();
+    const scripts = (): Promise<string[]> =>
+      page.evaluate(() => performance.getEntriesByType('resource').flatMap(({ name }) => /assets\/([a-z-]+)-[^/]*\.js/.exec(name)?.[1] ?? []));
+    expect((await scripts()).filter((name) => /reacting|search|thread|history|tray|en-more/.test(name))).toEqual([]);
+    expect(problems).toEqual([]);
+  });
+
   it('reacts by click, by keyboard and on a phone, at once and as the server has it, and says what is refused', async () => {
     const [ana, ben, eva] = people();
     const room = await ana.createRoom({ name: 'Soup', members: [{ id: ben.id }, { id: eva.id }] });
@@ -93,6 +115,7 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`ta
     expect(await page.evaluate(() => document.activeElement?.getAttribute('aria-label'))).toBe('bread');
     await page.keyboard.press('ArrowRight');
     await page.keyboard.press('Enter');
+    await picker.waitFor({ state: 'detached' });
     await page.keyboard.press('+');
     await picker.waitFor();
     await page.keyboard.press('Escape');
@@ -247,6 +270,42 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`ta
       .waitFor();
     expect(await barriers(other.page, 'threads, on a phone')).toEqual([]);
     expect([own.problems, other.problems]).toEqual([[], []]);
+  });
+
+  it('finds messages by their words, in one chat or all, and leads to the place of each', async () => {
+    const [ana, ben] = people();
+    const room = await ana.createRoom({ name: 'Library', members: [{ id: ben.id }] });
+    const { message: first } = await ana.send(room, 'A zeppelin over the harbour');
+    for (let at = 0; at < 70; at++) await ana.send(room, `line ${at}`);
+    await ana.send({ username: ben.username }, 'My zeppelin, too');
+    const { page, problems } = await enter(ben, '/');
+    await page.getByLabel('Find a chat or a person').fill('zeppelin');
+    await page.getByRole('link', { name: 'Search the messages for “zeppelin”' }).click();
+    const results = page.getByRole('main').getByRole('listitem');
+    // Behind the log by a moment.
+    await expect
+      .poll(async () => {
+        await page.getByRole('searchbox', { name: 'Words to look for' }).fill('');
+        await page.getByRole('searchbox', { name: 'Words to look for' }).fill('zeppelin');
+        await page.waitForTimeout(600);
+        return results.count();
+      }, patience)
+      .toBe(2);
+    expect(await results.locator('mark').allInnerTexts()).toEqual(['zeppelin', 'zeppelin']);
+    expect(await barriers(page, 'search')).toEqual([]);
+    await page.getByLabel('Where').selectOption({ label: 'Library' });
+    await expect.poll(() => results.count(), patience).toBe(1);
+    await results.getByRole('link', { name: /harbour/ }).click();
+    await page.waitForFunction((id) => document.activeElement?.id === id, `message-${first.seq}`);
+    await page.goBack();
+    await results.getByRole('link', { name: /harbour/ }).waitFor();
+    await page.getByLabel('With').selectOption({ label: 'Pictures' });
+    await page.getByText('There is no such message.').waitFor();
+    await page.setViewportSize({ width: 360, height: 740 });
+    await page.emulateMedia({ colorScheme: 'dark' });
+    expect(await barriers(page, 'search on a phone')).toEqual([]);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
+    expect(problems).toEqual([]);
   });
 
   it('keeps a pinned message in view, and shows what one said before to those who may see it', async () => {

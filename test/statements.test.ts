@@ -266,6 +266,15 @@ it('takes so many statements for a page, a send, and a list, however many rows t
         () =>
           viewer.must('{ rooms(first: 50) { nodes { id name memberCount onlineCount my { unreadCount } } } }'),
     },
+    'a page of a search': {
+      expected: 7,
+      run:
+        ({ viewer }) =>
+        () =>
+          viewer.must(
+            '{ searchMessages(query: "messa", first: 5) { searchedBackTo edges { snippet { text hit } node { id text sender { displayName } chat { id name } } } pageInfo { hasNextPage } } }',
+          ),
+    },
     'total of unread messages': {
       expected: 3,
       run:
@@ -277,6 +286,7 @@ it('takes so many statements for a page, a send, and a list, however many rows t
   const found = { small: {} as Record<string, number>, large: {} as Record<string, number>, expected: {} as Record<string, number> };
   // Until what follows the log has looked at all of this.
   await new Promise((wake) => setTimeout(wake, 300));
+  await server.app.indexing.idle();
   for (const [name, { expected, run }] of Object.entries(operations)) {
     // On PostgreSQL every request asks whether its session lives: another node may have ended it.
     const most = expected + (engine === 'postgresql' ? 1 : 0);

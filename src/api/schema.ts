@@ -19,6 +19,7 @@ import '../streams/items-schema.ts';
 import '../streams/schema.ts';
 import '../presence/schema.ts';
 import '../files/schema.ts';
+import '../search/schema.ts';
 import '../notifications/schema.ts';
 import './nodes.ts';
 import './server-info.ts';

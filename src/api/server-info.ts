@@ -24,6 +24,7 @@ const capabilities = {
   EMAIL: 'The server sends mails through a mail server.',
   SSE: 'Subscriptions over Server-Sent Events.',
   WEBSOCKET: 'Subscriptions over graphql-transport-ws.',
+  SEARCH: '`searchMessages`.',
 } as const;
 type Capability = keyof typeof capabilities;
 const CapabilityEnum = builder.enumType('Capability', {
@@ -112,6 +113,7 @@ const ServerInfo = builder.objectRef<{ app: Domains }>('ServerInfo').implement({
         'WEB_PUSH',
         'SSE',
         'WEBSOCKET',
+        'SEARCH',
       ],
     }),
     limits: t.field({ type: ServerLimits, description: 'What the server accepts, and for how long things last.', resolve: ({ app }) => app.config }),

@@ -5,6 +5,7 @@ import type { Database } from '../storage/database.ts';
 import { oneOfList, type Sql } from '../storage/sql.ts';
 import { yieldWhenLong } from '../turns.ts';
 import { dropBelongings } from './belongings.ts';
+import type { SearchEntries } from './searchable.ts';
 import type { MessageFiles } from './send.ts';
 import { dropThreads } from './thread-rows.ts';
 
@@ -12,7 +13,17 @@ export type DeletedRooms = ReturnType<typeof createDeletedRooms>;
 
 const messagesAtOnce = 250;
 
-export function createDeletedRooms({ db, roster, files }: { db: Database; roster: Pick<Roster, 'emptySome'>; files: Pick<MessageFiles, 'release' | 'drop'> }) {
+export function createDeletedRooms({
+  db,
+  roster,
+  files,
+  entries,
+}: {
+  db: Database;
+  roster: Pick<Roster, 'emptySome'>;
+  files: Pick<MessageFiles, 'release' | 'drop'>;
+  entries: Pick<SearchEntries, 'takeOut'>;
+}) {
   let stopping = false;
   return { sweep, close: (): void => void (stopping = true) };
 
@@ -33,6 +44,7 @@ export function createDeletedRooms({ db, roster, files }: { db: Database; roster
   async function removeSome(sql: Sql, { id, avatarId }: { id: ChatId; avatarId: AttachmentId | null }): Promise<number> {
     const rows = await sql.all<{ id: MessageId; seq: number }>('SELECT "id", "seq" FROM "Message" WHERE "chatId" = ? ORDER BY "seq" LIMIT ?', [id, messagesAtOnce]);
     const ids = rows.map((row) => toMessageId(row.id));
+    await entries.takeOut(sql, ids);
     await files.release(sql, ids);
     await dropBelongings(
       sql,

@@ -15,6 +15,7 @@ import type { Viewer } from '../viewer.ts';
 import { dropBelongings } from './belongings.ts';
 import { parseMetadata } from './metadata.ts';
 import type { Revisions } from './revisions.ts';
+import type { SearchEntries } from './searchable.ts';
 import type { MessageFiles } from './send.ts';
 import { type Anchor, parsePlace, type SeqOf, toPlace } from './sparse.ts';
 import { blank, changeContent, firstSeqsSince, messagesAt, messagesByIds, messagesIn } from './store.ts';
@@ -33,6 +34,7 @@ export function createMessages({
   config,
   clock,
   files,
+  entries,
   revisions,
 }: {
   db: Database;
@@ -41,6 +43,7 @@ export function createMessages({
   config: Pick<Config, 'MAX_MESSAGE_CHARS'>;
   clock: () => Date;
   files: MessageFiles;
+  entries: SearchEntries;
   revisions: Pick<Revisions, 'keep'>;
 }) {
   return { edit, remove, find, findMany, findRows, findAt, firstSince, page, readStretches };
@@ -67,7 +70,9 @@ export function createMessages({
       if (text === '' && !(await files.hasAny(sql, id))) throw invalid('text', 'required', 'A message needs a text, or files.');
       await mustHoldAccount(sql, viewer.userId);
       await revisions.keep(sql, message);
+      await entries.takeOut(sql, [id]);
       const changed = await changeContent(sql, id, { text: text || null, metadata: input.metadata === undefined ? message.metadata : metadata }, clock());
+      await entries.putIn(sql, [id]);
       await number([{ type: 'message-edited', chatId, messageId: id }]);
       return changed;
     });
@@ -80,6 +85,7 @@ export function createMessages({
       const { message, standing } = await mustSee(sql, viewer, { id, chatId });
       if (message.senderId !== viewer.userId) must('deleteOthersMessage', standing, 'Message');
       if (message.deletedAt) return message;
+      await entries.takeOut(sql, [id]);
       const tombstone = await blank(sql, id, clock());
       await files.release(sql, [id]);
       const others = await dropBelongings(sql, [message], standing.chat ? [standing.chat] : []);

@@ -90,6 +90,37 @@ Message.implement({
   }),
 });
 
+type Forwarded = Pick<MessageRow, 'forwardOfId' | 'forwardAuthorId' | 'forwardSentAt'> & { forwardSentAt: Date };
+const ForwardOrigin = builder.objectRef<Forwarded>('ForwardOrigin').implement({
+  description: 'Where a forwarded message comes from. The name of the chat is never told.',
+  fields: (t) => ({
+    author: t.field({
+      type: User,
+      nullable: true,
+      description: 'Who wrote it; a tombstone when that account was deleted.',
+      resolve: ({ forwardAuthorId }, _args, context) => (forwardAuthorId === null ? null : userOf(forwardAuthorId, context)),
+    }),
+    sentAt: t.expose('forwardSentAt', { type: 'DateTime', description: 'When it was first sent.' }),
+    message: t.field({
+      type: Message,
+      nullable: true,
+      description: 'The message itself; null for callers who may not read it.',
+      resolve: ({ forwardOfId }, _args, context) => {
+        const viewer = mustBeSignedIn(context);
+        if (forwardOfId === null) return null;
+        return loader<MessageId, MessageRow>(context, 'forwarded', (ids) => context.app.messages.findMany(viewer, ids)).load(forwardOfId);
+      },
+    }),
+  }),
+});
+builder.objectField(Message, 'forwardedFrom', (t) =>
+  t.field({
+    type: ForwardOrigin,
+    nullable: true,
+    description: 'Where its content comes from, when it was sent on.',
+    resolve: ({ forwardOfId, forwardAuthorId, forwardSentAt }) => forwardSentAt && { forwardOfId, forwardAuthorId, forwardSentAt },
+  }),
+);
 builder.objectField(Message, 'replyTo', (t) =>
   t.field({
     type: Message,
@@ -285,7 +316,7 @@ function toTarget(to: typeof MessageTargetInput.$inferInput, { sessionId }: View
 
 mutation('sendMessage', {
   description: 'Sends a message to a chat or to a person. Answered when it is stored for good; give a `clientMessageId` and a retry can never store it twice.',
-  errors: ['VALIDATION_FAILED', 'NOT_FOUND', 'FORBIDDEN', 'CONFLICT', 'RATE_LIMITED'],
+  errors: ['VALIDATION_FAILED', 'NOT_FOUND', 'FORBIDDEN', 'CONFLICT', 'QUOTA_EXCEEDED', 'RATE_LIMITED'],
   input: (t) => ({
     to: t.field({ type: MessageTargetInput, required: true, description: 'Where it goes.' }),
     text: t.string({ description: 'Required unless there are attachments. CRLF and CR become newlines.' }),
@@ -298,6 +329,7 @@ message: the first one is returned with \`duplicate: true\`. The same id with ot
     replyToId: t.id({ description: 'The message of the same chat that this one answers. Readers are shown it as it is when they look.' }),
     notifyAuthor: t.boolean({ defaultValue: true, description: 'Whether the author of `replyToId` is told as of a mention.' }),
     threadRootId: t.id({ description: 'Puts the message into the thread under this message of the same chat. A reply in a thread stands for its root.' }),
+    forwardOf: t.id({ description: 'The message to send on: its text and files are copied. `text`, `attachmentIds` and `replyToId` are then left out.' }),
     metadata: t.field({ type: 'JSON', description: "A JSON object of the app's own, such as a product or a position; up to `limits.maxMetadataBytes`." }),
   }),
   resolve: async (viewer, input, context) => {
@@ -312,6 +344,7 @@ message: the first one is returned with \`duplicate: true\`. The same id with ot
         replyToId: input.replyToId == null ? null : parseMessageId(input.replyToId),
         notifyAuthor: input.notifyAuthor ?? true,
         threadRootId: input.threadRootId == null ? null : parseMessageId(input.threadRootId),
+        forwardOf: input.forwardOf == null ? null : parseMessageId(input.forwardOf),
         metadata: input.metadata,
       },
     });

@@ -39,7 +39,7 @@ type Named = {
 export type StreamItem =
   | { [Type in keyof Named]: { type: Type } & Named[Type] & Durable }[keyof Named]
   | { type: 'PresenceChanged'; user: UserRow; at: Date; snapshot: boolean }
-  | { type: 'TypingChanged'; chat: ChatRow; user: UserRow; active: boolean; expiresAt: Date }
+  | { type: 'TypingChanged'; chat: ChatRow; user: UserRow; threadRootId: MessageId | null; active: boolean; expiresAt: Date }
   | { type: 'CaughtUp'; cursor: string; at: Date; replayedCount: number }
   | { type: 'StreamGap'; at: Date; resumeFrom: string }
   | { type: 'Heartbeat'; at: Date; cursor: string }
@@ -72,7 +72,7 @@ async function toEphemeral(ephemeral: Ephemeral, context: Context): Promise<Stre
   const user = await loadUser(context, ephemeral.userId);
   if (ephemeral.type === 'presence-changed') return user && { type: 'PresenceChanged', user, at: ephemeral.at, snapshot: ephemeral.snapshot };
   const chat = await loadChat(context, ephemeral.chatId);
-  return user && chat && { type: 'TypingChanged', chat, user, active: ephemeral.active, expiresAt: ephemeral.expiresAt };
+  return user && chat && { type: 'TypingChanged', chat, user, threadRootId: ephemeral.threadRootId, active: ephemeral.active, expiresAt: ephemeral.expiresAt };
 }
 
 async function toDurable(event: LogEvent, durable: Durable, context: Context): Promise<StreamItem | null> {
@@ -282,6 +282,11 @@ export const TypingChanged = builder.objectRef<ItemOf<'TypingChanged'>>('TypingC
     chat: t.field({ type: Chat, description: 'Where.', resolve: (item) => item.chat }),
     user: t.field({ type: User, description: 'Who.', resolve: (item) => item.user }),
     active: t.exposeBoolean('active', { description: 'False when it is over.' }),
+    threadRootId: t.id({
+      nullable: true,
+      description: 'In which thread; null for none.',
+      resolve: ({ threadRootId }) => threadRootId && toGlobalId('Message', threadRootId),
+    }),
     expiresAt: t.expose('expiresAt', { type: 'DateTime', description: 'It is over then, even if no word of it comes.' }),
   }),
 });

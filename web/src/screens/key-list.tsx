@@ -9,6 +9,7 @@ export function KeyList({ onClose }: { onClose: () => void }) {
     [`${control} K`, words.find],
     ['Alt ↓ ↑', words.next],
     ['Alt Shift ↓ ↑', words.nextUnread],
+    [`${control} Shift F`, words.search],
     [`${control} Shift N`, words.create],
     ['Enter', words.send],
     ['Shift Enter', words.newLine],

@@ -1,6 +1,6 @@
 /** The shelf: the chats of the viewer, the latest first, and everybody who can be written to. */
 
-import { computed, useSignal } from '@preact/signals';
+import { computed, signal, useSignal } from '@preact/signals';
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { Count } from '../app.tsx';
 import { ask } from '../ask.ts';
@@ -26,6 +26,9 @@ const findDocument = operation<FindPeopleQuery, FindPeopleQueryVariables>(/* Gra
     chats(first: 30, filter: { nameContains: $name, includeAllUsers: true }) { nodes { ...ChatFields lastMessage { ...MessageFields status } ... on Dialog { peer { presence { online lastSeenAt } } } } }
   }
 `);
+/** What was typed here, for the search of messages. */
+export const searchedFor = signal<string | null>(null);
+
 const askAfterMs = 150;
 const heldMs = 2_000;
 type Kind = 'all' | 'unread' | 'people' | 'rooms' | 'away';
@@ -118,6 +121,14 @@ export function Shelf({ open }: { open: string | null }) {
               ))}
             </ul>
           </>
+        )}
+        {name !== '' && (
+          <div class="chats">
+            <a class="row alone" href="/search" onClick={() => (searchedFor.value = name)}>
+              <Icon name="search" />
+              <span>{shelf.inMessages(name)}</span>
+            </a>
+          </div>
         )}
         <p class="hint pad" role="status">
           {here.length + others.length > 0 ? '' : name !== '' ? (found.value ? shelf.noneFound(name) : '') : kind.value === 'unread' ? shelf.noneUnread : shelf.empty}

@@ -121,6 +121,7 @@ export const de: Sentences = {
     openHint: 'Öffentlich, privat oder mit Passwort',
   },
   chat: {
+    onlineCount: (count: number) => n(count, '1 online', '# online'),
     search: 'Diese Nachrichten durchsuchen',
     backToChats: 'Zurück zu den Chats',
     messagesWith: (name: string) => `Nachrichten mit ${name}`,

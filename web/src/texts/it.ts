@@ -116,6 +116,7 @@ export const it: Sentences = {
     openHint: 'Pubblica, privata o con password',
   },
   chat: {
+    onlineCount: (count: number) => n(count, '1 online', '# online'),
     search: 'Cerca in questi messaggi',
     backToChats: 'Torna alle chat',
     messagesWith: (name: string) => `Messaggi con ${name}`,

@@ -116,6 +116,7 @@ export const ro: Sentences = {
     openHint: 'Publică, privată sau cu parolă',
   },
   chat: {
+    onlineCount: (count: number) => n(count, '1 online', '# online', '# online'),
     search: 'Caută în aceste mesaje',
     backToChats: 'Înapoi la conversații',
     messagesWith: (name: string) => `Mesaje cu ${name}`,

@@ -37,7 +37,7 @@ const onlineMs = 30_000;
 
 const PersonPanel = lazy(() => import('./person-panel.tsx').then((module) => module.PersonPanel), { aside: true });
 const Readers = lazy(() => import('./readers.tsx').then((module) => module.Readers), { aside: true });
-const PinsBar = lazy(() => import('./pins.tsx').then((module) => module.PinsBar), { aside: true });
+const PinsBar = lazy(() => import('./pins.tsx').then((module) => module.PinsBar), { aside: true, says: false });
 const History = lazy(() => import('./history.tsx').then((module) => module.History), { aside: true });
 const ThreadPanel = lazy(() => import('./thread.tsx').then((module) => module.ThreadPanel), { aside: true });
 const ThreadList = lazy(() => import('./threads.tsx').then((module) => module.ThreadList), { aside: true });
@@ -159,6 +159,9 @@ function Head({ chat, name, about }: { chat: Chat; name: string; about: boolean 
           {unread > 0 && <i class="mark-dot" />}
         </a>
       )}
+      <a class="ib" href={addressOf('search', chat.id)} aria-label={words.search} title={words.search}>
+        <Icon name="search" />
+      </a>
       <button class="ib" id="about" type="button" aria-label={aboutIt} title={aboutIt} aria-expanded={about} onClick={() => (about ? closePanel : openPanel)(chat)}>
         <Icon name={chat.__typename === 'Room' ? 'people' : 'person'} />
       </button>
@@ -167,7 +170,7 @@ function Head({ chat, name, about }: { chat: Chat; name: string; about: boolean 
 }
 
 function About({ room: { id, memberCount, topic } }: { room: Room }) {
-  const { chat: words, rooms } = texts.value;
+  const { chat: words } = texts.value;
   const [online, setOnline] = useState(0);
   useEffect(() => {
     const read = (): void => {
@@ -182,7 +185,7 @@ function About({ room: { id, memberCount, topic } }: { room: Room }) {
     const timer = setInterval(read, onlineMs);
     return () => clearInterval(timer);
   }, [id, line.value, memberCount]);
-  return [words.members(memberCount), online > 0 && rooms.onlineCount(online), topic].filter(Boolean).join(' · ');
+  return [words.members(memberCount), online > 0 && words.onlineCount(online), topic].filter(Boolean).join(' · ');
 }
 
 function Presence({ personId }: { personId: string }) {
