@@ -274,6 +274,11 @@ export const settings = {
     1_073_741_824,
     'The largest answer of an operation, and the largest item of a stream. What would be larger is answered with QUERY_TOO_COSTLY.',
   ),
+  EDIT_HISTORY: oneOf(
+    ['moderators', 'everyone', 'off'] as const,
+    'moderators',
+    'Who is shown what a message said before it was edited: with `moderators` its author and the admins and owners of its room, with `everyone` whoever may read it. With `off` nothing is kept of it, and what was kept is removed.',
+  ),
   MAX_MESSAGE_CHARS: whole(4_000, 1, 1_000_000, 'The longest text of a message, in code points.'),
   MAX_REACTIONS_PER_MEMBER: whole(10, 1, 1_000, 'The number of different emojis with which one person may react to a message.'),
   MAX_REACTION_KINDS: whole(30, 1, 1_000, 'The number of different emojis under one message.'),
@@ -314,6 +319,7 @@ export const settings = {
   ),
   SEND_LIMIT: whole(20, 1, 1_000_000, 'Messages per second that one account may send on average.'),
   SEND_BURST: whole(60, 1, 1_000_000, 'Messages that one account may send at once, before SEND_LIMIT slows it down.'),
+  SEARCH_LIMIT: whole(10, 1, 1_000_000, 'Searches of messages per second of one account.'),
   PROFILE_LIMIT: whole(10, 1, 1_000_000, 'Changes per minute that one account may make to its name and picture: everybody who is connected is told of each.'),
   REQUEST_LIMIT: whole(100, 1, 1_000_000, 'Other requests per second of one account, averaged over ten seconds. Requests without an account are counted by their client address.'),
 

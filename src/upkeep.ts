@@ -12,6 +12,7 @@ import type { Log } from './log.ts';
 import type { DeletedRooms } from './messages/deleted-rooms.ts';
 import type { Reactions } from './messages/reactions.ts';
 import type { Receipts } from './messages/receipts.ts';
+import type { Revisions } from './messages/revisions.ts';
 import type { Notifications } from './notifications/notifications.ts';
 import type { Push } from './notifications/push.ts';
 import type { PushDevices } from './notifications/push-devices.ts';
@@ -26,6 +27,7 @@ export function startUpkeep({
   limits,
   roster,
   deletedRooms,
+  revisions,
   receipts,
   reactions,
   files,
@@ -44,6 +46,7 @@ export function startUpkeep({
   limits: Pick<RateLimits, 'sweep'>;
   roster: Pick<Roster, 'finish'>;
   deletedRooms: Pick<DeletedRooms, 'sweep'>;
+  revisions: Pick<Revisions, 'sweep'>;
   receipts: Pick<Receipts, 'tellUntold'>;
   reactions: Pick<Reactions, 'tellUntold'>;
   files: Files;
@@ -77,6 +80,7 @@ export function startUpkeep({
       ['rate limits that are over', limits.sweep],
       ['half open rooms', roster.finish],
       ['messages', deletedRooms.sweep],
+      ['former texts', revisions.sweep],
       ['receipts that were not told', receipts.tellUntold],
       ['reactions that were not told', reactions.tellUntold],
       ['files', files.sweep],

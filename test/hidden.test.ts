@@ -16,6 +16,8 @@ const onChats: Record<string, string> = {
   node: 'query ($id: ID!) { node(id: $id) { __typename id } }',
   nodes: 'query ($id: ID!) { nodes(ids: [$id]) { __typename id } }',
   chat: 'query ($id: ID!) { chat(id: $id) { id name lastSeq } }',
+  pins: `query ($id: ID!) { chat(id: $id) { viewerMay pins { ${page.replace('id', 'pinnedAt')} } } }`,
+  jump: `query ($id: ID!) { chat(id: $id) { messages(anchor: { at: "2026-01-01T00:00:00Z" }) { ${page} } } }`,
   send: `mutation ($id: ID!) { sendMessage(input: { to: { chatId: $id }, text: "x" }) { __typename ${failure} } }`,
   sendInvalid: `mutation ($id: ID!) { sendMessage(input: { to: { chatId: $id }, text: "" }) { __typename ${failure} } }`,
   sendOnce: `mutation ($id: ID!) { sendMessage(input: { to: { chatId: $id }, text: "x", clientMessageId: "never stored" }) { __typename ${failure} } }`,
@@ -48,6 +50,11 @@ const onMessages: Record<string, string> = {
   node: onChats.node as string,
   nodes: onChats.nodes as string,
   message: 'query ($id: ID!) { message(id: $id) { id seq text } }',
+  beside: 'query ($id: ID!) { message(id: $id) { pin { pinnedAt } saved viewerMay revisions { nodes { text } } } }',
+  pin: `mutation ($id: ID!) { pinMessage(input: { messageId: $id }) { __typename ${failure} } }`,
+  unpin: `mutation ($id: ID!) { unpinMessage(input: { messageId: $id }) { __typename ${failure} } }`,
+  save: `mutation ($id: ID!) { saveMessage(input: { messageId: $id, note: "x" }) { __typename ${failure} } }`,
+  saveInvalid: `mutation ($id: ID!) { saveMessage(input: { messageId: $id, note: "" }) { __typename ${failure} } }`,
   edit: `mutation ($id: ID!) { editMessage(input: { messageId: $id, text: "x" }) { __typename ${failure} } }`,
   editInvalid: `mutation ($id: ID!) { editMessage(input: { messageId: $id, text: "" }) { __typename ${failure} } }`,
   editVersion: `mutation ($id: ID!) { editMessage(input: { messageId: $id, text: "x", expectedVersion: 1 }) { __typename ${failure} } }`,
@@ -137,6 +144,14 @@ describe('hidden equals absent', () => {
     await using server = await startTestServer();
     const { stranger, message, inLocked, direct, inGone, inClub } = await secretWorld(server);
     await same(server, stranger, onMessages, { private: message.id, own: inLocked.id, direct: direct.id, gone: inGone.id, club: inClub.id }, never.message);
+    const hidden = { private: message.id, own: inLocked.id, direct: direct.id, gone: inGone.id, club: inClub.id };
+    const mine = await stranger.createRoom();
+    const around = 'query ($id: ID!, $chat: ID!) { chat(id: $chat) { messages(anchor: { aroundId: $id }) { nodes { id } } } }';
+    await same(server, stranger, { around }, hidden, never.message, { chat: mine.id });
+    // Giving up what was never kept is fine: nothing tells whether it is there.
+    const unsave = 'mutation ($id: ID!) { unsaveMessage(input: { messageId: $id }) { __typename ... on UnsaveMessagePayload { messageId } } }';
+    const expected = await answer(server, stranger, unsave, { id: never.message });
+    for (const [what, id] of Object.entries(hidden)) expect([what, await answer(server, stranger, unsave, { id })]).toEqual([what, expected]);
   });
 
   it('for members, sessions and people', async () => {

@@ -9,7 +9,8 @@ import { isText } from '../storage/page.ts';
 import { type ChatRow, type MemberRow, toChatRow, toMemberRow, type UserRow } from '../storage/rows.ts';
 import { oneOfList, type Sql, tableOf, toDate } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
-import { can, canSee } from './access.ts';
+import { can, canSee, type RoomRights } from './access.ts';
+import { rightsOf } from './rights.ts';
 
 export type Chats = ReturnType<typeof createChats>;
 
@@ -27,7 +28,7 @@ export type AnyMember = MemberRow & { dialog?: Pair };
 const nobody: ChatStanding = { chat: null, member: null, banned: false };
 
 export function createChats({ db, accounts }: { db: Database; accounts: Pick<Accounts, 'findMany'> }) {
-  return { dialog, find, findMany, findRoom, findMemberships, findStanding, places, placesOf, findRows, findMembers };
+  return { dialog, find, findMany, findRoom, findMemberships, findStanding, places, placesOf, findRows, findMembers, findRights };
 
   /** The conversation of the viewer with somebody, who may be the viewer. Writes nothing: before the first message it is virtual. */
   async function dialog(viewer: Viewer, peer: UserRow): Promise<ChatRow> {
@@ -98,6 +99,11 @@ export function createChats({ db, accounts }: { db: Database; accounts: Pick<Acc
   /** Chats by id, without asking who may see them: for what the viewer was shown before. Deleted rooms are left out. */
   function findRows(ids: readonly ChatId[]): Promise<ChatRow[]> {
     return rowsOf(db.sql, ids);
+  }
+
+  /** What these chats let their members do, in their order. */
+  function findRights(ids: readonly ChatId[]): Promise<RoomRights[]> {
+    return rightsOf(db.sql, ids);
   }
 
   /** Members by chat and person, without asking who may see them. */

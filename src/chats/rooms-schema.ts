@@ -4,7 +4,7 @@ import { mutation } from '../graphql/mutation.ts';
 import { type AttachmentId, noAttachment, numberOf, toGlobalId } from '../ids.ts';
 import { mostNamed } from './membership.ts';
 import type { Rooms } from './rooms.ts';
-import { mustBeRoomId, PostPolicy, Room, RoomVisibility } from './schema.ts';
+import { mustBeRoomId, PostPolicy, Room, RoomRight, RoomVisibility } from './schema.ts';
 
 declare module '../graphql/context.ts' {
   interface Domains {
@@ -21,6 +21,7 @@ mutation('createRoom', {
     topic: t.string({ description: 'Up to 500 characters.' }),
     visibility: t.field({ type: RoomVisibility, required: true, defaultValue: 'PUBLIC', description: 'Who knows that it exists.' }),
     postPolicy: t.field({ type: PostPolicy, required: true, defaultValue: 'MEMBERS', description: 'Who may write in it. ANYONE takes a public room without password.' }),
+    pinPolicy: t.field({ type: RoomRight, defaultValue: 'ADMINS', description: 'Who may pin messages.' }),
     everyone: t.boolean({
       defaultValue: false,
       description:
@@ -37,7 +38,7 @@ mutation('createRoom', {
   resolve: (viewer, input, context) => {
     const avatarAttachmentId = toAttachmentId(input.avatarAttachmentId) ?? null;
     const members = input.members?.map((ref) => parseUserRef(ref, context)) ?? null;
-    return context.app.rooms.create(viewer, { ...input, avatarAttachmentId, everyone: input.everyone ?? false, members });
+    return context.app.rooms.create(viewer, { ...input, avatarAttachmentId, pinPolicy: input.pinPolicy ?? 'ADMINS', everyone: input.everyone ?? false, members });
   },
   payloadDescription: 'The room is there.',
   payload: (t) => ({
@@ -56,6 +57,7 @@ mutation('updateRoom', {
     topic: t.string({ description: 'Up to 500 characters.' }),
     visibility: t.field({ type: RoomVisibility, description: 'Who knows that it exists. Cannot be null.' }),
     postPolicy: t.field({ type: PostPolicy, description: 'Who may write in it. Cannot be null.' }),
+    pinPolicy: t.field({ type: RoomRight, description: 'Who may pin messages. Cannot be null.' }),
     everyone: t.boolean({
       description:
         'True makes every account a member and lifts all bans, where there are very many the last ones moments after the answer; false lets members leave again. Cannot be null.',

@@ -16,9 +16,10 @@ import { isText } from '../storage/page.ts';
 import type { ChatRow } from '../storage/rows.ts';
 import type { Sql } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
-import { canOpenToEveryone, must } from './access.ts';
+import { canOpenToEveryone, firstRights, must, type RoomRight } from './access.ts';
 import { type Chats, standing } from './chats.ts';
 import { findUsers, mostNamed } from './membership.ts';
+import { setRights } from './rights.ts';
 import { closeChat, insertMembers, letIn, type Roster, stopLettingIn } from './roster.ts';
 
 export type Rooms = ReturnType<typeof createRooms>;
@@ -38,6 +39,7 @@ export type RoomSettings = {
   topic: string | null;
   visibility: 'PUBLIC' | 'PRIVATE';
   postPolicy: 'ANYONE' | 'MEMBERS';
+  pinPolicy: RoomRight;
   everyone: boolean;
   /** Most members, the owner included. */
   capacity: number | null;
@@ -102,7 +104,14 @@ export function createRooms({
     const earlier = await findEarlier(db.sql, viewer, clientRequestId);
     if (earlier) return { room: earlier, duplicate: true };
     const { members, password, avatarAttachmentId = null, ...given } = { ...input, ...cleaned(input), password: input.password ?? null };
-    const settings = { ...given, topic: given.topic ?? null, everyone: given.everyone ?? false, capacity: given.capacity ?? null, link: given.link ?? null };
+    const settings = {
+      ...given,
+      topic: given.topic ?? null,
+      everyone: given.everyone ?? false,
+      pinPolicy: given.pinPolicy ?? 'ADMINS',
+      capacity: given.capacity ?? null,
+      link: given.link ?? null,
+    };
     const problems = createProblems();
     checkFields(problems, { ...settings, password });
     checkRules(problems, { ...settings, hasPassword: password !== null }, []);
@@ -134,7 +143,7 @@ export function createRooms({
       if (settings.capacity !== null && settings.capacity < memberIds.length) throw invalid('capacity', 'too-small', `The room would begin with ${memberIds.length} members.`);
       if (avatarAttachmentId !== null) await pictures.take(sql, viewer.userId, avatarAttachmentId, 'avatarAttachmentId');
       const now = clock();
-      const { name, topic, visibility, postPolicy, everyone, capacity, link } = settings;
+      const { name, topic, visibility, postPolicy, pinPolicy, everyone, capacity, link } = settings;
       const room = await tx.chat.create({
         data: {
           kind: 'ROOM',
@@ -157,6 +166,7 @@ export function createRooms({
           clientRequestId,
         },
       });
+      if (pinPolicy !== firstRights.pinPolicy) await setRights(sql, room.id, { pinPolicy });
       const fresh = { chatId: room.id, joinedAt: now, joinedSeq: 0, deliveredSeq: 0, readSeq: 0 };
       await insertMembers(
         sql,
@@ -175,7 +185,7 @@ export function createRooms({
   async function update(viewer: Viewer, roomId: ChatId, changes: RoomChanges): Promise<ChatRow> {
     const { avatarAttachmentId, ...others } = changes;
     const problems = createProblems();
-    for (const field of ['name', 'visibility', 'postPolicy', 'everyone'] as const) {
+    for (const field of ['name', 'visibility', 'postPolicy', 'pinPolicy', 'everyone'] as const) {
       if (changes[field] === null) problems.add(field, 'required', 'This cannot be empty.');
     }
     const given = Object.fromEntries(Object.entries({ ...others, ...cleaned(others) }).filter(([, value]) => value !== undefined)) as Partial<RoomSettings>;
@@ -185,7 +195,7 @@ export function createRooms({
     problems.check();
     if (Object.keys(given).length === 0 && (avatarAttachmentId === undefined || avatarAttachmentId === before.avatarId)) return before;
     if (given.everyone && !before.everyone) await mustMayOpen(viewer, true);
-    const { password, ...settings } = given;
+    const { password, pinPolicy, ...settings } = given;
     const passwordHash = password == null ? password : await hashPassword(viewer, password);
 
     const store = async (tx: Tx, append: Append): Promise<ChatRow> => {
@@ -203,6 +213,7 @@ export function createRooms({
         if (avatarAttachmentId !== null) await pictures.take(sql, viewer.userId, avatarAttachmentId, 'avatarAttachmentId');
         if (room.avatarId !== null) await pictures.drop(sql, room.avatarId);
       }
+      if (pinPolicy !== undefined) await setRights(sql, roomId, { pinPolicy });
       const changed = await tx.chat.update({
         where: { id: roomId },
         data: {

@@ -7,7 +7,7 @@ import { countOf, type PageArgs, pageComplexity, pageRequest, toConnection } fro
 import { type ChatId, keysOf, numberOf, placeKey, placeOf, toGlobalId, type UserId } from '../ids.ts';
 import type { Page } from '../storage/page.ts';
 import type { ChatRow, MemberRow, UserRow } from '../storage/rows.ts';
-import type { Role } from './access.ts';
+import type { Role, RoomRight as RoomRightName, RoomRights } from './access.ts';
 import type { Chats } from './chats.ts';
 import { type AnyMember, type ChatRef, type ChatStanding, type MemberRef, type Place, peerOf, type RoomRef, standingInVirtual } from './chats.ts';
 import type { MemberFilter, MemberLists } from './member-lists.ts';
@@ -85,6 +85,12 @@ async function loadPlace(context: Context, chatId: ChatId): Promise<Place> {
   return place ?? { member: null, banned: false };
 }
 
+/** What a chat lets its members do. One statement for all that are asked for together. */
+export async function loadRights(context: Context, chatId: ChatId): Promise<RoomRights> {
+  const rights = await sharedLoader<ChatId, RoomRights>(context, 'rights', (ids) => context.app.chats.findRights(ids)).load(chatId);
+  return rights as RoomRights;
+}
+
 // ---------------------------------------------------------------- enums and inputs
 
 export const ChatKind = builder.enumType('ChatKind', {
@@ -104,6 +110,15 @@ export const PostPolicy = builder.enumType('PostPolicy', {
     ANYONE: { description: 'Any signed-in user, joined or not. Only for public rooms without password.' },
     MEMBERS: { description: 'Only members.' },
   },
+});
+export const RoomRight = builder.enumType('RoomRight', {
+  description: 'Who may do something in a room.',
+  values: {
+    ADMINS: { description: 'Admins and owners.' },
+    MEMBERS: { description: 'Every member.' },
+    MEMBERS_WHILE_SMALL: { description: 'Every member while there are at most `limits.smallRoomMembers`; admins and owners always.' },
+    NOBODY: { description: 'Nobody.' },
+  } satisfies Record<RoomRightName, { description: string }>,
 });
 export const MemberRole = builder.enumType('MemberRole', {
   description: 'What a member may do. A room can have several owners and always has one; in dialogs everybody is MEMBER.',
@@ -250,6 +265,7 @@ export const Room = builder.objectRef<ChatRow>('Room').implement({
     link: t.exposeString('link', { nullable: true, description: 'Short public name or external link of the room; no two rooms have the same, whatever the case.' }),
     visibility: t.field({ type: RoomVisibility, description: 'Who knows that it exists.', resolve: (room) => room.visibility as 'PUBLIC' }),
     postPolicy: t.field({ type: PostPolicy, description: 'Who may write in it.', resolve: (room) => room.postPolicy as 'MEMBERS' }),
+    pinPolicy: t.field({ type: RoomRight, description: 'Who may pin messages.', resolve: async (room, _args, context) => (await loadRights(context, room.id)).pinPolicy }),
     everyone: t.exposeBoolean('everyone', { description: 'Everyone registered is a member, now and later.' }),
     capacity: t.exposeInt('capacity', { nullable: true, description: 'Most members allowed, the owner included; null = no limit.' }),
     passwordRequired: t.boolean({ description: 'Joining takes a password, and only members see messages and members.', resolve: (room) => room.passwordHash !== null }),

@@ -4,7 +4,7 @@ import type { Pair } from '../storage/dialogs.ts';
 import type { MessageRow } from '../storage/rows.ts';
 
 /** What a follower can ask for. Mirrors EventKind in schema.graphql; presence and typing are not in the log. */
-export const eventKinds = ['MESSAGES', 'RECEIPTS', 'CHATS', 'MEMBERS', 'USERS', 'NOTIFICATIONS', 'REACTIONS', 'PRESENCE', 'TYPING'] as const;
+export const eventKinds = ['MESSAGES', 'RECEIPTS', 'CHATS', 'MEMBERS', 'USERS', 'NOTIFICATIONS', 'REACTIONS', 'THREADS', 'PINS', 'SAVED', 'PRESENCE', 'TYPING'] as const;
 export type EventKind = (typeof eventKinds)[number];
 
 export const removalReasons = ['LEFT', 'REMOVED', 'ROOM_DELETED'] as const;
@@ -22,7 +22,10 @@ export type NewEvent =
   | { type: 'message-deleted'; chatId: ChatId; messageId: MessageId }
   /** `byId`: who changed theirs; null when several did. */
   | { type: 'reactions-changed'; chatId: ChatId; messageId: MessageId; byId: UserId | null }
-  | { type: 'marker-moved'; chatId: ChatId; userId: UserId; status: 'DELIVERED' | 'READ'; upToSeq: number }
+  /** `threads` false: replies in threads are not meant. */
+  | { type: 'marker-moved'; chatId: ChatId; userId: UserId; status: 'DELIVERED' | 'READ'; upToSeq: number; threads?: false }
+  /** The person follows the thread or not, or has read on in it. */
+  | { type: 'my-thread-changed'; chatId: ChatId; userId: UserId; rootSeq: number }
   | { type: 'chat-added'; chatId: ChatId; userId: UserId; dialog?: Pair }
   | { type: 'chat-updated'; chatId: ChatId }
   | { type: 'chat-removed'; chatId: ChatId; userId: UserId; reason: RemovalReason }
@@ -37,6 +40,8 @@ export type NewEvent =
   | { type: 'notification-added'; chatId: ChatId; seq: number }
   /** These, or all up to one: up to this event itself when nothing is said. */
   | { type: 'notifications-read'; userId: UserId; messageIds?: readonly MessageId[]; upToId?: MessageId }
+  | { type: 'pins-changed'; chatId: ChatId; messageId: MessageId; byId: UserId }
+  | { type: 'saved-changed'; userId: UserId; messageId: MessageId }
   | { type: 'session-ended'; userId: UserId; sessionId: SessionId; reason: EndReason }
   /** A server was started: the epoch of cursors from this event on. */
   | { type: 'epoch-began'; name: string };
@@ -48,7 +53,7 @@ export type LogEvent = NewEvent & Stored & { message?: MessageRow };
 export type EventOf<Type extends EventType> = Extract<LogEvent, { type: Type }>;
 
 /** The message an event is about: a message's id is the number of the event that announced it. */
-export function messageIdOf(event: EventOf<'message-added' | 'message-edited' | 'message-deleted' | 'notification-added'>): MessageId {
+export function messageIdOf(event: EventOf<'message-added' | 'message-edited' | 'message-deleted' | 'notification-added' | 'pins-changed' | 'saved-changed'>): MessageId {
   if ('messageId' in event) return event.messageId;
   return (event.type === 'message-added' ? event.number : event.number - 1) as MessageId;
 }
@@ -62,6 +67,7 @@ export const addresseesOf: Record<EventType, Addressees> = {
   'message-edited': 'chat',
   'message-deleted': 'chat',
   'reactions-changed': 'chat',
+  'my-thread-changed': 'person',
   'marker-moved': 'chat',
   'chat-added': 'person',
   'chat-updated': 'chat',
@@ -74,6 +80,8 @@ export const addresseesOf: Record<EventType, Addressees> = {
   'account-changed': 'person',
   'notification-added': 'chat',
   'notifications-read': 'person',
+  'pins-changed': 'chat',
+  'saved-changed': 'person',
   'session-ended': 'nobody',
   'epoch-began': 'nobody',
 };
@@ -83,6 +91,7 @@ export const kindOf: Record<EventType, EventKind> = {
   'message-edited': 'MESSAGES',
   'message-deleted': 'MESSAGES',
   'reactions-changed': 'REACTIONS',
+  'my-thread-changed': 'THREADS',
   'marker-moved': 'RECEIPTS',
   'chat-added': 'CHATS',
   'chat-updated': 'CHATS',
@@ -95,6 +104,8 @@ export const kindOf: Record<EventType, EventKind> = {
   'account-changed': 'USERS',
   'notification-added': 'NOTIFICATIONS',
   'notifications-read': 'NOTIFICATIONS',
+  'pins-changed': 'PINS',
+  'saved-changed': 'SAVED',
   'session-ended': 'USERS',
   'epoch-began': 'USERS',
 };

@@ -7,22 +7,25 @@ import { AppError, createProblems, invalid, notFound } from '../errors.ts';
 import type { WriteBatch } from '../events/write.ts';
 import type { ChatId, MessageId } from '../ids.ts';
 import type { Database } from '../storage/database.ts';
-import { lockChats } from '../storage/locks.ts';
-import { isWhole, type Page, type PageRequest } from '../storage/page.ts';
+import { lockChats, mustHoldAccount } from '../storage/locks.ts';
+import type { Page, PageRequest } from '../storage/page.ts';
 import type { ChatRow, MessageRow } from '../storage/rows.ts';
 import type { Sql } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
 import { dropBelongings } from './belongings.ts';
 import { parseMetadata } from './metadata.ts';
+import type { Revisions } from './revisions.ts';
+import type { SearchEntries } from './searchable.ts';
 import type { MessageFiles } from './send.ts';
-import { blank, changeContent, messagesAt, messagesByIds, messagesIn } from './store.ts';
+import { type Anchor, parsePlace, type SeqOf, toPlace } from './sparse.ts';
+import { blank, changeContent, firstSeqsSince, messagesAt, messagesByIds, messagesIn } from './store.ts';
 import { inPieces, type Stretch } from './stretches.ts';
 import { checkText } from './text.ts';
+import { removeReplies } from './thread-rows.ts';
 
 export type Messages = ReturnType<typeof createMessages>;
 /** `metadata`: left out, it stays; null removes it. */
 export type EditMessage = { messageId: MessageId; text: string; expectedVersion: number | null; metadata?: unknown };
-export type Anchor = { afterSeq: number } | { beforeSeq: number } | { aroundSeq: number } | { firstUnread: true };
 
 export function createMessages({
   db,
@@ -31,6 +34,8 @@ export function createMessages({
   config,
   clock,
   files,
+  entries,
+  revisions,
 }: {
   db: Database;
   writeBatch: WriteBatch;
@@ -38,8 +43,10 @@ export function createMessages({
   config: Pick<Config, 'MAX_MESSAGE_CHARS'>;
   clock: () => Date;
   files: MessageFiles;
+  entries: SearchEntries;
+  revisions: Pick<Revisions, 'keep'>;
 }) {
-  return { edit, remove, find, findMany, findRows, findAt, page, readStretches };
+  return { edit, remove, find, findMany, findRows, findAt, firstSince, page, readStretches };
 
   /**
    * Without a text when the message has files. Fails with VALIDATION_FAILED, NOT_FOUND (also when it was deleted), FORBIDDEN for others than the author and for
@@ -53,7 +60,7 @@ export function createMessages({
     problems.check();
     const { id, chatId } = await getMessage(db.sql, input.messageId);
     return writeBatch(async (sql, number) => {
-      const { message, standing } = await holdMessage(sql, viewer, { id, chatId });
+      const { message, standing } = await mustSee(sql, viewer, { id, chatId });
       if (message.deletedAt) throw notFound('Message');
       if (message.senderId !== viewer.userId) throw new AppError('FORBIDDEN', { forbiddenReason: 'NOT_THE_AUTHOR' }, 'Only who wrote a message may edit it.');
       must('editOwnMessage', standing, 'Message');
@@ -61,7 +68,11 @@ export function createMessages({
         throw new AppError('CONFLICT', { conflictReason: 'VERSION_MISMATCH' }, `The message is at version ${message.version} by now.`);
       }
       if (text === '' && !(await files.hasAny(sql, id))) throw invalid('text', 'required', 'A message needs a text, or files.');
+      await mustHoldAccount(sql, viewer.userId);
+      await revisions.keep(sql, message);
+      await entries.takeOut(sql, [id]);
       const changed = await changeContent(sql, id, { text: text || null, metadata: input.metadata === undefined ? message.metadata : metadata }, clock());
+      await entries.putIn(sql, [id]);
       await number([{ type: 'message-edited', chatId, messageId: id }]);
       return changed;
     });
@@ -71,13 +82,15 @@ export function createMessages({
   async function remove(viewer: Viewer, messageId: MessageId): Promise<MessageRow> {
     const { id, chatId } = await getMessage(db.sql, messageId);
     const removed = await writeBatch(async (sql, number) => {
-      const { message, standing } = await holdMessage(sql, viewer, { id, chatId });
+      const { message, standing } = await mustSee(sql, viewer, { id, chatId });
       if (message.senderId !== viewer.userId) must('deleteOthersMessage', standing, 'Message');
       if (message.deletedAt) return message;
+      await entries.takeOut(sql, [id]);
       const tombstone = await blank(sql, id, clock());
       await files.release(sql, [id]);
-      await dropBelongings(sql, [id]);
-      await number([{ type: 'message-deleted', chatId, messageId: id }]);
+      const others = await dropBelongings(sql, [message], standing.chat ? [standing.chat] : []);
+      await removeReplies(sql, [id]);
+      await number([{ type: 'message-deleted', chatId, messageId: id }, ...others]);
       return tombstone;
     });
     files.clearAway();
@@ -114,13 +127,26 @@ export function createMessages({
     return places.map(({ chatId, seq }) => rows.get(`${chatId} ${seq}`) ?? null);
   }
 
+  /** Of chats that the caller knows to be readable: the first message of a time or later, null when there is none. Found by halving; where a clock was set back, a place where messages pass that time. */
+  async function firstSince(asked: readonly { chatId: ChatId; lastSeq: number; at: number }[]): Promise<(number | null)[]> {
+    const seqs = await firstSeqsSince(
+      db.sql,
+      asked.map((each) => ({ ...each, at: new Date(each.at) })),
+    );
+    return asked.map(({ lastSeq }, index) => ((seqs[index] ?? lastSeq + 1) > lastSeq ? null : (seqs[index] as number)));
+  }
+
   /**
    * One page of a chat that the viewer may read, ascending. Cursors win over the anchor. `seq` has no holes, so both ends of the page are
    * known exactly without looking further, and what it holds is a stretch of the chat.
    */
   async function page(
     chat: ChatRow,
-    request: PageRequest & { anchor: Anchor | null; firstUnreadSeq: () => Promise<number | null>; read: (stretch: Stretch) => Promise<MessageRow[] | null> },
+    request: PageRequest & {
+      anchor: Anchor | null;
+      seqOf: SeqOf;
+      read: (stretch: Stretch) => Promise<MessageRow[] | null>;
+    },
   ): Promise<Page<MessageRow>> {
     const { size } = request;
     let { backward } = request;
@@ -133,8 +159,8 @@ export function createMessages({
       after = Math.max(0, Math.min(anchor.aroundSeq - Math.floor(size / 2) - 1, chat.lastSeq - size));
       backward = false;
     }
-    if (anchor && 'firstUnread' in anchor) {
-      const seq = await request.firstUnreadSeq();
+    if (anchor && ('firstUnread' in anchor || 'at' in anchor)) {
+      const seq = await request.seqOf(anchor);
       backward = seq === null;
       if (seq !== null) after = seq - 1;
     }
@@ -163,7 +189,7 @@ export async function getMessage(sql: Sql, id: MessageId): Promise<MessageRow> {
 }
 
 /** The message and the viewer's standing in its chat, read under the chat's lock. Throws NOT_FOUND for what the viewer may not read. */
-export async function holdMessage(
+export async function mustSee(
   sql: Sql,
   { userId }: Pick<Viewer, 'userId'>,
   { id, chatId }: Pick<MessageRow, 'id' | 'chatId'>,
@@ -177,11 +203,3 @@ export async function holdMessage(
 
 /** So many rows of pages are read by one statement. */
 const rowsAtOnce = 1_000;
-
-const toPlace = (seq: number): string => Buffer.from(`seq:${seq}`).toString('base64url');
-
-function parsePlace(cursor: string): number {
-  const match = cursor.length <= 40 ? /^seq:(\d{1,10})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1')) : null;
-  if (!match || !isWhole(Number(match[1]))) throw new AppError('BAD_REQUEST', undefined, 'This is not a cursor of a page of messages.');
-  return Number(match[1]);
-}

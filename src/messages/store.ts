@@ -133,6 +133,23 @@ export async function blank(sql: Sql, id: MessageId, at: Date): Promise<MessageR
   return row as MessageRow;
 }
 
+/** Where the messages of a time or later begin, in the order of what is asked; behind the last message when none is so late. `seq` has no holes, so all are found by halving in one statement. */
+export async function firstSeqsSince(sql: Sql, asked: readonly { chatId: ChatId; lastSeq: number; at: Date }[]): Promise<number[]> {
+  const middle = '(s."low" + s."high") / 2';
+  const isBefore = `(SELECT m."createdAt" FROM "Message" m WHERE m."chatId" = s."chatId" AND m."seq" = ${middle}) < s."at"`;
+  const rows = await sql.all<{ place: number; seq: number }>(
+    `WITH RECURSIVE s("place", "chatId", "at", "low", "high") AS (
+       SELECT t."place", t."chatId", t."at", 0, t."lastSeq" + 1 FROM ${tableOf(sql.engine, 't', { place: 'int', chatId: 'int', lastSeq: 'int', at: 'date' })}
+       UNION ALL SELECT s."place", s."chatId", s."at", CASE WHEN ${isBefore} THEN ${middle} ELSE s."low" END, CASE WHEN ${isBefore} THEN s."high" ELSE ${middle} END
+       FROM s WHERE s."high" - s."low" > 1)
+     SELECT s."place", s."high" AS "seq" FROM s WHERE s."high" - s."low" = 1`,
+    [asked.map((each, place) => ({ ...each, place }))],
+  );
+  const seqs = asked.map(({ lastSeq }) => lastSeq + 1);
+  for (const { place, seq } of rows) seqs[place] = seq;
+  return seqs;
+}
+
 // ---------------------------------------------------------------- chats, as sending needs them
 
 /** Opens dialogs with both their members. A pair that somebody else opens at the same moment is left out of the answer. */

@@ -1,6 +1,6 @@
 /** Statements put together from conditions, each with its parameters; and lists of which a filter lets few through, read a bounded stretch at a time. */
 import { yieldWhenLong } from '../turns.ts';
-import type { Bounds, Key } from './page.ts';
+import { type Bounds, isPosition, isTime, type Key } from './page.ts';
 import type { Param, Sql } from './sql.ts';
 
 /** A condition with its parameters. Texts are fixed; what people send only ever is a parameter. */
@@ -21,6 +21,19 @@ export const statementOf = (select: string, conditions: readonly Condition[], en
 /** `from` is a FROM clause. */
 export async function countWhere(sql: Sql, from: string, conditions: readonly Condition[]): Promise<number> {
   return Number((await selectWhere<{ count: number }>(sql, `SELECT COUNT(*) AS "count" ${from}`, conditions))[0]?.count ?? 0);
+}
+
+/** A place in a list of which the latest comes first: a time, and a number where times are the same. */
+export type LatestKey = [at: number, id: number];
+export const isLatestKey = (key: unknown): key is LatestKey => Array.isArray(key) && key.length === 2 && isTime(key[0]) && isPosition(key[1]);
+
+/** A part of such a list: its conditions, and the order of its rows with their limit as the last parameter. */
+export function latestFirst(time: string, id: string, { after, before, backward }: Omit<Bounds<LatestKey>, 'limit'>): { conditions: Condition[]; end: string } {
+  const conditions: Condition[] = [];
+  if (after) conditions.push([`(${time}, ${id}) < (?, ?)`, new Date(after[0]), after[1]]);
+  if (before) conditions.push([`(${time}, ${id}) > (?, ?)`, new Date(before[0]), before[1]]);
+  const order = backward ? 'ASC' : 'DESC';
+  return { conditions, end: `ORDER BY ${time} ${order}, ${id} ${order} LIMIT ?` };
 }
 
 /** So many rows of a list one statement looks at. */

@@ -68,9 +68,13 @@ function shown(state: State, { status = statusOf, places = state }: { status?: (
         ...chat,
         newest: newestOf(whole)?.id ?? null,
         members: byKey(members),
-        messages: list.map((message) => ({ ...message, status: status(whole, message) })),
+        // A reply may have been read in its thread alone, of which others are told nothing.
+        messages: list.map((message) => ({ ...message, status: message.threadRootSeq === null ? status(whole, message) : null })),
         // Before its members are known, a dialog has the other's markers alone.
-        byPeer: chat.__typename === 'Room' ? [] : list.filter(({ senderId }) => senderId === state.meId).map((message) => statusOf({ ...whole, members: new Map() }, message)),
+        byPeer:
+          chat.__typename === 'Room'
+            ? []
+            : list.filter(({ senderId, threadRootSeq }) => senderId === state.meId && threadRootSeq === null).map((message) => statusOf({ ...whole, members: new Map() }, message)),
       };
     }),
   };
@@ -86,9 +90,16 @@ const kinds = [
   'send',
   'send',
   'post',
+  'answer',
+  'replyInThread',
+  'follow',
+  'unfollow',
+  'readThread',
   'edit',
   'delete',
   'react',
+  'pin',
+  'unpin',
   'markRead',
   'markRead',
   'markDelivered',
@@ -136,8 +147,8 @@ async function take(world: World, { kind, a, b, c, ...given }: Step): Promise<vo
   const room = rooms.length > 0 ? rooms[b % rooms.length] : undefined;
   const recent = messages.slice(-8);
   const message = recent.length > 0 ? recent[b % recent.length] : undefined;
-  const say = async (to: Untyped): Promise<boolean> => {
-    const data = await act(actor, 'sendMessage', { to, text: `text ${messages.length}` }, '... on SendMessagePayload { message { id seq chat { id } } }');
+  const say = async (to: Untyped, more: Untyped = {}): Promise<boolean> => {
+    const data = await act(actor, 'sendMessage', { to, text: `text ${messages.length}`, ...more }, '... on SendMessagePayload { message { id seq chat { id } } }');
     if (data) messages.push({ id: data.message.id, chatId: data.message.chat.id, seq: data.message.seq, by: who % people.length });
     return data !== null;
   };
@@ -152,6 +163,15 @@ async function take(world: World, { kind, a, b, c, ...given }: Step): Promise<vo
         return message ? say({ chatId: message.chatId }) : say({ userId: other.id });
       case 'post':
         return room ? say({ chatId: room }) : false;
+      case 'answer':
+        return message ? say({ chatId: message.chatId }, { replyToId: message.id }) : false;
+      case 'replyInThread':
+        return message ? say({ chatId: message.chatId }, { threadRootId: message.id }) : false;
+      case 'follow':
+      case 'unfollow':
+        return message ? ok(actor, `${kind}Thread`, { messageId: message.id }) : false;
+      case 'readThread':
+        return message ? ok(actor, 'markThreadRead', { messageId: message.id, upToSeq: message.seq }) : false;
       case 'edit':
         return message ? ok(people[message.by] as Person, 'editMessage', { messageId: message.id, text: `edited ${c}` }) : false;
       case 'delete':
@@ -160,6 +180,9 @@ async function take(world: World, { kind, a, b, c, ...given }: Step): Promise<vo
         const emojis = ['👍', '❤️', '🦜'].filter((_, index) => (c >> index) % 2 === 1);
         return message ? ok(actor, 'setReactions', { messageId: message.id, emojis }) : false;
       }
+      case 'pin':
+      case 'unpin':
+        return message ? ok(c % 3 ? (people[message.by] as Person) : actor, kind === 'pin' ? 'pinMessage' : 'unpinMessage', { messageId: message.id }) : false;
       case 'markRead':
       case 'markDelivered':
         return message ? ok(actor, kind, { chatId: message.chatId, upToSeq: Math.max(0, message.seq - (c % 3)) }) : false;
@@ -324,6 +347,19 @@ const all = ((): [Step[], Step[]] => {
       ['react', 1, 0, 1, 5],
       ['react', 0, 0, 1, 1],
       ['react', 1, 0, 1, 2],
+      ['replyInThread', 1, 0, 2],
+      ['replyInThread', 0, 0, 2],
+      ['replyInThread', 1, 0, 7],
+      ['unfollow', 0, 0, 7],
+      ['replyInThread', 1, 0, 7],
+      ['follow', 0, 0, 7],
+      ['readThread', 0, 0, 7],
+      ['delete', 1, 0, 7, 1],
+      ['pin', 0, 0, 1],
+      ['pin', 0, 0, 2],
+      ['unpin', 0, 0, 1],
+      ['answer', 1, 0, 2],
+      ['answer', 1, 0, 3],
       ['edit', 0, 0, 2],
       ['delete', 0, 0, 3],
       ['open', 0, 0, 1, 0],
