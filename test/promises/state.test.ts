@@ -19,6 +19,8 @@ const seed = Number(process.env.SEED ?? 20_261_120);
 const people = `query { registeredUsers(first: 100) { nodes { ...PersonFields } } } ${fragments.PersonFields}`;
 const notifications = `query { notifications(first: 100) { unreadCount nodes { ...NotificationFields } } } ${fragments.NotificationFields} ${fragments.PersonFields}`;
 
+const pinsDocument = 'query ($chatId: ID!) { chat(id: $chatId) { pins(first: 100) { nodes { pinnedAt message { id } } } } }';
+
 /** What carries no state of the log. */
 const passing = new Set(['CaughtUp', 'Heartbeat', 'PresenceChanged', 'TypingChanged']);
 
@@ -39,9 +41,17 @@ async function read(viewer: Person): Promise<State> {
       chatId,
       opened: (await viewer.request(openDocument, { chatId })).data?.opened,
       history: (await viewer.request(historyDocument, { chatId, last: 100 })).data?.chat?.messages?.nodes,
+      pins: (await viewer.request(pinsDocument, { chatId })).data?.chat?.pins?.nodes,
     })),
   );
-  for (const { chatId, opened, history } of chats) {
+  const saved: string[] = (await viewer.must('{ savedMessages(first: 100) { nodes { message { id } } } }')).savedMessages.nodes.map(({ message }: Untyped) => message.id);
+  for (const { chatId, opened, history, pins } of chats) {
+    // The lists say what the messages say.
+    if (history && pins) {
+      const pinned = history.filter(({ pin }: Message) => pin !== null).map(({ id, pin }: Message) => `${pin?.pinnedAt} ${id}`);
+      expect(pins.map(({ pinnedAt, message }: Untyped) => `${pinnedAt} ${message.id}`).sort()).toEqual(pinned.sort());
+      for (const message of history) expect([message.id, message.saved]).toEqual([message.id, saved.includes(message.id)]);
+    }
     if (opened) state = withChats(state, [opened]);
     state = withHistory(state, chatId, history ?? []);
     const chat = state.chats.get(chatId) as Chat;
@@ -89,6 +99,10 @@ const kinds = [
   'edit',
   'delete',
   'react',
+  'pin',
+  'unpin',
+  'save',
+  'unsave',
   'markRead',
   'markRead',
   'markDelivered',
@@ -160,6 +174,13 @@ async function take(world: World, { kind, a, b, c, ...given }: Step): Promise<vo
         const emojis = ['👍', '❤️', '🦜'].filter((_, index) => (c >> index) % 2 === 1);
         return message ? ok(actor, 'setReactions', { messageId: message.id, emojis }) : false;
       }
+      case 'pin':
+      case 'unpin':
+        return message ? ok(c % 2 ? actor : (people[message.by] as Person), `${kind}Message`, { messageId: message.id }) : false;
+      case 'save':
+        return message ? ok(actor, 'saveMessage', { messageId: message.id, ...(c % 2 ? { note: `note ${c}` } : {}) }) : false;
+      case 'unsave':
+        return message ? ok(actor, 'unsaveMessage', { messageId: message.id }) : false;
       case 'markRead':
       case 'markDelivered':
         return message ? ok(actor, kind, { chatId: message.chatId, upToSeq: Math.max(0, message.seq - (c % 3)) }) : false;
@@ -198,6 +219,7 @@ async function take(world: World, { kind, a, b, c, ...given }: Step): Promise<vo
         const changes = [
           { name: `renamed ${b}` },
           { topic: `about ${b}` },
+          { pinPolicy: 'MEMBERS' },
           { visibility: 'PRIVATE', postPolicy: 'MEMBERS' },
           { visibility: 'PUBLIC' },
           { capacity: 30 + b },
@@ -321,6 +343,14 @@ const all = ((): [Step[], Step[]] => {
       ['markNotifications', 0, 0, 0, 3],
       ['post', 1, 0, 1],
       ['markRead', 0, 0, 4],
+      ['pin', 1, 0, 1, 1],
+      ['save', 0, 0, 1, 1],
+      ['save', 0, 0, 2, 1],
+      ['unsave', 0, 0, 2],
+      ['pin', 0, 0, 0, 1],
+      ['unpin', 0, 0, 0, 1],
+      ['pin', 0, 0, 3, 1],
+      ['save', 0, 0, 3],
       ['react', 1, 0, 1, 5],
       ['react', 0, 0, 1, 1],
       ['react', 1, 0, 1, 2],

@@ -3,7 +3,7 @@
  * An item that the state already shows may come again.
  */
 import { chatOf, markedAs, toMember, toNotification, withMessages, withPeople } from './merge.ts';
-import type { Chat, Notification, State } from './state.ts';
+import type { Chat, Message, Notification, State } from './state.ts';
 import type { Item } from './types.ts';
 
 export function apply(state: State, item: Item): State {
@@ -31,10 +31,13 @@ function step(state: State, item: Item): State {
     }
     case 'ReactionsChanged': {
       const { seq, chat: place, reactions } = item.message;
-      return change(state, place.id, (chat) => {
-        const known = chat.messages.get(seq);
-        return known ? { ...chat, messages: new Map(chat.messages).set(seq, { ...known, reactions }) } : chat;
-      });
+      return changeMessage(state, place.id, seq, { reactions });
+    }
+    case 'PinsChanged':
+      return changeMessage(state, item.message.chat.id, item.message.seq, { pin: item.message.pin });
+    case 'SavedMessagesChanged': {
+      const { savedMessage } = item;
+      return savedMessage ? changeMessage(state, savedMessage.chat.id, savedMessage.seq, { saved: savedMessage.saved }) : state;
     }
     case 'MessageStatusChanged':
       return change(state, item.chat.id, (chat) => markedAs(chat, item.user.id, item.upToSeq, item.status === 'READ' ? item.upToSeq : 0));
@@ -108,6 +111,14 @@ function put(state: State, chat: Chat): State {
 function change(state: State, chatId: string, how: (chat: Chat) => Chat): State {
   const chat = state.chats.get(chatId);
   return chat ? put(state, how(chat)) : state;
+}
+
+/** What a message has beside its text, where the message is loaded. */
+function changeMessage(state: State, chatId: string, seq: number, parts: Partial<Message>): State {
+  return change(state, chatId, (chat) => {
+    const known = chat.messages.get(seq);
+    return known ? { ...chat, messages: new Map(chat.messages).set(seq, { ...known, ...parts }) } : chat;
+  });
 }
 
 function forget(state: State, isGone: (notification: Notification) => boolean): State {

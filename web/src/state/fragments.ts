@@ -22,7 +22,7 @@ const MemberFields = /* GraphQL */ `
 const MessageFields = /* GraphQL */ `
   fragment MessageFields on Message {
     id seq text version createdAt editedAt deletedAt clientMessageId sender { ...PersonFields } attachments { id fileName contentType size image { id width height } }
-    reactions { emoji count mine }
+    reactions { emoji count mine } pin { pinnedAt pinnedBy { id } } saved
   }
 `;
 const PlaceFields = /* GraphQL */ `
@@ -48,6 +48,8 @@ const ItemFields = /* GraphQL */ `
     ... on MessageEdited { message { ...MessageFields ...PlaceFields } }
     ... on MessageDeleted { message { ...MessageFields ...PlaceFields } }
     ... on ReactionsChanged { message { id seq deletedAt chat { id } reactions { emoji count mine } } }
+    ... on PinsChanged { message { id seq chat { id } pin { pinnedAt pinnedBy { id } } } }
+    ... on SavedMessagesChanged { savedMessage { id seq chat { id } saved } }
     ... on MessageStatusChanged { chat { id } user { id } status upToSeq }
     ... on MyChatChanged { chat { id my { ...MyFields } } }
     ... on ChatAdded { chat { ...ChatFields members(first: 20) { nodes { ...MemberFields } } lastMessage { ...MessageFields } } }
