@@ -29,4 +29,4 @@ STOPSIGNAL SIGTERM
 # A server that lives answers here, also while its database is away. /ready says whether to send it traffic.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
   CMD ["node_modules/.bin/node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/health`).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
-CMD ["node_modules/.bin/node", "--max-semi-space-size=8", "src/start.js"]
+CMD ["node_modules/.bin/node", "--max-semi-space-size=16", "src/start.js"]

@@ -54,5 +54,13 @@ Read the ratios, not the figures: they are to the first line of each table, from
 what the machine can do with node:http, prepared statements of better-sqlite3 and a ws broadcast of one text, without accounts, access, receipts, order or a way to resume;
 *ordinary* is this project's stack (Yoga, Pothos, Prisma, graphql-ws) as one writes it in an afternoon (bench/ordinary); FULL and NORMAL are SQLite's durability, and
 Tertulia's is FULL. The bystander asks for \`{ __typename }\` fifty times a second meanwhile: what they wait is what everybody else waits.
+
+The pictures are made by \`npm run bench -- plots\`, from the best of some rounds each.
+
+![Deliveries a second over the number of readers](performance-subscribers.svg)
+
+![The time of a page over the length of the history](performance-history.svg)
+
+![What a bystander waits over the time of a flush](performance-disk.svg)
 `;
 }

@@ -15,6 +15,7 @@ const idFields: Record<string, string> = {
   personId: 'UserId',
   creatorId: 'UserId',
   senderId: 'UserId',
+  forwardAuthorId: 'UserId',
   uploaderId: 'UserId',
   lowUserId: 'UserId',
   highUserId: 'UserId',

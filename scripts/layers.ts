@@ -9,7 +9,7 @@ const floors: [name: string, files: RegExp][] = [
   ['transport', /^src\/transport\//],
   ['api', /^src\/api\//],
   ['app', /^src\/(app|jobs|upkeep)\.ts$/],
-  ...['notifications', 'presence', 'streams', 'files', 'messages', 'chats', 'identities', 'sessions', 'accounts', 'graphql', 'events', 'nodes', 'storage'].map(
+  ...['notifications', 'presence', 'streams', 'files', 'search', 'messages', 'chats', 'identities', 'sessions', 'accounts', 'graphql', 'events', 'nodes', 'storage'].map(
     (name): [string, RegExp] => [name, new RegExp(`^src/${name}/`)],
   ),
   ['what everything stands on', /^src\/(config|issuers|errors|log|ids|viewer|metrics|multimap|outgoing|turns)\.ts$/],
@@ -19,7 +19,7 @@ const nameOf = (file: string): string => floors[heightOf(file)]?.[0] ?? 'no floo
 
 /** Files of the domains speak no protocol. Their faces do: the `schema.ts` files are written in GraphQL. */
 const isDomain = (file: string): boolean =>
-  /^src\/(notifications|presence|streams|files|messages|chats|identities|sessions|accounts|events|nodes|storage)\//.test(file) && !/\/(\w+-)?schema\.ts$/.test(file);
+  /^src\/(notifications|presence|streams|files|search|messages|chats|identities|sessions|accounts|events|nodes|storage)\//.test(file) && !/\/(\w+-)?schema\.ts$/.test(file);
 const protocols = /^(node:)?(https?|http2|net|tls)$|^(graphql|graphql-ws|graphql-yoga|ws)(\/|$)|^@(pothos|graphql-yoga|envelop|whatwg-node)\//;
 
 /** One sentence for each import that breaks the rule, and for each file that has no floor. */

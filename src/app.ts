@@ -24,6 +24,7 @@ import { createEventLog, type EventLog } from './events/event-log.ts';
 import { createTail, type Tail } from './events/tail.ts';
 import { createWrite } from './events/write.ts';
 import { type Blobs, openBlobs } from './files/blobs.ts';
+import { createCopies } from './files/copies.ts';
 import { createDecoding } from './files/decoding.ts';
 import { createFileErasure } from './files/erasure.ts';
 import { createFiles } from './files/files.ts';
@@ -49,6 +50,7 @@ import { createRevisions } from './messages/revisions.ts';
 import { createSaved } from './messages/saved.ts';
 import { createSending } from './messages/send.ts';
 import { hydrate } from './messages/store.ts';
+import { createThreads } from './messages/threads.ts';
 import { createMetrics } from './metrics.ts';
 import { type Bridge, noBridge } from './nodes/bridge.ts';
 import { type Elsewhere, nobodyElse } from './nodes/elsewhere.ts';
@@ -59,6 +61,9 @@ import { createPushQueue } from './notifications/push-queue.ts';
 import { ask, post } from './outgoing.ts';
 import { createPresence } from './presence/presence.ts';
 import { createTyping } from './presence/typing.ts';
+import { searchEntries } from './search/entries.ts';
+import { createIndexing } from './search/indexing.ts';
+import { createSearch } from './search/search.ts';
 import { createIssuing } from './sessions/issue.ts';
 import { createKeys } from './sessions/keys.ts';
 import { createKnownDevices } from './sessions/known-devices.ts';
@@ -182,27 +187,31 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   const roster = createRoster({ db, writeBatch, locks, clock, log });
   const rooms = createRooms({ db, write, writeBatch, locks, roster, chats, accounts, operators, passwords, limits, pictures: files.forRooms, clock });
   const membership = createMembership({ db, write, locks, chats, passwords, limits, clock });
-  const sending = createSending({ db, writeJob, chats, accounts, limits, keys, config });
   const revisions = createRevisions({ db, config });
-  const messages = createMessages({ db, writeBatch, chats, config, clock, files: files.forMessages, revisions });
+  const messages = createMessages({ db, writeBatch, chats, config, clock, files: files.forMessages, entries: searchEntries, revisions });
+  const copies = createCopies({ db, blobs, files, uploads, clock });
+  const sending = createSending({ db, writeJob, chats, messages, copies, accounts, limits, keys, config });
   const pins = createPins({ db, writeBatch, clock });
   const saved = createSaved({ db, writeBatch, messages, clock });
-  const deletedRooms = createDeletedRooms({ db, roster, files: files.forMessages });
+  const deletedRooms = createDeletedRooms({ db, roster, files: files.forMessages, entries: searchEntries });
+  const indexing = createIndexing({ db, tail, log });
+  const search = createSearch({ db, chats, limits });
   const receipts = createReceipts({ db, writeJob, chats, log });
   opened.defer(receipts.close);
   const reactions = createReactions({ db, writeBatch, config, clock, log });
   opened.defer(reactions.close);
+  const threads = createThreads({ db, writeBatch });
   const inbox = createInbox({ db });
   const notifications = createNotifications({ db, writeBatch, receipts, clock });
   const pushDevices = createPushDevices({ db, write, config, clock });
   const pushQueue = await createPushQueue({ db, writeBatch, eventLog, presence, clock });
   const push = createPush({ queue: pushQueue, tail, keys, presence, post, config, clock, metrics, log });
   /** What works by itself. They end side by side, each in its own time. */
-  const workers: (() => unknown)[] = [push.close, mail.close, roster.close, deletedRooms.close];
+  const workers: (() => unknown)[] = [push.close, mail.close, roster.close, deletedRooms.close, indexing.close];
   opened.defer(async () => void (await Promise.all(workers.map((end) => end()))));
-  const typing = createTyping({ tail, chats, bridge, config, clock });
+  const typing = createTyping({ tail, chats, messages, bridge, config, clock });
   opened.defer(typing.close);
-  const messageErasure = createMessageErasure({ db, writeBatch, deletedRooms, files: files.forMessages, clock });
+  const messageErasure = createMessageErasure({ db, writeBatch, deletedRooms, files: files.forMessages, entries: searchEntries, clock });
   // An account that is deleted takes with it what each domain has of it.
   const erasureParts = [
     { atOnce: sessions.eraseAll },
@@ -264,11 +273,13 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
     membership,
     sending,
     messages,
+    search,
     pins,
     saved,
     revisions,
     receipts,
     reactions,
+    threads,
     inbox,
     files,
     uploads,
@@ -290,6 +301,7 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
     push,
     roster,
     deletedRooms,
+    indexing,
     /** A stop has begun: what only waits for its turn is refused now. */
     hurry: decoding.close,
     close: (): Promise<void> => opened.disposeAsync(),

@@ -319,6 +319,7 @@ export const settings = {
   ),
   SEND_LIMIT: whole(20, 1, 1_000_000, 'Messages per second that one account may send on average.'),
   SEND_BURST: whole(60, 1, 1_000_000, 'Messages that one account may send at once, before SEND_LIMIT slows it down.'),
+  SEARCH_LIMIT: whole(10, 1, 1_000_000, 'Searches of messages per second of one account.'),
   PROFILE_LIMIT: whole(10, 1, 1_000_000, 'Changes per minute that one account may make to its name and picture: everybody who is connected is told of each.'),
   REQUEST_LIMIT: whole(100, 1, 1_000_000, 'Other requests per second of one account, averaged over ten seconds. Requests without an account are counted by their client address.'),
 

@@ -10,7 +10,7 @@ export const tokenFailures = ['EXPIRED', 'MALFORMED', 'UNKNOWN', 'REVOKED', 'REU
 export type TokenFailure = (typeof tokenFailures)[number];
 export const credentialFailures = ['UNSPECIFIED', 'UNKNOWN_ACCOUNT', 'WRONG_PASSWORD'] as const;
 export type CredentialFailure = (typeof credentialFailures)[number];
-export const rateLimitScopes = ['LOGIN', 'REGISTER', 'SEND', 'REQUESTS'] as const;
+export const rateLimitScopes = ['LOGIN', 'REGISTER', 'SEND', 'REQUESTS', 'SEARCH'] as const;
 export type RateLimitScope = (typeof rateLimitScopes)[number];
 
 /** What each code carries. Codes without details carry `undefined`. */

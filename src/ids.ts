@@ -35,6 +35,8 @@ export type NumberOf = {
   Chat: ChatId;
   Room: ChatId;
   Message: MessageId;
+  /** The number of the message it hangs under. */
+  Thread: MessageId;
   Notification: MessageId;
   Session: SessionId;
   Attachment: AttachmentId;
@@ -44,7 +46,7 @@ export type NumberOf = {
 /** What is behind the type in an id: a number, or several with dots between them. */
 type KeyOf = NumberOf & { Image: AttachmentId; Dialog: string; Member: string };
 
-export const toGlobalId = <Type extends keyof KeyOf>(type: Type, key: KeyOf[Type]): string => Buffer.from(`${type}:${key}`).toString('base64');
+export const toGlobalId = <Type extends keyof KeyOf>(type: Type, key: KeyOf[Type]): string => btoa(`${type}:${key}`);
 
 /** The type and key an id names; null for anything that is not an id. */
 export function parseGlobalId(id: string): { type: string; key: string } | null {
@@ -53,12 +55,14 @@ export function parseGlobalId(id: string): { type: string; key: string } | null 
   return type && key ? { type, key } : null;
 }
 
+const bigTypes: ReadonlySet<keyof NumberOf> = new Set(['Message', 'Thread', 'Notification']);
+
 /** The numeric key of an id of this type, or null. 2^31 - 1 is the largest key of all tables but messages and events. */
 export function numberOf<Type extends keyof NumberOf>(id: string, type: Type): NumberOf[Type] | null {
   const parsed = parseGlobalId(id);
   if (parsed?.type !== type || parsed.key.includes('.')) return null;
   const key = Number(parsed.key);
-  return key <= (type === 'Message' || type === 'Notification' ? Number.MAX_SAFE_INTEGER : 2 ** 31 - 1) ? (key as NumberOf[Type]) : null;
+  return key <= (bigTypes.has(type) ? Number.MAX_SAFE_INTEGER : 2 ** 31 - 1) ? (key as NumberOf[Type]) : null;
 }
 
 /** The keys of an id made of several, or null: a dialog's two people; a member's room and person, or dialog and which of its people. */

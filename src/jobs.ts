@@ -7,10 +7,15 @@ import { attach, hold } from './files/holding.ts';
 import { type Draft, type StoredDrafts, storeDrafts } from './messages/batch.ts';
 import { type Move, type StoredMoves, storeMoves } from './messages/moves.ts';
 import { announce } from './notifications/announce.ts';
+import { indexSome } from './search/entries.ts';
+import { functionsModule } from './search/sql-functions.ts';
 import type { Jobs, JobsModule } from './storage/connections.ts';
 
 const storeMessages: Batch<readonly Draft[], StoredDrafts> = (sql, number, drafts, at) => storeDrafts(sql, number, drafts, at, { announce, files: { hold, attach } });
 const moveMarkers: Batch<readonly Move[], StoredMoves> = storeMoves;
 
-export const jobs = { 'store messages': toJob(storeMessages), 'move markers': toJob(moveMarkers) } satisfies Record<BatchName, Jobs[string]>;
-export const jobsModule: JobsModule = { jobs, module: import.meta.url };
+export const jobs = { 'store messages': toJob(storeMessages), 'move markers': toJob(moveMarkers), 'index messages': indexSome } satisfies Record<
+  BatchName | 'index messages',
+  Jobs[string]
+>;
+export const jobsModule: JobsModule = { jobs, module: import.meta.url, functions: functionsModule };

@@ -1,5 +1,5 @@
 /** The program: reads its environment, starts one server, and stops it when asked to. The only file that touches the process. */
-import { enableCompileCache } from 'node:module';
+import { enableCompileCache, flushCompileCache } from 'node:module';
 import { join } from 'node:path';
 
 // graphql-js checks every value twice outside of production; this must be set before it is loaded, hence the imports below.
@@ -51,6 +51,8 @@ try {
   const ready = `Tertulia is ready at ${server.url}/ (its API at /graphql)`;
   if (log.isLevelEnabled('info')) log.info({ url: server.url, pid: process.pid }, ready);
   else process.stdout.write(`${ready}\n`);
+  // Otherwise at the exit only: whoever is always killed would compile anew at every start.
+  flushCompileCache();
 } catch (error) {
   process.stderr.write(`${explain(error)}\n`);
   process.exitCode = 1;

@@ -61,7 +61,7 @@ async function serve(app: App, config: Config, plugins: readonly AnyPlugin[], lo
     },
     (request, response) => {
       const { socket } = request;
-      unused.delete(socket);
+      used(socket);
       const before = unanswered.get(socket) ?? 0;
       if (before >= mostUnanswered) {
         const { parser } = socket as Parsed;
@@ -76,17 +76,20 @@ async function serve(app: App, config: Config, plugins: readonly AnyPlugin[], lo
   );
   const unanswered = new WeakMap<Socket, number>();
   // Node counts a connection that never asked for anything as busy; browsers open such ones in advance.
-  const unused = new Set<Socket>();
+  const unused = new Map<Socket, NodeJS.Timeout>();
+  const used = (socket: Socket): void => {
+    const patience = unused.get(socket);
+    if (unused.delete(socket)) clearTimeout(patience);
+  };
   listener.on('connection', (socket: Socket) => {
-    unused.add(socket);
-    const patience = setTimeout(() => unused.has(socket) && socket.destroy(), unusedMs);
-    socket.once('close', () => {
-      clearTimeout(patience);
-      unused.delete(socket);
-    });
+    unused.set(
+      socket,
+      setTimeout(() => socket.destroy(), unusedMs),
+    );
+    socket.once('close', () => used(socket));
   });
   listener.on('upgrade', (request, socket, head) => {
-    unused.delete(request.socket);
+    used(request.socket);
     sockets.upgrade(request, socket, head);
   });
   listener.on('clientError', answerBrokenRequest);
@@ -123,7 +126,7 @@ async function serve(app: App, config: Config, plugins: readonly AnyPlugin[], lo
     app.tail.stop();
     await answered;
     const listenerClosed = new Promise<void>((resolve) => listener.close(() => resolve()));
-    for (const socket of unused) socket.destroy();
+    for (const socket of unused.keys()) socket.destroy();
     await socketsClosed;
     // A connection becomes idle when its last answer has been sent: Node closes those that were idle before, not these.
     const closing = setInterval(() => listener.closeIdleConnections(), 20);

@@ -52,8 +52,12 @@ const notifiedOf: Case['of'] = (data, { messageId }) => data.notifications?.node
 /** The notification of a message. */
 const notificationOf = (messageId: string): string => Buffer.from(Buffer.from(messageId, 'base64').toString().replace('Message', 'Notification')).toString('base64');
 
+/** How ids of dialogs begin. */
+const dialogId = Buffer.from('Dialog').toString('base64');
+
 const queries: Case[] = [
   { field: 'Query.me', where: [''], document: '{ me { id } }' },
+  { field: 'Query.followedThreads', where: [''], document: '{ followedThreads { nodes { id } } }' },
   { field: 'Query.serverInfo', where: [''], document: '{ serverInfo { name } }' },
   { field: 'Query.tokenInfo', where: [''], document: '{ tokenInfo(token: "x") { active } }' },
   { field: 'Query.eventCursor', where: [''], document: '{ eventCursor }' },
@@ -82,6 +86,20 @@ const queries: Case[] = [
   { field: 'Query.message', where: all, document: 'query ($id: ID!) { message(id: $id) { id } }', variables: ({ messageId }) => ({ id: messageId }) },
   { field: 'Query.groupMessages', where: all, document: 'query ($id: ID!) { groupMessages(room: { id: $id }) { nodes { id } } }', variables: byId },
   { field: 'Query.inbox', where: all, document: '{ inbox(first: 100) { nodes { id } } }', of: withMessage('inbox') },
+  {
+    field: 'Query.searchMessages',
+    where: all,
+    document: 'query ($from: ID!) { searchMessages(filter: { from: { id: $from } }, first: 100) { nodes { id } } }',
+    variables: ({ people, chatId }) => ({ from: chatId.startsWith(dialogId) ? people.owner.id : people.member.id }),
+    of: withMessage('searchMessages'),
+  },
+  {
+    field: 'Query.searchMessages(chatId)',
+    where: all,
+    document: 'query ($id: ID!) { searchMessages(filter: { chatId: $id }) { nodes { id } } }',
+    variables: byId,
+    of: withMessage('searchMessages'),
+  },
   { field: 'Query.notifications', where: all, document: '{ notifications(first: 100) { nodes { message { id } } } }', of: notifiedOf },
   {
     field: 'Query.sync',
@@ -174,6 +192,9 @@ const mutations: Case[] = [
   mutation('editMessage', inEach, ({ messageId }) => ({ messageId, text: 'changed' })),
   mutation('deleteMessage', inEach, ({ otherMessageId }) => ({ messageId: otherMessageId })),
   mutation('setReactions', [...inEach, 'open'], ({ messageId }) => ({ messageId, emojis: ['👍'] })),
+  mutation('followThread', inEach, ({ messageId }) => ({ messageId })),
+  mutation('unfollowThread', inEach, ({ messageId }) => ({ messageId })),
+  mutation('markThreadRead', inEach, ({ messageId }) => ({ messageId, upToSeq: 1 })),
   mutation('pinMessage', [...inEach, 'password', 'open'], ({ messageId }) => ({ messageId })),
   mutation('unpinMessage', [...inEach, 'password', 'open'], ({ messageId }) => ({ messageId })),
   mutation('saveMessage', [...inEach, 'password'], ({ messageId }) => ({ messageId })),
@@ -254,6 +275,7 @@ it('lets everybody do what the table says, and nothing else', { timeout: 120_000
   const lines: string[] = [];
   const shared = new Map<Where, World>();
   for (const where of ['', ...all] as Where[]) shared.set(where, await makeWorld(people, where));
+  await server.app.indexing.idle();
   for (const each of [...queries, ...mutations, ...subscriptions]) {
     for (const where of each.where) {
       const changing = each.field.startsWith('Mutation') && where !== '';

@@ -37,7 +37,7 @@ async function tables(dataDir: string): Promise<string> {
   if (engine === 'sqlite') {
     const database = new Sqlite(`${dataDir}/tertulia.db`, { readonly: true });
     try {
-      const names = database.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").pluck().all() as string[];
+      const names = database.prepare("SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'").pluck().all() as string[];
       return JSON.stringify(names.map((name) => [name, database.prepare(`SELECT * FROM "${name}"`).all()]));
     } finally {
       database.close();

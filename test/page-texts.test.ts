@@ -3,11 +3,12 @@ import { expect, it } from 'vitest';
 import { sentences } from '../src/errors.ts';
 import { de } from '../web/src/texts/de.ts';
 import { en } from '../web/src/texts/en.ts';
+import { more } from '../web/src/texts/en-more.ts';
 import { it as italian } from '../web/src/texts/it.ts';
 import { ro } from '../web/src/texts/ro.ts';
 
 type Catalogue = Record<string, Record<string, unknown>>;
-const languages: Record<string, Catalogue> = { en, de, it: italian, ro } as unknown as Record<string, Catalogue>;
+const languages: Record<string, Catalogue> = { en: { ...en, ...more }, de, it: italian, ro } as unknown as Record<string, Catalogue>;
 const namesIn = (catalogue: Catalogue): string[] => Object.entries(catalogue).flatMap(([area, all]) => Object.keys(all).map((name) => `${area}.${name}`));
 
 it('has a sentence for every error of the API, in every language', () => {

@@ -39,6 +39,12 @@ it('ids, cursors, retries, sessions and files stay valid when SQLite is moved to
   const stream = await bob.follow(events, { after });
   expect(textsOf(await stream.until('CaughtUp'))).toEqual(['behind the cursor']);
   expect(stream.items.map(({ __typename }) => __typename)).not.toContain('StreamGap');
+  // What messages are searched in is made anew.
+  await server.app.indexing.idle();
+  expect((await bob.must('{ searchMessages(query: "cursor") { indexComplete nodes { text } } }')).searchMessages).toEqual({
+    indexComplete: true,
+    nodes: [{ text: 'behind the cursor' }],
+  });
   // Sessions live on, and nobody gets an id that somebody had.
   await ada.must('mutation ($id: ID!) { sendMessage(input: { to: { chatId: $id }, text: "on PostgreSQL" }) { __typename } }', { id: room.id });
   const carol = await server.person();

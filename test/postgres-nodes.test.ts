@@ -227,6 +227,32 @@ describe('two nodes on one database', () => {
     expect([dialog.lastSeq, dialog.memberCount, chat.lastSeq]).toEqual([Math.ceil((5 * rounds) / 2), 2, Math.floor((5 * rounds) / 2)]);
   });
 
+  it('find on each what was sent, edited and deleted on the other, and have it in the index once', async () => {
+    await using opened = await startNodes();
+    const [first, second] = opened.nodes;
+    const owner = await first.person();
+    const room = await owner.createRoom();
+    const there = at(second, owner);
+    const sent = await Promise.all(
+      Array.from({ length: 120 }, async (_, index) => {
+        const input = { to: { chatId: room.id }, text: `heron ${index}` };
+        const answer = await at(opened.nodes[index % 2] as TestServer, owner).request(sendDocument, { input });
+        return answer.data.sendMessage.message.id as string;
+      }),
+    );
+    // While both make them searchable.
+    await Promise.all(sent.slice(0, 20).map((id) => there.request('mutation ($id: ID!) { editMessage(input: { messageId: $id, text: "egret" }) { __typename } }', { id })));
+    await Promise.all(sent.slice(20, 40).map((id) => there.request('mutation ($id: ID!) { deleteMessage(input: { messageId: $id }) { __typename } }', { id })));
+    for (const node of opened.nodes) node.app.tail.look();
+    await expect.poll(async () => (await first.app.db.sql.all('SELECT 1 FROM "MessageIndex"', [])).length, { timeout: 10_000 }).toBe(100);
+    for (const node of opened.nodes) {
+      const { data } = await at(node, owner).request(
+        '{ a: searchMessages(query: "heron", first: 100) { nodes { id } } b: searchMessages(query: "egr", first: 100) { nodes { id } } }',
+      );
+      expect([data.a.nodes.length, data.b.nodes.length]).toEqual([80, 20]);
+    }
+  });
+
   it('fill a room to its capacity and not above, and count its members right', async () => {
     await using opened = await startNodes();
     const [first] = opened.nodes;

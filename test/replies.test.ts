@@ -1,8 +1,9 @@
-/** Answers to messages, and the app's own object of a message. */
+/** Answers to messages, the app's own object of a message, and messages that are sent on. */
 import { describe, expect, it } from 'vitest';
 import { change, outcome, read } from './kit/outcome.ts';
 import type { Person, Untyped } from './kit/person.ts';
 import { startTestServer } from './kit/server.ts';
+import { fetched, storedFiles, upload } from './kit/upload.ts';
 
 const some = (people: Person[]) => people as [Person, Person, Person];
 const answered = 'message { id seq replyToSeq replyTo { id text deletedAt sender { id } } } duplicate';
@@ -99,5 +100,79 @@ describe('an object of the app’s own', () => {
     let bottomless: unknown = 1;
     for (let level = 0; level < 1_000; level++) bottomless = [bottomless];
     expect(await outcome(ada, 'sendMessage', { to: { chatId: room.id }, text: 'x', metadata: { bottomless } })).toBe('VALIDATION_FAILED metadata depth');
+  });
+});
+
+describe('a message that is sent on', () => {
+  const sentOn = 'message { id text attachments { fileName size url } replyToSeq forwardedFrom { author { id deleted } sentAt message { id } } } duplicate';
+  const forward = (who: Person, to: Untyped, forwardOf: string, more: Untyped = {}) => change(who, 'sendMessage', { to, forwardOf, ...more }, sentOn);
+
+  it('has the text and the files of the first one, and tells who wrote it and never where', async () => {
+    await using server = await startTestServer();
+    const [ada, ben, cem] = some(await server.people(3));
+    const secret = await ada.createRoom({ visibility: 'PRIVATE', members: [{ id: ben.id }] });
+    const bytes = Buffer.from('the bytes of a file');
+    const file = await upload(ada, { bytes, fileName: 'a file.txt' });
+    const { message: first } = await change(
+      ada,
+      'sendMessage',
+      { to: { chatId: secret.id }, text: 'a secret', attachmentIds: [file.id], metadata: { a: 1 } },
+      'message { id createdAt metadata }',
+    );
+    const { message } = await forward(ben, { username: cem.username }, first.id, { clientMessageId: 'on' });
+    expect(message).toMatchObject({ text: 'a secret', attachments: [{ fileName: 'a file.txt', size: bytes.length }], replyToSeq: null });
+    expect(message.forwardedFrom).toEqual({ author: { id: ada.id, deleted: false }, sentAt: first.createdAt, message: { id: first.id } });
+    // Nobody else learns of the room, and the files are those of the new message.
+    const seen = await read(cem, `query ($id: ID!) { message(id: $id) { ${sentOn.slice(10, -12)} metadata } }`, { id: message.id });
+    expect(seen).toMatchObject({ metadata: null, forwardedFrom: { author: { id: ada.id }, message: null } });
+    expect((await fetched(seen.attachments[0].url)).bytes.equals(bytes)).toBe(true);
+    await change(ada, 'editMessage', { messageId: first.id, text: 'edited' });
+    await change(ada, 'deleteMessage', { messageId: first.id });
+    expect(await read(cem, 'query ($id: ID!) { message(id: $id) { text } }', { id: message.id })).toEqual({ text: 'a secret' });
+    expect((await fetched((await read(cem, 'query ($id: ID!) { message(id: $id) { attachments { url } } }', { id: message.id })).attachments[0].url)).bytes.equals(bytes)).toBe(
+      true,
+    );
+    // A retry finds it, also when the first one is gone since, and leaves no copies behind.
+    expect(await forward(ben, { username: cem.username }, first.id, { clientMessageId: 'on' })).toMatchObject({ duplicate: true, message: { id: message.id } });
+    expect(await outcome(ben, 'sendMessage', { to: { username: cem.username }, forwardOf: message.id, clientMessageId: 'on' })).toBe('CONFLICT CLIENT_MESSAGE_ID_REUSED');
+    // Sent on once more, it still tells of the first.
+    expect((await forward(cem, { username: cem.username }, message.id)).message.forwardedFrom).toMatchObject({ author: { id: ada.id }, message: null });
+    await server.app.files.sweep();
+    expect(await server.app.db.sql.all(`SELECT 1 FROM "Attachment" WHERE "state" = 'COMPLETE'`, [])).toHaveLength(2);
+    expect(await storedFiles(server)).toHaveLength(2);
+  });
+
+  it('is one that its sender may read, and that may be written where it goes', async () => {
+    await using server = await startTestServer({ UPLOAD_QUOTA_FILES: '1' });
+    const [ada, ben] = some(await server.people(2));
+    const [secret, listed] = [await ada.createRoom({ visibility: 'PRIVATE' }), await ada.createRoom()];
+    const file = await upload(ada, { bytes: Buffer.from('x') });
+    const { message } = await change(ada, 'sendMessage', { to: { chatId: secret.id }, attachmentIds: [file.id] }, 'message { id }');
+    expect(await outcome(ben, 'sendMessage', { to: { username: ada.username }, forwardOf: message.id })).toBe('NOT_FOUND Message');
+    expect(await outcome(ada, 'sendMessage', { to: { username: ben.username }, forwardOf: message.id })).toBe('QUOTA_EXCEEDED');
+    const { message: open } = await ada.send(listed, 'open');
+    for (const more of [{ text: 'x' }, { replyToId: open.id }, { attachmentIds: [file.id] }])
+      expect(await outcome(ada, 'sendMessage', { to: { username: ben.username }, forwardOf: open.id, ...more })).toBe('VALIDATION_FAILED forwardOf alone');
+    expect(await outcome(ben, 'sendMessage', { to: { chatId: listed.id }, forwardOf: open.id })).toBe('FORBIDDEN NOT_A_MEMBER');
+    expect(await outcome(ben, 'sendMessage', { to: { username: ada.username }, forwardOf: open.id })).toBe('done');
+    await change(ada, 'deleteMessage', { messageId: open.id });
+    expect(await outcome(ada, 'sendMessage', { to: { username: ben.username }, forwardOf: open.id })).toBe('NOT_FOUND Message');
+    expect(await storedFiles(server)).toHaveLength(1);
+  });
+
+  it('goes with the account of who wrote it, when that is erased', async () => {
+    await using server = await startTestServer();
+    const [ada, ben, cem] = some(await server.people(3));
+    const { message: first } = await ada.send({ username: ben.username }, 'to be erased');
+    const { message: second } = await cem.send({ username: ben.username }, 'to be kept');
+    const on = [];
+    for (const { id } of [first, second]) on.push((await forward(ben, { username: cem.username }, id)).message.id);
+    const live = await cem.follow('subscription { events { __typename ... on MessageDeleted { message { id text } } } }');
+    await change(ada, 'deleteAccount', { password: ada.password, messages: 'ERASE' });
+    expect((await live.next('MessageDeleted')).message).toEqual({ id: on[0], text: null });
+    await change(cem, 'deleteAccount', { password: cem.password, messages: 'ANONYMIZE' });
+    const textOf = async (id: string) => await read(ben, 'query ($id: ID!) { message(id: $id) { text forwardedFrom { author { deleted } } } }', { id });
+    expect(await textOf(on[0])).toEqual({ text: null, forwardedFrom: null });
+    expect(await textOf(on[1])).toEqual({ text: 'to be kept', forwardedFrom: { author: { deleted: true } } });
   });
 });

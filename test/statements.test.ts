@@ -35,6 +35,14 @@ async function worldOf(server: TestServer, size: number) {
   for (const other of others)
     for (const messageId of ids.slice(-size))
       await other.must('mutation ($messageId: ID!) { setReactions(input: { messageId: $messageId, emojis: ["👍", "🦜"] }) { __typename } }', { messageId });
+  // A room of its own, so that the others have what they are about.
+  const talk = await (others[0] as Person).createRoom({ members: [viewer, ...others].map(({ id }) => ({ id })) });
+  for (const other of others) {
+    const { message } = await other.send(talk, 'a question');
+    const input = { to: { chatId: talk.id }, text: 'an answer', threadRootId: message.id, replyToId: message.id };
+    await (others[0] as Person).must('mutation ($input: SendMessageInput!) { sendMessage(input: $input) { __typename } }', { input });
+    await viewer.must('mutation ($messageId: ID!) { followThread(input: { messageId: $messageId }) { __typename } }', { messageId: message.id });
+  }
   // The viewer's own messages are edited, all are saved by the viewer, and pinned by who made the room.
   for (const messageId of ids.slice(-size)) {
     await viewer.must('mutation ($messageId: ID!) { editMessage(input: { messageId: $messageId, text: "edited" }) { __typename } }', { messageId });
@@ -53,7 +61,7 @@ async function worldOf(server: TestServer, size: number) {
     );
     own.push(registerPushDevice.device.id);
   }
-  return { viewer, others, rooms, room, ids, own };
+  return { viewer, others, rooms, room, talk, ids, own };
 }
 
 /** What a browser gives for Web Push. */
@@ -138,6 +146,17 @@ it('takes so many statements for a page, a send, and a list, however many rows t
             id: room.id,
           }),
     },
+    'a page of messages with what they answer and the threads under them': {
+      expected: 16,
+      run:
+        ({ viewer, talk }) =>
+        () =>
+          viewer.must(
+            `query ($id: ID!) { chat(id: $id) { my { unreadOutsideThreads unreadThreads threadsReadSeq } messages(last: 50) { nodes { id replyTo { text sender { username } }
+               threadRoot { id } thread { replyCount lastReply { text } participants { username } my { following unreadCount firstUnreadSeq } } } } } }`,
+            { id: talk.id },
+          ),
+    },
     'a page with what is pinned, saved, and was said before, and what the viewer may do': {
       expected: 10,
       run:
@@ -171,7 +190,7 @@ it('takes so many statements for a page, a send, and a list, however many rows t
     },
     'sendMessage to a room': { expected: 7, run: ({ viewer, room }) => sendTo(viewer, room) },
     markRead: {
-      expected: 6,
+      expected: 7,
       run: ({ viewer, room }) => {
         let seq = 0;
         return () => viewer.must('mutation ($input: MarkReadInput!) { markRead(input: $input) { __typename } }', { input: { chatId: room.id, upToSeq: ++seq } });
@@ -247,6 +266,15 @@ it('takes so many statements for a page, a send, and a list, however many rows t
         () =>
           viewer.must('{ rooms(first: 50) { nodes { id name memberCount onlineCount my { unreadCount } } } }'),
     },
+    'a page of a search': {
+      expected: 7,
+      run:
+        ({ viewer }) =>
+        () =>
+          viewer.must(
+            '{ searchMessages(query: "messa", first: 5) { searchedBackTo edges { snippet { text hit } node { id text sender { displayName } chat { id name } } } pageInfo { hasNextPage } } }',
+          ),
+    },
     'total of unread messages': {
       expected: 3,
       run:
@@ -258,6 +286,7 @@ it('takes so many statements for a page, a send, and a list, however many rows t
   const found = { small: {} as Record<string, number>, large: {} as Record<string, number>, expected: {} as Record<string, number> };
   // Until what follows the log has looked at all of this.
   await new Promise((wake) => setTimeout(wake, 300));
+  await server.app.indexing.idle();
   for (const [name, { expected, run }] of Object.entries(operations)) {
     // On PostgreSQL every request asks whether its session lives: another node may have ended it.
     const most = expected + (engine === 'postgresql' ? 1 : 0);
@@ -273,7 +302,7 @@ it('takes as many statements to hand a message to a hundred readers as to one', 
   await using server = await startTestServer();
   const [sender, ...readers] = await server.people(11);
   const room = await (sender as Person).createRoom({ members: readers.map(({ id }) => ({ id })) });
-  const sending = await statements(server, sendTo(sender as Person, room));
+  const sending = await statements(server, sendTo(sender as Person, room), 7);
   const delivering = async (document: string, people: Person[], each: number): Promise<number> => {
     const streams: Follow[] = [];
     for (const person of people) for (let count = 0; count < each; count++) streams.push(await person.follow(document, {}, { on: person.socket() }));

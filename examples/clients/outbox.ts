@@ -6,6 +6,10 @@ export type Outgoing = {
   chatId: string;
   text: string;
   attachmentIds: string[];
+  /** The message that it answers. */
+  replyToId?: string;
+  /** The thread that it is for, by the message above it. */
+  threadRootId?: string;
   /** Why the server will not have it, in words and as a code. */
   refusal?: string;
   code?: string;
@@ -15,8 +19,10 @@ export type Send = (message: Outgoing) => Promise<{ data?: SendFromOutboxMutatio
 export type Outbox = ReturnType<typeof createOutbox>;
 
 export const sendDocument = /* GraphQL */ `
-  mutation SendFromOutbox($chatId: ID!, $text: String!, $attachmentIds: [ID!], $clientMessageId: String!) {
-    sendMessage(input: { to: { chatId: $chatId }, text: $text, attachmentIds: $attachmentIds, clientMessageId: $clientMessageId }) {
+  mutation SendFromOutbox($chatId: ID!, $text: String!, $attachmentIds: [ID!], $replyToId: ID, $threadRootId: ID, $clientMessageId: String!) {
+    sendMessage(
+      input: { to: { chatId: $chatId }, text: $text, attachmentIds: $attachmentIds, replyToId: $replyToId, threadRootId: $threadRootId, clientMessageId: $clientMessageId }
+    ) {
       __typename
       ... on SendMessagePayload {
         message { id seq text version createdAt clientMessageId sender { id username } chat { id lastSeq } }
@@ -36,8 +42,8 @@ export function createOutbox({ send, changed, waiting = [] }: { send: Send; chan
   void run();
   return { say, drop, retry, hurry, resume, waiting: (): readonly Outgoing[] => waiting };
 
-  function say(chatId: string, text: string, attachmentIds: string[] = []): Outgoing {
-    const message = { clientMessageId: crypto.randomUUID(), chatId, text, attachmentIds };
+  function say(chatId: string, text: string, attachmentIds: string[] = [], about: Pick<Outgoing, 'replyToId' | 'threadRootId'> = {}): Outgoing {
+    const message = { clientMessageId: crypto.randomUUID(), chatId, text, attachmentIds, ...about };
     set([...waiting, message]);
     void run();
     return message;

@@ -29,7 +29,10 @@ export type Guess = {
   count(): Promise<void>;
 };
 
-type LimitSettings = Pick<Config, 'RATE_LIMITS' | 'LOGIN_LIMIT' | 'REGISTER_LIMIT' | 'RESET_LIMIT' | 'SEND_LIMIT' | 'SEND_BURST' | 'REQUEST_LIMIT' | 'PROFILE_LIMIT'>;
+type LimitSettings = Pick<
+  Config,
+  'RATE_LIMITS' | 'LOGIN_LIMIT' | 'REGISTER_LIMIT' | 'RESET_LIMIT' | 'SEND_LIMIT' | 'SEND_BURST' | 'SEARCH_LIMIT' | 'REQUEST_LIMIT' | 'PROFILE_LIMIT'
+>;
 type Limit = { scope: RateLimitScope; most: number; seconds: number };
 
 const quarterOfAnHour = 15 * 60;
@@ -50,6 +53,7 @@ function limitsOf(config: LimitSettings) {
     RESET: { scope: 'REQUESTS', most: config.RESET_LIMIT, seconds: 60 * 60 },
     // As many at once, and then no more until their time at the average rate is over.
     SEND: { scope: 'SEND', most: burst, seconds: burst / config.SEND_LIMIT },
+    SEARCH: { scope: 'SEARCH', most: config.SEARCH_LIMIT, seconds: 1 },
     REQUESTS: { scope: 'REQUESTS', most: config.REQUEST_LIMIT * 10, seconds: 10 },
   } satisfies Record<string, Limit>;
 }

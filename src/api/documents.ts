@@ -44,10 +44,16 @@ export function createDocuments({ schema, config }: { schema: GraphQLSchema; con
   const rules = [...specifiedRules, unconditionalSubscription, ...(config.INTROSPECTION ? [] : [NoSchemaIntrospectionCustomRule])];
   const introspectsTooMuch = createIntrospectionLimit(schema);
   const hideSuggestions = !config.INTROSPECTION;
-  return { isKnown, learn, read, check, choose, mustBeAffordable, hideSuggestions };
+  return { isKnown, keptText, learn, read, check, choose, mustBeAffordable, hideSuggestions };
 
   function isKnown(text: string): boolean {
     return texts.has(text);
+  }
+
+  /** The same text, and where it is remembered, the one that is remembered. */
+  function keptText(text: string): string {
+    const found = texts.get(text);
+    return found && !(found instanceof GraphQLError) ? (found.loc?.source.body ?? text) : text;
   }
 
   /** Reads and checks a text ahead of its use. What is wrong with it is found again when it is used. */

@@ -8,8 +8,9 @@ import { builder, Node } from '../graphql/builder.ts';
 import { type Context, loader, mustBeSignedIn } from '../graphql/context.ts';
 import { maxPageSize } from '../graphql/pages.ts';
 import { type AttachmentId, type MessageId, type NumberOf, numberOf, type PushDeviceId, parseGlobalId, type SessionId } from '../ids.ts';
+import { loadThreadByRoot } from '../messages/threads-schema.ts';
 import { findNotification } from '../notifications/schema.ts';
-import type { AttachmentRow, ChatRow, MemberRow, MessageRow, PushDeviceRow, SessionRow } from '../storage/rows.ts';
+import type { AttachmentRow, ChatRow, MemberRow, MessageRow, PushDeviceRow, SessionRow, ThreadRow } from '../storage/rows.ts';
 import type { Viewer } from '../viewer.ts';
 
 /** Chats by their refs, in a constant number of statements for all that are asked for together. */
@@ -23,6 +24,10 @@ const findChat = (context: Context, viewer: Viewer, ref: ChatRef): Promise<ChatR
 
 const findMessage = (context: Context, viewer: Viewer, id: MessageId): Promise<MessageRow | null> =>
   loader<MessageId, MessageRow>(context, 'messageNodes', (ids) => context.app.messages.findMany(viewer, ids)).load(id);
+
+/** Of a message that the viewer may read. */
+const findThread = async (context: Context, viewer: Viewer, rootId: MessageId): Promise<ThreadRow | null> =>
+  (await findMessage(context, viewer, rootId)) && loadThreadByRoot(context, rootId);
 
 const findMember = (context: Context, viewer: Viewer, id: string): Promise<MemberRow | null> =>
   loader<string, MemberRow>(context, 'memberNodes', (ids) => context.app.chats.findMemberships(viewer, ids.map(parseMemberRef))).load(id);
@@ -52,6 +57,7 @@ const finders: Record<string, Finder> = {
   Room: findChatById,
   Dialog: findChatById,
   Message: byNumber('Message', findMessage),
+  Thread: byNumber('Thread', findThread),
   Member: findMember,
   Notification: byNumber('Notification', findNotification),
   PushDevice: byNumber('PushDevice', findPushDevice),

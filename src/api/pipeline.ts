@@ -142,6 +142,7 @@ export function createPipeline({
     hasHttpHooks: all.slice(all.indexOf(first) + 1, all.indexOf(last)).some(looksAtHttp),
     /** The whole of HTTP. Throws for a request that has no address. */
     handle: async (req: IncomingMessage, res: ServerResponse, exchange: Exchange): Promise<Response> => handleNodeRequestAndResponse(req, res, { req, res, exchange }),
+    keptText: documents.keptText,
     getResult,
     toShown,
     fetchAPI,

@@ -9,6 +9,7 @@ import { mostMetadataBytes } from '../messages/metadata.ts';
 import { mostPins } from '../messages/pins.ts';
 import { mostSaved } from '../messages/saved.ts';
 import { mostAttachments } from '../messages/send.ts';
+import { mostFollowed } from '../messages/thread-rows.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
 /** Additive changes of the schema bump the minor number. */
@@ -18,10 +19,12 @@ const capabilities = {
   ATTACHMENTS: 'Messages may have photos and files.',
   PINS: 'Pinned and saved messages.',
   REACTIONS: 'Reactions.',
+  THREADS: 'Replies, threads and forwarding.',
   WEB_PUSH: 'Notifications reach a browser that is closed.',
   EMAIL: 'The server sends mails through a mail server.',
   SSE: 'Subscriptions over Server-Sent Events.',
   WEBSOCKET: 'Subscriptions over graphql-transport-ws.',
+  SEARCH: '`searchMessages`.',
 } as const;
 type Capability = keyof typeof capabilities;
 const CapabilityEnum = builder.enumType('Capability', {
@@ -38,6 +41,7 @@ const limits: Record<string, { description: string; of: (config: Config) => numb
   smallRoomMembers: { description: 'Up to so many members a room is small.', of: () => smallRoom },
   maxReactionsPerMember: { description: 'Most emojis of one person under one message.', of: (config) => config.MAX_REACTIONS_PER_MEMBER },
   maxReactionKinds: { description: 'Most different emojis under one message.', of: (config) => config.MAX_REACTION_KINDS },
+  maxFollowedThreads: { description: 'Most threads that one account follows; then the one that was silent for the longest is given up.', of: () => mostFollowed },
   maxMetadataBytes: { description: 'Largest `metadata`, as JSON in UTF-8.', of: () => mostMetadataBytes },
   maxPageSize: { description: 'How many items one page of a list may have.', of: () => maxPageSize },
   eventRetentionSeconds: {
@@ -100,7 +104,17 @@ const ServerInfo = builder.objectRef<{ app: Domains }>('ServerInfo').implement({
     capabilities: t.field({
       type: [CapabilityEnum],
       description: 'The features that this server has. A client can test for one before it sends a newer operation.',
-      resolve: ({ app: { config } }): Capability[] => ['ATTACHMENTS', ...(config.SMTP_URL ? ['EMAIL' as const] : []), 'PINS', 'REACTIONS', 'WEB_PUSH', 'SSE', 'WEBSOCKET'],
+      resolve: ({ app: { config } }): Capability[] => [
+        'ATTACHMENTS',
+        ...(config.SMTP_URL ? ['EMAIL' as const] : []),
+        'PINS',
+        'REACTIONS',
+        'THREADS',
+        'WEB_PUSH',
+        'SSE',
+        'WEBSOCKET',
+        'SEARCH',
+      ],
     }),
     limits: t.field({ type: ServerLimits, description: 'What the server accepts, and for how long things last.', resolve: ({ app }) => app.config }),
     webPushPublicKey: t.string({

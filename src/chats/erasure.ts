@@ -61,6 +61,8 @@ export function createChatErasure({ writeBatch, clock }: { writeBatch: WriteBatc
 
 const forgetting = [
   'DELETE FROM "Ban" WHERE ("chatId", "userId") IN (SELECT "chatId", "userId" FROM "Ban" WHERE "userId" = ? ORDER BY "chatId" LIMIT ?) RETURNING "chatId"',
+  // Nor are threads followed any more.
+  'DELETE FROM "ThreadFollow" WHERE ("userId", "chatId", "rootSeq") IN (SELECT "userId", "chatId", "rootSeq" FROM "ThreadFollow" WHERE "userId" = ? ORDER BY "chatId", "rootSeq" LIMIT ?) RETURNING "chatId"',
   // Rooms do not remember by whom they were made, nor under which request.
   'UPDATE "Chat" SET "creatorId" = NULL, "clientRequestId" = NULL WHERE "id" IN (SELECT "id" FROM "Chat" WHERE "creatorId" = ? ORDER BY "id" LIMIT ?) RETURNING "id"',
   // Dialogs keep what was read, not when.

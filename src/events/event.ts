@@ -4,7 +4,7 @@ import type { Pair } from '../storage/dialogs.ts';
 import type { MessageRow } from '../storage/rows.ts';
 
 /** What a follower can ask for. Mirrors EventKind in schema.graphql; presence and typing are not in the log. */
-export const eventKinds = ['MESSAGES', 'RECEIPTS', 'CHATS', 'MEMBERS', 'USERS', 'NOTIFICATIONS', 'REACTIONS', 'PINS', 'SAVED', 'PRESENCE', 'TYPING'] as const;
+export const eventKinds = ['MESSAGES', 'RECEIPTS', 'CHATS', 'MEMBERS', 'USERS', 'NOTIFICATIONS', 'REACTIONS', 'THREADS', 'PINS', 'SAVED', 'PRESENCE', 'TYPING'] as const;
 export type EventKind = (typeof eventKinds)[number];
 
 export const removalReasons = ['LEFT', 'REMOVED', 'ROOM_DELETED'] as const;
@@ -22,7 +22,10 @@ export type NewEvent =
   | { type: 'message-deleted'; chatId: ChatId; messageId: MessageId }
   /** `byId`: who changed theirs; null when several did. */
   | { type: 'reactions-changed'; chatId: ChatId; messageId: MessageId; byId: UserId | null }
-  | { type: 'marker-moved'; chatId: ChatId; userId: UserId; status: 'DELIVERED' | 'READ'; upToSeq: number }
+  /** `threads` false: replies in threads are not meant. */
+  | { type: 'marker-moved'; chatId: ChatId; userId: UserId; status: 'DELIVERED' | 'READ'; upToSeq: number; threads?: false }
+  /** The person follows the thread or not, or has read on in it. */
+  | { type: 'my-thread-changed'; chatId: ChatId; userId: UserId; rootSeq: number }
   | { type: 'chat-added'; chatId: ChatId; userId: UserId; dialog?: Pair }
   | { type: 'chat-updated'; chatId: ChatId }
   | { type: 'chat-removed'; chatId: ChatId; userId: UserId; reason: RemovalReason }
@@ -64,6 +67,7 @@ export const addresseesOf: Record<EventType, Addressees> = {
   'message-edited': 'chat',
   'message-deleted': 'chat',
   'reactions-changed': 'chat',
+  'my-thread-changed': 'person',
   'marker-moved': 'chat',
   'chat-added': 'person',
   'chat-updated': 'chat',
@@ -87,6 +91,7 @@ export const kindOf: Record<EventType, EventKind> = {
   'message-edited': 'MESSAGES',
   'message-deleted': 'MESSAGES',
   'reactions-changed': 'REACTIONS',
+  'my-thread-changed': 'THREADS',
   'marker-moved': 'RECEIPTS',
   'chat-added': 'CHATS',
   'chat-updated': 'CHATS',

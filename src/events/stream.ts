@@ -7,7 +7,7 @@ import { announces } from './newest.ts';
 /** Live only, never in the log. */
 export type Ephemeral =
   | { type: 'presence-changed'; userId: UserId; snapshot: boolean; at: Date }
-  | { type: 'typing-changed'; chatId: ChatId; userId: UserId; active: boolean; expiresAt: Date };
+  | { type: 'typing-changed'; chatId: ChatId; userId: UserId; threadRootId: MessageId | null; active: boolean; expiresAt: Date };
 
 export type FollowItem =
   | { type: 'event'; event: LogEvent; cursor: string; replayed: boolean }

@@ -3,7 +3,7 @@
  * whole or not at all.
  */
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
+import { type FileHandle, link, mkdir, open, readdir, readFile, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { AppError } from '../errors.ts';
@@ -35,7 +35,7 @@ export async function openBlobs(folder: string, installation: string) {
   });
   const folderOf = (key: string): string => join(folder, shardOf(key));
   const pathOf = (key: string): string => join(folderOf(key), key);
-  return { put, find, remove, freeBytes, sweep, close: async () => {} };
+  return { put, copy, find, remove, freeBytes, sweep, close: async () => {} };
 
   /** Whose files these are. Kept in the folder: with another database, nothing in it would be known, and all of it would be swept. */
   async function claim(): Promise<string> {
@@ -67,6 +67,24 @@ export async function openBlobs(folder: string, installation: string) {
     } catch (error) {
       await file?.close().catch(() => {});
       await rm(part, { force: true });
+      throw outOfSpace.has((error as NodeJS.ErrnoException).code ?? '') ? new AppError('UNAVAILABLE', undefined, undefined, { cause: error }) : error;
+    }
+  }
+
+  /** The same bytes under another key, for good. False when there are none. They take no room: a blob never changes. */
+  async function copy(from: string, to: string): Promise<boolean> {
+    await mkdir(folderOf(to), { recursive: true, mode: 0o700 });
+    try {
+      await link(pathOf(from), pathOf(to)).catch(async (error: NodeJS.ErrnoException) => {
+        // Not every file system has links, nor any number of them.
+        if (error.code === 'ENOENT') throw error;
+        const found = await find(from);
+        if (found) await put(to, found.bytes, found.size);
+      });
+      await syncFolder(folderOf(to));
+      return true;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
       throw outOfSpace.has((error as NodeJS.ErrnoException).code ?? '') ? new AppError('UNAVAILABLE', undefined, undefined, { cause: error }) : error;
     }
   }

@@ -56,7 +56,7 @@ export function createUploads({
   const waiting = new Map<AttachmentId, number>();
   /** Uploads whose bytes are coming, by whose they are. */
   const receiving: MultiMap<UserId, AbortController> = new Map();
-  return { reserve, receive, complete, endOf };
+  return { reserve, receive, complete, endOf, mustFitQuota, unusedUntil };
 
   /**
    * Keeps room for a file and tells where its bytes go. The name is cleaned: no folders, no control or formatting characters.
@@ -88,15 +88,21 @@ export function createUploads({
     return { attachment, path: links.toPath({ kind: 'upload', id: attachment.id, expiresAt, sha256 }), expiresAt };
   }
 
-  async function mustFitQuota(sql: Sql, userId: UserId, size: number): Promise<void> {
+  /** When an upload that nobody has used by then is swept. */
+  function unusedUntil(): Date {
+    return new Date(clock().getTime() + config.UNUSED_UPLOAD_SECONDS * 1000);
+  }
+
+  /** Under the account's lock. Throws QUOTA_EXCEEDED when so much more, in so many files, is too much. */
+  async function mustFitQuota(sql: Sql, userId: UserId, size: number, count = 1): Promise<void> {
     const [found] = await sql.all<{ bytes: number; files: number; unused: number }>(
       `SELECT COALESCE(SUM("size"), 0) AS "bytes", COUNT(*) AS "files", COUNT("expiresAt") AS "unused" FROM "Attachment" WHERE "uploaderId" = ? AND "state" <> 'REMOVED'`,
       [userId],
     );
     const [bytes, files, unused] = [Number(found?.bytes), Number(found?.files), Number(found?.unused)];
     if (bytes + size > config.UPLOAD_QUOTA_BYTES) throw quotaExceeded(config.UPLOAD_QUOTA_BYTES, bytes, `All files of an account may have ${config.UPLOAD_QUOTA_BYTES} bytes.`);
-    if (files >= config.UPLOAD_QUOTA_FILES) throw quotaExceeded(config.UPLOAD_QUOTA_FILES, files, `An account may have ${config.UPLOAD_QUOTA_FILES} files.`);
-    if (unused >= mostUnused) throw quotaExceeded(mostUnused, unused, `At most ${mostUnused} uploads may be waiting to be used.`);
+    if (files + count > config.UPLOAD_QUOTA_FILES) throw quotaExceeded(config.UPLOAD_QUOTA_FILES, files, `An account may have ${config.UPLOAD_QUOTA_FILES} files.`);
+    if (unused + count > mostUnused) throw quotaExceeded(mostUnused, unused, `At most ${mostUnused} uploads may be waiting to be used.`);
   }
 
   async function mustHaveRoom(size: number): Promise<void> {
@@ -193,7 +199,7 @@ export function createUploads({
         sql.all<AttachmentRow>(
           `UPDATE "Attachment" SET "state" = 'COMPLETE', "contentType" = ?, "width" = ?, "height" = ?, "expiresAt" = ?
            WHERE "id" = ? AND "state" = 'UPLOADED' AND "blobKey" = ? RETURNING *`,
-          [contentType, sides?.width ?? null, sides?.height ?? null, new Date(clock().getTime() + config.UNUSED_UPLOAD_SECONDS * 1000), id, row.blobKey],
+          [contentType, sides?.width ?? null, sides?.height ?? null, unusedUntil(), id, row.blobKey],
         ),
       );
       // Otherwise other bytes came in between, or somebody else completed it.

@@ -115,6 +115,7 @@ const RateLimitScopeEnum = named<(typeof rateLimitScopes)[number]>('RateLimitSco
   REGISTER: 'Registrations from one address.',
   SEND: 'Messages of one account.',
   REQUESTS: 'Requests of one account, address or socket, and mails that were asked for.',
+  SEARCH: 'Searches of one account.',
 });
 
 const shape = <Code extends ErrorCode>(name: string) => builder.objectRef<ErrorData<Code>>(name);

@@ -15,6 +15,7 @@ import { type ChatRow, type MessageRow, type Stored, toStored } from '../storage
 import { type Sql, toDateOrNull } from '../storage/sql.ts';
 import { type DraftKind, type Pointers, pointersOf, readPointed, toMessageKind } from './kinds.ts';
 import { advanceChats, bansAt, insertMessages, liveAccounts, membersAt, openDialogs, sentBefore } from './store.ts';
+import { addReplies, findNewFollowers, followEvents } from './thread-rows.ts';
 
 /** A message that is to be stored. */
 export type Draft = {
@@ -97,7 +98,15 @@ export async function storeDrafts(
     const added: NewEvent[] = places.opened.flatMap(({ id, low, high }) =>
       [...new Set([low, high])].map((userId) => ({ type: 'chat-added' as const, chatId: id, userId, dialog: { low, high } })),
     );
-    const events = await number([...added, ...accepted.flatMap((placed) => [{ type: 'message-added' as const, chatId: placed.chat.id }, ...announce(placed)])]);
+    const replies = accepted.flatMap(({ draft, seq, pointers }) =>
+      pointers?.root ? [{ root: pointers.root, senderId: draft.senderId, named: draft.kind?.mentionIds ?? [], seq, at }] : [],
+    );
+    const followers = await findNewFollowers(sql, replies);
+    const events = await number([
+      ...added,
+      ...accepted.flatMap((placed) => [{ type: 'message-added' as const, chatId: placed.chat.id }, ...announce(placed)]),
+      ...followEvents(followers),
+    ]);
     const ofMessages = events.filter((event) => event.type === 'message-added');
     const rows = accepted.map(({ draft, chat, seq, pointers }, index) => {
       const message = toMessageRow(draft, { id: messageIdOf(ofMessages[index] as EventOf<'message-added'>), chatId: chat.id, seq, at }, pointers);
@@ -108,6 +117,7 @@ export async function storeDrafts(
       return message;
     });
     await insertMessages(sql, rows);
+    await addReplies(sql, replies, followers);
     await files.attach(
       sql,
       accepted.flatMap(({ draft }, index) => draft.attachmentIds.map((id, position) => ({ id, messageId: (rows[index] as MessageRow).id, position }))),

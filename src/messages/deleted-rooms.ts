@@ -5,13 +5,25 @@ import type { Database } from '../storage/database.ts';
 import { oneOfList, type Sql } from '../storage/sql.ts';
 import { yieldWhenLong } from '../turns.ts';
 import { dropBelongings } from './belongings.ts';
+import type { SearchEntries } from './searchable.ts';
 import type { MessageFiles } from './send.ts';
+import { dropThreads } from './thread-rows.ts';
 
 export type DeletedRooms = ReturnType<typeof createDeletedRooms>;
 
 const messagesAtOnce = 250;
 
-export function createDeletedRooms({ db, roster, files }: { db: Database; roster: Pick<Roster, 'emptySome'>; files: Pick<MessageFiles, 'release' | 'drop'> }) {
+export function createDeletedRooms({
+  db,
+  roster,
+  files,
+  entries,
+}: {
+  db: Database;
+  roster: Pick<Roster, 'emptySome'>;
+  files: Pick<MessageFiles, 'release' | 'drop'>;
+  entries: Pick<SearchEntries, 'takeOut'>;
+}) {
   let stopping = false;
   return { sweep, close: (): void => void (stopping = true) };
 
@@ -30,13 +42,18 @@ export function createDeletedRooms({ db, roster, files }: { db: Database; roster
 
   /** The room goes with the last of its messages. */
   async function removeSome(sql: Sql, { id, avatarId }: { id: ChatId; avatarId: AttachmentId | null }): Promise<number> {
-    const rows = await sql.all<{ id: MessageId }>('SELECT "id" FROM "Message" WHERE "chatId" = ? ORDER BY "seq" LIMIT ?', [id, messagesAtOnce]);
+    const rows = await sql.all<{ id: MessageId; seq: number }>('SELECT "id", "seq" FROM "Message" WHERE "chatId" = ? ORDER BY "seq" LIMIT ?', [id, messagesAtOnce]);
     const ids = rows.map((row) => toMessageId(row.id));
+    await entries.takeOut(sql, ids);
     await files.release(sql, ids);
     await dropBelongings(
       sql,
       ids.map((messageId) => ({ id: messageId, chatId: id })),
       [],
+    );
+    await dropThreads(
+      sql,
+      rows.map((row) => ({ id: toMessageId(row.id), chatId: id, seq: row.seq })),
     );
     await sql.all(`DELETE FROM "Message" WHERE ${oneOfList(sql.engine, '"id"', 'bigint')}`, [ids]);
     if (rows.length > 0) return rows.length;

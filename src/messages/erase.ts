@@ -8,7 +8,9 @@ import { oneOfList, type Sql, toDateOrNull } from '../storage/sql.ts';
 import { yieldWhenLong } from '../turns.ts';
 import { dropBelongings } from './belongings.ts';
 import type { DeletedRooms } from './deleted-rooms.ts';
+import type { SearchEntries } from './searchable.ts';
 import { blanked } from './store.ts';
+import { removeReplies } from './thread-rows.ts';
 
 type Written = { id: MessageId; chatId: ChatId; seq: number; deletedAt: Date | null };
 
@@ -21,6 +23,7 @@ export function createMessageErasure({
   writeBatch,
   deletedRooms,
   files,
+  entries,
   clock,
 }: {
   db: Database;
@@ -30,6 +33,7 @@ export function createMessageErasure({
     /** Lets go of the files of messages, in the transaction that blanks them. */
     release: (sql: Sql, messageIds: readonly MessageId[]) => Promise<void>;
   };
+  entries: Pick<SearchEntries, 'takeOut'>;
   clock: () => Date;
 }) {
   return { count, afterwards };
@@ -41,15 +45,24 @@ export function createMessageErasure({
     return found;
   }
 
-  /** ERASE: blanks every message of the person, also those that are tombstones already, and tells of each that was none. Both modes: clears away the rooms that went with the account. */
+  /** ERASE: blanks every message of the person and what others have sent on of them, also those that are tombstones already, and tells of each that was none. Both modes: clears away the rooms that went with the account. */
   async function* afterwards(senderId: UserId, mode: 'ANONYMIZE' | 'ERASE'): AsyncGenerator<void> {
     if (mode === 'ERASE') {
       for await (const piece of written(senderId)) {
         await blank(piece);
         yield;
       }
+      for (let piece = await sentOn(senderId); piece.length > 0; piece = await sentOn(senderId)) {
+        await blank(piece);
+        yield;
+      }
     }
     await deletedRooms.sweep();
+  }
+
+  /** Some of what others have sent on of a person's. Blanking it takes it from the list. */
+  async function sentOn(authorId: UserId): Promise<Written[]> {
+    return toWritten(await db.scan.all<Written>('SELECT "id", "chatId", "seq", "deletedAt" FROM "Message" WHERE "forwardAuthorId" = ? LIMIT ?', [authorId, pieceSize]));
   }
 
   /**
@@ -89,7 +102,7 @@ export function createMessageErasure({
       after,
       limit,
     ]);
-    return rows.map((row) => ({ ...row, id: toMessageId(row.id), deletedAt: toDateOrNull(row.deletedAt) }));
+    return toWritten(rows);
   }
 
   /** As deleting each of them does, and nothing stays of what its sender's client said. */
@@ -99,6 +112,7 @@ export function createMessageErasure({
       const chats = await lockChats(sql, [...new Set(piece.map(({ chatId }) => chatId))]);
       const open = new Set(chats.filter(({ deletedAt }) => deletedAt === null).map(({ id }) => id));
       const standing = await standingAmong(sql, ids);
+      await entries.takeOut(sql, ids);
       await sql.all(
         `UPDATE "Message" SET ${blanked}, "clientMessageId" = NULL, "contentDigest" = NULL, "clientSentAt" = NULL, "deletedAt" = COALESCE("deletedAt", ?)
          WHERE ${oneOfList(sql.engine, '"id"', 'bigint')}`,
@@ -110,11 +124,14 @@ export function createMessageErasure({
         piece,
         chats.filter(({ id }) => open.has(id)),
       );
+      await removeReplies(sql, [...standing]);
       const told = piece.filter(({ id, chatId }) => standing.has(id) && open.has(chatId)).map(({ id, chatId }): NewEvent => ({ type: 'message-deleted', chatId, messageId: id }));
       await number([...told, ...others]);
     });
   }
 }
+
+const toWritten = (rows: readonly Written[]): Written[] => rows.map((row) => ({ ...row, id: toMessageId(row.id), deletedAt: toDateOrNull(row.deletedAt) }));
 
 /** Those of these messages that are not deleted at this moment. */
 async function standingAmong(sql: Sql, ids: readonly MessageId[]): Promise<Set<MessageId>> {

@@ -14,7 +14,9 @@ export type DraftKind = {
   threadRootId: MessageId | null;
   mentionIds: readonly UserId[];
   mentionsAll: 'EVERYONE' | 'HERE' | null;
-  /** What it is a copy of. In milliseconds. */
+  /** The message to send on. */
+  forwardOf: MessageId | null;
+  /** Where its content comes from: that message, or what that one was sent on from. In milliseconds. */
   forward: { id: MessageId; authorId: UserId; sentAt: number } | null;
   /** JSON. */
   metadata: string | null;

@@ -8,22 +8,24 @@ import type { WriteBatch } from '../events/write.ts';
 import type { ChatId, MessageId } from '../ids.ts';
 import type { Database } from '../storage/database.ts';
 import { lockChats, mustHoldAccount } from '../storage/locks.ts';
-import { isWhole, type Page, type PageRequest } from '../storage/page.ts';
+import type { Page, PageRequest } from '../storage/page.ts';
 import type { ChatRow, MessageRow } from '../storage/rows.ts';
 import type { Sql } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
 import { dropBelongings } from './belongings.ts';
 import { parseMetadata } from './metadata.ts';
 import type { Revisions } from './revisions.ts';
+import type { SearchEntries } from './searchable.ts';
 import type { MessageFiles } from './send.ts';
+import { type Anchor, parsePlace, type SeqOf, toPlace } from './sparse.ts';
 import { blank, changeContent, firstSeqsSince, messagesAt, messagesByIds, messagesIn } from './store.ts';
 import { inPieces, type Stretch } from './stretches.ts';
 import { checkText } from './text.ts';
+import { removeReplies } from './thread-rows.ts';
 
 export type Messages = ReturnType<typeof createMessages>;
 /** `metadata`: left out, it stays; null removes it. */
 export type EditMessage = { messageId: MessageId; text: string; expectedVersion: number | null; metadata?: unknown };
-export type Anchor = { afterSeq: number } | { beforeSeq: number } | { aroundSeq: number } | { firstUnread: true } | { at: Date };
 
 export function createMessages({
   db,
@@ -32,6 +34,7 @@ export function createMessages({
   config,
   clock,
   files,
+  entries,
   revisions,
 }: {
   db: Database;
@@ -40,6 +43,7 @@ export function createMessages({
   config: Pick<Config, 'MAX_MESSAGE_CHARS'>;
   clock: () => Date;
   files: MessageFiles;
+  entries: SearchEntries;
   revisions: Pick<Revisions, 'keep'>;
 }) {
   return { edit, remove, find, findMany, findRows, findAt, firstSince, page, readStretches };
@@ -56,7 +60,7 @@ export function createMessages({
     problems.check();
     const { id, chatId } = await getMessage(db.sql, input.messageId);
     return writeBatch(async (sql, number) => {
-      const { message, standing } = await holdMessage(sql, viewer, { id, chatId });
+      const { message, standing } = await mustSee(sql, viewer, { id, chatId });
       if (message.deletedAt) throw notFound('Message');
       if (message.senderId !== viewer.userId) throw new AppError('FORBIDDEN', { forbiddenReason: 'NOT_THE_AUTHOR' }, 'Only who wrote a message may edit it.');
       must('editOwnMessage', standing, 'Message');
@@ -66,7 +70,9 @@ export function createMessages({
       if (text === '' && !(await files.hasAny(sql, id))) throw invalid('text', 'required', 'A message needs a text, or files.');
       await mustHoldAccount(sql, viewer.userId);
       await revisions.keep(sql, message);
+      await entries.takeOut(sql, [id]);
       const changed = await changeContent(sql, id, { text: text || null, metadata: input.metadata === undefined ? message.metadata : metadata }, clock());
+      await entries.putIn(sql, [id]);
       await number([{ type: 'message-edited', chatId, messageId: id }]);
       return changed;
     });
@@ -76,12 +82,14 @@ export function createMessages({
   async function remove(viewer: Viewer, messageId: MessageId): Promise<MessageRow> {
     const { id, chatId } = await getMessage(db.sql, messageId);
     const removed = await writeBatch(async (sql, number) => {
-      const { message, standing } = await holdMessage(sql, viewer, { id, chatId });
+      const { message, standing } = await mustSee(sql, viewer, { id, chatId });
       if (message.senderId !== viewer.userId) must('deleteOthersMessage', standing, 'Message');
       if (message.deletedAt) return message;
+      await entries.takeOut(sql, [id]);
       const tombstone = await blank(sql, id, clock());
       await files.release(sql, [id]);
       const others = await dropBelongings(sql, [message], standing.chat ? [standing.chat] : []);
+      await removeReplies(sql, [id]);
       await number([{ type: 'message-deleted', chatId, messageId: id }, ...others]);
       return tombstone;
     });
@@ -136,7 +144,7 @@ export function createMessages({
     chat: ChatRow,
     request: PageRequest & {
       anchor: Anchor | null;
-      seqOf: (anchor: { firstUnread: true } | { at: Date }) => Promise<number | null>;
+      seqOf: SeqOf;
       read: (stretch: Stretch) => Promise<MessageRow[] | null>;
     },
   ): Promise<Page<MessageRow>> {
@@ -181,7 +189,7 @@ export async function getMessage(sql: Sql, id: MessageId): Promise<MessageRow> {
 }
 
 /** The message and the viewer's standing in its chat, read under the chat's lock. Throws NOT_FOUND for what the viewer may not read. */
-export async function holdMessage(
+export async function mustSee(
   sql: Sql,
   { userId }: Pick<Viewer, 'userId'>,
   { id, chatId }: Pick<MessageRow, 'id' | 'chatId'>,
@@ -195,11 +203,3 @@ export async function holdMessage(
 
 /** So many rows of pages are read by one statement. */
 const rowsAtOnce = 1_000;
-
-const toPlace = (seq: number): string => Buffer.from(`seq:${seq}`).toString('base64url');
-
-function parsePlace(cursor: string): number {
-  const match = cursor.length <= 40 ? /^seq:(\d{1,10})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1')) : null;
-  if (!match || !isWhole(Number(match[1]))) throw new AppError('BAD_REQUEST', undefined, 'This is not a cursor of a page of messages.');
-  return Number(match[1]);
-}

@@ -10,6 +10,8 @@ export type Move = {
   userId: UserId;
   deliveredSeq: number;
   readSeq: number;
+  /** Whether the replies in threads were read with the rest. */
+  threads: boolean;
   /** `always`: also when this very move changes nothing. */
   tell: boolean | 'always';
 };
@@ -20,23 +22,42 @@ export type StoredMoves = boolean[];
 /** Moves the markers of a batch, each up at most, and tells of those that moved. */
 export async function storeMoves(sql: Sql, number: Numbering, moves: readonly Move[], at: Date): Promise<StoredMoves> {
   const places = [...new Map(moves.map((move) => [placeKey(move), { chatId: move.chatId, userId: move.userId }])).values()];
-  const rows = await sql.all<Pick<MemberRow, 'chatId' | 'userId' | 'deliveredSeq' | 'readSeq' | 'readAt'>>(
-    `SELECT b."chatId", b."userId", b."deliveredSeq", b."readSeq", b."readAt" FROM ${tableOf(sql.engine, 't', { chatId: 'int', userId: 'int' })}
+  const asked = tableOf(sql.engine, 't', { chatId: 'int', userId: 'int' });
+  const rows = await sql.all<Pick<MemberRow, 'chatId' | 'userId' | 'joinedSeq' | 'deliveredSeq' | 'readSeq' | 'readAt'>>(
+    `SELECT b."chatId", b."userId", b."joinedSeq", b."deliveredSeq", b."readSeq", b."readAt" FROM ${asked}
      JOIN "Member" b ON b."chatId" = t."chatId" AND b."userId" = t."userId" ORDER BY b."chatId", b."userId" ${sql.engine === 'sqlite' ? '' : 'FOR NO KEY UPDATE OF b'}`,
     [places],
   );
-  const members = new Map(rows.map((row) => [placeKey(row), { ...row, readAt: toDateOrNull(row.readAt), moved: false, tellDelivered: false, tellRead: false }]));
+  // By itself, as they change under the locks of the members.
+  const markers = new Map(
+    (
+      await sql.all<{ chatId: ChatId; userId: UserId; readSeq: number }>(`SELECT k.* FROM ${asked} JOIN "ThreadMarker" k ON k."chatId" = t."chatId" AND k."userId" = t."userId"`, [
+        places,
+      ])
+    ).map((row) => [placeKey(row), row.readSeq]),
+  );
+  const members = new Map(
+    rows.map((row) => {
+      const marker = markers.get(placeKey(row)) ?? null;
+      const threadsSeq = marker === null ? row.readSeq : Math.min(row.readSeq, Math.max(marker, row.joinedSeq));
+      return [placeKey(row), { ...row, readAt: toDateOrNull(row.readAt), marker, threadsSeq, moved: false, tellDelivered: false, tellRead: false, tellThreads: false }];
+    }),
+  );
   const outcomes = moves.map((move) => {
     const member = members.get(placeKey(move));
     if (!member) return false;
     const [delivers, reads] = [move.deliveredSeq > member.deliveredSeq, move.readSeq > member.readSeq];
+    const readsThreads = move.threads && move.readSeq > member.threadsSeq;
     if (delivers) member.deliveredSeq = move.deliveredSeq;
     if (reads) Object.assign(member, { readSeq: move.readSeq, readAt: at });
-    member.moved ||= delivers || reads;
+    if (readsThreads) member.threadsSeq = move.readSeq;
+    member.moved ||= delivers || reads || readsThreads;
     member.tellDelivered ||= move.tell === 'always' || (move.tell && delivers);
     member.tellRead ||= move.tell === 'always' || (move.tell && reads);
+    member.tellThreads ||= move.tell === 'always' || (move.tell && readsThreads);
     return true;
   });
+  await storeThreadMarkers(sql, [...members.values()]);
   const moved = [...members.values()].filter((member) => member.moved);
   await sql.all(
     `UPDATE "Member" SET "deliveredSeq" = t."deliveredSeq", "readSeq" = t."readSeq", "readAt" = t."readAt"
@@ -46,18 +67,36 @@ export async function storeMoves(sql: Sql, number: Numbering, moves: readonly Mo
   const placesOf = (list: readonly { chatId: ChatId; userId: UserId }[]) => list.map(({ chatId, userId }) => ({ chatId, userId }));
   const untold = tableOf(sql.engine, 't', { chatId: 'int', userId: 'int' });
   await sql.all(`INSERT INTO "UntoldReceipt" ("chatId", "userId") SELECT t."chatId", t."userId" FROM ${untold} WHERE true ON CONFLICT DO NOTHING`, [
-    placesOf(moved.filter(({ tellDelivered, tellRead }) => !tellDelivered && !tellRead)),
+    placesOf(moved.filter(({ tellDelivered, tellRead, tellThreads }) => !tellDelivered && !tellRead && !tellThreads)),
   ]);
   await sql.all(`DELETE FROM "UntoldReceipt" WHERE ("chatId", "userId") IN (SELECT t."chatId", t."userId" FROM ${untold})`, [
     placesOf(moves.filter(({ tell }) => tell === 'always')),
   ]);
   await number(
-    [...members.values()].flatMap(({ chatId, userId, deliveredSeq, readSeq, tellDelivered, tellRead }) => {
-      const events: NewEvent[] = tellRead ? [{ type: 'marker-moved', chatId, userId, status: 'READ', upToSeq: readSeq }] : [];
+    [...members.values()].flatMap(({ chatId, userId, deliveredSeq, readSeq, threadsSeq, tellDelivered, tellRead, tellThreads }) => {
+      const read = (upToSeq: number) => ({ type: 'marker-moved', chatId, userId, status: 'READ', upToSeq }) as const;
+      const events: NewEvent[] = [];
+      const together = threadsSeq === readSeq;
+      if (tellRead && !together) events.push({ ...read(readSeq), threads: false });
+      if (tellThreads || (tellRead && together)) events.push(read(threadsSeq));
       // What is read was delivered: only a marker ahead of that needs a word of its own.
       if (tellDelivered && deliveredSeq > readSeq) events.push({ type: 'marker-moved', chatId, userId, status: 'DELIVERED', upToSeq: deliveredSeq });
       return events;
     }),
   );
   return outcomes;
+}
+
+/** A marker of their own have those who have read the threads less far than the chat. */
+async function storeThreadMarkers(sql: Sql, members: readonly { chatId: ChatId; userId: UserId; readSeq: number; threadsSeq: number; marker: number | null }[]): Promise<void> {
+  const placesOf = (list: typeof members) => list.map(({ chatId, userId, threadsSeq }) => ({ chatId, userId, readSeq: threadsSeq }));
+  const table = tableOf(sql.engine, 't', { chatId: 'int', userId: 'int', readSeq: 'int' });
+  await sql.all(
+    `INSERT INTO "ThreadMarker" ("chatId", "userId", "readSeq") SELECT "chatId", "userId", "readSeq" FROM ${table} WHERE true
+     ON CONFLICT ("chatId", "userId") DO UPDATE SET "readSeq" = excluded."readSeq"`,
+    [placesOf(members.filter(({ readSeq, threadsSeq, marker }) => threadsSeq < readSeq && threadsSeq !== marker))],
+  );
+  await sql.all(`DELETE FROM "ThreadMarker" WHERE ("chatId", "userId") IN (SELECT t."chatId", t."userId" FROM ${table})`, [
+    placesOf(members.filter(({ readSeq, threadsSeq, marker }) => marker !== null && threadsSeq >= readSeq)),
+  ]);
 }

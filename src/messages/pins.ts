@@ -12,7 +12,7 @@ import { firstPage, keysetPage, type Page, type PageRequest } from '../storage/p
 import type { MessageRow } from '../storage/rows.ts';
 import { oneOfList, type Sql, tableOf, toDate } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
-import { getMessage, holdMessage } from './messages.ts';
+import { getMessage, mustSee } from './messages.ts';
 import { messageColumns, toMessage } from './store.ts';
 
 export type Pins = ReturnType<typeof createPins>;
@@ -34,7 +34,7 @@ export function createPins({ db, writeBatch, clock }: { db: Database; writeBatch
   async function pin(viewer: Viewer, messageId: MessageId): Promise<MessageRow> {
     const { id, chatId } = await getMessage(db.sql, messageId);
     return writeBatch(async (sql, number) => {
-      const { message, standing } = await holdMessage(sql, viewer, { id, chatId });
+      const { message, standing } = await mustSee(sql, viewer, { id, chatId });
       if (message.deletedAt) throw notFound('Message');
       await mustPin(sql, standing);
       const there = await sql.all<{ messageId: MessageId }>('SELECT "messageId" FROM "Pin" WHERE "chatId" = ?', [chatId]);
@@ -51,7 +51,7 @@ export function createPins({ db, writeBatch, clock }: { db: Database; writeBatch
   async function unpin(viewer: Viewer, messageId: MessageId): Promise<MessageRow> {
     const { id, chatId } = await getMessage(db.sql, messageId);
     return writeBatch(async (sql, number) => {
-      const { message, standing } = await holdMessage(sql, viewer, { id, chatId });
+      const { message, standing } = await mustSee(sql, viewer, { id, chatId });
       await mustPin(sql, standing);
       const gone = await sql.all('DELETE FROM "Pin" WHERE "messageId" = ? RETURNING "messageId"', [id]);
       if (gone.length > 0) await number([{ type: 'pins-changed', chatId, messageId: id, byId: viewer.userId }]);

@@ -16,7 +16,7 @@ import type { MessageRow } from '../storage/rows.ts';
 import { oneOfList, type Sql, tableOf, toDate } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
 import { parseEmoji } from './emoji.ts';
-import { getMessage, holdMessage } from './messages.ts';
+import { getMessage, mustSee } from './messages.ts';
 import { createTelling, largeRoom } from './telling.ts';
 
 export type Reactions = ReturnType<typeof createReactions>;
@@ -57,7 +57,7 @@ export function createReactions({
     const expected = ifMine && new Set(ifMine.map((text) => parseEmoji(text) ?? text));
     const found = await getMessage(db.sql, messageId);
     return writeBatch(async (sql, number) => {
-      const { message, standing } = await holdMessage(sql, viewer, found);
+      const { message, standing } = await mustSee(sql, viewer, found);
       if (message.deletedAt) throw notFound('Message');
       const chat = must('react', standing, 'Message');
       await mustHoldAccount(sql, viewer.userId);

@@ -12,6 +12,7 @@ import type { Page } from '../storage/page.ts';
 import type { ChatRow, MemberRow, MessageRow } from '../storage/rows.ts';
 import { type Laggards, statusOf } from './receipts.ts';
 import { chatOf, loadFirstUnread, Message, mustRead } from './schema.ts';
+import type { Reply } from './thread-receipts.ts';
 
 export const MessageStatus = builder.enumType('MessageStatus', {
   description: 'How far a message has come.',
@@ -32,22 +33,32 @@ const loadCounts = (context: Context, { id, chatId, seq, senderId }: MessageRow)
     return context.app.receipts.counts(keys.map((key) => JSON.parse(key) as Pick<MessageRow, 'chatId' | 'seq' | 'senderId'>));
   }).load(JSON.stringify({ chatId, seq, senderId, id }));
 
+const isReply = (message: MessageRow): message is MessageRow & Reply => message.threadRootSeq !== null;
+const replyKey = ({ chatId, seq, senderId, threadRootSeq }: Reply): string => JSON.stringify({ chatId, seq, senderId, threadRootSeq });
+const loadReadByAll = (context: Context, reply: Reply): Promise<boolean | null> =>
+  sharedLoader<string, boolean>(context, 'readByAll', (keys) => context.app.receipts.areReadByAll(keys.map((key) => JSON.parse(key)))).load(replyKey(reply));
+const loadCorrection = (context: Context, reply: Reply): Promise<number | null> =>
+  sharedLoader<string, number>(context, 'readInThreads', (keys) => context.app.receipts.corrections(keys.map((key) => JSON.parse(key)))).load(replyKey(reply));
+
 /** The first page of who has read a message, in a few statements for all messages that are asked for together. */
-async function loadFirstReaders(context: Context, { chatId, seq, senderId }: MessageRow, { memberCount }: ChatRow, size: number): Promise<Page<MemberRow>> {
+async function loadFirstReaders(context: Context, { chatId, seq, senderId, threadRootSeq }: MessageRow, { memberCount }: ChatRow, size: number): Promise<Page<MemberRow>> {
   const load = sharedLoader<string, Page<MemberRow>>(context, `readers ${size}`, (keys) =>
     context.app.receipts.firstReaders(
       keys.map((key) => JSON.parse(key)),
       size,
     ),
   );
-  return (await load.load(JSON.stringify({ chatId, seq, senderId, memberCount }))) as Page<MemberRow>;
+  return (await load.load(JSON.stringify({ chatId, seq, senderId, threadRootSeq, memberCount }))) as Page<MemberRow>;
 }
 
 builder.objectFields(Message, (t) => ({
   status: t.field({
     type: MessageStatus,
     description: 'Sent, delivered or read, over all other participants (the least advanced one decides). In a room those count who were members when it was sent and still are.',
-    resolve: async (message, _args, context) => statusOf(message, (await loadLaggards(context, message.chatId)) as Laggards),
+    resolve: async (message, _args, context) => {
+      const [laggards, readByAll] = await Promise.all([loadLaggards(context, message.chatId), isReply(message) ? loadReadByAll(context, message) : null]);
+      return statusOf(message, laggards as Laggards, readByAll);
+    },
   }),
   deliveredCount: t.int({
     description: 'How many of those who count for `status` have it.',
@@ -55,7 +66,10 @@ builder.objectFields(Message, (t) => ({
   }),
   readCount: t.int({
     description: 'How many of those who count for `status` have read it.',
-    resolve: async (message, _args, context) => (await loadCounts(context, message))?.read ?? 0,
+    resolve: async (message, _args, context) => {
+      const [counts, correction] = await Promise.all([loadCounts(context, message), isReply(message) ? loadCorrection(context, message) : 0]);
+      return (counts?.read ?? 0) + (correction ?? 0);
+    },
   }),
   readBy: t.field({
     type: MemberConnection,
@@ -76,14 +90,14 @@ builder.objectFields(Message, (t) => ({
 /** The place of one person in one chat. */
 type Place = { chat: ChatRow; member: MemberRow };
 
-const loadUnread = async (context: Context, { chat, member }: Place): Promise<number> => {
+export const loadUnread = async (context: Context, { chat, member }: Place): Promise<number> => {
   if (chat.id === 0) return 0;
   const { userId } = mustBeSignedIn(context);
   const load = sharedLoader<string, number>(context, 'unread', (keys) => context.app.receipts.unread(keys.map((key) => JSON.parse(key))));
   return (await load.load(JSON.stringify({ chatId: chat.id, userId, readSeq: member.readSeq, lastSeq: Math.max(chat.lastSeq, member.readSeq) }))) ?? 0;
 };
 
-const MyChat = builder.objectRef<Place>('MyChat').implement({
+export const MyChat = builder.objectRef<Place>('MyChat').implement({
   description: "The caller's place in a chat: the same on all devices.",
   fields: (t) => ({
     role: t.field({ type: MemberRole, description: 'What the caller may do here.', resolve: ({ member }) => member.role as 'MEMBER' }),
@@ -142,11 +156,22 @@ for (const [name, status, description] of [
   mutation(name, {
     description,
     errors: ['NOT_FOUND', 'VALIDATION_FAILED'],
-    input: (t) => ({ chatId: t.id({ required: true, description: 'Which chat.' }), upToSeq: t.int({ required: true, description: 'Up to and including this message.' }) }),
+    input: (t) => ({
+      chatId: t.id({ required: true, description: 'Which chat.' }),
+      upToSeq: t.int({ required: true, description: 'Up to and including this message.' }),
+      ...(status === 'READ'
+        ? {
+            threads: t.boolean({
+              defaultValue: true,
+              description: 'False: only what lies outside of threads was seen, as in a client that shows threads apart. True also reads every thread of the chat up to here.',
+            }),
+          }
+        : {}),
+    }),
     resolve: async (viewer, input, context) => {
       const ref = parseChatRef(input.chatId);
       if (!ref) throw notFound('Chat');
-      return { chat: await context.app.receipts.mark(viewer, ref, status, input.upToSeq) };
+      return { chat: await context.app.receipts.mark(viewer, ref, status, input.upToSeq, (input as { threads?: boolean | null }).threads ?? true) };
     },
     payload: (t) => ({ chat: t.field({ type: Chat, description: 'Select `my`.', resolve: ({ chat }) => chat }) }),
   });

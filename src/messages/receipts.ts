@@ -13,6 +13,7 @@ import { yieldWhenLong } from '../turns.ts';
 import type { Viewer } from '../viewer.ts';
 import type { Move, StoredMoves } from './moves.ts';
 import { createTelling, largeRoom } from './telling.ts';
+import { createThreadReceipts, hasReadText, joinThread } from './thread-receipts.ts';
 import { createUnread } from './unread.ts';
 
 export type Receipts = ReturnType<typeof createReceipts>;
@@ -29,25 +30,25 @@ export function createReceipts({ db, writeJob, chats, log }: { db: Database; wri
     writeJob('move markers', moves, (moved: StoredMoves) => moved.map((done): Outcome<void> => (done ? { result: undefined } : { error: notFound('Chat') }))),
   );
   const telling = createTelling({ tell: tellRest, log });
-  return { ...createUnread({ db }), mark, laggards, counts, readers, firstReaders, tellUntold, close: telling.close };
+  return { ...createUnread({ db }), ...createThreadReceipts({ db }), mark, laggards, counts, readers, firstReaders, tellUntold, close: telling.close };
 
   /**
-   * Moves the viewer's own markers up to `upToSeq`; lower than now changes nothing. READ implies DELIVERED.
+   * Moves the viewer's own markers up to `upToSeq`; lower than now changes nothing. READ implies DELIVERED, and the replies in threads, unless `threads` is false.
    * Fails with NOT_FOUND for who is not a member, VALIDATION_FAILED above the chat's newest message.
    */
-  async function mark(viewer: Viewer, ref: ChatRef, status: 'DELIVERED' | 'READ', upToSeq: number): Promise<ChatRow> {
+  async function mark(viewer: Viewer, ref: ChatRef, status: 'DELIVERED' | 'READ', upToSeq: number, threads = true): Promise<ChatRow> {
     const { chat, member } = await chats.findStanding(viewer, ref);
     if (!chat || !member || chat.deletedAt) throw notFound('Chat');
     if (upToSeq < 0 || upToSeq > chat.lastSeq) throw invalid('upToSeq', 'range', `The newest message has seq ${chat.lastSeq}.`);
     if (chat.id === 0) return chat;
-    const move: Move = { chatId: chat.id, userId: viewer.userId, deliveredSeq: upToSeq, readSeq: status === 'READ' ? upToSeq : 0, tell: true };
+    const move: Move = { chatId: chat.id, userId: viewer.userId, deliveredSeq: upToSeq, readSeq: status === 'READ' ? upToSeq : 0, threads, tell: true };
     // Whoever must wait is told of with a later position.
     await store(chat.memberCount > largeRoom ? { ...move, tell: telling.canTell(placeKey(move)) } : move);
     return chat;
   }
 
   async function tellRest(key: string): Promise<void> {
-    await store({ ...placeOf(key), deliveredSeq: 0, readSeq: 0, tell: 'always' }).catch((error) => {
+    await store({ ...placeOf(key), deliveredSeq: 0, readSeq: 0, threads: false, tell: 'always' }).catch((error) => {
       // Who is no member any more has nothing to tell.
       if (!hasCode(error, 'NOT_FOUND')) throw error;
     });
@@ -60,7 +61,7 @@ export function createReceipts({ db, writeJob, chats, log }: { db: Database; wri
     const left = rows.filter((place) => !telling.isQuiet(placeKey(place)));
     await Promise.all(
       left.map(({ chatId, userId }) =>
-        store({ chatId, userId, deliveredSeq: 0, readSeq: 0, tell: 'always' }).catch(async (error) => {
+        store({ chatId, userId, deliveredSeq: 0, readSeq: 0, threads: false, tell: 'always' }).catch(async (error) => {
           if (!hasCode(error, 'NOT_FOUND')) throw error;
           await db.sqlTransaction((sql) => sql.all('DELETE FROM "UntoldReceipt" WHERE "chatId" = ? AND "userId" = ?', [chatId, userId]));
         }),
@@ -125,53 +126,67 @@ export function createReceipts({ db, writeJob, chats, log }: { db: Database; wri
   }
 
   /** Who has read a message, of those who were members when it was sent, in the order of joining. */
-  function readers({ chatId, seq, senderId }: ReadMessage, request: PageRequest): Promise<Page<MemberRow>> {
+  function readers({ chatId, seq, senderId, threadRootSeq }: ReadMessage, request: PageRequest): Promise<Page<MemberRow>> {
     return keysetPage<MemberRow, ReaderKey>(request, { isKey: isReaderKey, keyOf: readerKey, read });
 
     async function read({ after, before, backward, limit }: Parameters<ReadBetween<MemberRow, ReaderKey>>[0]): Promise<MemberRow[]> {
       const [from, to]: [ReaderKey, ReaderKey] = [after ?? [0, noUser], before ?? [253_402_300_799_999, noUser]];
       const order = backward ? 'DESC' : 'ASC';
       const rows = await db.scan.all<MemberRow>(
-        `SELECT * FROM "Member" WHERE "chatId" = ? AND "readSeq" >= ? AND "joinedSeq" < ? AND "userId" <> ?
-         AND ("joinedAt", "userId") > (?, ?) AND ("joinedAt", "userId") < (?, ?) ORDER BY "joinedAt" ${order}, "userId" ${order} LIMIT ?`,
-        [chatId, seq, seq, senderId, new Date(from[0]), from[1], new Date(to[0]), to[1], limit],
+        `SELECT b.* FROM ${tableOf(db.engine, 't', messageColumns)} JOIN "Member" b ON b."chatId" = t."chatId" ${threadRootSeq === null ? '' : joinThread}
+         WHERE ${hasRead(threadRootSeq)} AND b."joinedSeq" < t."seq" AND b."userId" <> t."senderId"
+         AND (b."joinedAt", b."userId") > (?, ?) AND (b."joinedAt", b."userId") < (?, ?) ORDER BY b."joinedAt" ${order}, b."userId" ${order} LIMIT ?`,
+        [[{ chatId, seq, senderId, threadRootSeq }], new Date(from[0]), from[1], new Date(to[0]), to[1], limit],
       );
       return rows.map(toMemberRow);
     }
   }
 
+  function hasRead(threadRootSeq: number | null): string {
+    return threadRootSeq === null ? 'b."readSeq" >= t."seq"' : hasReadText(db);
+  }
+
   /** The first pages of many messages, in their order. A statement looks at a bounded number of members, of which there are so many in the chat of each. */
   async function firstReaders(messages: readonly (ReadMessage & { memberCount: number })[], size: number): Promise<Page<MemberRow>[]> {
-    const table = tableOf(db.engine, 't', { place: 'int', chatId: 'int', seq: 'int', senderId: 'int' });
-    const first = `SELECT m.* FROM "Member" m WHERE m."chatId" = t."chatId" AND m."readSeq" >= t."seq" AND m."joinedSeq" < t."seq" AND m."userId" <> t."senderId"
-      ORDER BY m."joinedAt", m."userId" LIMIT ?`;
-    const text =
-      db.engine === 'postgresql'
-        ? `SELECT t."place", f.* FROM ${table} CROSS JOIN LATERAL (${first}) f ORDER BY t."place", f."joinedAt", f."userId"`
-        : `SELECT t."place", m.* FROM ${table} CROSS JOIN "Member" m ON m."chatId" = t."chatId" AND m."userId" IN (SELECT "userId" FROM (${first})) ORDER BY t."place", m."joinedAt", m."userId"`;
     const found: MemberRow[][] = messages.map(() => []);
-    for (let from = 0, to = 0; from < messages.length; from = to) {
-      for (let walked = 0; to < messages.length && (to === from || walked < membersAtOnce); to++) walked += messages[to]?.memberCount ?? 0;
-      const piece = messages.slice(from, to).map(({ chatId, seq, senderId }, index) => ({ place: from + index, chatId, seq, senderId }));
-      const rows = await db.scan.all<MemberRow & { place: number }>(text, [piece, size + 1]);
-      for (const { place, ...row } of rows) found[place]?.push(toMemberRow(row));
-      await yieldWhenLong();
+    const placed = messages.map((message, place) => ({ ...message, place }));
+    for (const [inThreads, of] of [
+      [false, placed.filter(({ threadRootSeq }) => threadRootSeq === null)],
+      [true, placed.filter(({ threadRootSeq }) => threadRootSeq !== null)],
+    ] as const) {
+      const text = firstReadersText(inThreads);
+      for (let from = 0, to = 0; from < of.length; from = to) {
+        for (let walked = 0; to < of.length && (to === from || walked < membersAtOnce); to++) walked += of[to]?.memberCount ?? 0;
+        const piece = of.slice(from, to).map(({ place, chatId, seq, senderId, threadRootSeq }) => ({ place, chatId, seq, senderId, threadRootSeq }));
+        for (const { place, ...row } of await db.scan.all<MemberRow & { place: number }>(text, [piece, size + 1])) found[place]?.push(toMemberRow(row));
+        await yieldWhenLong();
+      }
     }
     return found.map((rows) => firstPage(rows, size, { keyOf: readerKey }));
   }
+
+  function firstReadersText(inThreads: boolean): string {
+    const table = tableOf(db.engine, 't', { place: 'int', ...messageColumns });
+    const first = `SELECT b.* FROM "Member" b ${inThreads ? joinThread : ''} WHERE b."chatId" = t."chatId" AND ${hasRead(inThreads ? 0 : null)} AND b."joinedSeq" < t."seq" AND b."userId" <> t."senderId"
+      ORDER BY b."joinedAt", b."userId" LIMIT ?`;
+    return db.engine === 'postgresql'
+      ? `SELECT t."place", f.* FROM ${table} CROSS JOIN LATERAL (${first}) f ORDER BY t."place", f."joinedAt", f."userId"`
+      : `SELECT t."place", m.* FROM ${table} CROSS JOIN "Member" m ON m."chatId" = t."chatId" AND m."userId" IN (SELECT "userId" FROM (${first})) ORDER BY t."place", m."joinedAt", m."userId"`;
+  }
 }
 
-type ReadMessage = Pick<MessageRow, 'chatId' | 'seq' | 'senderId'>;
+const messageColumns = { chatId: 'int', seq: 'int', senderId: 'int', threadRootSeq: 'int' } as const;
+type ReadMessage = Pick<MessageRow, 'chatId' | 'seq' | 'senderId' | 'threadRootSeq'>;
 type ReaderKey = [joinedAt: number, userId: UserId];
 const readerKey = ({ joinedAt, userId }: MemberRow): ReaderKey => [joinedAt.getTime(), userId];
 const isReaderKey = (key: unknown): key is ReaderKey => Array.isArray(key) && key.length === 2 && isTime(key[0]) && isWhole(key[1]);
 
-/** The status of a message after the least advanced of the others who were members when it was sent; SENT when there is nobody. */
-export function statusOf({ senderId, seq }: Pick<MessageRow, 'senderId' | 'seq'>, laggards: Laggards): MessageStatus {
+/** The status of a message after the least advanced of the others who were members when it was sent; SENT when there is nobody. `readByAll`: what threads say of a reply. */
+export function statusOf({ senderId, seq }: Pick<MessageRow, 'senderId' | 'seq'>, laggards: Laggards, readByAll: boolean | null = null): MessageStatus {
   // Whoever joined later has markers at or above this message, so only `joined` must tell them apart.
   const least = ({ userId, lowest, second }: Laggards['read']): number | null => (userId === senderId ? second : lowest);
   const joined = least(laggards.joined);
   if (joined === null || joined >= seq) return 'SENT';
-  if ((least(laggards.read) ?? 0) >= seq) return 'READ';
+  if (readByAll ?? (least(laggards.read) ?? 0) >= seq) return 'READ';
   return (least(laggards.delivered) ?? 0) >= seq ? 'DELIVERED' : 'SENT';
 }

@@ -10,7 +10,7 @@ import { type Bounds, keysetPage, type Page, type PageRequest } from '../storage
 import type { MessageRow } from '../storage/rows.ts';
 import { tableOf, toDate } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
-import { getMessage, holdMessage, type Messages } from './messages.ts';
+import { getMessage, type Messages, mustSee } from './messages.ts';
 
 export type Saved = ReturnType<typeof createSaved>;
 export type SavedMessage = { message: MessageRow; savedAt: Date; note: string | null };
@@ -35,7 +35,7 @@ export function createSaved({ db, writeBatch, messages, clock }: { db: Database;
     problems.check();
     const found = await getMessage(db.sql, input.messageId);
     return writeBatch(async (sql, number) => {
-      const { message } = await holdMessage(sql, viewer, found);
+      const { message } = await mustSee(sql, viewer, found);
       if (message.deletedAt) throw notFound('Message');
       // What is counted stays so until the commit.
       await mustLockAccount(sql, userId);

@@ -13,9 +13,10 @@ import { isSelected } from '../graphql/selection.ts';
 import { type AttachmentId, type ChatId, type MessageId, numberOf, toGlobalId, type UserId } from '../ids.ts';
 import type { ChatRow, MemberRow, MessageRow } from '../storage/rows.ts';
 import type { Viewer } from '../viewer.ts';
-import type { Anchor, Messages } from './messages.ts';
+import type { Messages } from './messages.ts';
 import type { Receipts } from './receipts.ts';
 import type { MessageTarget, Sending } from './send.ts';
+import type { Anchor, SeqOf } from './sparse.ts';
 import type { Stretch } from './stretches.ts';
 
 declare module '../graphql/context.ts' {
@@ -89,6 +90,37 @@ Message.implement({
   }),
 });
 
+type Forwarded = Pick<MessageRow, 'forwardOfId' | 'forwardAuthorId' | 'forwardSentAt'> & { forwardSentAt: Date };
+const ForwardOrigin = builder.objectRef<Forwarded>('ForwardOrigin').implement({
+  description: 'Where a forwarded message comes from. The name of the chat is never told.',
+  fields: (t) => ({
+    author: t.field({
+      type: User,
+      nullable: true,
+      description: 'Who wrote it; a tombstone when that account was deleted.',
+      resolve: ({ forwardAuthorId }, _args, context) => (forwardAuthorId === null ? null : userOf(forwardAuthorId, context)),
+    }),
+    sentAt: t.expose('forwardSentAt', { type: 'DateTime', description: 'When it was first sent.' }),
+    message: t.field({
+      type: Message,
+      nullable: true,
+      description: 'The message itself; null for callers who may not read it.',
+      resolve: ({ forwardOfId }, _args, context) => {
+        const viewer = mustBeSignedIn(context);
+        if (forwardOfId === null) return null;
+        return loader<MessageId, MessageRow>(context, 'forwarded', (ids) => context.app.messages.findMany(viewer, ids)).load(forwardOfId);
+      },
+    }),
+  }),
+});
+builder.objectField(Message, 'forwardedFrom', (t) =>
+  t.field({
+    type: ForwardOrigin,
+    nullable: true,
+    description: 'Where its content comes from, when it was sent on.',
+    resolve: ({ forwardOfId, forwardAuthorId, forwardSentAt }) => forwardSentAt && { forwardOfId, forwardAuthorId, forwardSentAt },
+  }),
+);
 builder.objectField(Message, 'replyTo', (t) =>
   t.field({
     type: Message,
@@ -116,7 +148,7 @@ and \`aroundId\` either is the size of the window. \`after\` and \`before\` win 
     aroundId: t.id({ description: 'A window around this message. NOT_FOUND when it is not one of this chat.' }),
   }),
 });
-type MessagesArgs = PageArgs & { anchor?: typeof MessageAnchorInput.$inferInput | null | undefined };
+export type MessagesArgs = PageArgs & { anchor?: typeof MessageAnchorInput.$inferInput | null | undefined };
 
 /** Throws NOT_FOUND for a message of another chat, BAD_REQUEST for what is none. The caller knows the chat to be readable. */
 async function toAnchor(chat: ChatRow, anchor: MessagesArgs['anchor'], context: Context): Promise<Anchor | null> {
@@ -161,23 +193,27 @@ const loadFirstSince = (context: Context, { id: chatId, lastSeq }: ChatRow, at: 
     JSON.stringify({ chatId, lastSeq, at: at.getTime() }),
   );
 
-async function messagesOf(chat: ChatRow, args: MessagesArgs, context: Context, info: GraphQLResolveInfo) {
-  const viewer = mustBeSignedIn(context);
-  await mustRead(chat, context);
+/** Which page of a chat's messages is asked for; without any argument the newest ones. */
+export async function messageWindow(chat: ChatRow, args: MessagesArgs, context: Context) {
+  const { userId } = mustBeSignedIn(context);
   const anchor = await toAnchor(chat, args.anchor, context);
   const request = pageRequest(args);
   const nothingGiven = [args.first, args.last, args.after, args.before, anchor].every((value) => value == null);
-  const page = await context.app.messages.page(chat, {
+  return {
     ...request,
     backward: nothingGiven || request.backward || (args.first == null && anchor !== null && 'beforeSeq' in anchor && args.after == null),
     anchor,
-    seqOf: async (where) => {
+    seqOf: async (where: Parameters<SeqOf>[0]) => {
       if ('at' in where) return loadFirstSince(context, chat, where.at);
-      const member = chat.id === 0 ? null : await loadMember(context, chat.id, viewer.userId);
+      const member = chat.id === 0 ? null : await loadMember(context, chat.id, userId);
       return member && loadFirstUnread(context, chat, member);
     },
-    read: (stretch) => loadStretch(context, stretch),
-  });
+  };
+}
+
+async function messagesOf(chat: ChatRow, args: MessagesArgs, context: Context, info: GraphQLResolveInfo) {
+  await mustRead(chat, context);
+  const page = await context.app.messages.page(chat, { ...(await messageWindow(chat, args, context)), read: (stretch) => loadStretch(context, stretch) });
   if (isSelected(info, 'sender'))
     await preloadUsers(
       context,
@@ -186,7 +222,7 @@ async function messagesOf(chat: ChatRow, args: MessagesArgs, context: Context, i
   return toConnection(page);
 }
 
-const pageArguments = (t: ArgBuilder<(typeof builder)['$inferSchemaTypes']>) => ({
+export const pageArguments = (t: ArgBuilder<(typeof builder)['$inferSchemaTypes']>) => ({
   anchor: t({ type: MessageAnchorInput, description: 'Where the first page starts.' }),
   first: t.int({ description: 'At most so many from the start, or behind `after`; up to 100.' }),
   after: t.string({ description: 'Behind this cursor.' }),
@@ -280,7 +316,7 @@ function toTarget(to: typeof MessageTargetInput.$inferInput, { sessionId }: View
 
 mutation('sendMessage', {
   description: 'Sends a message to a chat or to a person. Answered when it is stored for good; give a `clientMessageId` and a retry can never store it twice.',
-  errors: ['VALIDATION_FAILED', 'NOT_FOUND', 'FORBIDDEN', 'CONFLICT', 'RATE_LIMITED'],
+  errors: ['VALIDATION_FAILED', 'NOT_FOUND', 'FORBIDDEN', 'CONFLICT', 'QUOTA_EXCEEDED', 'RATE_LIMITED'],
   input: (t) => ({
     to: t.field({ type: MessageTargetInput, required: true, description: 'Where it goes.' }),
     text: t.string({ description: 'Required unless there are attachments. CRLF and CR become newlines.' }),
@@ -293,6 +329,7 @@ message: the first one is returned with \`duplicate: true\`. The same id with ot
     replyToId: t.id({ description: 'The message of the same chat that this one answers. Readers are shown it as it is when they look.' }),
     notifyAuthor: t.boolean({ defaultValue: true, description: 'Whether the author of `replyToId` is told as of a mention.' }),
     threadRootId: t.id({ description: 'Puts the message into the thread under this message of the same chat. A reply in a thread stands for its root.' }),
+    forwardOf: t.id({ description: 'The message to send on: its text and files are copied. `text`, `attachmentIds` and `replyToId` are then left out.' }),
     metadata: t.field({ type: 'JSON', description: "A JSON object of the app's own, such as a product or a position; up to `limits.maxMetadataBytes`." }),
   }),
   resolve: async (viewer, input, context) => {
@@ -307,6 +344,7 @@ message: the first one is returned with \`duplicate: true\`. The same id with ot
         replyToId: input.replyToId == null ? null : parseMessageId(input.replyToId),
         notifyAuthor: input.notifyAuthor ?? true,
         threadRootId: input.threadRootId == null ? null : parseMessageId(input.threadRootId),
+        forwardOf: input.forwardOf == null ? null : parseMessageId(input.forwardOf),
         metadata: input.metadata,
       },
     });

@@ -22,6 +22,7 @@ import type { Sql } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
 import { type Draft, idReusedError, type StoredDrafts, toMessageRow } from './batch.ts';
 import type { DraftKind } from './kinds.ts';
+import type { Messages } from './messages.ts';
 import { parseMetadata, toCanonical } from './metadata.ts';
 import { isDeserted, sentBefore, toMessage } from './store.ts';
 import { checkText } from './text.ts';
@@ -38,7 +39,9 @@ export type SendMessage = {
   kind?: GivenKind | undefined;
 };
 /** What a message is to be besides a text and files, as it was said. */
-export type GivenKind = { replyToId: MessageId | null; notifyAuthor: boolean; threadRootId: MessageId | null; metadata: unknown };
+export type GivenKind = { replyToId: MessageId | null; notifyAuthor: boolean; threadRootId: MessageId | null; forwardOf: MessageId | null; metadata: unknown };
+/** Files of a message once more, for one that is sent on. */
+export type FileCopies = { copy(viewer: Viewer, messageId: MessageId): Promise<AttachmentId[]>; discard(ids: readonly AttachmentId[]): Promise<void> };
 /** Most files in one message. */
 export const mostAttachments = 10;
 
@@ -60,6 +63,8 @@ export function createSending({
   db,
   writeJob,
   chats,
+  messages,
+  copies,
   accounts,
   limits,
   keys,
@@ -68,6 +73,8 @@ export function createSending({
   db: Database;
   writeJob: WriteJob;
   chats: Pick<Chats, 'findRows' | 'places'>;
+  messages: Pick<Messages, 'find'>;
+  copies: FileCopies;
   accounts: Pick<Accounts, 'get'>;
   limits: Pick<RateLimits, 'take'>;
   keys: Pick<Keys, 'digest'>;
@@ -79,13 +86,13 @@ export function createSending({
   /**
    * Stores a message, with the files that go with it, and wakes everyone who can see the chat; a dialog opens by itself.
    * Sending again with the same `clientMessageId` returns the first message and wakes nobody.
-   * Fails with VALIDATION_FAILED, NOT_FOUND, FORBIDDEN, CONFLICT or RATE_LIMITED.
+   * Fails with VALIDATION_FAILED, NOT_FOUND, FORBIDDEN, CONFLICT, RATE_LIMITED, or QUOTA_EXCEEDED by the files of a message that is sent on.
    */
   async function send(viewer: Viewer, { to, kind: givenKind, ...given }: SendMessage): Promise<Sent> {
     const input = { ...given, text: given.text && withNewlines(given.text) };
     const kind = parseKind(input, givenKind);
     await limits.take('SEND', viewer.userId);
-    const content = {
+    const content: Omit<Draft, 'to'> = {
       ...input,
       senderId: viewer.userId,
       text: input.text || null,
@@ -102,13 +109,38 @@ export function createSending({
       if (!earlier) throw error;
       return asSeen(viewer, earlier);
     }
+    if (kind && kind.forwardOf !== null) return asSeen(viewer, await sendOn(viewer, { ...content, to: target, kind }, kind.forwardOf));
     return asSeen(viewer, await store({ ...content, to: target }));
+  }
+
+  /** Stores a copy of a message. One that was stored under this id before is found without copying anything. */
+  async function sendOn(viewer: Viewer, draft: Draft & { kind: DraftKind }, forwardOf: MessageId): Promise<Sent> {
+    const { senderId, clientMessageId } = draft;
+    if (clientMessageId !== null && (await sentBefore(db.sql, [{ senderId, clientMessageId }])).length > 0) return store(draft);
+    const origin = await messages.find(viewer, forwardOf);
+    if (!origin || origin.deletedAt) throw notFound('Message');
+    const { id, senderId: authorId, createdAt, forwardOfId, forwardAuthorId, forwardSentAt } = origin;
+    const sentOn = forwardOfId !== null && forwardAuthorId !== null && forwardSentAt !== null;
+    const forward = sentOn ? { id: forwardOfId, authorId: forwardAuthorId, sentAt: forwardSentAt.getTime() } : { id, authorId, sentAt: createdAt.getTime() };
+    const attachmentIds = await copies.copy(viewer, id);
+    let used = false;
+    try {
+      const sent = await store({ ...draft, text: origin.text, attachmentIds, kind: { ...draft.kind, forward } });
+      used = !sent.duplicate;
+      return sent;
+    } finally {
+      if (!used && attachmentIds.length > 0) await copies.discard(attachmentIds);
+    }
   }
 
   /** Checks all that can be checked without the chat. */
   function parseKind({ text, attachmentIds, clientMessageId }: Omit<SendMessage, 'to'>, given: GivenKind | undefined): DraftKind | null {
     const problems = createProblems();
-    if (attachmentIds.length === 0 || text) checkText(problems, text, config.MAX_MESSAGE_CHARS);
+    const { replyToId = null, threadRootId = null, notifyAuthor = true, forwardOf = null } = given ?? {};
+    if (forwardOf !== null) {
+      if (text || attachmentIds.length > 0 || replyToId !== null)
+        problems.add('forwardOf', 'alone', 'A message that is sent on has the text and the files of that one, and answers nothing.');
+    } else if (attachmentIds.length === 0 || text) checkText(problems, text, config.MAX_MESSAGE_CHARS);
     if (attachmentIds.length > mostAttachments) problems.add('attachmentIds', 'length', `A message has at most ${mostAttachments} files.`);
     else if (new Set(attachmentIds).size < attachmentIds.length) problems.add('attachmentIds', 'unique', 'A file can be in a message once.');
     if (clientMessageId !== null && !/^[\x20-\x7e]{1,128}$/.test(clientMessageId)) {
@@ -116,9 +148,8 @@ export function createSending({
     }
     const metadata = parseMetadata(problems, given?.metadata);
     problems.check();
-    const { replyToId = null, threadRootId = null, notifyAuthor = true } = given ?? {};
-    if (replyToId === null && threadRootId === null && metadata === null) return null;
-    return { replyToId, notifyAuthor, threadRootId, mentionIds: [], mentionsAll: null, forward: null, metadata };
+    if (replyToId === null && threadRootId === null && forwardOf === null && metadata === null) return null;
+    return { replyToId, notifyAuthor, threadRootId, mentionIds: [], mentionsAll: null, forwardOf, forward: null, metadata };
   }
 
   /** What was sent before to somebody who is gone since, in a dialog that is left. */
@@ -144,9 +175,9 @@ export function createSending({
 function contentOf({ text, attachmentIds, kind }: Pick<Draft, 'text' | 'attachmentIds' | 'kind'>): string {
   const plain = [text ?? '', ...attachmentIds].join('\0');
   if (!kind) return plain;
-  const { replyToId, threadRootId, mentionIds, mentionsAll, forward, metadata } = kind;
+  const { replyToId, threadRootId, mentionIds, mentionsAll, forwardOf, metadata } = kind;
   const mentions = mentionIds.toSorted((a, b) => a - b);
-  return `${plain}\0\0${toCanonical({ replyToId, threadRootId, mentions, mentionsAll, forwardOf: forward?.id ?? null, metadata: metadata && JSON.parse(metadata) })}`;
+  return `${plain}\0\0${toCanonical({ replyToId, threadRootId, mentions, mentionsAll, forwardOf, metadata: metadata && JSON.parse(metadata) })}`;
 }
 
 /** A room as it was for somebody who lost it after this message: what was set or happened later is left out. */

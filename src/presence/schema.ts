@@ -7,6 +7,7 @@ import { builder } from '../graphql/builder.ts';
 import { type Context, mustBeSignedIn, sharedLoader } from '../graphql/context.ts';
 import { mutation } from '../graphql/mutation.ts';
 import { type ChatId, numberOf } from '../ids.ts';
+import { parseMessageId } from '../messages/schema.ts';
 import type { Pair } from '../storage/dialogs.ts';
 import { CaughtUp, Heartbeat, PresenceChanged, SessionEnded, TypingChanged } from '../streams/items-schema.ts';
 import { follow, followOptions, itemUnion, only, onlyChat, subscription } from '../streams/schema.ts';
@@ -130,11 +131,12 @@ mutation('setTyping', {
   input: (t) => ({
     chatId: t.id({ required: true, description: 'In which chat.' }),
     active: t.boolean({ required: true, defaultValue: true, description: 'False when it is over.' }),
+    threadRootId: t.id({ description: 'In which thread.' }),
   }),
   resolve: async (viewer, input, context) => {
     const ref = parseChatRef(input.chatId);
     if (!ref) throw notFound('Chat');
-    return { expiresAt: await context.app.typing.set(viewer, ref, input.active) };
+    return { expiresAt: await context.app.typing.set(viewer, ref, input.active, input.threadRootId == null ? null : parseMessageId(input.threadRootId)) };
   },
   payload: (t) => ({ expiresAt: t.field({ type: 'DateTime', description: 'When it is over by itself.', resolve: ({ expiresAt }) => expiresAt }) }),
 });

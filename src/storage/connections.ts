@@ -1,11 +1,14 @@
 /** What each engine gives to what stands above it. */
+import type { Bound } from './crossing.ts';
 import type { PrismaClient } from './generated/sqlite/client.ts';
 import type { Engine, Sql } from './sql.ts';
 
 /** Whole transactions by their names: functions that await nothing but statements. What they are given and what they answer is JSON. */
 export type Jobs = Readonly<Record<string, (sql: Sql, input: never) => Promise<unknown>>>;
-/** The jobs, and the address of the module that exports them: a thread imports it again. */
-export type JobsModule = { jobs: Jobs; module: string | null };
+/** Functions of SQL that SQLite's threads have, by their names: pure, without a wait. */
+export type SqlFunctions = Readonly<Record<string, (...values: Bound[]) => Bound>>;
+/** The jobs, and the addresses of the modules that export them and the functions of SQL: a thread imports them again. */
+export type JobsModule = { jobs: Jobs; module: string | null; functions: string | null };
 
 /** Told of statements that were run. */
 export type Count = (statements: number) => void;

@@ -33,6 +33,8 @@ export type ThreadStart = {
   pragmas: readonly string[];
   /** The module whose `jobs` it runs, for the one that writes. */
   jobs: string | null;
+  /** The module whose `functions` its statements can use. */
+  functions: string | null;
 };
 
 /** An error as JSON. */

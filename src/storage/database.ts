@@ -24,7 +24,7 @@ export type Database = Awaited<ReturnType<typeof openDatabase>>;
  * Opens (and, when the place is empty, makes) the database and applies missing migrations.
  * Throws DatabaseError with a message for people: not a database, of another program, newer than this one, or already in use by a server.
  */
-export async function openDatabase(config: Config, log: Log, onUnavailable: () => void = () => {}, jobs: JobsModule = { jobs: {}, module: null }) {
+export async function openDatabase(config: Config, log: Log, onUnavailable: () => void = () => {}, jobs: JobsModule = { jobs: {}, module: null, functions: null }) {
   const statements = { count: 0 };
   // Only the engine that is used is loaded.
   const open = config.DATABASE_URL.startsWith('file:') ? (await import('./sqlite.ts')).openSqlite : (await import('./postgresql.ts')).openPostgres;

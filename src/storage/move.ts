@@ -14,8 +14,8 @@ type Column = { name: string; type: string };
 export type Moved = { table: string; rows: number };
 
 const rowsAtOnce = 2_000;
-/** Of the engine, and what every server on PostgreSQL writes anew. */
-const notMoved = /^(sqlite_.*|_prisma_migrations|Node|Attendance|Tally)$/;
+/** Of the engine, and what servers on PostgreSQL write anew: what messages are searched in is made by the first of them. */
+const notMoved = /^(sqlite_.*|_prisma_migrations|Node|Attendance|Tally|MessageIndex(_.*)?|SearchProgress)$/;
 
 /**
  * All in one transaction, and read again before it is committed: when it fails, the target is as empty as before. The source is only read, apart from migrations

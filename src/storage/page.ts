@@ -58,9 +58,10 @@ export const isPosition = (value: unknown): value is number => Number.isSafeInte
 export const isTime = (value: unknown): value is number => Number.isInteger(value) && (value as number) >= 0 && (value as number) < 253_402_300_800_000;
 export const isText = (value: unknown): value is string => typeof value === 'string' && value.length <= 3000 && value.isWellFormed() && !value.includes('\0');
 
-const toCursor = (key: Key): string => Buffer.from(JSON.stringify(key)).toString('base64url');
+/** The cursor of a key, and back: BAD_REQUEST for what is none of this list. */
+export const toCursor = (key: Key): string => Buffer.from(JSON.stringify(key)).toString('base64url');
 
-function parseKey<K extends Key>(cursor: string | null, isKey: (value: unknown) => value is K): K | null {
+export function parseKey<K extends Key>(cursor: string | null, isKey: (value: unknown) => value is K): K | null {
   if (cursor === null) return null;
   try {
     const key: unknown = JSON.parse(Buffer.from(cursor.slice(0, 12_000), 'base64url').toString('utf8'));

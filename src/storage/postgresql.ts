@@ -49,17 +49,18 @@ export async function openPostgres(config: Config, log: Log, count: Count, { job
         keepAlive: true,
         application_name: 'tertulia-migrations',
       });
-    await prepare(connection(), connection(), log);
+    const isPooled = await prepare(connection(), connection(), log);
+    if (isPooled) await mustBeSet(pool, log);
     const counting = new PrismaClient({ adapter: new PrismaPg(pool), log: [{ emit: 'event', level: 'query' }] });
     counting.$on('query', () => count(1));
     const client = counting as unknown as SqlitePrismaClient;
-    const sql = postgresSql(pool, count);
+    const sql = postgresSql(pool, count, isPooled);
     const sqlTransaction: Connections['sqlTransaction'] = async (job) => {
       const connection = await pool.connect();
       let broken: unknown;
       try {
         await connection.query('BEGIN');
-        const result = await job(postgresSql(connection, count));
+        const result = await job(postgresSql(connection, count, isPooled));
         // A transaction in which a statement failed answers COMMIT by rolling back, without an error.
         if ((await connection.query('COMMIT')).command !== 'COMMIT') throw new Error('a statement of the transaction had failed');
         return result;
@@ -103,6 +104,8 @@ export async function openPostgres(config: Config, log: Log, count: Count, { job
   } catch (error) {
     await pool.end().catch(() => {});
     if (error instanceof DatabaseError) throw error;
+    if (/unsupported startup parameter/.test(causes(error)))
+      throw new DatabaseError(`The pooler at ${shownUrl(config.DATABASE_URL)} takes no settings: say ignore_startup_parameters = options there (${(error as Error).message}).`);
     if (either(unavailable, code('28P01|3D000|28000|ENOTFOUND')).test(causes(error)))
       throw new DatabaseError(`PostgreSQL at ${shownUrl(config.DATABASE_URL)} cannot be used: ${(error as Error).message}`);
     throw error;
@@ -122,9 +125,9 @@ function address(url: string, settings: string[]): { connectionString: string; o
 
 /**
  * Migrates, however long it takes, and makes the head of the log, while `lock` keeps the other servers waiting that start at the same time: in a transaction of its
- * own, so that a pooler which gives each transaction a connection neither loses the lock nor keeps it. Closes both connections.
+ * own, so that a pooler which gives each transaction a connection neither loses the lock nor keeps it. Closes both connections. Returns whether there is a pooler.
  */
-async function prepare(connection: pg.Client, lock: pg.Client, log: Log): Promise<void> {
+async function prepare(connection: pg.Client, lock: pg.Client, log: Log): Promise<boolean> {
   try {
     for (const client of [connection, lock]) {
       client.on('error', (error) => log.warn({ err: error }, 'a database connection broke'));
@@ -150,9 +153,26 @@ async function prepare(connection: pg.Client, lock: pg.Client, log: Log): Promis
     });
     if (applied.length > 0) log.info({ applied }, 'database migrated');
     await connection.query(headStatement());
+    // A pooler names itself as whom to tell of a cancelled query. It may give each transaction another connection, on which nothing is prepared.
+    const { rows: backends } = await connection.query<{ id: number }>('SELECT pg_backend_pid() AS "id"');
+    return backends[0]?.id !== (connection as unknown as { processID: number }).processID;
   } finally {
     await Promise.all([connection.end(), lock.end()]);
   }
+}
+
+/** A pooler may have left out what connections ask for. Throws DatabaseError where times would be wrong. */
+async function mustBeSet(pool: pg.Pool, log: Log): Promise<void> {
+  const asked = [utc, ...limits].map((setting) => setting.split('=') as [name: string, value: string]);
+  const { rows } = await pool.query<{ name: string; value: string }>(`SELECT "name", current_setting("name") AS "value" FROM unnest($1::text[]) "name"`, [
+    asked.map(([name]) => name),
+  ]);
+  const missing = asked.filter(([name, value]) => rows.find((row) => row.name === name)?.value.replace('Etc/', '') !== value);
+  const remedy = missing.map(([name, value]) => `SET ${name} = '${value}'`).join(', ');
+  if (missing.some(([name]) => name === 'timezone'))
+    throw new DatabaseError(`The pooler in front of PostgreSQL leaves out settings: ALTER ROLE the server's user, each in turn: ${remedy}.`);
+  if (missing.length > 0)
+    log.warn({ remedy }, 'the pooler in front of PostgreSQL leaves out settings: a server that hangs could hold up the others. ALTER ROLE the user of the servers');
 }
 
 /** Throws DatabaseError for a version that is too old, and for texts that would not all fit. */
@@ -175,13 +195,15 @@ function shownUrl(url: string): string {
 
 // int8 as a number: no count or number of ours comes near 2^53.
 const types = { getTypeParser: ((oid: number, format?: 'text') => (oid === 20 ? Number : pg.types.getTypeParser(oid, format))) as typeof pg.types.getTypeParser };
-export function postgresSql(connection: Pick<pg.Pool, 'query'>, count: Count): Sql {
+/** Statements are prepared once for each connection; behind a pooler each time. */
+export function postgresSql(connection: Pick<pg.Pool, 'query'>, count: Count, isPooled = false): Sql {
   return {
     engine: 'postgresql',
     async all<Row>(text: string, params: readonly Param[]): Promise<Row[]> {
       if (params.some(isEmptyList)) return [];
       count(1);
-      return (await connection.query({ ...numberedText(text), types, values: params.map(toPostgres) })).rows as Row[];
+      const { name, text: numbered } = numberedText(text);
+      return (await connection.query({ ...(isPooled ? {} : { name }), text: numbered, types, values: params.map(toPostgres) })).rows as Row[];
     },
   };
 }

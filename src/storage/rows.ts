@@ -12,6 +12,7 @@ export type ChatColumn = keyof Prisma.ChatGetPayload<object>;
 export type MemberRow = Prisma.MemberGetPayload<object>;
 export type PushDeviceRow = Prisma.PushDeviceGetPayload<object>;
 export type MessageRow = Omit<Prisma.MessageGetPayload<object>, 'id' | 'forwardOfId'> & { id: MessageId; forwardOfId: MessageId | null };
+export type ThreadRow = Omit<Prisma.ThreadGetPayload<object>, 'rootId'> & { rootId: MessageId };
 export type AttachmentRow = Omit<Prisma.AttachmentGetPayload<object>, 'messageId'> & { messageId: MessageId | null };
 
 /** A row as JSON holds it: times in milliseconds, as SQLite has them. The functions below take it, too. */
@@ -54,5 +55,6 @@ export const toAttachmentRow = (row: AttachmentRow): AttachmentRow => ({
   expiresAt: toDateOrNull(row.expiresAt),
   messageId: row.messageId === null ? null : toMessageId(row.messageId),
 });
+export const toThreadRow = (row: ThreadRow): ThreadRow => ({ ...row, rootId: toMessageId(row.rootId), lastReplyAt: toDate(row.lastReplyAt) });
 export const toMemberRow = (row: MemberRow): MemberRow => ({ ...row, joinedAt: toDate(row.joinedAt), readAt: toDateOrNull(row.readAt) });
 export const toPushDeviceRow = (row: PushDeviceRow): PushDeviceRow => ({ ...row, createdAt: toDate(row.createdAt), lastSuccessAt: toDateOrNull(row.lastSuccessAt) });

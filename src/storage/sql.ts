@@ -30,6 +30,10 @@ export function tableOf(engine: Engine, name: string, columns: Record<string, Co
   return `json_to_recordset(?::json) AS ${name}(${entries.map(([column, type]) => `"${column}" ${type === 'date' ? 'timestamptz' : type}`).join(', ')})`;
 }
 
+/** The greater, and the lesser, of two that are not null. */
+export const greater = (engine: Engine, a: string, b: string): string => `${engine === 'sqlite' ? 'max' : 'GREATEST'}(${a}, ${b})`;
+export const lesser = (engine: Engine, a: string, b: string): string => `${engine === 'sqlite' ? 'min' : 'LEAST'}(${a}, ${b})`;
+
 /** Locks the rows a SELECT returns until the transaction ends. SQLite has one writer: nothing to lock. */
 export const forUpdate = (engine: Engine): string => (engine === 'sqlite' ? '' : 'FOR NO KEY UPDATE');
 

@@ -7,7 +7,7 @@ import { receiveMessageOnPort, workerData } from 'node:worker_threads';
 import type * as PrismaAdapter from '@prisma/adapter-better-sqlite3';
 import Sqlite from 'better-sqlite3';
 import { createClearing } from './clearing.ts';
-import type { Jobs } from './connections.ts';
+import type { Jobs, SqlFunctions } from './connections.ts';
 import { type Answer, type Request, type Statement, type ThreadStart, toWire } from './crossing.ts';
 import { sqliteSql } from './sql.ts';
 
@@ -15,8 +15,9 @@ type PrismaConnection = Awaited<ReturnType<PrismaAdapter.PrismaBetterSqlite3['co
 
 type Opened = ReturnType<typeof open>;
 
-const { port, sent, file, pragmas, jobs } = workerData as ThreadStart;
+const { port, sent, file, pragmas, jobs, functions } = workerData as ThreadStart;
 const known: Jobs = jobs === null ? {} : ((await import(jobs)) as { jobs: Jobs }).jobs;
+const ofSql: SqlFunctions = functions === null ? {} : ((await import(functions)) as { functions: SqlFunctions }).functions;
 const texts: string[] = [];
 let statements = 0;
 /** Made with the first request, which is told if that fails. */
@@ -77,6 +78,7 @@ function open() {
   const connection = new Sqlite(file);
   try {
     for (const pragma of pragmas) connection.pragma(pragma);
+    for (const [name, run] of Object.entries(ofSql)) connection.function(name, { deterministic: true }, run as (...values: unknown[]) => unknown);
   } catch (error) {
     connection.close();
     throw error;

@@ -19,7 +19,7 @@ import { hideDatabase, makePrivateFile } from './private.ts';
 import { isEmptyList, type Param, type Sql, sqliteSql, toSqlite } from './sql.ts';
 import { startThread, type Thread } from './threads.ts';
 
-export async function openSqlite(config: Config, log: Log, count: Count, { module }: JobsModule): Promise<Connections> {
+export async function openSqlite(config: Config, log: Log, count: Count, { module, functions }: JobsModule): Promise<Connections> {
   const file = resolve(config.DATA_DIR, config.DATABASE_URL.slice('file:'.length));
   const shown = config.DATABASE_URL;
   try {
@@ -49,7 +49,7 @@ export async function openSqlite(config: Config, log: Log, count: Count, { modul
     // The file remembers this: not before it is known to be ours.
     reader.pragma('journal_mode = WAL');
     reader.pragma(readOnly);
-    return connectionsOf({ file, pragmas, reader, lock, count, module, log });
+    return connectionsOf({ file, pragmas, reader, lock, count, module, functions, log });
   } catch (error) {
     reader?.close();
     lock.close();
@@ -64,7 +64,7 @@ export async function openSqlite(config: Config, log: Log, count: Count, { modul
 }
 
 const readOnly = 'query_only = ON';
-/** In KiB, where more would help nobody: what is scanned is seen once. */
+/** In KiB, where more would help nobody: what is scanned is seen once, and what is in a hurry does not go through Prisma. */
 const smallCache = 'cache_size = -2000';
 const pragmasOf = (config: Pick<Config, 'SQLITE_SYNCHRONOUS' | 'SQLITE_MAX_PAGES'>): string[] => [
   `synchronous = ${config.SQLITE_SYNCHRONOUS}`,
@@ -76,26 +76,26 @@ const pragmasOf = (config: Pick<Config, 'SQLITE_SYNCHRONOUS' | 'SQLITE_MAX_PAGES
   ...(config.SQLITE_MAX_PAGES > 0 ? [`max_page_count = ${config.SQLITE_MAX_PAGES}`] : []),
 ];
 
-type Opened = { file: string; pragmas: string[]; reader: Sqlite.Database; lock: Sqlite.Database; count: Count; module: string | null; log: Log };
+type Opened = { file: string; pragmas: string[]; reader: Sqlite.Database; lock: Sqlite.Database; count: Count; module: string | null; functions: string | null; log: Log };
 
-function connectionsOf({ file, pragmas, reader, lock, count, module, log }: Opened): Connections {
+function connectionsOf({ file, pragmas, reader, lock, count, module, functions, log }: Opened): Connections {
   const died = (error: Error): void => {
     // For main.ts, which ends the process: what was being written is stored or not, and nothing more can be.
     setImmediate(() => {
       throw new Error('a thread of the database has died', { cause: error });
     });
   };
-  const writer = startThread({ name: 'writer', file, pragmas, jobs: module, died });
+  const writer = startThread({ name: 'writer', file, pragmas, jobs: module, functions, died });
   // Where nobody asks for anything that takes long, there is none.
   let scanner: Thread | undefined;
-  const scanning = (): Thread => (scanner ??= startThread({ name: 'scanner', file, pragmas: [...pragmas, readOnly, smallCache], jobs: null, died }));
+  const scanning = (): Thread => (scanner ??= startThread({ name: 'scanner', file, pragmas: [...pragmas, readOnly, smallCache], jobs: null, functions, died }));
   const adapter = new PrismaBetterSqlite3({ url: `file:${file}` }, { timestampFormat: 'unixepoch-ms' });
   const readingAdapter: Adapter = {
     provider: adapter.provider,
     adapterName: adapter.adapterName,
     connect: async () => {
       const connection = await adapter.connect();
-      await connection.executeScript([...pragmas, readOnly].map((pragma) => `PRAGMA ${pragma};`).join('\n'));
+      await connection.executeScript([...pragmas, readOnly, smallCache].map((pragma) => `PRAGMA ${pragma};`).join('\n'));
       return connection;
     },
   };

@@ -9,7 +9,8 @@ import { type Context, mustBeSignedIn } from '../graphql/context.ts';
 import { type ChatId, type MessageId, toGlobalId } from '../ids.ts';
 import { MessageStatus } from '../messages/receipts-schema.ts';
 import { loadMessage, Message } from '../messages/schema.ts';
-import type { ChatRow, MemberRow, MessageRow, UserRow } from '../storage/rows.ts';
+import { findThread, Thread } from '../messages/threads-schema.ts';
+import type { ChatRow, MemberRow, MessageRow, ThreadRow, UserRow } from '../storage/rows.ts';
 
 type Durable = { cursor: string; at: Date; replayed: boolean };
 /** What each item of the log names. */
@@ -18,7 +19,8 @@ type Named = {
   MessageEdited: { message: MessageRow };
   MessageDeleted: { message: MessageRow };
   ReactionsChanged: { message: MessageRow; by: UserRow | null };
-  MessageStatusChanged: { chat: ChatRow; user: UserRow; status: 'DELIVERED' | 'READ'; upToSeq: number };
+  MessageStatusChanged: { chat: ChatRow; user: UserRow; status: 'DELIVERED' | 'READ'; upToSeq: number; threads: boolean };
+  MyThreadChanged: { thread: ThreadRow };
   ChatAdded: { chat: ChatRow };
   ChatUpdated: { chat: ChatRow };
   ChatRemoved: { chatId: ChatId; reason: RemovalReason };
@@ -37,7 +39,7 @@ type Named = {
 export type StreamItem =
   | { [Type in keyof Named]: { type: Type } & Named[Type] & Durable }[keyof Named]
   | { type: 'PresenceChanged'; user: UserRow; at: Date; snapshot: boolean }
-  | { type: 'TypingChanged'; chat: ChatRow; user: UserRow; active: boolean; expiresAt: Date }
+  | { type: 'TypingChanged'; chat: ChatRow; user: UserRow; threadRootId: MessageId | null; active: boolean; expiresAt: Date }
   | { type: 'CaughtUp'; cursor: string; at: Date; replayedCount: number }
   | { type: 'StreamGap'; at: Date; resumeFrom: string }
   | { type: 'Heartbeat'; at: Date; cursor: string }
@@ -70,7 +72,7 @@ async function toEphemeral(ephemeral: Ephemeral, context: Context): Promise<Stre
   const user = await loadUser(context, ephemeral.userId);
   if (ephemeral.type === 'presence-changed') return user && { type: 'PresenceChanged', user, at: ephemeral.at, snapshot: ephemeral.snapshot };
   const chat = await loadChat(context, ephemeral.chatId);
-  return user && chat && { type: 'TypingChanged', chat, user, active: ephemeral.active, expiresAt: ephemeral.expiresAt };
+  return user && chat && { type: 'TypingChanged', chat, user, threadRootId: ephemeral.threadRootId, active: ephemeral.active, expiresAt: ephemeral.expiresAt };
 }
 
 async function toDurable(event: LogEvent, durable: Durable, context: Context): Promise<StreamItem | null> {
@@ -91,7 +93,11 @@ async function toDurable(event: LogEvent, durable: Durable, context: Context): P
       if (!chat) return null;
       if (event.userId === context.viewer?.userId) return { type: 'MyChatChanged', chat, ...durable };
       const user = await loadUser(context, event.userId);
-      return user && { type: 'MessageStatusChanged', chat, user, status: event.status, upToSeq: event.upToSeq, ...durable };
+      return user && { type: 'MessageStatusChanged', chat, user, status: event.status, upToSeq: event.upToSeq, threads: event.threads ?? true, ...durable };
+    }
+    case 'my-thread-changed': {
+      const thread = await findThread(context, event);
+      return thread && { type: 'MyThreadChanged', thread, ...durable };
     }
     case 'chat-added':
     case 'chat-updated': {
@@ -205,8 +211,12 @@ export const MessageStatusChanged = durable(
     user: t.field({ type: User, description: 'Whose marker.', resolve: (item) => item.user }),
     status: t.field({ type: MessageStatus, description: 'DELIVERED or READ.', resolve: (item) => item.status }),
     upToSeq: t.int({ description: 'Up to and including this message.', resolve: (item) => item.upToSeq }),
+    threads: t.boolean({ description: 'False: replies in threads are not meant.', resolve: (item) => item.threads }),
   }),
 );
+const MyThreadChanged = durable('MyThreadChanged', "The caller's marker in a thread moved, or it follows it or not, on another device or by itself.", (t) => ({
+  thread: t.field({ type: Thread, description: 'Select `my`.', resolve: (item) => item.thread }),
+}));
 const ChatAdded = durable('ChatAdded', 'The caller can see a chat it could not see before (created, added, joined, first direct message).', (t) => chatField(t, 'The chat.'));
 const ChatUpdated = durable('ChatUpdated', 'Name, topic or settings of a chat changed.', (t) => chatField(t, 'As it is now.'));
 const ChatRemoved = durable('ChatRemoved', 'The caller lost access (left, removed, room deleted). Nothing of this chat follows.', (t) => ({
@@ -272,6 +282,11 @@ export const TypingChanged = builder.objectRef<ItemOf<'TypingChanged'>>('TypingC
     chat: t.field({ type: Chat, description: 'Where.', resolve: (item) => item.chat }),
     user: t.field({ type: User, description: 'Who.', resolve: (item) => item.user }),
     active: t.exposeBoolean('active', { description: 'False when it is over.' }),
+    threadRootId: t.id({
+      nullable: true,
+      description: 'In which thread; null for none.',
+      resolve: ({ threadRootId }) => threadRootId && toGlobalId('Message', threadRootId),
+    }),
     expiresAt: t.expose('expiresAt', { type: 'DateTime', description: 'It is over then, even if no word of it comes.' }),
   }),
 });
@@ -318,6 +333,7 @@ export const durableTypes = [
   ChatUpdated,
   ChatRemoved,
   MyChatChanged,
+  MyThreadChanged,
   MemberJoined,
   MemberLeft,
   MemberUpdated,

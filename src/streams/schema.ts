@@ -67,6 +67,7 @@ const EventKindEnum = builder.enumType('EventKind', {
     MEMBERS: { description: 'MemberJoined, MemberLeft, MemberUpdated.' },
     USERS: { description: 'UserUpdated, AccountChanged.' },
     NOTIFICATIONS: { description: 'NotificationAdded, NotificationsRead.' },
+    THREADS: { description: 'MyThreadChanged.' },
     REACTIONS: { description: 'ReactionsChanged.' },
     PINS: { description: 'PinsChanged.' },
     SAVED: { description: 'SavedMessagesChanged.' },

@@ -84,6 +84,8 @@ export function createSocketOperations({
     open.lastAskedAt = performance.now();
     const giveBack = await takeTurn(open);
     const { client } = open;
+    // A stream keeps what it was asked for: the same text for all who ask for the same.
+    (payload as { query: string }).query = pipeline.keptText(payload.query);
     const startedAt = performance.now();
     const exchange: Exchange = {
       client,

@@ -24,6 +24,9 @@ import { createOutlets } from './outlet.ts';
 import { createSocketOperations, type Ran, toShownError } from './socket-operations.ts';
 import { createTell } from './tell.ts';
 
+/** In a function of its own: what a listener can reach is kept as long as the socket, and around it there is the whole request. */
+const destroyWhenBroken = (socket: Duplex): void => void socket.on('error', () => socket.destroy());
+
 export type Sockets = ReturnType<typeof createSockets>;
 
 /** Longest time that streams are given for their last item before their socket is closed. */
@@ -63,7 +66,12 @@ export function createSockets({
   } as ConstructorParameters<typeof WebSocketServer>[0]);
   const protocol = makeServer<Record<string, unknown>, OpenSocket>({
     connectionInitWaitTimeout: config.CONNECTION_INIT_SECONDS * 1000,
-    onConnect: ({ connectionParams, extra }) => welcome(extra, connectionParams ?? {}),
+    onConnect: (context) => {
+      const { connectionParams, extra } = context;
+      // Nobody asks for them again, and the token in them would be kept as long as the socket.
+      (context as { connectionParams?: unknown }).connectionParams = undefined;
+      return welcome(extra, connectionParams ?? {});
+    },
     // Without its id among the subscriptions, graphql-ws ends an operation without `complete`.
     onSubscribe: ({ extra, subscriptions }, id, payload) => operations.run(extra, id, payload, () => void delete subscriptions[id]) as never,
     execute: (args) => (args as Ran).result as never,
@@ -84,7 +92,7 @@ export function createSockets({
 
   /** Takes over a connection of the HTTP server, or refuses it with an HTTP status. */
   function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    socket.on('error', () => socket.destroy());
+    destroyWhenBroken(socket);
     const path = request.url?.split('?', 1)[0];
     const { origin } = request.headers;
     if (path !== '/graphql' && path !== '/graphql/') return answerAndClose(socket, '404 Not Found');
@@ -92,7 +100,9 @@ export function createSockets({
     if (origin !== undefined && !isKnownOrigin(origin, request, config)) return answerAndClose(socket, '403 Forbidden');
     // A known origin: other pages could otherwise open sockets in the name of whoever looks at them, and upgrades need no preflight.
     const accessToken = origin === undefined ? null : (cookies.read(request)?.accessToken ?? null);
-    const client = clientOf(request, config);
+    const { requestId, ...rest } = clientOf(request, config);
+    // A copy in one piece: Node makes an id of fifteen, which take 700 bytes for as long as the socket lives.
+    const client = { ...rest, requestId: Buffer.from(requestId).toString() };
     const anonymousPlace = connections.takeAnonymousPlace(networkOf(client.ipAddress));
     if (!anonymousPlace) return answerAndClose(socket, '429 Too Many Requests', { 'Retry-After': '10' });
     // Also when the handshake fails.

@@ -4,6 +4,7 @@ import { expect, it } from 'vitest';
 import { upload } from '../../examples/clients/files.ts';
 import { createOutbox, type Outgoing } from '../../examples/clients/outbox.ts';
 import { createPlain, type Item, Refused } from '../../examples/clients/plain.ts';
+import { find } from '../../examples/clients/search.ts';
 import { SignedOut } from '../../examples/clients/session.ts';
 import { read } from '../kit/outcome.ts';
 import { type Device, endOthers, forgetOldEvents, startWorld, type World } from './kit.ts';
@@ -187,6 +188,19 @@ it('sends a picture in a message, and finds it there', async () => {
   expect(nodes).toMatchObject([{ attachments: [{ fileName: 'sea.png', image: { width: 60, height: 40 } }] }]);
   for (const url of [nodes[0].attachments[0].url, nodes[0].attachments[0].image.url]) expect((await fetch(url)).status).toBe(200);
   await expect(upload(plain, new File(['x'.repeat(10)], ''))).rejects.toThrow(/file name/);
+});
+
+it('finds messages, and shows what was found without letting markup in', async () => {
+  await using world = await startWorld();
+  const { session, live } = await world.signIn();
+  const plain = createPlain({ url: world.line.url, session, live });
+  for (let count = 0; count < 25; count++) await world.ana.send(world.room, `<b>Crème</b> & ${count}`);
+  const searched = async () => find(plain, 'creme', { chatId: world.room.id });
+  await expect.poll(async () => (await searched()).found[0]?.html, patient).toBe('&#60;b&#62;<mark>Crème</mark>&#60;/b&#62; &#38; 24');
+  const { found, after } = await searched();
+  expect(found).toHaveLength(20);
+  const rest = await find(plain, 'creme', { chatId: world.room.id }, after);
+  expect([rest.found.length, rest.after, rest.complete]).toEqual([5, null, true]);
 });
 
 it('tells what a mutation answers from an operation that was refused', async () => {

@@ -179,6 +179,11 @@ it('P18: nobody waits for what somebody else asks for, however heavy', { timeout
         5,
         '{ chats(filter: { includeAllUsers: true, nameContains: "none of these" }) { totalCount nodes { id } } rooms(filter: { nameContains: "none of these" }) { totalCount nodes { id } } }',
       ),
+    'searches of messages: what nearly all have, what none has, and what all have to be looked at for': () =>
+      many(
+        4,
+        `query { ${['message', 'm', 'nothing-of-it', 'a message -search'].map((query, index) => `s${index}: searchMessages(query: "${query}", first: 50) { edges { snippet { text hit } node { text } } }`).join(' ')} }`,
+      ),
     'rooms with many members': () =>
       many(5, 'mutation ($members: [UserRefInput!]) { createRoom(input: { name: "many", members: $members }) { __typename ... on CreateRoomPayload { room { memberCount } } } }', {
         members: Array.from({ length: 1_000 }, (_, index) => ({ username: `person${index + 1}` })),

@@ -21,6 +21,28 @@ const notifications = `query { notifications(first: 100) { unreadCount nodes { .
 
 const pinsDocument = 'query ($chatId: ID!) { chat(id: $chatId) { pins(first: 100) { nodes { pinnedAt message { id } } } } }';
 
+// What the page does not show: the messages that somebody keeps, and the places they are in.
+const savedDocument = '{ eventCursor savedMessages(first: 100) { nodes { message { id chat { id } } } } }';
+const savedEvents = `subscription ($after: EventCursor) { events(after: $after) { __typename ... on StreamEvent { cursor } ... on ChatAdded { chat { id } } ... on ChatRemoved { chatId }
+  ... on MessageDeleted { message { id } } ... on SavedMessagesChanged { messageId savedMessage { saved chat { id } } } } }`;
+type Saved = { ids: Map<string, string>; added: Set<string> };
+
+async function readSaved(viewer: Person): Promise<Saved & { cursor: string }> {
+  const { eventCursor, savedMessages } = await viewer.must(savedDocument);
+  return { cursor: eventCursor, added: new Set(), ids: new Map(savedMessages.nodes.map(({ message }: Untyped) => [message.id, message.chat.id])) };
+}
+
+function applySaved({ ids, added }: Saved, item: Item): Saved {
+  if (item.__typename === 'ChatAdded') added.add(item.chat.id);
+  if (item.__typename === 'ChatRemoved') for (const [id, chatId] of ids) if (chatId === item.chatId) ids.delete(id);
+  if (item.__typename === 'MessageDeleted') ids.delete(item.message.id);
+  if (item.__typename === 'SavedMessagesChanged') {
+    if (item.savedMessage?.saved) ids.set(item.messageId, item.savedMessage.chat.id);
+    else ids.delete(item.messageId);
+  }
+  return { ids, added };
+}
+
 /** What carries no state of the log. */
 const passing = new Set(['CaughtUp', 'Heartbeat', 'PresenceChanged', 'TypingChanged']);
 
@@ -44,13 +66,11 @@ async function read(viewer: Person): Promise<State> {
       pins: (await viewer.request(pinsDocument, { chatId })).data?.chat?.pins?.nodes,
     })),
   );
-  const saved: string[] = (await viewer.must('{ savedMessages(first: 100) { nodes { message { id } } } }')).savedMessages.nodes.map(({ message }: Untyped) => message.id);
   for (const { chatId, opened, history, pins } of chats) {
-    // The lists say what the messages say.
+    // The list says what the messages say.
     if (history && pins) {
       const pinned = history.filter(({ pin }: Message) => pin !== null).map(({ id, pin }: Message) => `${pin?.pinnedAt} ${id}`);
       expect(pins.map(({ pinnedAt, message }: Untyped) => `${pinnedAt} ${message.id}`).sort()).toEqual(pinned.sort());
-      for (const message of history) expect([message.id, message.saved]).toEqual([message.id, saved.includes(message.id)]);
     }
     if (opened) state = withChats(state, [opened]);
     state = withHistory(state, chatId, history ?? []);
@@ -78,9 +98,13 @@ function shown(state: State, { status = statusOf, places = state }: { status?: (
         ...chat,
         newest: newestOf(whole)?.id ?? null,
         members: byKey(members),
-        messages: list.map((message) => ({ ...message, status: status(whole, message) })),
+        // A reply may have been read in its thread alone, of which others are told nothing.
+        messages: list.map((message) => ({ ...message, status: message.threadRootSeq === null ? status(whole, message) : null })),
         // Before its members are known, a dialog has the other's markers alone.
-        byPeer: chat.__typename === 'Room' ? [] : list.filter(({ senderId }) => senderId === state.meId).map((message) => statusOf({ ...whole, members: new Map() }, message)),
+        byPeer:
+          chat.__typename === 'Room'
+            ? []
+            : list.filter(({ senderId, threadRootSeq }) => senderId === state.meId && threadRootSeq === null).map((message) => statusOf({ ...whole, members: new Map() }, message)),
       };
     }),
   };
@@ -96,6 +120,11 @@ const kinds = [
   'send',
   'send',
   'post',
+  'answer',
+  'replyInThread',
+  'follow',
+  'unfollow',
+  'readThread',
   'edit',
   'delete',
   'react',
@@ -150,8 +179,8 @@ async function take(world: World, { kind, a, b, c, ...given }: Step): Promise<vo
   const room = rooms.length > 0 ? rooms[b % rooms.length] : undefined;
   const recent = messages.slice(-8);
   const message = recent.length > 0 ? recent[b % recent.length] : undefined;
-  const say = async (to: Untyped): Promise<boolean> => {
-    const data = await act(actor, 'sendMessage', { to, text: `text ${messages.length}` }, '... on SendMessagePayload { message { id seq chat { id } } }');
+  const say = async (to: Untyped, more: Untyped = {}): Promise<boolean> => {
+    const data = await act(actor, 'sendMessage', { to, text: `text ${messages.length}`, ...more }, '... on SendMessagePayload { message { id seq chat { id } } }');
     if (data) messages.push({ id: data.message.id, chatId: data.message.chat.id, seq: data.message.seq, by: who % people.length });
     return data !== null;
   };
@@ -166,6 +195,15 @@ async function take(world: World, { kind, a, b, c, ...given }: Step): Promise<vo
         return message ? say({ chatId: message.chatId }) : say({ userId: other.id });
       case 'post':
         return room ? say({ chatId: room }) : false;
+      case 'answer':
+        return message ? say({ chatId: message.chatId }, { replyToId: message.id }) : false;
+      case 'replyInThread':
+        return message ? say({ chatId: message.chatId }, { threadRootId: message.id }) : false;
+      case 'follow':
+      case 'unfollow':
+        return message ? ok(actor, `${kind}Thread`, { messageId: message.id }) : false;
+      case 'readThread':
+        return message ? ok(actor, 'markThreadRead', { messageId: message.id, upToSeq: message.seq }) : false;
       case 'edit':
         return message ? ok(people[message.by] as Person, 'editMessage', { messageId: message.id, text: `edited ${c}` }) : false;
       case 'delete':
@@ -176,7 +214,7 @@ async function take(world: World, { kind, a, b, c, ...given }: Step): Promise<vo
       }
       case 'pin':
       case 'unpin':
-        return message ? ok(c % 2 ? actor : (people[message.by] as Person), `${kind}Message`, { messageId: message.id }) : false;
+        return message ? ok(c % 3 ? (people[message.by] as Person) : actor, kind === 'pin' ? 'pinMessage' : 'unpinMessage', { messageId: message.id }) : false;
       case 'save':
         return message ? ok(actor, 'saveMessage', { messageId: message.id, ...(c % 2 ? { note: `note ${c}` } : {}) }) : false;
       case 'unsave':
@@ -289,6 +327,8 @@ async function check(before: Step[], after: Step[], done: Set<Kind>): Promise<vo
   for (const each of begun) await take(world, each);
   const [first, second] = [await read(viewer), await read(viewer)];
   const stream = await viewer.follow(eventsDocument, { after: first.cursor });
+  const kept = await readSaved(viewer);
+  const ofKept = await viewer.follow(savedEvents, { after: kept.cursor });
   for (const each of before) await take(world, each);
   const halfway = await read(viewer);
   const early = { ...(await read(viewer)), cursor: second.cursor };
@@ -311,6 +351,10 @@ async function check(before: Step[], after: Step[], done: Set<Kind>): Promise<vo
     expect(shown(state), `${name}${log}`).toEqual(shown(fresh, { places: state }));
     expect(state.cursor, name).toBe(end);
   }
+  const { ids, added } = (await ofKept.until((each) => each.cursor === end)).reduce(applySaved, kept);
+  // What comes with a chat is read when that comes; what a guest sees of a room comes and goes with its settings.
+  const shownOf = (list: Saved['ids']): string[] => [...list].filter(([, chatId]) => fresh.chats.get(chatId)?.my && !added.has(chatId)).map(([id]) => id);
+  expect(shownOf(ids).sort(), log).toEqual(shownOf((await readSaved(viewer)).ids).sort());
 }
 
 /** Every kind of change once, each by somebody who may. */
@@ -343,17 +387,26 @@ const all = ((): [Step[], Step[]] => {
       ['markNotifications', 0, 0, 0, 3],
       ['post', 1, 0, 1],
       ['markRead', 0, 0, 4],
-      ['pin', 1, 0, 1, 1],
       ['save', 0, 0, 1, 1],
       ['save', 0, 0, 2, 1],
       ['unsave', 0, 0, 2],
-      ['pin', 0, 0, 0, 1],
-      ['unpin', 0, 0, 0, 1],
-      ['pin', 0, 0, 3, 1],
       ['save', 0, 0, 3],
       ['react', 1, 0, 1, 5],
       ['react', 0, 0, 1, 1],
       ['react', 1, 0, 1, 2],
+      ['replyInThread', 1, 0, 2],
+      ['replyInThread', 0, 0, 2],
+      ['replyInThread', 1, 0, 7],
+      ['unfollow', 0, 0, 7],
+      ['replyInThread', 1, 0, 7],
+      ['follow', 0, 0, 7],
+      ['readThread', 0, 0, 7],
+      ['delete', 1, 0, 7, 1],
+      ['pin', 0, 0, 1],
+      ['pin', 0, 0, 2],
+      ['unpin', 0, 0, 1],
+      ['answer', 1, 0, 2],
+      ['answer', 1, 0, 3],
       ['edit', 0, 0, 2],
       ['delete', 0, 0, 3],
       ['open', 0, 0, 1, 0],

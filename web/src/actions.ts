@@ -11,7 +11,7 @@ import type {
   TypeMutationVariables,
 } from './generated/graphql.ts';
 import { operation } from './operation.ts';
-import { withMessages } from './state/merge.ts';
+import { quotedAs, toQuote, withMessages } from './state/merge.ts';
 import { server, state } from './store.ts';
 import { leave } from './sync.ts';
 
@@ -63,9 +63,9 @@ export async function deleteMessage(id: string) {
   return result;
 }
 
-function show({ chat: { id }, ...message }: Extract<NonNullable<EditMutation['editMessage']>, { __typename: 'EditMessagePayload' }>['message']): void {
+function show({ chat: { id }, threadRoot: _, ...message }: Extract<NonNullable<EditMutation['editMessage']>, { __typename: 'EditMessagePayload' }>['message']): void {
   const chat = state.value.chats.get(id);
-  if (chat?.messages.has(message.seq)) state.value = { ...state.value, chats: new Map(state.value.chats).set(id, withMessages(chat, [message])) };
+  if (chat?.messages.has(message.seq)) state.value = { ...state.value, chats: new Map(state.value.chats).set(id, quotedAs(withMessages(chat, [message]), toQuote(message))) };
 }
 
 /** Here the session is over even if the server cannot be told. */

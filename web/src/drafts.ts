@@ -1,14 +1,19 @@
-/** What was begun and not sent, of each chat. It survives the tab. */
+/** What was begun and not sent, of each place where one writes, with the message that it answers. It survives the tab. */
 import { signal } from '@preact/signals';
-import { keepDraft, keptDrafts } from './keep.ts';
+import { type Draft, keepDraft, keptDrafts } from './keep.ts';
+import type { Quote } from './state/state.ts';
 
 const keepMs = 250;
 
-export const drafts = signal<ReadonlyMap<string, string>>(new Map());
+export const drafts = signal<ReadonlyMap<string, Draft>>(new Map());
 let account = '';
 const changed = new Set<string>();
 let keptAt = 0;
 let timer: ReturnType<typeof setTimeout> | undefined;
+
+/** By the chat's id. */
+export const draftOf = (place: string): string => drafts.value.get(place)?.text ?? '';
+export const answeredIn = (place: string): Quote | null => drafts.value.get(place)?.answers ?? null;
 
 export function startDrafts(accountId: string): void {
   if (account === accountId) return;
@@ -26,14 +31,19 @@ export function stopDrafts(): void {
   drafts.value = new Map();
 }
 
-export function setDraft(chatId: string, text: string): void {
+export const setDraft = (place: string, text: string): void => set(place, { text, answers: answeredIn(place) });
+export const setAnswer = (place: string, answers: Quote | null): void => set(place, { text: draftOf(place), answers });
+export const dropDraft = (place: string): void => set(place, { text: '', answers: null });
+
+function set(place: string, draft: Draft): void {
   const next = new Map(drafts.value);
-  if (text === '') next.delete(chatId);
-  else next.set(chatId, text);
+  const isEmpty = draft.text === '' && draft.answers === null;
+  if (isEmpty) next.delete(place);
+  else next.set(place, draft);
   drafts.value = next;
-  changed.add(chatId);
+  changed.add(place);
   // What was sent or thrown away is gone at once, and what begins is there at once.
-  if (text === '' || (!timer && Date.now() - keptAt > keepMs)) keep();
+  if (isEmpty || (!timer && Date.now() - keptAt > keepMs)) keep();
   else timer ??= setTimeout(keep, keepMs);
 }
 
@@ -41,7 +51,7 @@ function keep(): void {
   clearTimeout(timer);
   timer = undefined;
   keptAt = Date.now();
-  for (const chatId of changed) void keepDraft(account, chatId, drafts.value.get(chatId) ?? '');
+  for (const place of changed) void keepDraft(account, place, drafts.value.get(place) ?? null);
   changed.clear();
 }
 

@@ -4,7 +4,7 @@ import type { Outgoing } from '../../examples/clients/outbox.ts';
 import { remember, remembered } from './remember.ts';
 import { eventsDocument, homeDocument } from './state/documents.ts';
 import { withRange } from './state/merge.ts';
-import type { Account, Attachment, Chat, Message, Notification, Person, Range, State } from './state/state.ts';
+import type { Account, Attachment, Chat, Message, Notification, Person, Quote, Range, State } from './state/state.ts';
 import type { ServerInfo } from './state/types.ts';
 
 type Kept = Omit<State, 'people' | 'chats' | 'notifications'> & { shape: string; server: ServerInfo; notifications: readonly Notification[]; account: Account };
@@ -12,6 +12,8 @@ type Member = Chat['members'] extends ReadonlyMap<string, infer M> ? M : never;
 type KeptChat = { fields: Omit<Chat, 'members' | 'messages' | 'ranges'>; members: readonly Member[]; messages: readonly Message[] };
 /** A file that is chosen and not sent: all of it, or once it is uploaded what the server calls it. */
 export type KeptFile = { key: string; at: number; file: File | null; attachment: Attachment | null };
+/** `answers`: the message that it is an answer to. */
+export type Draft = { text: string; answers: Quote | null };
 export type KeptOutgoing = Outgoing & { writtenAt: string };
 
 interface Schema extends DBSchema {
@@ -19,7 +21,8 @@ interface Schema extends DBSchema {
   chats: { key: [account: string, id: string]; value: KeptChat };
   people: { key: [account: string, id: string]; value: Person };
   outbox: { key: [account: string, writtenAt: string, id: string]; value: KeptOutgoing };
-  drafts: { key: [account: string, chat: string]; value: string };
+  /** A text alone is of an earlier page. */
+  drafts: { key: [account: string, chat: string]; value: string | Draft };
   files: { key: [account: string, chat: string, key: string]; value: KeptFile };
 }
 
@@ -157,16 +160,16 @@ export async function keepOutgoing(account: string, changed: readonly KeptOutgoi
   });
 }
 
-export async function keptDrafts(account: string): Promise<ReadonlyMap<string, string>> {
+export async function keptDrafts(account: string): Promise<ReadonlyMap<string, Draft>> {
   const found = await withDatabase(async (db) => {
-    const [keys, texts] = await Promise.all([db.getAllKeys('drafts', all(account)), db.getAll('drafts', all(account))]);
-    return new Map(keys.map(([, chat], index) => [chat, texts[index] ?? '']));
+    const [keys, kept] = await Promise.all([db.getAllKeys('drafts', all(account)), db.getAll('drafts', all(account))]);
+    return new Map(kept.map((draft, index) => [keys[index]?.[1] ?? '', typeof draft === 'string' ? { text: draft, answers: null } : draft]));
   });
   return found ?? new Map();
 }
 
-export async function keepDraft(account: string, chatId: string, text: string): Promise<void> {
-  await withDatabase((db) => (text === '' ? db.delete('drafts', [account, chatId]) : db.put('drafts', text, [account, chatId]).then(() => undefined)));
+export async function keepDraft(account: string, chatId: string, draft: Draft | null): Promise<void> {
+  await withDatabase((db) => (draft === null ? db.delete('drafts', [account, chatId]) : db.put('drafts', draft, [account, chatId]).then(() => undefined)));
 }
 
 /** In the order in which they were chosen. */

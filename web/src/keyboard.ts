@@ -11,6 +11,7 @@ export function listenToKeys(): void {
     const control = event.ctrlKey || event.metaKey;
     if (control && !event.shiftKey && !event.altKey && event.key.toLowerCase() === 'k') focusFind();
     else if (control && event.shiftKey && event.key.toLowerCase() === 'n') go('/rooms/new');
+    else if (control && event.shiftKey && event.key.toLowerCase() === 'f') searchHere();
     else if (event.altKey && !control && (event.key === 'ArrowDown' || event.key === 'ArrowUp')) next(event.key === 'ArrowDown' ? 1 : -1, event.shiftKey);
     else if (event.key === '?' && !control && !event.altKey && phase.value.is === 'in' && !isTyping(event.target)) showsKeys.value = true;
     else if (event.key === 'Escape' && !event.defaultPrevented && !document.querySelector('dialog[open]')) back();
@@ -27,6 +28,12 @@ function focusFind(): void {
   if (find()?.checkVisibility()) return find()?.select();
   go('/');
   requestAnimationFrame(() => find()?.select());
+}
+
+/** In the chat that is open, or everywhere. */
+function searchHere(): void {
+  const [name, id] = route.value;
+  go(name === 'chat' && id ? addressOf('search', id) : '/search');
 }
 
 function next(by: 1 | -1, unreadOnly: boolean): void {

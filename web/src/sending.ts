@@ -6,21 +6,21 @@ import { ask, Refused } from './ask.ts';
 import { type KeptOutgoing, keepOutgoing, keptOutbox } from './keep.ts';
 import type { Operation } from './operation.ts';
 import { alarm } from './parts/announcer.tsx';
-import { endOf } from './state/state.ts';
+import { endOf, type Quote } from './state/state.ts';
 import { state } from './store.ts';
 import { texts } from './texts/texts.ts';
 
 /** `sent`: the server has it, and the stream will bring it. */
 export type Waiting = KeptOutgoing & { sent: boolean };
-type SendVariables = { chatId: string; text: string; attachmentIds: string[]; clientMessageId: string };
+type SendVariables = Pick<Outgoing, 'chatId' | 'text' | 'attachmentIds' | 'replyToId' | 'threadRootId' | 'clientMessageId'>;
 
 /** What has no answer yet, and what has one and is not in the state: nothing is missing from the screen for a moment. */
 const unanswered = signal<readonly KeptOutgoing[]>([]);
-const answered = signal<readonly (KeptOutgoing & { seq: number })[]>([]);
+const stored = signal<readonly (KeptOutgoing & { seq: number })[]>([]);
 
 /** In the order in which it was written, of all chats. */
 export const waiting = computed((): readonly Waiting[] => [
-  ...answered.value.filter(({ chatId, seq }) => !hasArrived(chatId, seq)).map((each) => ({ ...each, sent: true })),
+  ...stored.value.filter(({ chatId, seq }) => !hasArrived(chatId, seq)).map((each) => ({ ...each, sent: true })),
   ...unanswered.value.map((each) => ({ ...each, sent: false })),
 ]);
 
@@ -72,16 +72,16 @@ export function stopSending(): void {
   outbox = null;
   account = '';
   unanswered.value = [];
-  answered.value = [];
+  stored.value = [];
 }
 
 async function send(message: KeptOutgoing): ReturnType<Send> {
-  const { chatId, text, attachmentIds, clientMessageId } = message;
+  const { chatId, text, attachmentIds, replyToId, threadRootId, clientMessageId } = message;
   try {
-    const data = await ask(sendDocument as Operation<SendFromOutboxMutation, SendVariables>, { chatId, text, attachmentIds, clientMessageId });
+    const data = await ask(sendDocument as Operation<SendFromOutboxMutation, SendVariables>, { chatId, text, attachmentIds, replyToId, threadRootId, clientMessageId });
     if (data.sendMessage?.__typename === 'SendMessagePayload') {
       const { seq } = data.sendMessage.message;
-      answered.value = [...answered.value.filter((each) => !hasArrived(each.chatId, each.seq)), { ...message, seq }];
+      stored.value = [...stored.value.filter((each) => !hasArrived(each.chatId, each.seq)), { ...message, seq }];
     } else if (data.sendMessage && data.sendMessage.__typename !== 'RateLimitedError') alarm(texts.value.message.announceFailed);
     return { data };
   } catch (problem) {
@@ -90,7 +90,14 @@ async function send(message: KeptOutgoing): ReturnType<Send> {
   }
 }
 
-export const say = (chatId: string, text: string, attachmentIds: string[] = []): void => void outbox?.say(chatId, text, attachmentIds);
+/** What is answered by messages that wait, by their ids: only those are kept with a message. */
+const answered = new Map<string, Quote>();
+export const answerOf = ({ replyToId = '' }: Outgoing): Quote | null => answered.get(replyToId) ?? null;
+
+export function say(chatId: string, text: string, attachmentIds: string[], { answers, threadRootId }: { answers: Quote | null; threadRootId?: string | undefined }): void {
+  if (answers) answered.set(answers.id, answers);
+  outbox?.say(chatId, text, attachmentIds, { ...(answers ? { replyToId: answers.id } : {}), ...(threadRootId ? { threadRootId } : {}) });
+}
 /** Puts away a message that was refused. */
 export const discard = (message: Outgoing): void => outbox?.drop(message);
 export const sayAgain = (message: Outgoing): void => outbox?.retry(message);

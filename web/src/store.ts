@@ -39,6 +39,21 @@ export const personOf = (id: string): Person | null => people.value.get(id) ?? n
 export const presenceOf = (id: string): Presence | null => (line.value === 'on' ? (presences.value.get(id) ?? null) : null);
 export const newestMessageOf = newestOf;
 
+/** Whether the viewer writes there: in rooms for whoever comes, and not to somebody who is gone. */
+export function mayWrite(chat: Chat): boolean {
+  if (chat.__typename === 'Dialog') return !personOf(chat.peerId)?.deleted;
+  return chat.my !== null || chat.postPolicy === 'ANYONE';
+}
+
+/** Whether the viewer pins there: both in a dialog, in rooms as the room has it. */
+export function mayPin(chat: Chat): boolean {
+  if (chat.__typename === 'Dialog' || !chat.my) return chat.my !== null;
+  if (chat.my.role !== 'MEMBER') return true;
+  return chat.pinPolicy === 'MEMBERS' || (chat.pinPolicy === 'MEMBERS_WHILE_SMALL' && (chat.memberCount ?? 0) <= (server.value?.limits.smallRoomMembers ?? 0));
+}
+/** Counts how often the pins of a chat have changed since the page was loaded. */
+export const pinChanges = signal<ReadonlyMap<string, number>>(new Map());
+
 /** Items that came while something is being read: the answer may be older than they are. */
 const reads = new Set<Item[]>();
 
@@ -70,6 +85,10 @@ export function applyAll(items: readonly Item[]): void {
 function notice(item: Item): void {
   if (item.__typename === 'PresenceChanged') setPresence(item.user.id, item.user.presence);
   if (item.__typename === 'TypingChanged') setTyping(item.chat.id, item.user.id, item.active ? Date.parse(item.expiresAt) : 0);
+  if (item.__typename === 'PinsChanged' || item.__typename === 'MessageEdited' || item.__typename === 'MessageDeleted') {
+    const { id } = item.message.chat;
+    pinChanges.value = new Map(pinChanges.value).set(id, (pinChanges.value.get(id) ?? 0) + 1);
+  }
   if (item.__typename === 'MessageAdded') setTyping(item.message.chat.id, item.message.sender.id, 0);
 }
 

@@ -7,6 +7,7 @@ import { findKept, forgetKept, keepState } from './keep.ts';
 import { type Line, openLine } from './line.ts';
 import { noteDown } from './notes.ts';
 import { operation } from './operation.ts';
+import { threadSeqOf } from './places.ts';
 import { markDelivered } from './receipts.ts';
 import { hurry, startSending, stopSending } from './sending.ts';
 import { chatsDocument, historyDocument, homeDocument, openDocument } from './state/documents.ts';
@@ -248,6 +249,6 @@ export function rest(chatId: string, around: readonly [number, number] | null): 
   const chat = state.value.chats.get(chatId);
   if (!chat) return;
   const keep: readonly [number, number] | null = around && [around[0] - mostAtRest, around[1] + mostAtRest];
-  const next = trimmed(chat, mostAtRest, keep);
+  const next = trimmed(chat, mostAtRest, keep, threadSeqOf(chatId));
   if (next !== chat) state.value = { ...state.value, chats: new Map(state.value.chats).set(chatId, next) };
 }

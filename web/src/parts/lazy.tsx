@@ -1,19 +1,19 @@
-/** Screens that are loaded when they are first shown. */
+/** Screens that are loaded when they are first shown, with what they say. */
 import type { ComponentType } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { arrive } from '../arrive.ts';
-import { texts } from '../texts/texts.ts';
+import { loadMore, texts } from '../texts/texts.ts';
 
-/** `aside`: it stands beside a screen, and nothing takes its place meanwhile. */
-export function lazy<Props extends object>(load: () => Promise<ComponentType<Props>>, { aside = false } = {}): ComponentType<Props> {
+/** `aside`: it stands beside a screen, and nothing takes its place meanwhile. `says`: sentences that are loaded later, too. */
+export function lazy<Props extends object>(load: () => Promise<ComponentType<Props>>, { aside = false, says = true } = {}): ComponentType<Props> {
   let loaded: ComponentType<Props> | null = null;
   return function Lazy(props: Props) {
     const [, redraw] = useState(0);
     const [failed, setFailed] = useState(false);
     useEffect(() => {
       if (loaded || failed) return;
-      load().then(
-        (component) => {
+      Promise.all([load(), says ? loadMore() : null]).then(
+        ([component]) => {
           loaded = component;
           redraw(1);
         },

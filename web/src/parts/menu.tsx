@@ -1,4 +1,4 @@
-/** A button with a menu: arrows move, Enter does it, Esc closes and gives the focus back. A sheet from below on a phone (CSS). */
+/** A button with a menu: arrows move, Enter does it, Esc closes and gives the focus back. A sheet from below on a phone (CSS). Above the items there may be a row of short ones. */
 import type { ComponentChildren } from 'preact';
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { Icon, type IconName } from './icon.tsx';
@@ -12,11 +12,15 @@ export type MenuItem = {
   act: () => void;
 };
 
+/** In the row above the items: a sign, and what it is called. */
+export type QuickItem = { sign: string; name: string; chosen: boolean; act: () => void };
+
 export function Menu({
   label,
   button,
   buttonLabel,
   buttonClass = 'ib',
+  quick = [],
   items,
 }: {
   label: string;
@@ -24,6 +28,7 @@ export function Menu({
   /** Where what is on the button says nothing. */
   buttonLabel?: string;
   buttonClass?: string;
+  quick?: readonly QuickItem[];
   items: readonly MenuItem[];
 }) {
   const [open, setOpen] = useState(false);
@@ -47,9 +52,15 @@ export function Menu({
   }
   function keyed(event: KeyboardEvent): void {
     const all = [...(list.current?.querySelectorAll<HTMLElement>('[role=menuitem]') ?? [])];
-    const at = all.indexOf(document.activeElement as HTMLElement);
-    const to = { ArrowDown: at + 1, ArrowUp: at - 1 + all.length, Home: 0, End: all.length - 1 }[event.key];
-    if (to !== undefined) all[to % all.length]?.focus();
+    const row = [...(list.current?.querySelectorAll<HTMLElement>('[role=menuitemcheckbox]') ?? [])];
+    const inRow = row.indexOf(document.activeElement as HTMLElement);
+    // The row is one stop above the others; along it one moves sideways.
+    const stops = [...row.slice(0, 1), ...all];
+    const at = inRow >= 0 ? 0 : stops.indexOf(document.activeElement as HTMLElement);
+    const to = { ArrowDown: at + 1, ArrowUp: at - 1 + stops.length, Home: 0, End: stops.length - 1 }[event.key];
+    const aside = { ArrowRight: inRow + 1, ArrowLeft: inRow - 1 + row.length }[event.key];
+    if (to !== undefined) stops[to % stops.length]?.focus();
+    else if (aside !== undefined && inRow >= 0) row[aside % row.length]?.focus();
     else if (event.key === 'Escape' || event.key === 'Tab') close();
     else return;
     event.preventDefault();
@@ -72,6 +83,26 @@ export function Menu({
       </button>
       {open && (
         <div class="menu" role="menu" aria-label={label} ref={list} onKeyDown={keyed}>
+          {quick.length > 0 && (
+            <div class="quick" role="group">
+              {quick.map(({ sign, name, chosen, act }) => (
+                <button
+                  key={sign}
+                  type="button"
+                  role="menuitemcheckbox"
+                  tabIndex={-1}
+                  aria-checked={chosen}
+                  aria-label={name}
+                  onClick={() => {
+                    close();
+                    act();
+                  }}
+                >
+                  {sign}
+                </button>
+              ))}
+            </div>
+          )}
           {items.map(({ icon, text, danger, keys, act }) => (
             <button
               key={text}

@@ -13,7 +13,7 @@ export function SearchField({
   value: string;
   onValue: (value: string) => void;
   children?: ComponentChildren;
-} & Pick<InputHTMLAttributes<HTMLInputElement>, 'id' | 'placeholder' | 'onKeyDown' | 'aria-keyshortcuts'>) {
+} & Pick<InputHTMLAttributes<HTMLInputElement>, 'id' | 'placeholder' | 'onKeyDown' | 'aria-keyshortcuts' | 'autofocus' | 'maxLength'>) {
   return (
     <div class="find">
       <Icon name="search" class="s" />

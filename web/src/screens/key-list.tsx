@@ -9,6 +9,7 @@ export function KeyList({ onClose }: { onClose: () => void }) {
     [`${control} K`, words.find],
     ['Alt ↓ ↑', words.next],
     ['Alt Shift ↓ ↑', words.nextUnread],
+    [`${control} Shift F`, words.search],
     [`${control} Shift N`, words.create],
     ['Enter', words.send],
     ['Shift Enter', words.newLine],
@@ -21,6 +22,9 @@ export function KeyList({ onClose }: { onClose: () => void }) {
     ['↑ ↓', words.move],
     ['Home End', words.ends],
     ['Enter', words.actions],
+    ['R', words.reply],
+    ['T', words.thread],
+    ['+', words.react],
     [`${control} C`, words.copyIt],
     ['Del', words.deleteIt],
   ];

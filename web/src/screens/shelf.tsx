@@ -1,10 +1,10 @@
 /** The shelf: the chats of the viewer, the latest first, and everybody who can be written to. */
 
-import { computed, useSignal } from '@preact/signals';
+import { computed, signal, useSignal } from '@preact/signals';
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { Count } from '../app.tsx';
 import { ask } from '../ask.ts';
-import { drafts } from '../drafts.ts';
+import { draftOf } from '../drafts.ts';
 import type { FindPeopleQuery, FindPeopleQueryVariables } from '../generated/graphql.ts';
 import { narrow } from '../narrow.ts';
 import { operation } from '../operation.ts';
@@ -26,6 +26,9 @@ const findDocument = operation<FindPeopleQuery, FindPeopleQueryVariables>(/* Gra
     chats(first: 30, filter: { nameContains: $name, includeAllUsers: true }) { nodes { ...ChatFields lastMessage { ...MessageFields status } ... on Dialog { peer { presence { online lastSeenAt } } } } }
   }
 `);
+/** What was typed here, for the search of messages. */
+export const searchedFor = signal<string | null>(null);
+
 const askAfterMs = 150;
 const heldMs = 2_000;
 type Kind = 'all' | 'unread' | 'people' | 'rooms';
@@ -112,6 +115,14 @@ export function Shelf({ open }: { open: string | null }) {
             </ul>
           </>
         )}
+        {name !== '' && (
+          <div class="chats">
+            <a class="row alone" href="/search" onClick={() => (searchedFor.value = name)}>
+              <Icon name="search" />
+              <span>{shelf.inMessages(name)}</span>
+            </a>
+          </div>
+        )}
         <p class="hint pad" role="status">
           {here.length + others.length > 0 ? '' : name !== '' ? (found.value ? shelf.noneFound(name) : '') : kind.value === 'unread' ? shelf.noneUnread : shelf.empty}
         </p>
@@ -170,7 +181,7 @@ function matches(chat: Chat, folded: string): boolean {
 export const chatName = (chat: Chat): string => (chat.__typename === 'Dialog' && chat.peerId === state.value.meId ? texts.value.shelf.yourself : chat.name);
 
 function Row({ chat, open }: { chat: Chat; open: boolean }) {
-  const { shelf, common } = texts.value;
+  const { shelf, threads, common } = texts.value;
   const unread = unreadIn(chat);
   const online = chat.__typename === 'Dialog' && presenceOf(chat.peerId)?.online;
   return (
@@ -192,6 +203,7 @@ function Row({ chat, open }: { chat: Chat; open: boolean }) {
         </span>
         <span>
           <Preview chat={chat} open={open} />
+          {(chat.my?.unreadThreads ?? 0) > 0 && <Icon name="thread" class="s alive" label={threads.titleUnread(chat.my?.unreadThreads ?? 0)} />}
           <Count of={unread} />
         </span>
       </a>
@@ -207,7 +219,7 @@ function shortNameOf(personId: string): string {
 
 function Preview({ chat, open }: { chat: Chat; open: boolean }) {
   // Of its own, so that a key that is pressed draws nothing here.
-  const draft = useMemo(() => computed(() => (open ? '' : (drafts.value.get(chat.id) ?? '').trim())), [chat.id, open]).value;
+  const draft = useMemo(() => computed(() => (open ? '' : draftOf(chat.id).trim())), [chat.id, open]).value;
   const { shelf, message: words } = texts.value;
   const typing = line.value === 'on' ? (typings.value.get(chat.id)?.[0] ?? null) : null;
   if (typing) {

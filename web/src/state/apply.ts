@@ -2,8 +2,8 @@
  * The one reducer: a state and an item of `events` make the next state. Its law: what was read before, with the items since, equals a fresh read.
  * An item that the state already shows may come again.
  */
-import { chatOf, markedAs, toMember, toNotification, withMessages, withPeople } from './merge.ts';
-import type { Chat, Message, Notification, State } from './state.ts';
+import { chatOf, markedAs, quotedAs, sendersOf, toMember, toNotification, toQuote, toThread, withMessages, withPart, withPartOf, withPeople, withReactions } from './merge.ts';
+import type { Chat, Notification, State } from './state.ts';
 import type { Item } from './types.ts';
 
 export function apply(state: State, item: Item): State {
@@ -16,8 +16,8 @@ function step(state: State, item: Item): State {
     case 'MessageAdded':
     case 'MessageEdited':
     case 'MessageDeleted': {
-      const { chat: place, ...message } = item.message;
-      const told = withPeople(message.deletedAt ? forget(state, ({ messageId }) => messageId === message.id) : state, [message.sender]);
+      const { chat: place, threadRoot, ...message } = item.message;
+      const told = withPeople(message.deletedAt ? forget(state, ({ messageId }) => messageId === message.id) : state, sendersOf([message]));
       return change(told, place.id, (chat) => {
         const moved: Chat = {
           ...chat,
@@ -26,18 +26,20 @@ function step(state: State, item: Item): State {
           my: chat.my && place.my ? { ...chat.my, ...place.my } : chat.my,
         };
         // Of the others that are not loaded nothing is kept: they would be islands.
-        return item.__typename === 'MessageAdded' || chat.messages.has(message.seq) ? withMessages(moved, [message]) : moved;
+        const shown = item.__typename === 'MessageAdded' || chat.messages.has(message.seq) ? withMessages(moved, [message]) : moved;
+        const rooted = threadRoot ? withPartOf(shown, threadRoot.seq, { thread: toThread(threadRoot.thread) }) : shown;
+        return item.__typename === 'MessageAdded' ? rooted : quotedAs(rooted, toQuote(message));
       });
     }
-    case 'ReactionsChanged': {
-      const { seq, chat: place, reactions } = item.message;
-      return changeMessage(state, place.id, seq, { reactions });
+    case 'ReactionsChanged':
+      return withReactions(state, item.message);
+    case 'PinsChanged': {
+      const { seq, chat: place, pin } = item.message;
+      return withPart(state, place.id, seq, { pin });
     }
-    case 'PinsChanged':
-      return changeMessage(state, item.message.chat.id, item.message.seq, { pin: item.message.pin });
-    case 'SavedMessagesChanged': {
-      const { savedMessage } = item;
-      return savedMessage ? changeMessage(state, savedMessage.chat.id, savedMessage.seq, { saved: savedMessage.saved }) : state;
+    case 'MyThreadChanged': {
+      const { rootSeq, chat: place, ...thread } = item.thread;
+      return change(state, place.id, (chat) => withPartOf(place.my ? { ...chat, my: place.my } : chat, rootSeq, { thread: toThread(thread) }));
     }
     case 'MessageStatusChanged':
       return change(state, item.chat.id, (chat) => markedAs(chat, item.user.id, item.upToSeq, item.status === 'READ' ? item.upToSeq : 0));
@@ -111,14 +113,6 @@ function put(state: State, chat: Chat): State {
 function change(state: State, chatId: string, how: (chat: Chat) => Chat): State {
   const chat = state.chats.get(chatId);
   return chat ? put(state, how(chat)) : state;
-}
-
-/** What a message has beside its text, where the message is loaded. */
-function changeMessage(state: State, chatId: string, seq: number, parts: Partial<Message>): State {
-  return change(state, chatId, (chat) => {
-    const known = chat.messages.get(seq);
-    return known ? { ...chat, messages: new Map(chat.messages).set(seq, { ...known, ...parts }) } : chat;
-  });
 }
 
 function forget(state: State, isGone: (notification: Notification) => boolean): State {

@@ -23,7 +23,7 @@ export const homeDocument = operation<HomeQuery, HomeQueryVariables>(/* GraphQL 
     me { ...MeFields }
     serverInfo {
       name webPushPublicKey capabilities
-      limits { maxMessageChars maxAttachmentBytes maxAttachmentsPerMessage heartbeatMs typingExpiryMs typingRepeatMs presenceRefreshMs }
+      limits { maxMessageChars maxAttachmentBytes maxAttachmentsPerMessage heartbeatMs typingExpiryMs typingRepeatMs presenceRefreshMs smallRoomMembers }
     }
     chats(first: 30) {
       nodes { ...ChatFields lastMessage { ...MessageFields status } ... on Dialog { peer { presence { online lastSeenAt } } } }

@@ -7,12 +7,12 @@ const MeFields = /* GraphQL */ `
   fragment MeFields on User { ...PersonFields account { hasPassword email phone address contacts(first: 100) { nodes { ...PersonFields } } } }
 `;
 const MyFields = /* GraphQL */ `
-  fragment MyFields on MyChat { role joinedAt readSeq deliveredSeq unreadCount firstUnreadSeq }
+  fragment MyFields on MyChat { role joinedAt readSeq deliveredSeq unreadCount firstUnreadSeq unreadThreads }
 `;
 const ChatFields = /* GraphQL */ `
   fragment ChatFields on Chat {
     __typename id name createdAt lastSeq lastActivityAt memberCount avatar { id } my { ...MyFields }
-    ... on Room { topic visibility postPolicy everyone capacity link passwordRequired }
+    ... on Room { topic visibility postPolicy pinPolicy everyone capacity link passwordRequired }
     ... on Dialog { peer { ...PersonFields } peerDeliveredSeq peerReadSeq }
   }
 `;
@@ -22,11 +22,24 @@ const MemberFields = /* GraphQL */ `
 const MessageFields = /* GraphQL */ `
   fragment MessageFields on Message {
     id seq text version createdAt editedAt deletedAt clientMessageId sender { ...PersonFields } attachments { id fileName contentType size image { id width height } }
-    reactions { emoji count mine } pin { pinnedAt pinnedBy { id } } saved
+    reactions { emoji count mine } replyToSeq replyTo { ...QuoteFields } pin { pinnedAt }
+    threadRootSeq thread { ...ThreadFields }
   }
 `;
+/** Of a thread below a message what is shown under it. */
+const ThreadFields = /* GraphQL */ `
+  fragment ThreadFields on Thread { id replyCount lastReplyAt my { following } }
+`;
+/** Of a message that another one answers. */
+const QuoteFields = /* GraphQL */ `
+  fragment QuoteFields on Message { id seq text version deletedAt sender { ...PersonFields } attachments { image { id } } }
+`;
 const PlaceFields = /* GraphQL */ `
-  fragment PlaceFields on Message { chat { id lastSeq lastActivityAt my { unreadCount firstUnreadSeq } } }
+  fragment PlaceFields on Message { chat { id lastSeq lastActivityAt my { unreadCount firstUnreadSeq unreadThreads } } threadRoot { seq thread { ...ThreadFields } } }
+`;
+/** Without what is told of a message otherwise: that they changed, says nothing of it. */
+const ReactionsFields = /* GraphQL */ `
+  fragment ReactionsFields on Message { id seq chat { id } reactions { emoji count mine } }
 `;
 const NotificationFields = /* GraphQL */ `
   fragment NotificationFields on Notification { id kind createdAt readAt actor { ...PersonFields } message { id seq chat { id } } }
@@ -47,9 +60,9 @@ const ItemFields = /* GraphQL */ `
     ... on MessageAdded { message { ...MessageFields ...PlaceFields } }
     ... on MessageEdited { message { ...MessageFields ...PlaceFields } }
     ... on MessageDeleted { message { ...MessageFields ...PlaceFields } }
-    ... on ReactionsChanged { message { id seq deletedAt chat { id } reactions { emoji count mine } } }
-    ... on PinsChanged { message { id seq chat { id } pin { pinnedAt pinnedBy { id } } } }
-    ... on SavedMessagesChanged { savedMessage { id seq chat { id } saved } }
+    ... on ReactionsChanged { message { ...ReactionsFields } }
+    ... on PinsChanged { message { id seq chat { id } pin { pinnedAt } } }
+    ... on MyThreadChanged { thread { rootSeq ...ThreadFields chat { id my { ...MyFields } } } }
     ... on MessageStatusChanged { chat { id } user { id } status upToSeq }
     ... on MyChatChanged { chat { id my { ...MyFields } } }
     ... on ChatAdded { chat { ...ChatFields members(first: 20) { nodes { ...MemberFields } } lastMessage { ...MessageFields } } }
@@ -85,4 +98,19 @@ const Failure = /* GraphQL */ `
   }
 `;
 
-export const fragments = { PersonFields, MeFields, MyFields, ChatFields, MemberFields, MessageFields, PlaceFields, NotificationFields, OpenChat, ItemFields, Failure };
+export const fragments = {
+  PersonFields,
+  MeFields,
+  MyFields,
+  ChatFields,
+  MemberFields,
+  MessageFields,
+  QuoteFields,
+  ThreadFields,
+  PlaceFields,
+  ReactionsFields,
+  NotificationFields,
+  OpenChat,
+  ItemFields,
+  Failure,
+};

@@ -1,7 +1,7 @@
 /** Answers of the server into the state: of each thing what is newer stays, whichever came last. */
 import type { HomeQuery } from '../generated/graphql.ts';
-import type { Chat, Member, Message, Notification, Person, Range, State } from './state.ts';
-import type { ChatFieldsFragment, MemberFieldsFragment, MessageFieldsFragment, NotificationFieldsFragment } from './types.ts';
+import type { Chat, Member, Message, Notification, Person, Quote, Range, State } from './state.ts';
+import type { ChatFieldsFragment, MemberFieldsFragment, MessageFieldsFragment, NotificationFieldsFragment, QuoteFieldsFragment, ReactionsFieldsFragment } from './types.ts';
 
 type MessageNode = MessageFieldsFragment & { status?: Message['status'] };
 type Nodes<Node> = { nodes: readonly Node[] } | null;
@@ -53,10 +53,7 @@ export function withNotifications(state: State, { unreadCount, nodes }: { unread
 export function withHistory(state: State, chatId: string, nodes: readonly MessageNode[]): State {
   const chat = state.chats.get(chatId);
   if (!chat || nodes.length === 0) return state;
-  const next = withPeople(
-    state,
-    nodes.map(({ sender }) => sender),
-  );
+  const next = withPeople(state, sendersOf(nodes));
   return { ...next, chats: new Map(next.chats).set(chatId, withMessages(chat, nodes)) };
 }
 
@@ -86,7 +83,7 @@ function isSame(known: Person | undefined, told: Person): boolean {
 /** A chat as it is told, on top of what is loaded of it, and who was met in it. */
 export function chatOf({ members, lastMessage, newest, unread, ...fields }: ChatNode, known?: Chat): { chat: Chat; people: Person[] } {
   const messages = [...(lastMessage ? [lastMessage] : []), ...(newest?.nodes ?? []), ...(unread?.nodes ?? [])];
-  const people = [...messages.map(({ sender }) => sender), ...(members?.nodes ?? []).map(({ user }) => user)];
+  const people = [...sendersOf(messages), ...(members?.nodes ?? []).map(({ user }) => user)];
   const loaded = {
     members: members ? new Map(members.nodes.map((member) => [member.user.id, toMember(member)])) : (known?.members ?? new Map()),
     messages: known?.messages ?? new Map(),
@@ -108,14 +105,66 @@ export function withMessages<C extends Chat>(chat: C, nodes: readonly MessageNod
   if (nodes.length === 0) return chat;
   const messages = new Map(chat.messages);
   let ranges = chat.ranges;
-  for (const { sender, status, ...node } of nodes) {
+  for (const { sender, replyTo, status, ...node } of nodes) {
     const known = messages.get(node.seq);
     ranges = withRange(ranges, [node.seq, node.seq]);
     if (known && (known.deletedAt || (!node.deletedAt && node.version < known.version))) continue;
-    messages.set(node.seq, { ...node, senderId: sender.id, status: higher(known?.status, status) });
+    messages.set(node.seq, { ...node, senderId: sender.id, replyTo: replyTo && toQuote(replyTo), thread: toThread(node.thread), status: higher(known?.status, status) });
   }
   return { ...chat, messages, ranges };
 }
+
+/** Those who wrote, and whom they answered. */
+export const sendersOf = (nodes: readonly Pick<MessageNode, 'sender' | 'replyTo'>[]): Person[] =>
+  nodes.flatMap(({ sender, replyTo }) => (replyTo ? [sender, replyTo.sender] : [sender]));
+
+const mostQuoted = 200;
+
+export function toQuote({
+  id,
+  seq,
+  version,
+  text,
+  deletedAt,
+  attachments,
+  ...by
+}: Omit<QuoteFieldsFragment, 'sender'> & ({ sender: { id: string } } | { senderId: string })): Quote {
+  return {
+    id,
+    seq,
+    version,
+    senderId: 'sender' in by ? by.sender.id : by.senderId,
+    text: (text ?? '').slice(0, mostQuoted),
+    files: attachments.length,
+    pictures: attachments.length > 0 && attachments.every(({ image }) => image),
+    gone: deletedAt !== null,
+  };
+}
+
+/** What answers a message shows it as it is now. */
+export function quotedAs<C extends Chat>(chat: C, quote: Quote): C {
+  const answers = [...chat.messages.values()].filter(({ replyToSeq, replyTo }) => replyToSeq === quote.seq && replyTo && !replyTo.gone && replyTo.version <= quote.version);
+  if (answers.length === 0) return chat;
+  const messages = new Map(chat.messages);
+  for (const each of answers) messages.set(each.seq, { ...each, replyTo: quote });
+  return { ...chat, messages };
+}
+
+/** One that has no replies, or none any more, is none. */
+export const toThread = (thread: Message['thread']): Message['thread'] => (thread && thread.replyCount > 0 ? thread : null);
+
+/** What changes of a message without another version of it, if it is loaded. */
+export function withPartOf<C extends Chat>(chat: C, seq: number, part: Partial<Message>): C {
+  const known = chat.messages.get(seq);
+  return known ? { ...chat, messages: new Map(chat.messages).set(seq, { ...known, ...part }) } : chat;
+}
+
+export function withPart(state: State, chatId: string, seq: number, part: Partial<Message>): State {
+  const chat = state.chats.get(chatId);
+  return chat ? { ...state, chats: new Map(state.chats).set(chatId, withPartOf(chat, seq, part)) } : state;
+}
+
+export const withReactions = (state: State, { seq, chat, reactions }: ReactionsFieldsFragment): State => withPart(state, chat.id, seq, { reactions });
 
 const order = ['SENT', 'DELIVERED', 'READ'] as const;
 const higher = (one: Message['status'] = 'SENT', other: Message['status'] = 'SENT'): Message['status'] => (order.indexOf(one) > order.indexOf(other) ? one : other);
@@ -141,12 +190,12 @@ export function markedAs<C extends Chat>(chat: C, userId: string, delivered: num
   return { ...chat, members, peerDeliveredSeq: Math.max(chat.peerDeliveredSeq ?? 0, delivered, read), peerReadSeq: Math.max(chat.peerReadSeq ?? 0, read) };
 }
 
-/** Lets go of all but the newest messages and, if given, a stretch around a place. */
-export function trimmed<C extends Chat>(chat: C, most: number, keep: Range | null): C {
+/** Lets go of all but the newest messages and, if given, a stretch around a place and a thread. */
+export function trimmed<C extends Chat>(chat: C, most: number, keep: Range | null, thread: number | null): C {
   if (chat.messages.size <= most * 2) return chat;
   const newest: Range = [Math.max(1, chat.lastSeq - most + 1), chat.lastSeq];
   const stays = (seq: number): boolean => seq >= newest[0] || (keep !== null && keep[0] <= seq && seq <= keep[1]);
-  const messages = new Map([...chat.messages].filter(([seq]) => stays(seq)));
+  const messages = new Map([...chat.messages].filter(([seq, { threadRootSeq }]) => stays(seq) || (thread !== null && (seq === thread || threadRootSeq === thread))));
   const ranges = [...messages.keys()].sort((a, b) => a - b).reduce((all: readonly Range[], seq) => withRange(all, [seq, seq]), []);
   return { ...chat, messages, ranges };
 }

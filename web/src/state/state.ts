@@ -5,8 +5,10 @@ export type Person = PersonFieldsFragment;
 export type My = MyFieldsFragment;
 export type Member = Omit<MemberFieldsFragment, 'user'> & { userId: string };
 export type Attachment = MessageFieldsFragment['attachments'][number];
+/** What of a message is shown where another one answers it: its beginning, or how many files and whether they are pictures. */
+export type Quote = { id: string; seq: number; version: number; senderId: string; text: string; files: number; pictures: boolean; gone: boolean };
 /** `status` is what the server said when the message was read; markers may have moved since. */
-export type Message = Omit<MessageFieldsFragment, 'sender'> & { senderId: string; status: 'SENT' | 'DELIVERED' | 'READ' };
+export type Message = Omit<MessageFieldsFragment, 'sender' | 'replyTo'> & { senderId: string; replyTo: Quote | null; status: 'SENT' | 'DELIVERED' | 'READ' };
 export type Notification = Pick<NotificationFieldsFragment, 'id' | 'kind' | 'createdAt'> & {
   read: boolean;
   actorId: string | null;
@@ -84,6 +86,9 @@ export function statusOf(chat: Chat, message: Message): 'SENT' | 'DELIVERED' | '
   if (others.every(({ readSeq }) => (readSeq ?? 0) >= message.seq)) return 'READ';
   return others.every(({ deliveredSeq }) => (deliveredSeq ?? 0) >= message.seq) ? 'DELIVERED' : 'SENT';
 }
+
+/** What the server said of a reply in a thread counts, too: it may have been read there alone. */
+export const statusOfReply = (chat: Chat, message: Message): Message['status'] => (message.status === 'READ' ? 'READ' : statusOf(chat, message));
 
 /** How many others have read it, of those who were members when it was sent; null where not all of them are known. */
 export function readCountOf(chat: Chat, message: Message): number | null {

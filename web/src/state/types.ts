@@ -10,6 +10,8 @@ export type {
   MyFieldsFragment,
   NotificationFieldsFragment,
   PersonFieldsFragment,
+  QuoteFieldsFragment,
+  ReactionsFieldsFragment,
 } from '../generated/graphql.ts';
 export type Item = EventsSubscription['events'];
 export type AccountParts = NonNullable<MeFieldsFragment['account']>;

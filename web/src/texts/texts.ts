@@ -15,7 +15,10 @@ const loaders: Record<Language, () => Promise<Sentences>> = {
 };
 const key = 'tertulia.language';
 
-const catalogue = signal<Catalogue>(en);
+let english: Partial<Catalogue> = en;
+let spoken: Sentences = {};
+/** What is not there yet belongs to screens that are not loaded yet either. */
+const catalogue = signal(en as Catalogue);
 export const language = signal<Language>('en');
 /** What the page says. Read it inside of a component, so that it is drawn again in another language. */
 export const texts = computed(() => catalogue.value);
@@ -33,13 +36,25 @@ export async function choose(wanted: Language): Promise<void> {
   remember(key, wanted);
 }
 
+/** For screens that are loaded when they are shown. */
+export async function loadMore(): Promise<void> {
+  const { more } = await import('./en-more.ts');
+  if ('rooms' in english) return;
+  english = { ...english, ...more };
+  catalogue.value = filledUp();
+}
+
 async function speak(wanted: Language): Promise<void> {
-  catalogue.value = filledUp(await loaders[wanted]());
+  spoken = wanted === 'en' ? {} : await loaders[wanted]();
+  catalogue.value = filledUp();
   language.value = wanted;
   document.documentElement.lang = wanted;
 }
 
-const filledUp = (sentences: Sentences): Catalogue =>
-  Object.fromEntries(Object.entries(en).map(([area, inEnglish]) => [area, { ...inEnglish, ...sentences[area as keyof Catalogue] }])) as Catalogue;
+/** What a language lacks is said in English. */
+function filledUp(): Catalogue {
+  const areas = [...new Set([...Object.keys(english), ...Object.keys(spoken)])] as (keyof Catalogue)[];
+  return Object.fromEntries(areas.map((area) => [area, { ...english[area], ...spoken[area] }])) as Catalogue;
+}
 
 const isLanguage = (tag: string): tag is Language => Object.hasOwn(languages, tag);

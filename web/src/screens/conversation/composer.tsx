@@ -2,9 +2,10 @@
 import { signal } from '@preact/signals';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { tellTyping } from '../../actions.ts';
-import { drafts, setDraft } from '../../drafts.ts';
+import { answeredIn, draftOf, dropDraft, setAnswer, setDraft } from '../../drafts.ts';
 import { alarm } from '../../parts/announcer.tsx';
 import { Icon } from '../../parts/icon.tsx';
+import type { Place } from '../../places.ts';
 import { hurry, say } from '../../sending.ts';
 import type { Chat } from '../../state/state.ts';
 import { line, lostAt, personOf, server, state, typings } from '../../store.ts';
@@ -13,6 +14,7 @@ import { timeOf } from '../../texts/times.ts';
 import { setTray, trayOf } from '../../trays.ts';
 import { useDrop } from './drop.ts';
 import { editing } from './message-actions.tsx';
+import { Answering } from './quote.tsx';
 
 /** Loaded with the first file. */
 const tray = signal<typeof import('./tray.tsx') | null>(null);
@@ -27,25 +29,26 @@ async function addFiles(chatId: string, files: readonly File[]): Promise<void> {
   }
 }
 
-export function Composer({ chat, name }: { chat: Chat; name: string }) {
+export function Composer({ chat, name, place }: { chat: Chat; name: string; place: Place }) {
   const box = useRef<HTMLTextAreaElement>(null);
   const picker = useRef<HTMLInputElement>(null);
   /** Enter was pressed before all files were there. */
   const [due, setDue] = useState(false);
-  const text = drafts.value.get(chat.id) ?? '';
+  const text = draftOf(place.key);
+  const answers = answeredIn(place.key);
   const most = server.value?.limits.maxMessageChars ?? 4_000;
   const length = [...text.trim()].length;
   const tooLong = length > most;
-  const files = trayOf(chat.id);
+  const files = trayOf(place.key);
   const stuck = files.some(({ is }) => is === 'stopped' || is === 'refused');
   const underWay = files.some(({ is }) => is === 'waiting' || is === 'sending');
   const isEmpty = length === 0 && files.length === 0;
-  const { chat: words, files: fileWords } = texts.value;
+  const { chat: words, files: fileWords, threads } = texts.value;
   const Tray = tray.value?.Tray;
 
   useLayoutEffect(() => {
     // A message that was asked for has the focus already.
-    if (matchMedia('(pointer: fine)').matches && !document.activeElement?.closest('#messages')) box.current?.focus({ preventScroll: true });
+    if (!place.thread && matchMedia('(pointer: fine)').matches && !document.activeElement?.closest('#messages')) box.current?.focus({ preventScroll: true });
     return () => tellTyping(chat.id, false);
   }, [chat.id]);
 
@@ -55,9 +58,14 @@ export function Composer({ chat, name }: { chat: Chat; name: string }) {
     if (due && isEmpty) setDue(false);
     else if (due && !underWay && !stuck) send();
   }, [files, due]);
-  useEffect(() => setDue(false), [chat.id, text]);
-  useDrop(fileWords.drop, (dropped) => {
-    void addFiles(chat.id, dropped);
+  useEffect(() => setDue(false), [place.key, text]);
+  // What was deleted meanwhile cannot be answered.
+  const isGone = answers !== null && (chat.messages.get(answers.seq)?.deletedAt ?? null) !== null;
+  useEffect(() => {
+    if (isGone) setAnswer(place.key, null);
+  }, [place.key, isGone]);
+  useDrop(place.thread ? null : fileWords.drop, (dropped) => {
+    void addFiles(place.key, dropped);
     box.current?.focus();
   });
 
@@ -69,10 +77,11 @@ export function Composer({ chat, name }: { chat: Chat; name: string }) {
       chat.id,
       text.trim(),
       files.flatMap(({ attachment }) => attachment?.id ?? []),
+      { answers, threadRootId: place.thread?.rootId },
     );
     hurry();
-    setTray(chat.id, []);
-    setDraft(chat.id, '');
+    setTray(place.key, []);
+    dropDraft(place.key);
     tellTyping(chat.id, false);
     box.current?.focus();
   }
@@ -87,8 +96,13 @@ export function Composer({ chat, name }: { chat: Chat; name: string }) {
       event.preventDefault();
       picker.current?.click();
     }
+    if (event.key === 'Escape' && answers) {
+      event.preventDefault();
+      event.stopPropagation();
+      setAnswer(place.key, null);
+    }
     if (event.key === 'ArrowUp' && text === '') {
-      const mine = lastOfMine(chat);
+      const mine = lastOfMine(chat, place);
       if (mine) {
         event.preventDefault();
         editing.value = mine;
@@ -105,7 +119,16 @@ export function Composer({ chat, name }: { chat: Chat; name: string }) {
           send();
         }}
       >
-        {Tray && files.length > 0 && <Tray chatId={chat.id} />}
+        {answers && (
+          <Answering
+            of={answers}
+            onCancel={() => {
+              setAnswer(place.key, null);
+              box.current?.focus();
+            }}
+          />
+        )}
+        {Tray && files.length > 0 && <Tray chatId={place.key} />}
         <button class="ib" type="button" aria-label={words.addFiles} title={`${words.addFiles} (Ctrl U)`} aria-keyshortcuts="Control+U" onClick={() => picker.current?.click()}>
           <Icon name="clip" />
         </button>
@@ -116,23 +139,23 @@ export function Composer({ chat, name }: { chat: Chat; name: string }) {
           aria-label={words.addFiles}
           ref={picker}
           onChange={(event) => {
-            void addFiles(chat.id, [...(event.currentTarget.files ?? [])]);
+            void addFiles(place.key, [...(event.currentTarget.files ?? [])]);
             event.currentTarget.value = '';
             box.current?.focus();
           }}
         />
         <textarea
-          id="box"
+          id={place.box}
           ref={box}
           rows={1}
           dir="auto"
-          aria-label={words.messageTo(name)}
-          placeholder={files.length > 0 ? fileWords.fewWords : words.message(name)}
+          aria-label={place.thread ? threads.replyTo(name) : words.messageTo(name)}
+          placeholder={files.length > 0 ? fileWords.fewWords : place.thread ? threads.write : words.message(name)}
           value={text}
           enterkeyhint="send"
           onInput={(event) => {
-            setDraft(chat.id, event.currentTarget.value);
-            if (event.currentTarget.value.trim() !== '') tellTyping(chat.id, true);
+            setDraft(place.key, event.currentTarget.value);
+            if (!place.thread && event.currentTarget.value.trim() !== '') tellTyping(chat.id, true);
           }}
           onKeyDown={keyed}
           onPaste={(event) => {
@@ -140,7 +163,7 @@ export function Composer({ chat, name }: { chat: Chat; name: string }) {
             // What was copied out of a document is text, and a picture of it.
             if (pasted.length === 0 || event.clipboardData?.types.includes('text/plain')) return;
             event.preventDefault();
-            void addFiles(chat.id, pasted);
+            void addFiles(place.key, pasted);
           }}
         />
         <button class="ib send" type="submit" aria-disabled={isEmpty || tooLong || stuck} aria-label={words.send}>
@@ -159,7 +182,7 @@ export function Composer({ chat, name }: { chat: Chat; name: string }) {
         ) : due ? (
           <p role="status">{fileWords.goesOut}</p>
         ) : (
-          <Under chat={chat} />
+          <Under chat={chat} thread={place.thread !== null} />
         )}
         <p class="keys" aria-hidden="true">
           <kbd>Enter</kbd> {words.sends} <kbd>Shift Enter</kbd> {words.newLine}
@@ -170,9 +193,10 @@ export function Composer({ chat, name }: { chat: Chat; name: string }) {
 }
 
 /** Who types, or since when the line is down. Its place is there beforehand. */
-function Under({ chat }: { chat: Chat }) {
+function Under({ chat, thread }: { chat: Chat; thread: boolean }) {
   const { chat: words } = texts.value;
   if (line.value === 'off') return lostAt.value ? <p>{words.lastConnected(timeOf(lostAt.value))}</p> : null;
+  if (thread) return null;
   const names = (typings.value.get(chat.id) ?? []).filter(({ personId }) => personId !== state.value.meId).map(({ personId }) => personOf(personId)?.displayName ?? '');
   if (names.length === 0) return null;
   return (
@@ -187,10 +211,10 @@ function Under({ chat }: { chat: Chat }) {
   );
 }
 
-function lastOfMine(chat: Chat): string | null {
+function lastOfMine(chat: Chat, { thread }: Place): string | null {
   for (let seq = chat.lastSeq; seq > chat.lastSeq - 50; seq--) {
     const message = chat.messages.get(seq);
-    if (message && message.senderId === state.value.meId && !message.deletedAt) return message.id;
+    if (message && message.senderId === state.value.meId && !message.deletedAt && (!thread || message.threadRootSeq === thread.rootSeq)) return message.id;
   }
   return null;
 }

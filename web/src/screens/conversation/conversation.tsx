@@ -7,19 +7,22 @@ import { operation } from '../../operation.ts';
 import { Icon } from '../../parts/icon.tsx';
 import { lazy } from '../../parts/lazy.tsx';
 import { ChatPicture } from '../../parts/picture.tsx';
+import { chatPlace } from '../../places.ts';
+import { addressOf, route } from '../../route.ts';
 import { type Chat, endOf, type Room } from '../../state/state.ts';
-import { line, personOf, presenceOf, state } from '../../store.ts';
+import { line, mayWrite, personOf, presenceOf, state } from '../../store.ts';
 import { openChat, watchRoom } from '../../sync.ts';
 import { texts } from '../../texts/texts.ts';
 import { agoOf } from '../../texts/times.ts';
 import { Missing } from '../missing.tsx';
 import type { ScreenProps } from '../screens.tsx';
 import { chatName } from '../shelf.tsx';
-import { closePanel, isPanelOpen, openPanel } from './about.ts';
+import { closePanel, isPanelOpen, isThreadPart, openPanel } from './about.ts';
 import { Composer } from './composer.tsx';
 import { Log } from './log.tsx';
-import { readersOf } from './message-actions.tsx';
+import { historyOf, readersOf } from './message-actions.tsx';
 import { Gone, JoinBar, Removed } from './outside.tsx';
+import { picking, reacting, reactorsOf } from './reactions.tsx';
 import type { Line } from './rows.ts';
 
 const placeDocument = operation<PlaceQuery, PlaceQueryVariables>(/* GraphQL */ `
@@ -34,6 +37,12 @@ const onlineMs = 30_000;
 
 const PersonPanel = lazy(() => import('./person-panel.tsx').then((module) => module.PersonPanel), { aside: true });
 const Readers = lazy(() => import('./readers.tsx').then((module) => module.Readers), { aside: true });
+const PinsBar = lazy(() => import('./pins.tsx').then((module) => module.PinsBar), { aside: true, says: false });
+const History = lazy(() => import('./history.tsx').then((module) => module.History), { aside: true });
+const ThreadPanel = lazy(() => import('./thread.tsx').then((module) => module.ThreadPanel), { aside: true });
+const ThreadList = lazy(() => import('./threads.tsx').then((module) => module.ThreadList), { aside: true });
+const Picker = lazy(() => reacting().then((module) => module.Picker), { aside: true });
+const ReactorsList = lazy(() => reacting().then((module) => module.ReactorsList), { aside: true });
 const Panel = lazy(() => import('./panel.tsx').then((module) => module.Panel), { aside: true });
 
 export function Conversation({ parts }: ScreenProps) {
@@ -63,7 +72,9 @@ export function Conversation({ parts }: ScreenProps) {
   const about = isPanelOpen(chat.__typename, parts);
   return (
     <>
-      <Open key={id} chat={chat} ready={isOpen} place={place === undefined || place === 'members' ? null : place} about={about} />
+      <Open key={id} chat={chat} ready={isOpen} place={place === undefined || place === 'members' || isThreadPart(place) ? null : place} about={about} />
+      {place === 'thread' && <ThreadPanel key={`thread ${id} ${parts[2]}`} chat={chat} rootSeq={Number(parts[2])} />}
+      {place === 'threads' && <ThreadList key={`threads ${id}`} chat={chat} />}
       {about && (chat.__typename === 'Room' ? <Panel key={`about ${id}`} room={chat} /> : <PersonPanel key={`about ${id}`} chat={chat} />)}
     </>
   );
@@ -89,14 +100,12 @@ function Open({ chat, ready, place, about }: { chat: Chat; ready: boolean; place
     <main class="pane" data-kind={chat.__typename === 'Room' ? 'room' : 'dialog'}>
       <Head chat={chat} name={name} about={about} />
       {unread.current ? <Log chat={chat} name={name} line={unread.current.line} at={at} /> : <BoneRows />}
-      {chat.__typename === 'Room' && !chat.my && chat.postPolicy !== 'ANYONE' ? (
-        <JoinBar room={chat} />
-      ) : chat.__typename === 'Dialog' && personOf(chat.peerId)?.deleted ? (
-        <Gone />
-      ) : (
-        <Composer chat={chat} name={name} />
-      )}
+      {unread.current && (chat.__typename === 'Dialog' || chat.my || !chat.passwordRequired) && <PinsBar chat={chat} />}
+      {mayWrite(chat) ? <Composer chat={chat} name={name} place={chatPlace(chat.id)} /> : chat.__typename === 'Room' ? <JoinBar room={chat} /> : <Gone />}
       {readersOf.value && <Readers key={readersOf.value.id} message={readersOf.value} onClose={() => (readersOf.value = null)} />}
+      {historyOf.value && <History key={historyOf.value.id} message={historyOf.value} onClose={() => (historyOf.value = null)} />}
+      {picking.value && <Picker key={picking.value.id} message={picking.value} />}
+      {reactorsOf.value && <ReactorsList key={reactorsOf.value.id} message={reactorsOf.value} onClose={() => (reactorsOf.value = null)} />}
     </main>
   );
 }
@@ -126,7 +135,9 @@ function lineOf(chat: Chat): Line | null {
 }
 
 function Head({ chat, name, about }: { chat: Chat; name: string; about: boolean }) {
-  const { chat: words } = texts.value;
+  const { chat: words, threads } = texts.value;
+  const unread = chat.my?.unreadThreads ?? 0;
+  const hasThreads = useMemo(() => unread > 0 || [...chat.messages.values()].some(({ thread, threadRootSeq }) => thread || threadRootSeq !== null), [chat.messages, unread > 0]);
   const aboutIt = chat.__typename === 'Room' ? words.about : words.aboutPerson;
   return (
     <header class="bar">
@@ -142,6 +153,15 @@ function Head({ chat, name, about }: { chat: Chat; name: string; about: boolean 
           <p>{chat.__typename === 'Room' ? <About room={chat} /> : <Presence personId={chat.peerId} />}</p>
         </div>
       </div>
+      {hasThreads && (
+        <a class="ib" href={addressOf('chat', chat.id, 'threads')} aria-label={threads.titleUnread(unread)} title={threads.title} aria-expanded={route.value[2] === 'threads'}>
+          <Icon name="thread" />
+          {unread > 0 && <i class="mark-dot" />}
+        </a>
+      )}
+      <a class="ib" href={addressOf('search', chat.id)} aria-label={words.search} title={words.search}>
+        <Icon name="search" />
+      </a>
       <button class="ib" id="about" type="button" aria-label={aboutIt} title={aboutIt} aria-expanded={about} onClick={() => (about ? closePanel : openPanel)(chat)}>
         <Icon name={chat.__typename === 'Room' ? 'people' : 'person'} />
       </button>
@@ -150,7 +170,7 @@ function Head({ chat, name, about }: { chat: Chat; name: string; about: boolean 
 }
 
 function About({ room: { id, memberCount, topic } }: { room: Room }) {
-  const { chat: words, rooms } = texts.value;
+  const { chat: words } = texts.value;
   const [online, setOnline] = useState(0);
   useEffect(() => {
     const read = (): void => {
@@ -165,7 +185,7 @@ function About({ room: { id, memberCount, topic } }: { room: Room }) {
     const timer = setInterval(read, onlineMs);
     return () => clearInterval(timer);
   }, [id, line.value, memberCount]);
-  return [words.members(memberCount), online > 0 && rooms.onlineCount(online), topic].filter(Boolean).join(' · ');
+  return [words.members(memberCount), online > 0 && words.onlineCount(online), topic].filter(Boolean).join(' · ');
 }
 
 function Presence({ personId }: { personId: string }) {

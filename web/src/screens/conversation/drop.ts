@@ -1,18 +1,19 @@
 /** Files that are dropped anywhere on the page belong to the conversation that is open. */
 import { useEffect, useRef } from 'preact/hooks';
 
-/** `text` stands over the conversation while files are held above the page. */
-export function useDrop(text: string, take: (files: readonly File[]) => void): void {
+/** `text` stands over the conversation while files are held above the page; without one nothing is taken. */
+export function useDrop(text: string | null, take: (files: readonly File[]) => void): void {
   const latest = useRef({ text, take });
   latest.current = { text, take };
   useEffect(() => {
+    if (text === null) return;
     const controller = new AbortController();
     const { signal } = controller;
     // Every element that is entered and left tells of it.
     let depth = 0;
     const show = (shown: boolean): void => {
       const pane = document.querySelector<HTMLElement>('.pane');
-      if (shown) pane?.setAttribute('data-drop', latest.current.text);
+      if (shown) pane?.setAttribute('data-drop', latest.current.text ?? '');
       else pane?.removeAttribute('data-drop');
     };
     const on = (name: 'dragenter' | 'dragover' | 'dragleave' | 'drop', job: (event: DragEvent) => void): void =>
@@ -38,5 +39,5 @@ export function useDrop(text: string, take: (files: readonly File[]) => void): v
       show(false);
       controller.abort();
     };
-  }, []);
+  }, [text === null]);
 }

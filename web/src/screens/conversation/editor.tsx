@@ -72,5 +72,5 @@ export function Editor({ message }: { message: Message }) {
 
 function close(): void {
   editing.value = null;
-  document.getElementById('box')?.focus();
+  (document.querySelector<HTMLElement>('.panel:has(#editor) #thread-box') ?? document.getElementById('box'))?.focus();
 }

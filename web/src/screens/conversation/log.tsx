@@ -1,19 +1,25 @@
 /** The messages of one chat: a window of at most 300 real rows over what is loaded, in which nothing moves under the eye. */
-import { useSignal } from '@preact/signals';
+import { useSignal, useSignalEffect } from '@preact/signals';
 import { useEffect, useLayoutEffect, useMemo, useReducer, useRef } from 'preact/hooks';
+import { narrow } from '../../narrow.ts';
 import { notesIn } from '../../notes.ts';
 import { Icon } from '../../parts/icon.tsx';
 import { OfflineStrip } from '../../parts/offline-strip.tsx';
+import { chatPlace } from '../../places.ts';
 import { markRead } from '../../receipts.ts';
+import { route } from '../../route.ts';
 import { waiting } from '../../sending.ts';
 import { type Chat, endOf, rangeAt } from '../../state/state.ts';
-import { lookedAt, state } from '../../store.ts';
+import { lookedAt, mayPin, mayWrite, state } from '../../store.ts';
 import { readHistory, rest } from '../../sync.ts';
 import { texts } from '../../texts/texts.ts';
 import { timeOf } from '../../texts/times.ts';
+import { turning } from '../../turning.ts';
 import { Beginning, DayRow, NoteRow, UnreadRow } from './breaks.tsx';
 import { moveByKey } from './keys.ts';
 import { MessageView, WaitingView } from './message.tsx';
+import type { May } from './message-actions.tsx';
+import { wantedPlace } from './quote.tsx';
 import { type Line, toRows } from './rows.ts';
 
 const mostRows = 300;
@@ -49,6 +55,8 @@ export function Log({ chat, name, line, at }: { chat: Chat; name: string; line: 
   const own = waiting.value.filter(({ chatId }) => chatId === chat.id);
   const { meId } = state.peek();
   const notes = notesIn(chat.id);
+  const place = useMemo(() => chatPlace(chat.id), [chat.id]);
+  const may = useMay(chat);
   const rows = useMemo(() => toRows(chat, shown.from, shown.to, meId, line, own, notes), [chat, shown.from, shown.to, line, waiting.value, meId, notes]);
 
   if (!atEnd.current) remember();
@@ -72,6 +80,12 @@ export function Log({ chat, name, line, at }: { chat: Chat; name: string; line: 
   useEffect(() => {
     if (at !== null) void show(at).catch(() => {});
   }, [at]);
+  useSignalEffect(() => {
+    const to = wantedPlace.value;
+    if (to?.chatId !== chat.id) return;
+    wantedPlace.value = null;
+    void show(to.seq).catch(() => {});
+  });
   useEffect(() => {
     tellRead();
     if (atEnd.current) sawTo.current = endOf(chat);
@@ -102,7 +116,7 @@ export function Log({ chat, name, line, at }: { chat: Chat; name: string; line: 
         aria-label={(chat.__typename === 'Dialog' ? words.messagesWith : words.messagesIn)(name)}
         ref={scroller}
         onScroll={scrolled}
-        onKeyDown={(event) => moveByKey(event, scroller.current, chat, jump)}
+        onKeyDown={(event) => moveByKey(event, scroller.current, chat, place, jump)}
       >
         {/* Above the names, also where the window begins in the middle of a day. */}
         <h2 class="vh">{(chat.__typename === 'Dialog' ? words.messagesWith : words.messagesIn)(name)}</h2>
@@ -119,7 +133,16 @@ export function Log({ chat, name, line, at }: { chat: Chat; name: string; line: 
             ) : row.is === 'waiting' ? (
               <WaitingView key={row.key} rowKey={row.key} message={row.message} first={row.first} last={row.last} newest={row.newest} />
             ) : (
-              <MessageView key={row.key} row={row} kind={chat.__typename} role={roleOf(chat, row.message.senderId)} last={chat.lastSeq} />
+              <MessageView
+                key={row.key}
+                place={place}
+                row={row}
+                kind={chat.__typename}
+                role={roleOf(chat, row.message.senderId)}
+                last={chat.lastSeq}
+                may={may}
+                turning={turning.value.get(row.message.id)}
+              />
             ),
           )}
         </ol>
@@ -248,7 +271,8 @@ export function Log({ chat, name, line, at }: { chat: Chat; name: string; line: 
   function tellRead(): void {
     const box = scroller.current;
     const { my } = state.peek().chats.get(chat.id) ?? chat;
-    const looks = document.visibilityState === 'visible' && document.hasFocus();
+    // On a phone what is beside a conversation is over it.
+    const looks = document.visibilityState === 'visible' && document.hasFocus() && !(narrow.value && ['members', 'thread', 'threads'].includes(route.value[2] ?? ''));
     const readsEnd = looks && atEnd.current && my !== null;
     if (readsEnd) lookedAt.value = chat.id;
     else if (lookedAt.peek() === chat.id) lookedAt.value = null;
@@ -294,7 +318,14 @@ function follow({ from, to }: View, chat: Chat, atEnd: boolean): View {
   return { from: start, to: end };
 }
 
-function roleOf(chat: Chat, personId: string): 'OWNER' | 'ADMIN' | null {
+export function useMay(chat: Chat): May {
+  return useMemo(
+    (): May => ({ write: mayWrite(chat), pin: mayPin(chat), moderate: chat.__typename === 'Room' && (chat.my?.role === 'OWNER' || chat.my?.role === 'ADMIN') }),
+    [mayWrite(chat), mayPin(chat), chat.my?.role],
+  );
+}
+
+export function roleOf(chat: Chat, personId: string): 'OWNER' | 'ADMIN' | null {
   const role = chat.__typename === 'Room' ? chat.members.get(personId)?.role : null;
   return role === 'OWNER' || role === 'ADMIN' ? role : null;
 }

@@ -2,26 +2,32 @@
 import { Component, type ComponentChildren } from 'preact';
 import { Icon } from '../../parts/icon.tsx';
 import { PersonPicture } from '../../parts/picture.tsx';
-import { discard, sayAgain, type Waiting } from '../../sending.ts';
+import type { Place } from '../../places.ts';
+import { addressOf } from '../../route.ts';
+import { answerOf, discard, sayAgain, type Waiting } from '../../sending.ts';
+import type { Message } from '../../state/state.ts';
 import { personOf, state } from '../../store.ts';
 import { sentenceOf } from '../../texts/errors.ts';
 import { texts } from '../../texts/texts.ts';
 import { timeOf, wholeTimeOf } from '../../texts/times.ts';
 import { uploadedOf } from '../../trays.ts';
+import type { Turning } from '../../turning.ts';
 import { Attachments } from './attachments.tsx';
 import { Editor } from './editor.tsx';
-import { editing, MessageActions, putBack } from './message-actions.tsx';
+import { editing, historyOf, type May, MessageActions, putBack } from './message-actions.tsx';
+import { Quoted } from './quote.tsx';
+import { Slots } from './reactions.tsx';
 import { Seen, Tick } from './receipt.tsx';
 import type { MessageRow } from './rows.ts';
 import { isBig, linked } from './text.tsx';
 
-type Props = { row: MessageRow; kind: 'Room' | 'Dialog'; role: 'OWNER' | 'ADMIN' | null; last: number };
+type Props = { place: Place; row: MessageRow; kind: 'Room' | 'Dialog'; role: 'OWNER' | 'ADMIN' | null; last: number; may: May; turning: Turning | undefined };
 
 /** `active`: under the pointer, or with the focus. Only then there are buttons: three hundred rows of them would be felt. */
 export class MessageView extends Component<Props, { active: boolean }> {
   override state = { active: false };
 
-  override shouldComponentUpdate({ row, kind, role, last }: Props, { active }: { active: boolean }): boolean {
+  override shouldComponentUpdate({ row, kind, role, last, may, turning }: Props, { active }: { active: boolean }): boolean {
     const was = this.props;
     return (
       active !== this.state.active ||
@@ -30,9 +36,12 @@ export class MessageView extends Component<Props, { active: boolean }> {
       row.last !== was.row.last ||
       row.status !== was.row.status ||
       row.newest !== was.row.newest ||
+      row.entersThread !== was.row.entersThread ||
       row.readCount !== was.row.readCount ||
       kind !== was.kind ||
       role !== was.role ||
+      may !== was.may ||
+      turning !== was.turning ||
       // What a screen reader is told of the size of the list; a rough number does.
       Math.abs(last - was.last) > 50
     );
@@ -59,7 +68,7 @@ export class MessageView extends Component<Props, { active: boolean }> {
     this.setState({ active: true }, () => row.querySelector<HTMLElement>('.acts [aria-haspopup=menu]')?.click());
   };
 
-  override render({ row, kind, role, last }: Props, { active }: { active: boolean }) {
+  override render({ place, row, kind, role, last, may, turning }: Props, { active }: { active: boolean }) {
     const { message, mine, first } = row;
     return (
       <li
@@ -74,17 +83,19 @@ export class MessageView extends Component<Props, { active: boolean }> {
         onFocusOut={this.blur}
         onContextMenu={this.press}
       >
-        <article tabIndex={-1} aria-posinset={message.seq} aria-setsize={last} id={`message-${message.seq}`}>
-          {mine ? <Mine row={row} /> : <Theirs row={row} role={role} />}
+        <article tabIndex={-1} aria-posinset={message.seq} aria-setsize={last} id={`${place.row}-${message.seq}`}>
+          {row.entersThread && message.threadRootSeq !== null && <ThreadMark chatId={place.chatId} rootSeq={message.threadRootSeq} active={active} />}
+          {mine ? <Mine row={row} chatId={place.chatId} /> : <Theirs row={row} role={role} chatId={place.chatId} moderates={may.moderate} />}
+          {(message.reactions.length > 0 || message.thread || turning) && <Slots message={message} place={place} turning={turning} open={may.write} active={active} />}
           {row.newest && <Seen message={message} count={row.readCount} />}
-          {active && !message.deletedAt && <MessageActions message={message} mine={mine} kind={kind} />}
+          {active && !message.deletedAt && <MessageActions message={message} place={place} mine={mine} kind={kind} may={may} />}
         </article>
       </li>
     );
   }
 }
 
-function Mine({ row }: { row: MessageRow }) {
+function Mine({ row, chatId }: { row: MessageRow; chatId: string }) {
   const { message } = row;
   const { message: words } = texts.value;
   if (message.deletedAt)
@@ -97,17 +108,19 @@ function Mine({ row }: { row: MessageRow }) {
   if (editing.value === message.id) return <Editor message={message} />;
   const meta = row.last ? (
     <span class="meta">
-      {message.editedAt && `${words.edited} `}
+      {message.editedAt && <Edited message={message} open />}
       <time dateTime={message.createdAt} title={wholeTimeOf(message.createdAt)}>
         {timeOf(message.createdAt)}
       </time>
       {row.status && <Tick status={row.status} />}
     </span>
   ) : message.editedAt ? (
-    <span class="meta">{words.edited}</span>
+    <span class="meta">
+      <Edited message={message} open />
+    </span>
   ) : null;
   const text = message.text ?? '';
-  if (isBig(text) && message.attachments.length === 0)
+  if (isBig(text) && message.attachments.length === 0 && !message.replyTo)
     return (
       <>
         <h3 class="vh">{words.you}</h3>
@@ -119,6 +132,8 @@ function Mine({ row }: { row: MessageRow }) {
     <>
       <h3 class="vh">{words.you}</h3>
       <div class="leaf">
+        {message.pin && <PinnedMark />}
+        {message.replyTo && <Quoted of={message.replyTo} chatId={chatId} />}
         <Attachments of={message.attachments} from={message.senderId} />
         <Words text={text} meta={meta} />
       </div>
@@ -126,7 +141,7 @@ function Mine({ row }: { row: MessageRow }) {
   );
 }
 
-function Theirs({ row, role }: { row: MessageRow; role: Props['role'] }) {
+function Theirs({ row, role, chatId, moderates }: { row: MessageRow; role: Props['role']; chatId: string; moderates: boolean }) {
   const { message, first } = row;
   const { message: words } = texts.value;
   const name = personOf(message.senderId)?.displayName ?? '';
@@ -159,16 +174,33 @@ function Theirs({ row, role }: { row: MessageRow; role: Props['role'] }) {
         <Gone text={words.deleted(name)} />
       ) : (
         <>
+          {message.pin && <PinnedMark />}
+          {message.replyTo && <Quoted of={message.replyTo} chatId={chatId} />}
           <Attachments of={message.attachments} from={message.senderId} />
           {text !== '' && (
             <p class={isBig(text) ? 'txt big' : 'txt'} dir="auto">
               {linked(text)}
-              {message.editedAt && <span class="meta"> {words.edited}</span>}
+              {message.editedAt && (
+                <span class="meta">
+                  <Edited message={message} open={moderates} />
+                </span>
+              )}
             </p>
           )}
         </>
       )}
     </>
+  );
+}
+
+/** For those who may see it, a way to what was there before. */
+function Edited({ message, open }: { message: Message; open: boolean }) {
+  const { message: words } = texts.value;
+  if (!open) return <>{words.edited} </>;
+  return (
+    <button type="button" tabIndex={-1} title={words.history} aria-haspopup="dialog" onClick={() => (historyOf.value = message)}>
+      {words.edited}
+    </button>
   );
 }
 
@@ -179,6 +211,26 @@ function Words({ text, meta }: { text: string; meta: ComponentChildren }) {
     <p class="txt" dir="auto">
       {linked(text)}
       {meta}
+    </p>
+  );
+}
+
+/** Leads to the thread that the message is in. */
+function ThreadMark({ chatId, rootSeq, active }: { chatId: string; rootSeq: number; active: boolean }) {
+  const root = state.peek().chats.get(chatId)?.messages.get(rootSeq);
+  return (
+    <a class="thread-mark" href={addressOf('chat', chatId, 'thread', String(rootSeq))} tabIndex={active ? 0 : -1}>
+      <Icon name="thread" class="s" />
+      <span class="clip">{texts.value.threads.inThread(root?.text ?? '')}</span>
+    </a>
+  );
+}
+
+function PinnedMark() {
+  return (
+    <p class="pin-mark">
+      <Icon name="pin" class="s" />
+      {texts.value.pins.mark}
     </p>
   );
 }
@@ -196,6 +248,7 @@ export function WaitingView({ message, rowKey, first, last, newest }: { message:
   const { message: words, common, shelf } = texts.value;
   const refused = message.refusal !== undefined;
   const attachments = uploadedOf(message.attachmentIds);
+  const quote = answerOf(message);
   // After a reload only their number is known.
   const text = message.text || (attachments.length === 0 ? shelf.file(message.attachmentIds.length) : '');
   const meta = !refused && (
@@ -209,6 +262,7 @@ export function WaitingView({ message, rowKey, first, last, newest }: { message:
       <article tabIndex={-1}>
         <h3 class="vh">{words.you}</h3>
         <div class={`leaf ${refused ? 'failed' : message.sent ? '' : 'waiting'}`}>
+          {quote && <Quoted of={quote} chatId={message.chatId} />}
           <Attachments of={attachments} from={state.value.meId} />
           <Words text={text} meta={meta} />
         </div>

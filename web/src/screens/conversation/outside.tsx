@@ -1,7 +1,7 @@
 /** A room seen from outside: who is no member reads a public one and may join; who was removed finds what they had written. */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { ask } from '../../ask.ts';
-import { drafts } from '../../drafts.ts';
+import { draftOf } from '../../drafts.ts';
 import type { JoinMutation, JoinMutationVariables } from '../../generated/graphql.ts';
 import { operation } from '../../operation.ts';
 import { FormError, PasswordField } from '../../parts/fields.tsx';
@@ -73,7 +73,7 @@ export function Gone() {
 
 export function Removed({ chatId, name }: { chatId: string; name: string }) {
   const { chat: words, app } = texts.value;
-  const draft = drafts.value.get(chatId) ?? '';
+  const draft = draftOf(chatId);
   const next = useRef<HTMLAnchorElement>(null);
   // What had the focus went with the room.
   useEffect(() => {

@@ -1,7 +1,7 @@
 /** What a conversation shows, row by row: days, the unread line, and messages in groups. */
 import type { Note } from '../../notes.ts';
 import type { Waiting } from '../../sending.ts';
-import { type Chat, endOf, type Message, readCountOf, statusOf } from '../../state/state.ts';
+import { type Chat, endOf, type Message, readCountOf, statusOf, statusOfReply } from '../../state/state.ts';
 import { dayOf } from '../../texts/times.ts';
 
 export type MessageRow = {
@@ -13,6 +13,8 @@ export type MessageRow = {
   last: boolean;
   /** Of the viewer's own: shown where it changes, and at the end of a group. */
   status: Message['status'] | null;
+  /** A reply in a thread, with no other one of it right before: says so. */
+  entersThread: boolean;
   /** The viewer's newest in a room: below it stands who has read it. */
   newest: boolean;
   readCount: number | null;
@@ -31,9 +33,34 @@ export type Line = { seq: number; count: number; since: string | null };
 
 /** `from` and `to` are places of loaded messages. What waits stands behind the newest one. */
 export function toRows(chat: Chat, from: number, to: number, meId: string, line: Line | null, waiting: readonly Waiting[], notes: readonly Note[]): Row[] {
+  const messages: Message[] = [];
+  for (let seq = from; seq <= to; seq++) {
+    const message = chat.messages.get(seq);
+    if (message) messages.push(message);
+  }
+  const before = from > 1 ? (chat.messages.get(from - 1) ?? null) : null;
+  return rowsOf(chat, messages, before, to >= endOf(chat), meId, line, waiting, notes);
+}
+
+/** The message above a thread, and the replies that are loaded, in their order. */
+export function toThreadRows(chat: Chat, rootSeq: number, meId: string, waiting: readonly Waiting[]): Row[] {
+  const messages = [...chat.messages.values()].filter(({ seq, threadRootSeq }) => seq === rootSeq || threadRootSeq === rootSeq).sort((a, b) => a.seq - b.seq);
+  return rowsOf(chat, messages, null, true, meId, null, waiting, []).map((row) => (row.is === 'message' ? { ...row, entersThread: false } : row));
+}
+
+function rowsOf(
+  chat: Chat,
+  messages: readonly Message[],
+  earlier: Message | null,
+  atEnd: boolean,
+  meId: string,
+  line: Line | null,
+  waiting: readonly Waiting[],
+  notes: readonly Note[],
+): Row[] {
   const rows: Row[] = [];
   let newest: MessageRow | null = null;
-  let before: Message | null = from > 1 ? (chat.messages.get(from - 1) ?? null) : null;
+  let before = earlier;
   let open: MessageRow | null = null;
   const addNotes = (after: number): void => {
     for (const note of notes) {
@@ -46,10 +73,9 @@ export function toRows(chat: Chat, from: number, to: number, meId: string, line:
       open = null;
     }
   };
-  for (let seq = from; seq <= to; seq++) {
+  for (const message of messages) {
+    const { seq } = message;
     if (seq > 1) addNotes(seq - 1);
-    const message = chat.messages.get(seq);
-    if (!message) continue;
     const day = dayOf(message.createdAt);
     const otherDay = !before || dayOf(before.createdAt) !== day;
     if (otherDay) rows.push({ is: 'day', key: `day ${day}`, at: message.createdAt, quietDays: before ? day - dayOf(before.createdAt) - 1 : 0 });
@@ -62,6 +88,7 @@ export function toRows(chat: Chat, from: number, to: number, meId: string, line:
       !before ||
       rows.at(-1)?.is === 'note' ||
       before.senderId !== message.senderId ||
+      before.threadRootSeq !== message.threadRootSeq ||
       Date.parse(message.createdAt) - Date.parse(before.createdAt) >= groupMs;
     if (first && open) open.last = true;
     const row: MessageRow = {
@@ -71,7 +98,8 @@ export function toRows(chat: Chat, from: number, to: number, meId: string, line:
       mine,
       first,
       last: false,
-      status: mine && !message.deletedAt ? statusOf(chat, message) : null,
+      status: mine && !message.deletedAt ? (message.threadRootSeq === null ? statusOf : statusOfReply)(chat, message) : null,
+      entersThread: message.threadRootSeq !== null && before?.threadRootSeq !== message.threadRootSeq,
       newest: false,
       readCount: null,
     };
@@ -80,11 +108,11 @@ export function toRows(chat: Chat, from: number, to: number, meId: string, line:
     open = row;
     before = message;
   }
-  if (to >= endOf(chat)) addNotes(to);
+  if (atEnd) addNotes(messages.at(-1)?.seq ?? 0);
   if (open) open.last = true;
   // The stream may bring a message before its answer comes.
   const arrived = new Set(rows.map(({ key }) => key));
-  const behind = to < endOf(chat) ? [] : waiting.filter((each) => !arrived.has(`mine ${each.clientMessageId}`));
+  const behind = !atEnd ? [] : waiting.filter((each) => !arrived.has(`mine ${each.clientMessageId}`));
   if (newest && chat.__typename === 'Room' && behind.length === 0) {
     newest.newest = true;
     newest.readCount = readCountOf(chat, newest.message);
