@@ -248,7 +248,15 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`ta
     await mine.getByRole('button', { name: 'Reply', exact: true }).click();
     await own.page.keyboard.type('Thank you');
     await own.page.keyboard.press('Enter');
-    await mine.getByRole('button', { name: `In reply to ${ben.username} I do, on Monday` }).waitFor();
+    await mine.getByRole('button', { name: `In reply to ${ben.username} I do, on Monday` }).click();
+    await own.page.waitForFunction(() => document.activeElement?.id === 'reply-3');
+    await own.page.keyboard.press('ArrowDown');
+    await own.page.keyboard.press('Enter');
+    await own.page.getByRole('menuitem', { name: 'Edit' }).click();
+    await mine.getByLabel('Edit your message').waitFor();
+    expect(await own.page.locator('#editor').count()).toBe(1);
+    await own.page.keyboard.press('Escape');
+    await own.page.waitForFunction(() => document.activeElement?.id === 'thread-box');
 
     await mine.getByRole('button', { name: 'Followed', pressed: true }).click();
     await mine.getByRole('button', { name: 'Follow', pressed: false }).waitFor();

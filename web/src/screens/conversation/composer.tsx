@@ -105,7 +105,7 @@ export function Composer({ chat, name, place }: { chat: Chat; name: string; plac
       const mine = lastOfMine(chat, place);
       if (mine) {
         event.preventDefault();
-        editing.value = mine;
+        editing.value = `${place.row} ${mine}`;
       }
     }
   }

@@ -115,7 +115,8 @@ export function Picker({ message }: { message: Message }) {
     const shown = dialog.current as HTMLDialogElement;
     place(shown, before);
     shown.showModal();
-    shown.querySelector<HTMLElement>('input')?.focus();
+    // Where one touches, the keyboard would cover it.
+    shown.querySelector<HTMLElement>(matchMedia('(pointer: coarse)').matches ? '.emojis button' : 'input')?.focus();
     return () => {
       shown.close();
       const back = before?.isConnected && before !== document.body ? before : row;
