@@ -235,6 +235,7 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`ta
     await own.page.locator('#messages').getByRole('link', { name: 'In the thread “Who fetches the paper?”' }).waitFor();
     await own.page.waitForFunction(() => document.activeElement?.id === 'thread-box');
     await own.page.keyboard.type('Take the cart');
+    await theirs.getByText(`${ana.username} is typing`).waitFor();
     await own.page.keyboard.press('Enter');
     await theirs.getByText('Take the cart').waitFor(patience);
     await message(own.page, 'Who fetches the paper?')
