@@ -137,7 +137,7 @@ it('ERASE leaves no text, name, address or session of the person in any table, n
   await using server = await startTestServer();
   const mark = (what: string): string => `${what}${randomUUID().replaceAll('-', '').slice(0, 14)}`;
   const words = Object.fromEntries(
-    'user mail1 mail2 name first last phone address agent device label text edited gone posted note topic client noted file bytes unused push'
+    'user mail1 mail2 name first last phone address agent device label text edited gone posted note topic client noted file bytes unused push kept said'
       .split(' ')
       .map((what) => [what, mark(what)]),
   ) as Record<string, string>;
@@ -172,6 +172,12 @@ it('ERASE leaves no text, name, address or session of the person in any table, n
   expect((await storedFiles(server)).length).toBeGreaterThanOrEqual(3);
   const webPush = { endpoint: `https://push.example.org/${words.push}`, p256dh: publicKey, auth };
   expect(await outcome(ada, 'registerPushDevice', { webPush, label: words.label })).toBe('done');
+  // What is saved is the person's own; what was said before goes with the messages.
+  await change(ada, 'saveMessage', { messageId: sent.message.id, note: words.kept });
+  await change(ben, 'saveMessage', { messageId: sent.message.id, note: 'of ben' });
+  const { message: said } = await ada.send(room, words.said as string);
+  await change(ada, 'editMessage', { messageId: said.id, text: words.edited });
+  await change(ben, 'pinMessage', { messageId: said.id });
   // Enough for more than one piece, and long enough for pages of their own.
   for (let i = 0; i < 300; i++) await ada.send(i % 2 ? room : { username: carl.username }, `${words.noted} ${i} ${'x'.repeat((i * 37) % 3_000)}`);
   await ben.send(room, 'a word of somebody else');
@@ -185,7 +191,7 @@ it('ERASE leaves no text, name, address or session of the person in any table, n
   }
 
   const { erasedMessages } = await erase(ada);
-  expect(erasedMessages).toBe(304);
+  expect(erasedMessages).toBe(305);
 
   const check = async (): Promise<void> => {
     const left = await tables(server.dataDir);
@@ -195,6 +201,8 @@ it('ERASE leaves no text, name, address or session of the person in any table, n
     }
   };
   await check();
+  for (const table of ['pin', 'savedMessage', 'messageRevision'] as const)
+    expect([table, await (server.app.db.read[table] as typeof server.app.db.read.pin).count()]).toEqual([table, 0]);
   expect(await storedFiles(server)).toEqual([]);
   expect((await fetched(linked.url)).status).toBe(404);
   expect(await read(ben, 'query ($id: ID!) { room(ref: { id: $id }) { avatar { id } } }', { id: pictured.id })).toEqual({ avatar: null });
@@ -299,6 +307,33 @@ it('never leaves a room without an owner: the longest-serving admin follows, els
   expect(await outcome(ben, 'createRoom', { name: 'next', link: 'the-link' })).toBe('done');
   expect(await server.app.db.read.ban.count()).toBe(0);
   expect(await tables(server.dataDir)).not.toContain('nobody else is here');
+});
+
+it('ANONYMIZE leaves pins to the tombstone, and neither what was saved nor what was said before', async () => {
+  await using server = await startTestServer();
+  const [ada, ben] = of(await server.people(2));
+  const { message } = await ada.send({ username: ben.username }, 'saidbefore');
+  await change(ada, 'editMessage', { messageId: message.id, text: 'said now' });
+  await change(ben, 'saveMessage', { messageId: message.id, note: 'of ben' });
+  await change(ada, 'saveMessage', { messageId: message.id, note: 'notedown' });
+  await change(ada, 'pinMessage', { messageId: message.id });
+  await erase(ada, 'ANONYMIZE');
+  const { pins } = await read(ben, 'query ($id: ID!) { chat(id: $id) { pins { nodes { pinnedBy { id deleted } message { text saved } } } } }', { id: message.chat.id });
+  expect(pins.nodes).toEqual([{ pinnedBy: { id: ada.id, deleted: true }, message: { text: 'said now', saved: true } }]);
+  for (const text of ['saidbefore', 'notedown']) {
+    expect([text, (await tables(server.dataDir)).includes(text)]).toEqual([text, false]);
+    expect([text, await filesWith(server.dataDir, text)]).toEqual([text, []]);
+  }
+  // The room that goes takes all of it along.
+  const room = await ben.createRoom({ pinPolicy: 'NOBODY' });
+  const { message: inRoom } = await ben.send(room, 'in a room');
+  await change(ben, 'updateRoom', { roomId: room.id, pinPolicy: 'MEMBERS' });
+  for (const name of ['pinMessage', 'saveMessage']) await change(ben, name, { messageId: inRoom.id });
+  await change(ben, 'editMessage', { messageId: inRoom.id, text: 'edited' });
+  await change(ben, 'deleteRoom', { roomId: room.id });
+  await server.app.deletedRooms.sweep();
+  const { pin, savedMessage, messageRevision, roomRights } = server.app.db.read;
+  expect([await pin.count(), await savedMessage.count(), await messageRevision.count(), await roomRights.count()]).toEqual([1, 1, 0, 0]);
 });
 
 it('frees the name, which inherits nothing', async () => {

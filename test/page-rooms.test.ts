@@ -95,11 +95,12 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`ro
     await page.getByLabel('Most members').fill('');
     await page.getByRole('checkbox', { name: 'Take the password away' }).check();
     await page.getByRole('radio', { name: /Anyone who is signed in/ }).check();
+    await page.getByLabel('Who may pin messages').selectOption({ label: 'Members' });
     await page.getByRole('button', { name: 'Save' }).click();
     await page.getByText('Saved').first().waitFor();
-    const fields = '{ name topic capacity passwordRequired postPolicy }';
+    const fields = '{ name topic capacity passwordRequired postPolicy pinPolicy }';
     const { chat } = await ben.must(`query ($id: ID!) { chat(id: $id) { ... on Room ${fields} } }`, { id: room.id });
-    expect(chat).toEqual({ name: 'Night owls', topic: 'Three o’clock', capacity: null, passwordRequired: false, postPolicy: 'ANYONE' });
+    expect(chat).toEqual({ name: 'Night owls', topic: 'Three o’clock', capacity: null, passwordRequired: false, postPolicy: 'ANYONE', pinPolicy: 'MEMBERS' });
     await page.getByRole('button', { name: 'Delete the room…' }).click();
     await page.getByRole('button', { name: 'Delete the room', exact: true }).click();
     await page.getByText('There are no rooms yet.').waitFor();

@@ -235,6 +235,7 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`ta
     await own.page.locator('#messages').getByRole('link', { name: 'In the thread “Who fetches the paper?”' }).waitFor();
     await own.page.waitForFunction(() => document.activeElement?.id === 'thread-box');
     await own.page.keyboard.type('Take the cart');
+    await theirs.getByText(`${ana.username} is typing`).waitFor();
     await own.page.keyboard.press('Enter');
     await theirs.getByText('Take the cart').waitFor(patience);
     await message(own.page, 'Who fetches the paper?')
@@ -248,7 +249,15 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`ta
     await mine.getByRole('button', { name: 'Reply', exact: true }).click();
     await own.page.keyboard.type('Thank you');
     await own.page.keyboard.press('Enter');
-    await mine.getByRole('button', { name: `In reply to ${ben.username} I do, on Monday` }).waitFor();
+    await mine.getByRole('button', { name: `In reply to ${ben.username} I do, on Monday` }).click();
+    await own.page.waitForFunction(() => document.activeElement?.id === 'reply-3');
+    await own.page.keyboard.press('ArrowDown');
+    await own.page.keyboard.press('Enter');
+    await own.page.getByRole('menuitem', { name: 'Edit' }).click();
+    await mine.getByLabel('Edit your message').waitFor();
+    expect(await own.page.locator('#editor').count()).toBe(1);
+    await own.page.keyboard.press('Escape');
+    await own.page.waitForFunction(() => document.activeElement?.id === 'thread-box');
 
     await mine.getByRole('button', { name: 'Followed', pressed: true }).click();
     await mine.getByRole('button', { name: 'Follow', pressed: false }).waitFor();

@@ -1,6 +1,6 @@
 /** Saved messages as clients see them: the list, whether a message is among it, saving and giving up. */
 import { builder } from '../graphql/builder.ts';
-import { type Context, loader, mustBeSignedIn } from '../graphql/context.ts';
+import { type Context, mustBeSignedIn, sharedLoader } from '../graphql/context.ts';
 import { mutation } from '../graphql/mutation.ts';
 import { pageComplexity, pageRequest, toConnection } from '../graphql/pages.ts';
 import { type MessageId, toGlobalId } from '../ids.ts';
@@ -27,10 +27,11 @@ const SavedMessageConnection = builder.connectionObject(
   SavedMessageEdge,
 );
 
-/** One statement for all messages that are asked for together. */
-function loadSaved(context: Context, id: MessageId): Promise<boolean | null> {
+/** One statement for all messages that are asked for together, also by the readers of one event. */
+function loadSaved(context: Context, messageId: MessageId): Promise<boolean | null> {
   const { userId } = mustBeSignedIn(context);
-  return loader<MessageId, boolean>(context, `saved ${userId}`, (ids) => context.app.saved.among(userId, ids)).load(id);
+  const load = sharedLoader<string, boolean>(context, 'saved', (keys) => context.app.saved.among(keys.map((key) => JSON.parse(key))));
+  return load.load(JSON.stringify({ userId, messageId }));
 }
 
 builder.objectField(Message, 'saved', (t) =>

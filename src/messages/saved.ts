@@ -8,7 +8,7 @@ import type { Database, Tx } from '../storage/database.ts';
 import { mustLockAccount } from '../storage/locks.ts';
 import { type Bounds, keysetPage, type Page, type PageRequest } from '../storage/page.ts';
 import type { MessageRow } from '../storage/rows.ts';
-import { oneOfList, toDate } from '../storage/sql.ts';
+import { tableOf, toDate } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
 import { getMessage, type Messages, mustSee } from './messages.ts';
 
@@ -61,14 +61,15 @@ export function createSaved({ db, writeBatch, messages, clock }: { db: Database;
     });
   }
 
-  /** Which of these the person has saved, in their order. */
-  async function among(userId: UserId, ids: readonly MessageId[]): Promise<boolean[]> {
-    const rows = await db.sql.all<{ messageId: MessageId }>(`SELECT "messageId" FROM "SavedMessage" WHERE "userId" = ? AND ${oneOfList(db.engine, '"messageId"', 'bigint')}`, [
-      userId,
-      ids,
-    ]);
-    const saved = new Set(rows.map(({ messageId }) => toMessageId(messageId)));
-    return ids.map((id) => saved.has(id));
+  /** Whether each of these people has saved the message, in their order. */
+  async function among(asked: readonly { userId: UserId; messageId: MessageId }[]): Promise<boolean[]> {
+    const table = tableOf(db.engine, 't', { userId: 'int', messageId: 'bigint' });
+    const rows = await db.sql.all<{ userId: UserId; messageId: MessageId }>(
+      `SELECT s."userId", s."messageId" FROM ${table} JOIN "SavedMessage" s ON s."userId" = t."userId" AND s."messageId" = t."messageId"`,
+      [asked],
+    );
+    const saved = new Set(rows.map(({ userId, messageId }) => `${userId} ${messageId}`));
+    return asked.map(({ userId, messageId }) => saved.has(`${userId} ${messageId}`));
   }
 
   /** The latest first, without what the viewer may no longer read. Fails with BAD_REQUEST for a cursor that is none. */

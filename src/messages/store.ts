@@ -214,20 +214,24 @@ export async function bansAt(sql: Sql, places: readonly Place[]): Promise<Place[
   return sql.all(`SELECT b."chatId", b."userId" FROM ${table} JOIN "Ban" b ON b."chatId" = t."chatId" AND b."userId" = t."userId"`, [places]);
 }
 
-/**
- * The chats as they are with these messages. On PostgreSQL the row of one that was written less than a second ago is written once more, as one that is behind, and
- * then not for ten seconds.
- */
-export async function advanceChats(sql: Sql, chats: readonly Pick<ChatRow, 'id' | 'lastSeq' | 'lastActivityAt'>[], newest: ReadonlyMap<ChatId, MessageId>): Promise<void> {
-  const rows = chats.map(({ id, lastSeq, lastActivityAt }) => ({ id, lastSeq, at: lastActivityAt, activity: newest.get(id) ?? 0 }));
+/** How long the row of a chat that is behind stays as it is, whatever is sent. */
+const restMs = 10_000;
+
+/** The chats as they are with these messages. On PostgreSQL the row of one that was written less than a second ago is written once more, as one that is behind, and then rests. */
+export async function advanceChats(
+  sql: Sql,
+  chats: readonly Pick<ChatRow, 'id' | 'lastSeq' | 'lastActivityAt' | 'writtenAt'>[],
+  newest: ReadonlyMap<ChatId, MessageId>,
+): Promise<void> {
+  const due = chats.filter(({ lastActivityAt, writtenAt }) => writtenAt === undefined || lastActivityAt.getTime() - writtenAt >= restMs);
+  const rows = due.map(({ id, lastSeq, lastActivityAt }) => ({ id, lastSeq, at: lastActivityAt, activity: newest.get(id) ?? 0 }));
   const table = tableOf(sql.engine, 't', { id: 'int', lastSeq: 'int', at: 'date', activity: 'bigint' });
   const set = '"lastSeq" = t."lastSeq", "lastActivityAt" = t."at", "activity" = ';
-  const within = (time: string): string => `t."at" < "Chat"."lastActivityAt" + interval '${time}'`;
   await sql.all(
     sql.engine === 'sqlite'
       ? `UPDATE "Chat" SET ${set} t."activity" FROM ${table} WHERE "Chat"."id" = t."id"`
-      : `UPDATE "Chat" SET ${set} CASE WHEN h."mayLag" AND ${within('1 s')} THEN -t."activity" ELSE t."activity" END
-         FROM ${table}, "EventHead" h WHERE "Chat"."id" = t."id" AND h."id" = 1 AND NOT ("Chat"."activity" < 0 AND ${within('10 s')})`,
+      : `UPDATE "Chat" SET ${set} CASE WHEN h."mayLag" AND t."at" < "Chat"."lastActivityAt" + interval '1 s' THEN -t."activity" ELSE t."activity" END
+         FROM ${table}, "EventHead" h WHERE "Chat"."id" = t."id" AND h."id" = 1`,
     [rows],
   );
 }

@@ -4,7 +4,7 @@ import type { ChatId, UserId } from '../ids.ts';
 import { chatsNow } from './chats-now.ts';
 import type { Tx } from './database.ts';
 import { type ChatRow, toChatRow } from './rows.ts';
-import { type Engine, forUpdate, oneOfList, type Sql } from './sql.ts';
+import { type Engine, forUpdate, oneOfList, type Sql, toDate } from './sql.ts';
 
 export type Locks = ReturnType<typeof createLocks>;
 
@@ -35,8 +35,10 @@ export async function lockChats(sql: Sql, ids: readonly ChatId[]): Promise<ChatR
   const ofThem = oneOfList(sql.engine, '"id"');
   const rows = await sql.all<ChatRow & { activity: number }>(`SELECT * FROM "Chat" WHERE ${ofThem} ORDER BY "id" ${forUpdate(sql.engine)}`, [ids]);
   // What that statement saw of messages was from before it had the locks.
-  const isBehind = rows.some(({ activity }) => Number(activity) < 0);
-  return (isBehind ? await sql.all<ChatRow>(`SELECT * FROM ${chatsNow(sql.engine)} c WHERE ${ofThem} ORDER BY "id"`, [ids]) : rows).map(toChatRow);
+  const writtenAt = new Map(rows.filter(({ activity }) => Number(activity) < 0).map(({ id, lastActivityAt }) => [id, toDate(lastActivityAt).getTime()]));
+  if (writtenAt.size === 0) return rows.map(toChatRow);
+  const now = await sql.all<ChatRow>(`SELECT * FROM ${chatsNow(sql.engine)} c WHERE ${ofThem} ORDER BY "id"`, [ids]);
+  return now.map((row) => ({ ...toChatRow(row), writtenAt: writtenAt.get(row.id) }));
 }
 
 /** Those of these accounts that are not deleted, and stay so until the commit. After `lockChat`. */

@@ -7,7 +7,10 @@ export type UserRow = Prisma.UserGetPayload<object>;
 export type IdentityRow = Prisma.IdentityGetPayload<object>;
 export type SessionRow = Prisma.SessionGetPayload<object>;
 /** A chat as it is now. Without `activity`, which only orders lists. */
-export type ChatRow = Omit<Prisma.ChatGetPayload<object>, 'activity'>;
+export type ChatRow = Omit<Prisma.ChatGetPayload<object>, 'activity'> & {
+  /** Of one that is locked, and whose row is behind: when that was written, in milliseconds. */
+  writtenAt?: number | undefined;
+};
 export type ChatColumn = keyof Prisma.ChatGetPayload<object>;
 export type MemberRow = Prisma.MemberGetPayload<object>;
 export type PushDeviceRow = Prisma.PushDeviceGetPayload<object>;

@@ -87,6 +87,44 @@ describe('while many write, a member', () => {
   });
 });
 
+describe('of what is put to messages, a member who is removed', () => {
+  it('is told no pin from then on, and shown nothing of what they saved', async () => {
+    await using server = await startTestServer();
+    const [owner, guest] = (await server.people(2)) as [Person, Person];
+    const room = await owner.createRoom({ visibility: 'PRIVATE', members: [{ id: guest.id }] });
+    const [{ message: first }, { message: second }] = [await owner.send(room, 'first'), await owner.send(room, 'second')];
+    const on = (person: Person, name: string, messageId: string): Promise<unknown> =>
+      person.must(`mutation ($id: ID!) { ${name}(input: { messageId: $id }) { __typename } }`, { id: messageId });
+    const start = await eventCursor(guest);
+    const beside = `subscription ($after: EventCursor) { events(after: $after) { __typename ... on StreamEvent { cursor } ... on ChatRemoved { chatId }
+      ... on PinsChanged { message { id text } } ... on SavedMessagesChanged { messageId savedMessage { id text saved } } ... on MessageAdded { message { text } } } }`;
+    const streams = [await guest.follow(beside), await guest.follow(beside, { after: start })];
+    await on(owner, 'pinMessage', first.id);
+    await on(guest, 'saveMessage', first.id);
+    await on(guest, 'saveMessage', second.id);
+    await remove(owner, room, guest);
+    await on(owner, 'pinMessage', second.id);
+    await on(owner, 'unpinMessage', first.id);
+    await on(owner, 'deleteMessage', second.id);
+    await on(guest, 'unsaveMessage', first.id);
+    await guest.send({ username: guest.username }, 'the end');
+    for (const stream of streams) {
+      const items = await stream.until((item) => item.message?.text === 'the end');
+      const lost = items.findIndex((item) => item.__typename === 'ChatRemoved');
+      expect(items.slice(0, lost).filter((item) => /Pins|Saved/.test(item.__typename))).toHaveLength(3);
+      expect(items.slice(lost + 1).filter((item) => /Pins|Saved/.test(item.__typename))).toEqual([
+        { __typename: 'SavedMessagesChanged', cursor: expect.any(String), messageId: first.id, savedMessage: null },
+      ]);
+    }
+    // Nor does going back in the log help, nor the list.
+    const replay = await (await guest.follow(beside, { after: start })).until((item) => item.message?.text === 'the end');
+    expect(replay.filter((item) => item.__typename === 'PinsChanged')).toEqual([]);
+    expect(replay.filter((item) => item.__typename === 'SavedMessagesChanged').map(({ savedMessage }) => savedMessage)).toEqual([null, null, null]);
+    expect(JSON.stringify(replay)).not.toMatch(/first|second/);
+    expect((await guest.must('{ savedMessages { nodes { message { id } } } }')).savedMessages.nodes).toEqual([]);
+  });
+});
+
 describe('while many write, a guest who follows a public room', () => {
   const changes: [name: string, change: (owner: Person, room: Room) => Promise<unknown>][] = [
     ['made private', (owner, room) => update(owner, room, { visibility: 'PRIVATE' })],

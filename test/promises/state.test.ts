@@ -19,6 +19,30 @@ const seed = Number(process.env.SEED ?? 20_261_120);
 const people = `query { registeredUsers(first: 100) { nodes { ...PersonFields } } } ${fragments.PersonFields}`;
 const notifications = `query { notifications(first: 100) { unreadCount nodes { ...NotificationFields } } } ${fragments.NotificationFields} ${fragments.PersonFields}`;
 
+const pinsDocument = 'query ($chatId: ID!) { chat(id: $chatId) { pins(first: 100) { nodes { pinnedAt message { id } } } } }';
+
+// What the page does not show: the messages that somebody keeps, and the places they are in.
+const savedDocument = '{ eventCursor savedMessages(first: 100) { nodes { message { id chat { id } } } } }';
+const savedEvents = `subscription ($after: EventCursor) { events(after: $after) { __typename ... on StreamEvent { cursor } ... on ChatAdded { chat { id } } ... on ChatRemoved { chatId }
+  ... on MessageDeleted { message { id } } ... on SavedMessagesChanged { messageId savedMessage { saved chat { id } } } } }`;
+type Saved = { ids: Map<string, string>; added: Set<string> };
+
+async function readSaved(viewer: Person): Promise<Saved & { cursor: string }> {
+  const { eventCursor, savedMessages } = await viewer.must(savedDocument);
+  return { cursor: eventCursor, added: new Set(), ids: new Map(savedMessages.nodes.map(({ message }: Untyped) => [message.id, message.chat.id])) };
+}
+
+function applySaved({ ids, added }: Saved, item: Item): Saved {
+  if (item.__typename === 'ChatAdded') added.add(item.chat.id);
+  if (item.__typename === 'ChatRemoved') for (const [id, chatId] of ids) if (chatId === item.chatId) ids.delete(id);
+  if (item.__typename === 'MessageDeleted') ids.delete(item.message.id);
+  if (item.__typename === 'SavedMessagesChanged') {
+    if (item.savedMessage?.saved) ids.set(item.messageId, item.savedMessage.chat.id);
+    else ids.delete(item.messageId);
+  }
+  return { ids, added };
+}
+
 /** What carries no state of the log. */
 const passing = new Set(['CaughtUp', 'Heartbeat', 'PresenceChanged', 'TypingChanged']);
 
@@ -39,9 +63,15 @@ async function read(viewer: Person): Promise<State> {
       chatId,
       opened: (await viewer.request(openDocument, { chatId })).data?.opened,
       history: (await viewer.request(historyDocument, { chatId, last: 100 })).data?.chat?.messages?.nodes,
+      pins: (await viewer.request(pinsDocument, { chatId })).data?.chat?.pins?.nodes,
     })),
   );
-  for (const { chatId, opened, history } of chats) {
+  for (const { chatId, opened, history, pins } of chats) {
+    // The list says what the messages say.
+    if (history && pins) {
+      const pinned = history.filter(({ pin }: Message) => pin !== null).map(({ id, pin }: Message) => `${pin?.pinnedAt} ${id}`);
+      expect(pins.map(({ pinnedAt, message }: Untyped) => `${pinnedAt} ${message.id}`).sort()).toEqual(pinned.sort());
+    }
     if (opened) state = withChats(state, [opened]);
     state = withHistory(state, chatId, history ?? []);
     const chat = state.chats.get(chatId) as Chat;
@@ -103,6 +133,8 @@ const kinds = [
   'react',
   'pin',
   'unpin',
+  'save',
+  'unsave',
   'markRead',
   'markRead',
   'markDelivered',
@@ -194,6 +226,10 @@ async function take(world: World, { kind, a, b, c, ...given }: Step): Promise<vo
       case 'pin':
       case 'unpin':
         return message ? ok(c % 3 ? (people[message.by] as Person) : actor, kind === 'pin' ? 'pinMessage' : 'unpinMessage', { messageId: message.id }) : false;
+      case 'save':
+        return message ? ok(actor, 'saveMessage', { messageId: message.id, ...(c % 2 ? { note: `note ${c}` } : {}) }) : false;
+      case 'unsave':
+        return message ? ok(actor, 'unsaveMessage', { messageId: message.id }) : false;
       case 'markRead':
       case 'markDelivered':
         return message ? ok(actor, kind, { chatId: message.chatId, upToSeq: Math.max(0, message.seq - (c % 3)) }) : false;
@@ -232,6 +268,7 @@ async function take(world: World, { kind, a, b, c, ...given }: Step): Promise<vo
         const changes = [
           { name: `renamed ${b}` },
           { topic: `about ${b}` },
+          { pinPolicy: 'MEMBERS' },
           { visibility: 'PRIVATE', postPolicy: 'MEMBERS' },
           { visibility: 'PUBLIC' },
           { capacity: 30 + b },
@@ -301,6 +338,8 @@ async function check(before: Step[], after: Step[], done: Set<Kind>): Promise<vo
   for (const each of begun) await take(world, each);
   const [first, second] = [await read(viewer), await read(viewer)];
   const stream = await viewer.follow(eventsDocument, { after: first.cursor });
+  const kept = await readSaved(viewer);
+  const ofKept = await viewer.follow(savedEvents, { after: kept.cursor });
   for (const each of before) await take(world, each);
   const halfway = await read(viewer);
   const early = { ...(await read(viewer)), cursor: second.cursor };
@@ -323,6 +362,10 @@ async function check(before: Step[], after: Step[], done: Set<Kind>): Promise<vo
     expect(shown(state), `${name}${log}`).toEqual(shown(fresh, { places: state }));
     expect(state.cursor, name).toBe(end);
   }
+  const { ids, added } = (await ofKept.until((each) => each.cursor === end)).reduce(applySaved, kept);
+  // What comes with a chat is read when that comes; what a guest sees of a room comes and goes with its settings.
+  const shownOf = (list: Saved['ids']): string[] => [...list].filter(([, chatId]) => fresh.chats.get(chatId)?.my && !added.has(chatId)).map(([id]) => id);
+  expect(shownOf(ids).sort(), log).toEqual(shownOf((await readSaved(viewer)).ids).sort());
 }
 
 /** Every kind of change once, each by somebody who may. */
@@ -355,6 +398,10 @@ const all = ((): [Step[], Step[]] => {
       ['markNotifications', 0, 0, 0, 3],
       ['post', 1, 0, 1],
       ['markRead', 0, 0, 4],
+      ['save', 0, 0, 1, 1],
+      ['save', 0, 0, 2, 1],
+      ['unsave', 0, 0, 2],
+      ['save', 0, 0, 3],
       ['react', 1, 0, 1, 5],
       ['react', 0, 0, 1, 1],
       ['react', 1, 0, 1, 2],

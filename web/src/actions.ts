@@ -11,12 +11,13 @@ import type {
   TypeMutationVariables,
 } from './generated/graphql.ts';
 import { operation } from './operation.ts';
+import type { Place } from './places.ts';
 import { quotedAs, toQuote, withMessages } from './state/merge.ts';
 import { server, state } from './store.ts';
 import { leave } from './sync.ts';
 
 const typeDocument = operation<TypeMutation, TypeMutationVariables>(/* GraphQL */ `
-  mutation Type($chatId: ID!, $active: Boolean!) { setTyping(input: { chatId: $chatId, active: $active }) { __typename } }
+  mutation Type($chatId: ID!, $threadRootId: ID, $active: Boolean!) { setTyping(input: { chatId: $chatId, threadRootId: $threadRootId, active: $active }) { __typename } }
 `);
 const editDocument = operation<EditMutation, EditMutationVariables>(/* GraphQL */ `
   mutation Edit($id: ID!, $text: String!, $version: Int!) {
@@ -43,12 +44,12 @@ const signOutDocument = operation<SignOutMutation, SignOutMutationVariables>(/* 
 /** When each chat was last told that the viewer types. */
 const typedAt = new Map<string, number>();
 
-export function tellTyping(chatId: string, active: boolean): void {
+export function tellTyping({ chatId, thread }: Place, active: boolean): void {
   const last = typedAt.get(chatId) ?? 0;
   if (active ? Date.now() - last < (server.value?.limits.typingRepeatMs ?? 3_000) : last === 0) return;
   if (active) typedAt.set(chatId, Date.now());
   else typedAt.delete(chatId);
-  ask(typeDocument, { chatId, active }).catch(() => {});
+  ask(typeDocument, { chatId, threadRootId: thread?.rootId ?? null, active }).catch(() => {});
 }
 
 export async function editMessage(id: string, text: string, version: number) {

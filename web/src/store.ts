@@ -6,7 +6,8 @@ import { type Chat, newestOf, nobody, noticesUnreadIn, type Person, type State }
 import type { Item, ServerInfo } from './state/types.ts';
 
 export type Presence = { online: boolean | null; lastSeenAt: string | null };
-export type Typing = { personId: string; until: number };
+/** `thread`: where, by the message above it. */
+export type Typing = { personId: string; thread: string | null; until: number };
 
 export const state = signal<State>(nobody);
 /** `out`: nobody is signed in here. `why` is told on the sign-in page. */
@@ -84,25 +85,25 @@ export function applyAll(items: readonly Item[]): void {
 /** What is shown as long as it lasts. */
 function notice(item: Item): void {
   if (item.__typename === 'PresenceChanged') setPresence(item.user.id, item.user.presence);
-  if (item.__typename === 'TypingChanged') setTyping(item.chat.id, item.user.id, item.active ? Date.parse(item.expiresAt) : 0);
+  if (item.__typename === 'TypingChanged') setTyping(item.chat.id, item.user.id, item.threadRootId, item.active ? Date.parse(item.expiresAt) : 0);
   if (item.__typename === 'PinsChanged' || item.__typename === 'MessageEdited' || item.__typename === 'MessageDeleted') {
     const { id } = item.message.chat;
     pinChanges.value = new Map(pinChanges.value).set(id, (pinChanges.value.get(id) ?? 0) + 1);
   }
-  if (item.__typename === 'MessageAdded') setTyping(item.message.chat.id, item.message.sender.id, 0);
+  if (item.__typename === 'MessageAdded') setTyping(item.message.chat.id, item.message.sender.id, null, 0);
 }
 
 export function setPresence(personId: string, { online, lastSeenAt }: Presence): void {
   presences.value = new Map(presences.value).set(personId, { online, lastSeenAt });
 }
 
-function setTyping(chatId: string, personId: string, until: number): void {
+function setTyping(chatId: string, personId: string, thread: string | null, until: number): void {
   const others = (typings.value.get(chatId) ?? []).filter((each) => each.personId !== personId);
   if (until === 0 && others.length === (typings.value.get(chatId)?.length ?? 0)) return;
   // By the server's clock; a wrong clock here must not keep somebody typing for ever.
   const here = Math.min(until, Date.now() + 10_000);
-  typings.value = new Map(typings.value).set(chatId, until === 0 ? others : [...others, { personId, until: here }]);
-  if (until !== 0) setTimeout(() => setTyping(chatId, personId, 0), Math.max(0, here - Date.now()) + 50);
+  typings.value = new Map(typings.value).set(chatId, until === 0 ? others : [...others, { personId, thread, until: here }]);
+  if (until !== 0) setTimeout(() => setTyping(chatId, personId, thread, 0), Math.max(0, here - Date.now()) + 50);
 }
 
 /** Chats come with whether the other one is online. */

@@ -76,7 +76,7 @@ const ItemFields = /* GraphQL */ `
     ... on NotificationAdded { notification { ...NotificationFields } }
     ... on NotificationsRead { notificationIds notificationsUnread }
     ... on PresenceChanged { user { id presence { online lastSeenAt } } }
-    ... on TypingChanged { chat { id } user { ...PersonFields } active expiresAt }
+    ... on TypingChanged { chat { id } threadRootId user { ...PersonFields } active expiresAt }
     ... on CaughtUp { cursor replayedCount }
     ... on StreamGap { resumeFrom }
     ... on Heartbeat { cursor }

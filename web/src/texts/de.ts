@@ -325,6 +325,8 @@ export const de: Sentences = {
     membersWrite: 'Mitglieder',
     anyoneWrites: 'Alle, die angemeldet sind',
     anyoneHint: 'Nur in einem öffentlichen Raum ohne Passwort.',
+    whoPins: 'Wer Nachrichten anheften darf',
+    rights: { ADMINS: 'Inhaber und Admins', MEMBERS_WHILE_SMALL: 'Mitglieder, solange der Raum klein ist', MEMBERS: 'Mitglieder', NOBODY: 'Niemand' },
     door: 'Tür',
     password: 'Passwort zum Beitreten',
     newPassword: 'Anderes Passwort zum Beitreten',

@@ -101,6 +101,8 @@ export const more = {
     membersWrite: 'Members',
     anyoneWrites: 'Anyone who is signed in',
     anyoneHint: 'Only in a public room without a password.',
+    whoPins: 'Who may pin messages',
+    rights: { ADMINS: 'Owners and admins', MEMBERS_WHILE_SMALL: 'Members, while it is a small room', MEMBERS: 'Members', NOBODY: 'Nobody' },
     door: 'Door',
     password: 'Password to join',
     newPassword: 'Another password to join',

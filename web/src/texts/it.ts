@@ -320,6 +320,8 @@ export const it: Sentences = {
     membersWrite: 'I membri',
     anyoneWrites: 'Chiunque abbia un account',
     anyoneHint: 'Solo in una stanza pubblica senza password.',
+    whoPins: 'Chi può fissare messaggi',
+    rights: { ADMINS: 'Proprietari e amministratori', MEMBERS_WHILE_SMALL: 'I membri, finché la stanza è piccola', MEMBERS: 'I membri', NOBODY: 'Nessuno' },
     door: 'Porta',
     password: 'Password per entrare',
     newPassword: 'Un’altra password per entrare',

@@ -308,6 +308,8 @@ export const ro: Sentences = {
     membersWrite: 'Membrii',
     anyoneWrites: 'Oricine are un cont',
     anyoneHint: 'Doar într-o cameră publică fără parolă.',
+    whoPins: 'Cine poate fixa mesaje',
+    rights: { ADMINS: 'Proprietarii și administratorii', MEMBERS_WHILE_SMALL: 'Membrii, cât timp camera e mică', MEMBERS: 'Membrii', NOBODY: 'Nimeni' },
     door: 'Ușa',
     password: 'Parola de intrare',
     newPassword: 'Altă parolă de intrare',

@@ -49,7 +49,7 @@ export function Composer({ chat, name, place }: { chat: Chat; name: string; plac
   useLayoutEffect(() => {
     // A message that was asked for has the focus already.
     if (!place.thread && matchMedia('(pointer: fine)').matches && !document.activeElement?.closest('#messages')) box.current?.focus({ preventScroll: true });
-    return () => tellTyping(chat.id, false);
+    return () => tellTyping(place, false);
   }, [chat.id]);
 
   useEffect(() => {
@@ -82,7 +82,7 @@ export function Composer({ chat, name, place }: { chat: Chat; name: string; plac
     hurry();
     setTray(place.key, []);
     dropDraft(place.key);
-    tellTyping(chat.id, false);
+    tellTyping(place, false);
     box.current?.focus();
   }
 
@@ -105,7 +105,7 @@ export function Composer({ chat, name, place }: { chat: Chat; name: string; plac
       const mine = lastOfMine(chat, place);
       if (mine) {
         event.preventDefault();
-        editing.value = mine;
+        editing.value = `${place.row} ${mine}`;
       }
     }
   }
@@ -155,7 +155,7 @@ export function Composer({ chat, name, place }: { chat: Chat; name: string; plac
           enterkeyhint="send"
           onInput={(event) => {
             setDraft(place.key, event.currentTarget.value);
-            if (!place.thread && event.currentTarget.value.trim() !== '') tellTyping(chat.id, true);
+            if (event.currentTarget.value.trim() !== '') tellTyping(place, true);
           }}
           onKeyDown={keyed}
           onPaste={(event) => {
@@ -182,7 +182,7 @@ export function Composer({ chat, name, place }: { chat: Chat; name: string; plac
         ) : due ? (
           <p role="status">{fileWords.goesOut}</p>
         ) : (
-          <Under chat={chat} thread={place.thread !== null} />
+          <Under chat={chat} place={place} />
         )}
         <p class="keys" aria-hidden="true">
           <kbd>Enter</kbd> {words.sends} <kbd>Shift Enter</kbd> {words.newLine}
@@ -193,11 +193,12 @@ export function Composer({ chat, name, place }: { chat: Chat; name: string; plac
 }
 
 /** Who types, or since when the line is down. Its place is there beforehand. */
-function Under({ chat, thread }: { chat: Chat; thread: boolean }) {
+function Under({ chat, place }: { chat: Chat; place: Place }) {
   const { chat: words } = texts.value;
   if (line.value === 'off') return lostAt.value ? <p>{words.lastConnected(timeOf(lostAt.value))}</p> : null;
-  if (thread) return null;
-  const names = (typings.value.get(chat.id) ?? []).filter(({ personId }) => personId !== state.value.meId).map(({ personId }) => personOf(personId)?.displayName ?? '');
+  const names = (typings.value.get(chat.id) ?? [])
+    .filter(({ personId, thread }) => personId !== state.value.meId && (!place.thread || thread === place.thread.rootId))
+    .map(({ personId }) => personOf(personId)?.displayName ?? '');
   if (names.length === 0) return null;
   return (
     <p class="typing">

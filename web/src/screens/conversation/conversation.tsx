@@ -99,8 +99,8 @@ function Open({ chat, ready, place, about }: { chat: Chat; ready: boolean; place
   return (
     <main class="pane" data-kind={chat.__typename === 'Room' ? 'room' : 'dialog'}>
       <Head chat={chat} name={name} about={about} />
-      {unread.current ? <Log chat={chat} name={name} line={unread.current.line} at={at} /> : <BoneRows />}
       {unread.current && (chat.__typename === 'Dialog' || chat.my || !chat.passwordRequired) && <PinsBar chat={chat} />}
+      {unread.current ? <Log chat={chat} name={name} line={unread.current.line} at={at} /> : <BoneRows />}
       {mayWrite(chat) ? <Composer chat={chat} name={name} place={chatPlace(chat.id)} /> : chat.__typename === 'Room' ? <JoinBar room={chat} /> : <Gone />}
       {readersOf.value && <Readers key={readersOf.value.id} message={readersOf.value} onClose={() => (readersOf.value = null)} />}
       {historyOf.value && <History key={historyOf.value.id} message={historyOf.value} onClose={() => (historyOf.value = null)} />}

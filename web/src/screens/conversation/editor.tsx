@@ -2,12 +2,13 @@
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { editMessage } from '../../actions.ts';
 import { FormError } from '../../parts/fields.tsx';
+import type { Place } from '../../places.ts';
 import type { Message } from '../../state/state.ts';
 import { isFailure, sentenceOf } from '../../texts/errors.ts';
 import { texts } from '../../texts/texts.ts';
 import { editing } from './message-actions.tsx';
 
-export function Editor({ message }: { message: Message }) {
+export function Editor({ message, place }: { message: Message; place: Place }) {
   const box = useRef<HTMLTextAreaElement>(null);
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<string | null>(null);
@@ -18,6 +19,10 @@ export function Editor({ message }: { message: Message }) {
     box.current?.setSelectionRange(-1, -1);
   }, []);
 
+  function close(): void {
+    editing.value = null;
+    document.getElementById(place.box)?.focus();
+  }
   async function save(): Promise<void> {
     const text = box.current?.value ?? '';
     if (busy) return;
@@ -68,9 +73,4 @@ export function Editor({ message }: { message: Message }) {
       </div>
     </div>
   );
-}
-
-function close(): void {
-  editing.value = null;
-  (document.querySelector<HTMLElement>('.panel:has(#editor) #thread-box') ?? document.getElementById('box'))?.focus();
 }

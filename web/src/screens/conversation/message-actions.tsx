@@ -15,7 +15,7 @@ import { texts } from '../../texts/texts.ts';
 import { quickEmojis, setRefusal } from '../../turning.ts';
 import { picking, react, reactorsOf } from './reactions.tsx';
 
-/** The message whose text is being changed, in its own place. */
+/** The message whose text is being changed, in its own place: in the conversation or in a thread, not in both. */
 export const editing = signal<string | null>(null);
 
 /** The message of which somebody wants to know who has read it. */
@@ -70,7 +70,7 @@ export function MessageActions({ message, place, mine, kind, may }: { message: M
           ...(open && !place.thread ? [{ icon: 'thread' as const, text: threads.reply, keys: 'T', act: () => openThread(message, place.chatId) }] : []),
           ...(open ? [{ icon: 'smile' as const, text: reactions.choose, keys: '+', act: () => (picking.value = message) }] : []),
           ...(message.reactions.length > 0 ? [{ icon: 'people' as const, text: reactions.who, act: () => (reactorsOf.value = message) }] : []),
-          ...(mine ? [{ icon: 'edit' as const, text: words.edit, act: () => (editing.value = message.id) }] : []),
+          ...(mine ? [{ icon: 'edit' as const, text: words.edit, act: () => (editing.value = `${place.row} ${message.id}`) }] : []),
           ...(message.text ? [{ icon: 'copy' as const, text: words.copy, keys: 'Ctrl C', act: () => void navigator.clipboard.writeText(message.text ?? '') }] : []),
           ...(may.pin ? [{ icon: 'pin' as const, text: message.pin ? pins.unpin : pins.pin, act: () => void pin(message) }] : []),
           ...(message.version > 1 && (mine || may.moderate) ? [{ icon: 'history' as const, text: words.history, act: () => (historyOf.value = message) }] : []),

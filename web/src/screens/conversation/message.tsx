@@ -85,7 +85,7 @@ export class MessageView extends Component<Props, { active: boolean }> {
       >
         <article tabIndex={-1} aria-posinset={message.seq} aria-setsize={last} id={`${place.row}-${message.seq}`}>
           {row.entersThread && message.threadRootSeq !== null && <ThreadMark chatId={place.chatId} rootSeq={message.threadRootSeq} active={active} />}
-          {mine ? <Mine row={row} chatId={place.chatId} /> : <Theirs row={row} role={role} chatId={place.chatId} moderates={may.moderate} />}
+          {mine ? <Mine row={row} place={place} /> : <Theirs row={row} role={role} chatId={place.chatId} moderates={may.moderate} />}
           {(message.reactions.length > 0 || message.thread || turning) && <Slots message={message} place={place} turning={turning} open={may.write} active={active} />}
           {row.newest && <Seen message={message} count={row.readCount} />}
           {active && !message.deletedAt && <MessageActions message={message} place={place} mine={mine} kind={kind} may={may} />}
@@ -95,7 +95,7 @@ export class MessageView extends Component<Props, { active: boolean }> {
   }
 }
 
-function Mine({ row, chatId }: { row: MessageRow; chatId: string }) {
+function Mine({ row, place }: { row: MessageRow; place: Place }) {
   const { message } = row;
   const { message: words } = texts.value;
   if (message.deletedAt)
@@ -105,7 +105,7 @@ function Mine({ row, chatId }: { row: MessageRow; chatId: string }) {
         <Gone text={words.youDeleted} />
       </>
     );
-  if (editing.value === message.id) return <Editor message={message} />;
+  if (editing.value === `${place.row} ${message.id}`) return <Editor message={message} place={place} />;
   const meta = row.last ? (
     <span class="meta">
       {message.editedAt && <Edited message={message} open />}
@@ -133,7 +133,7 @@ function Mine({ row, chatId }: { row: MessageRow; chatId: string }) {
       <h3 class="vh">{words.you}</h3>
       <div class="leaf">
         {message.pin && <PinnedMark />}
-        {message.replyTo && <Quoted of={message.replyTo} chatId={chatId} />}
+        {message.replyTo && <Quoted of={message.replyTo} chatId={place.chatId} />}
         <Attachments of={message.attachments} from={message.senderId} />
         <Words text={text} meta={meta} />
       </div>

@@ -96,6 +96,8 @@ export function ReactorsList({ message, onClose }: { message: Message; onClose: 
 export function Picker({ message }: { message: Message }) {
   const { reactions: words } = texts.value;
   const dialog = useRef<HTMLDialogElement>(null);
+  /** That it has closed is told later, when the next one may be open already. */
+  const isGone = useRef(false);
   const [search, setSearch] = useState('');
   const id = useId();
   const all = useMemo(() => emojisIn(language.value), [language.value]);
@@ -115,8 +117,10 @@ export function Picker({ message }: { message: Message }) {
     const shown = dialog.current as HTMLDialogElement;
     place(shown, before);
     shown.showModal();
-    shown.querySelector<HTMLElement>('input')?.focus();
+    // Where one touches, the keyboard would cover it.
+    shown.querySelector<HTMLElement>(matchMedia('(pointer: coarse)').matches ? '.emojis button' : 'input')?.focus();
     return () => {
+      isGone.current = true;
       shown.close();
       const back = before?.isConnected && before !== document.body ? before : row;
       if (back instanceof HTMLElement) back.focus({ preventScroll: true });
@@ -151,7 +155,14 @@ export function Picker({ message }: { message: Message }) {
   }
 
   return (
-    <dialog class="picker" ref={dialog} aria-labelledby={id} onClose={close} onClick={({ target }) => target === dialog.current && close()} onKeyDown={keyed}>
+    <dialog
+      class="picker"
+      ref={dialog}
+      aria-labelledby={id}
+      onClose={() => isGone.current || close()}
+      onClick={({ target }) => target === dialog.current && close()}
+      onKeyDown={keyed}
+    >
       <div>
         <h2 class="vh" id={id}>
           {words.choose}

@@ -151,6 +151,18 @@ export function RoomFields({
           <FormError>{errors.postPolicy}</FormError>
         </div>
       </fieldset>
+      <fieldset class="split">
+        <legend>{words.whoPins}</legend>
+        <div class="field">
+          <select class="input" name="pinPolicy" aria-label={words.whoPins} defaultValue={room?.pinPolicy ?? 'ADMINS'}>
+            {rights.map((right) => (
+              <option key={right} value={right} selected={right === (room?.pinPolicy ?? 'ADMINS')}>
+                {words.rights[right]}
+              </option>
+            ))}
+          </select>
+        </div>
+      </fieldset>
       {children}
       <fieldset class="split">
         <legend>{words.door}</legend>
@@ -228,12 +240,15 @@ function Choice({
   );
 }
 
+const rights = ['ADMINS', 'MEMBERS_WHILE_SMALL', 'MEMBERS', 'NOBODY'] as const;
+
 export type Settings = {
   name: string;
   topic: string | null;
   link: string | null;
   visibility: Room['visibility'];
   postPolicy: Room['postPolicy'];
+  pinPolicy: Room['pinPolicy'];
   everyone: boolean;
   capacity: number | null;
   /** Undefined: as it is. */
@@ -253,6 +268,7 @@ export function settingsOf(values: Record<string, string>): Settings | Failure {
     link: link.trim() || null,
     visibility: values.visibility === 'PRIVATE' ? 'PRIVATE' : 'PUBLIC',
     postPolicy: values.postPolicy === 'ANYONE' ? 'ANYONE' : 'MEMBERS',
+    pinPolicy: rights.find((right) => right === values.pinPolicy) ?? 'ADMINS',
     everyone: values.everyone === 'on',
     capacity: most === '' ? null : Number(most),
     ...(values.noPassword === 'on' ? { password: null } : password === '' ? {} : { password }),
