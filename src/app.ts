@@ -42,6 +42,7 @@ import type { Log } from './log.ts';
 import { createDeletedRooms } from './messages/deleted-rooms.ts';
 import { createMessageErasure } from './messages/erase.ts';
 import { createInbox } from './messages/inbox.ts';
+import { createMentions } from './messages/mentions.ts';
 import { createMessages } from './messages/messages.ts';
 import { createPins } from './messages/pins.ts';
 import { createReactions } from './messages/reactions.ts';
@@ -188,7 +189,7 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   const rooms = createRooms({ db, write, writeBatch, locks, roster, chats, accounts, operators, passwords, limits, pictures: files.forRooms, clock });
   const membership = createMembership({ db, write, locks, chats, passwords, limits, clock });
   const revisions = createRevisions({ db, config });
-  const messages = createMessages({ db, writeBatch, chats, config, clock, files: files.forMessages, entries: searchEntries, revisions });
+  const messages = createMessages({ db, writeBatch, chats, config, clock, files: files.forMessages, entries: searchEntries, revisions, accounts });
   const copies = createCopies({ db, blobs, files, uploads, clock });
   const sending = createSending({ db, writeJob, chats, messages, copies, accounts, limits, keys, config });
   const pins = createPins({ db, writeBatch, clock });
@@ -201,6 +202,7 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   const reactions = createReactions({ db, writeBatch, config, clock, log });
   opened.defer(reactions.close);
   const threads = createThreads({ db, writeBatch });
+  const mentions = createMentions({ db });
   const inbox = createInbox({ db });
   const notifications = createNotifications({ db, writeBatch, receipts, clock });
   const pushDevices = createPushDevices({ db, write, config, clock });
@@ -220,6 +222,7 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
     revisions.erasure,
     messageErasure,
     reactions,
+    mentions.erasure,
     createFileErasure({ db, writeBatch, files, uploads }),
     { atOnce: notifications.eraseAll },
     { atOnce: pushDevices.eraseAll },
@@ -280,6 +283,7 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
     receipts,
     reactions,
     threads,
+    mentions,
     inbox,
     files,
     uploads,

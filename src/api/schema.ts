@@ -14,6 +14,7 @@ import '../messages/revisions-schema.ts';
 import '../messages/rights-schema.ts';
 import '../messages/reactions-schema.ts';
 import '../messages/threads-schema.ts';
+import '../messages/mentions-schema.ts';
 import '../messages/inbox-schema.ts';
 import '../streams/items-schema.ts';
 import '../streams/schema.ts';

@@ -23,6 +23,7 @@ export type ChatFilter = {
   /** Ids of accounts; one that is null names nobody, so that no chat has all of them. */
   withUserIds?: readonly (UserId | null)[] | null;
   unreadOnly?: boolean | null;
+  highlightsOnly?: boolean | null;
   includeAllUsers?: boolean | null;
 };
 export type RoomFilter = { nameContains?: string | null; visibility?: 'PUBLIC' | 'PRIVATE' | null; joined?: boolean | null; joinable?: boolean | null };
@@ -55,7 +56,7 @@ export function createChatLists({ db }: { db: Database }) {
     const [search, wanted] = [toSearch(filter.nameContains), withIds.filter((id) => id !== null)];
     const peers = wanted.filter((id) => id !== viewer.userId);
     const parts: Part[] = search === null || wanted.length < withIds.length ? [] : [ownChats(viewer, filter, search, wanted)];
-    if (parts.length > 0 && filter.includeAllUsers && filter.kind !== 'ROOM' && !filter.unreadOnly && peers.length <= 1)
+    if (parts.length > 0 && filter.includeAllUsers && filter.kind !== 'ROOM' && !filter.unreadOnly && !filter.highlightsOnly && peers.length <= 1)
       parts.push(unopenedDialogs(viewer, search ?? '', peers[0]));
 
     const { edges, ...rest } = await keysetPage<ChatEntry, ChatKey>(page, {
@@ -78,7 +79,7 @@ export function createChatLists({ db }: { db: Database }) {
   }
 
   /** The chats that exist. */
-  function ownChats({ userId }: Viewer, { kind, unreadOnly }: ChatFilter, search: string, wanted: readonly UserId[]): Part {
+  function ownChats({ userId }: Viewer, { kind, unreadOnly, highlightsOnly }: ChatFilter, search: string, wanted: readonly UserId[]): Part {
     const own: Condition[] = [
       ['me."userId" = ? AND c."deletedAt" IS NULL', userId],
       [{ DIALOG: `c."kind" = 'DIALOG' AND c."lastSeq" > 0`, ROOM: `c."kind" = 'ROOM'`, both: `(c."kind" = 'ROOM' OR c."lastSeq" > 0)` }[kind ?? 'both']],
@@ -93,9 +94,15 @@ export function createChatLists({ db }: { db: Database }) {
          + (SELECT COUNT(*) FROM "Message" m WHERE ${behind} AND m."deletedAt" IS NOT NULL AND m."senderId" <> me."userId")`,
       ]);
     }
+    if (highlightsOnly) {
+      own.push([
+        `(EXISTS (SELECT 1 FROM "Mention" n WHERE n."userId" = me."userId" AND n."chatId" = c."id" AND n."counts" = true AND n."seq" > me."readSeq")
+         OR EXISTS (SELECT 1 FROM "Message" m WHERE ${behind} AND m."mentionsAll" = 'EVERYONE' AND m."senderId" <> me."userId"))`,
+      ]);
+    }
     const peer = search ? 'LEFT JOIN "User" p ON p."id" = CASE WHEN c."lowUserId" = me."userId" THEN c."highUserId" ELSE c."lowUserId" END' : '';
     const from = `FROM "Member" me JOIN ${chatsNow(db.engine)} c ON c."id" = me."chatId" ${peer}`;
-    const isFiltered = search !== '' || wanted.length > 0 || Boolean(unreadOnly);
+    const isFiltered = search !== '' || wanted.length > 0 || Boolean(unreadOnly) || Boolean(highlightsOnly);
     const atOnce = Math.floor(Math.min(chatsAtOnce, membershipsAtOnce / Math.max(1, wanted.length)));
 
     return {

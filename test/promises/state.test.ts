@@ -121,11 +121,14 @@ const kinds = [
   'send',
   'post',
   'answer',
+  'mention',
+  'mentionAll',
   'replyInThread',
   'follow',
   'unfollow',
   'readThread',
   'edit',
+  'editMentions',
   'delete',
   'react',
   'pin',
@@ -197,6 +200,14 @@ async function take(world: World, { kind, a, b, c, ...given }: Step): Promise<vo
         return room ? say({ chatId: room }) : false;
       case 'answer':
         return message ? say({ chatId: message.chatId }, { replyToId: message.id }) : false;
+      case 'mention':
+        return message ? say({ chatId: message.chatId }, { mentions: { users: [{ id: other.id }, { id: (people[0] as Person).id }] } }) : false;
+      case 'mentionAll':
+        return room ? say({ chatId: room }, { mentions: { all: c % 3 ? 'EVERYONE' : 'HERE' } }) : false;
+      case 'editMentions': {
+        const mentions = [{}, { users: [{ id: (people[0] as Person).id }] }, { users: [{ id: other.id }] }, { all: 'EVERYONE' }][c % 4];
+        return message ? ok(people[message.by] as Person, 'editMessage', { messageId: message.id, text: `edited ${c}`, mentions }) : false;
+      }
       case 'replyInThread':
         return message ? say({ chatId: message.chatId }, { threadRootId: message.id }) : false;
       case 'follow':
@@ -407,6 +418,9 @@ const all = ((): [Step[], Step[]] => {
       ['unpin', 0, 0, 1],
       ['answer', 1, 0, 2],
       ['answer', 1, 0, 3],
+      ['mention', 1, 0, 3],
+      ['mentionAll', 1, 0, 1, 1],
+      ['editMentions', 1, 0, 7, 1],
       ['edit', 0, 0, 2],
       ['delete', 0, 0, 3],
       ['open', 0, 0, 1, 0],

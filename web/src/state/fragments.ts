@@ -7,12 +7,12 @@ const MeFields = /* GraphQL */ `
   fragment MeFields on User { ...PersonFields account { hasPassword email phone address contacts(first: 100) { nodes { ...PersonFields } } } }
 `;
 const MyFields = /* GraphQL */ `
-  fragment MyFields on MyChat { role joinedAt readSeq deliveredSeq unreadCount firstUnreadSeq unreadThreads }
+  fragment MyFields on MyChat { role joinedAt readSeq deliveredSeq unreadCount firstUnreadSeq unreadThreads highlightCount }
 `;
 const ChatFields = /* GraphQL */ `
   fragment ChatFields on Chat {
     __typename id name createdAt lastSeq lastActivityAt memberCount avatar { id } my { ...MyFields }
-    ... on Room { topic visibility postPolicy pinPolicy everyone capacity link passwordRequired }
+    ... on Room { topic visibility postPolicy pinPolicy mentionAllPolicy everyone capacity link passwordRequired }
     ... on Dialog { peer { ...PersonFields } peerDeliveredSeq peerReadSeq }
   }
 `;
@@ -23,7 +23,7 @@ const MessageFields = /* GraphQL */ `
   fragment MessageFields on Message {
     id seq text version createdAt editedAt deletedAt clientMessageId sender { ...PersonFields } attachments { id fileName contentType size image { id width height } }
     reactions { emoji count mine } replyToSeq replyTo { ...QuoteFields } pin { pinnedAt }
-    threadRootSeq thread { ...ThreadFields }
+    threadRootSeq thread { ...ThreadFields } mentions { writtenAs user { id } } mentionsAll mentionsMe
   }
 `;
 /** Of a thread below a message what is shown under it. */
@@ -35,7 +35,7 @@ const QuoteFields = /* GraphQL */ `
   fragment QuoteFields on Message { id seq text version deletedAt sender { ...PersonFields } attachments { image { id } } }
 `;
 const PlaceFields = /* GraphQL */ `
-  fragment PlaceFields on Message { chat { id lastSeq lastActivityAt my { unreadCount firstUnreadSeq unreadThreads } } threadRoot { seq thread { ...ThreadFields } } }
+  fragment PlaceFields on Message { chat { id lastSeq lastActivityAt my { unreadCount firstUnreadSeq unreadThreads highlightCount } } threadRoot { seq thread { ...ThreadFields } } }
 `;
 /** Without what is told of a message otherwise: that they changed, says nothing of it. */
 const ReactionsFields = /* GraphQL */ `
