@@ -172,8 +172,8 @@ describe('reactions', () => {
 });
 
 it('P20: concurrent reactions leave counts that equal the rows, and each person a set that they sent', { timeout: 60_000 }, async () => {
-  await using first = await startTestServer();
-  await using second = engine === 'postgresql' ? await startTestServer({ DATABASE_URL: first.app.config.DATABASE_URL }) : null;
+  await using first = await startTestServer({ NODE_POLL_MS: '200' });
+  await using second = engine === 'postgresql' ? await startTestServer({ NODE_POLL_MS: '200', DATABASE_URL: first.app.config.DATABASE_URL }) : null;
   const people = await first.people(6);
   const room = await (people[0] as Person).createRoom({ members: people.slice(1).map(({ id }) => ({ id })) });
   const { message } = await (people[0] as Person).send(room, 'hello');
