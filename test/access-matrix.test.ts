@@ -201,6 +201,8 @@ const mutations: Case[] = [
   mutation('unsaveMessage', ['private'], ({ messageId }) => ({ messageId })),
   mutation('markDelivered', [...inEach, 'password'], ({ chatId }) => ({ chatId, upToSeq: 1 })),
   mutation('markRead', [...inEach, 'password'], ({ chatId }) => ({ chatId, upToSeq: 1 })),
+  mutation('updateMyChat', [...inEach, 'password'], ({ chatId }) => ({ chatId, pinned: true })),
+  mutation('updateNotificationSettings', [''], () => ({ roomLevel: 'ALL' })),
   mutation('markNotificationsRead', inEach, ({ messageId }) => ({ ids: [notificationOf(messageId)] })),
   mutation('registerPushDevice', [''], () => ({ webPush: { endpoint: 'https://push.example.org/x', ...pushKeys } })),
   mutation('unregisterPushDevice', [''], () => ({ deviceId: 'UHVzaERldmljZTo5ODc2NTQ=' })),

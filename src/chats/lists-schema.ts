@@ -20,6 +20,8 @@ const ChatFilterInput = builder.inputType('ChatFilterInput', {
     withUserIds: t.idList({ description: 'Only chats in which all of these users take part. Up to 100.' }),
     unreadOnly: t.boolean({ defaultValue: false, description: 'Only chats with a message that the caller has not read.' }),
     highlightsOnly: t.boolean({ defaultValue: false, description: 'Only chats with an unread message that is for the caller.' }),
+    archived: t.boolean({ description: 'True: only what the caller put away. False: only the rest.' }),
+    pinned: t.boolean({ description: 'True: only what the caller keeps on top. False: only the rest.' }),
     includeAllUsers: t.boolean({ defaultValue: false, description: 'Behind the chats that exist, also a (still empty) dialog with every other registered user, by username.' }),
   }),
 });

@@ -3,6 +3,7 @@
  * never stepped.
  */
 import type { ErasurePart } from '../accounts/erasure.ts';
+import type { Reason } from '../chats/levels.ts';
 import type { ChatId, MessageId, UserId } from '../ids.ts';
 import { toMessageId } from '../ids.ts';
 import { chatsNow } from '../storage/chats-now.ts';
@@ -28,7 +29,7 @@ export const callsOfAll = (t: string): string =>
   `(SELECT count(*) FROM "Message" m WHERE m."chatId" = ${t}."chatId" AND m."mentionsAll" = 'EVERYONE' AND m."seq" > ${t}."readSeq" AND m."senderId" <> ${t}."userId")`;
 
 export function createMentions({ db }: { db: Database }) {
-  return { ofMessages, toMe, highlights, totalHighlights, inThreads, unreachable, erasure: { afterwards } satisfies ErasurePart };
+  return { ofMessages, toMe, reasons, highlights, totalHighlights, inThreads, unreachable, erasure: { afterwards } satisfies ErasurePart };
 
   // ---------------------------------------------------------------- of messages that the caller knows to be readable
 
@@ -50,6 +51,24 @@ export function createMentions({ db }: { db: Database }) {
     );
     const byMessage = new Map(rows.map(({ messageId, place, answered }) => [toMessageId(messageId), { named: place !== null, answered: Boolean(answered) }]));
     return ids.map((id) => byMessage.get(id) ?? null);
+  }
+
+  /** Why messages notify members of their chats; null for what is deleted, or their own. One statement for any number. */
+  async function reasons(asked: readonly { messageId: MessageId; userId: UserId }[]): Promise<(Reason | null)[]> {
+    const rows = await db.sql.all<{ messageId: MessageId; userId: UserId; mentionsAll: string | null; place: number | null; answered: unknown; following: unknown }>(
+      `SELECT t."messageId", t."userId", m."mentionsAll", n."place", n."answered", f."following" FROM ${tableOf(db.engine, 't', { messageId: 'bigint', userId: 'int' })}
+       JOIN "Message" m ON m."id" = t."messageId" AND m."deletedAt" IS NULL AND m."senderId" <> t."userId" LEFT JOIN "Mention" n ON n."messageId" = m."id" AND n."userId" = t."userId"
+       LEFT JOIN "ThreadFollow" f ON f."chatId" = m."chatId" AND f."rootSeq" = m."threadRootSeq" AND f."userId" = t."userId"`,
+      [asked.map(({ messageId, userId }) => ({ messageId, userId }))],
+    );
+    const keyOf = ({ messageId, userId }: { messageId: MessageId; userId: UserId }): string => `${messageId} ${userId}`;
+    const byPair = new Map(
+      rows.map((row): [string, Reason] => {
+        const { mentionsAll, place, answered, following } = row;
+        return [keyOf(row), place !== null ? 'MENTION' : answered ? 'REPLY' : ((mentionsAll as 'EVERYONE' | 'HERE' | null) ?? (following ? 'THREAD_REPLY' : 'MESSAGE'))];
+      }),
+    );
+    return asked.map((pair) => byPair.get(keyOf(pair)) ?? null);
   }
 
   /** Whom of those named in a message its sender did not reach. */

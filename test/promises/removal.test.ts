@@ -126,6 +126,39 @@ describe('of what is put to messages, a member who is removed', () => {
   });
 });
 
+describe('of who is named, a member who is removed', () => {
+  it('learns nothing, whether by name or with all the others', async () => {
+    await using server = await startTestServer();
+    const [owner, guest] = (await server.people(2)) as [Person, Person];
+    const room = await owner.createRoom({ visibility: 'PRIVATE', members: [{ id: guest.id }] });
+    const name = (more: Untyped): Promise<Untyped> =>
+      owner.must('mutation ($input: SendMessageInput!) { sendMessage(input: $input) { ... on SendMessagePayload { unreachable { id } } } }', {
+        input: { to: { chatId: room.id }, text: 'for you', mentions: { users: [{ id: guest.id }], ...more } },
+      });
+    const beside = `subscription ($after: EventCursor) { events(after: $after) { __typename ... on StreamEvent { cursor } ... on MyChatChanged { chat { id } } ... on ChatRemoved { chatId }
+      ... on NotificationAdded { notification { reason message { text } } } ... on MessageAdded { message { text mentionsMe } } } }`;
+    const start = await eventCursor(guest);
+    const stream = await guest.follow(beside);
+    expect((await name({})).sendMessage.unreachable).toEqual([]);
+    await guest.must('mutation ($input: UpdateMyChatInput!) { updateMyChat(input: $input) { __typename } }', { input: { chatId: room.id, archived: true } });
+    const before = await stream.until('AccountChanged');
+    await remove(owner, room, guest);
+    expect((await name({ all: 'EVERYONE' })).sendMessage.unreachable).toEqual([{ id: guest.id }]);
+    await guest.send({ username: guest.username }, 'the end');
+    const items = await stream.until((item) => item.message?.text === 'the end');
+    const lost = items.findIndex((item) => item.__typename === 'ChatRemoved');
+    expect(before.map(({ __typename }) => __typename)).toEqual(['MessageAdded', 'NotificationAdded', 'MyChatChanged', 'AccountChanged']);
+    expect(items.slice(lost + 1).map(({ __typename }) => __typename)).toEqual(['ChatAdded', 'MessageAdded']);
+    const replay = await (await guest.follow(beside, { after: start })).until((item) => item.message?.text === 'the end');
+    expect(JSON.stringify(replay)).not.toMatch(/for you|MyChatChanged/);
+    const { me, notifications } = await guest.must('{ me { account { totalHighlights badgeCount } } notifications { unreadCount nodes { id } } }');
+    expect([me.account, notifications]).toEqual([
+      { totalHighlights: 0, badgeCount: 0 },
+      { unreadCount: 0, nodes: [] },
+    ]);
+  });
+});
+
 describe('while many write, a guest who follows a public room', () => {
   const changes: [name: string, change: (owner: Person, room: Room) => Promise<unknown>][] = [
     ['made private', (owner, room) => update(owner, room, { visibility: 'PRIVATE' })],

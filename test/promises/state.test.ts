@@ -138,6 +138,7 @@ const kinds = [
   'markRead',
   'markRead',
   'markDelivered',
+  'updateMyChat',
   'markNotifications',
   'markNotifications',
   'createRoom',
@@ -233,6 +234,11 @@ async function take(world: World, { kind, a, b, c, ...given }: Step): Promise<vo
       case 'markRead':
       case 'markDelivered':
         return message ? ok(actor, kind, { chatId: message.chatId, upToSeq: Math.max(0, message.seq - (c % 3)) }) : false;
+      case 'updateMyChat': {
+        // What notifies the viewer decides of the list of notifications, which is then read again.
+        const changes = [{ pinned: true }, { pinned: false }, { markedUnread: true }, { notificationLevel: who % people.length === 0 ? 'ALL' : 'MENTIONS' }][c % 4];
+        return message ? ok(actor, 'updateMyChat', { chatId: message.chatId, ...changes }) : false;
+      }
       case 'markNotifications': {
         const { notifications } = await actor.must('{ notifications(first: 4) { nodes { id } } }');
         const ids: string[] = notifications.nodes.map(({ id }: Untyped) => id);
@@ -397,6 +403,9 @@ const all = ((): [Step[], Step[]] => {
       ['post', 1, 0, 1],
       ['markNotifications', 0, 0, 0, 3],
       ['post', 1, 0, 1],
+      ['updateMyChat', 0, 0, 4, 0],
+      ['updateMyChat', 0, 0, 4, 2],
+      ['updateMyChat', 1, 0, 4, 3],
       ['markRead', 0, 0, 4],
       ['save', 0, 0, 1, 1],
       ['save', 0, 0, 2, 1],
