@@ -19,6 +19,7 @@ import { createMemberLists } from './chats/member-lists.ts';
 import { createMembership, createWelcome } from './chats/membership.ts';
 import { createRooms, foldedRooms } from './chats/rooms.ts';
 import { createRoster } from './chats/roster.ts';
+import { createChatViews } from './chats/views.ts';
 import type { Config } from './config.ts';
 import { createEventLog, type EventLog } from './events/event-log.ts';
 import { createTail, type Tail } from './events/tail.ts';
@@ -42,6 +43,7 @@ import type { Log } from './log.ts';
 import { createDeletedRooms } from './messages/deleted-rooms.ts';
 import { createMessageErasure } from './messages/erase.ts';
 import { createInbox } from './messages/inbox.ts';
+import { createMentions } from './messages/mentions.ts';
 import { createMessages } from './messages/messages.ts';
 import { createPins } from './messages/pins.ts';
 import { createReactions } from './messages/reactions.ts';
@@ -54,10 +56,13 @@ import { createThreads } from './messages/threads.ts';
 import { createMetrics } from './metrics.ts';
 import { type Bridge, noBridge } from './nodes/bridge.ts';
 import { type Elsewhere, nobodyElse } from './nodes/elsewhere.ts';
+import { createBadge } from './notifications/badge.ts';
 import { createNotifications } from './notifications/notifications.ts';
 import { createPush } from './notifications/push.ts';
 import { createPushDevices } from './notifications/push-devices.ts';
 import { createPushQueue } from './notifications/push-queue.ts';
+import { createReturning } from './notifications/returning.ts';
+import { createNotificationSettings } from './notifications/settings.ts';
 import { ask, post } from './outgoing.ts';
 import { createPresence } from './presence/presence.ts';
 import { createTyping } from './presence/typing.ts';
@@ -173,6 +178,7 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   });
   const chats = createChats({ db, accounts });
   const chatLists = createChatLists({ db });
+  const chatViews = createChatViews({ db, writeBatch, chats, clock });
   const memberLists = createMemberLists({ db, onlineIds });
   const links = createLinks({ key: keys.fileUrl, lifeSeconds: config.FILE_URL_SECONDS, clock });
   const decoding = createDecoding();
@@ -188,7 +194,7 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   const rooms = createRooms({ db, write, writeBatch, locks, roster, chats, accounts, operators, passwords, limits, pictures: files.forRooms, clock });
   const membership = createMembership({ db, write, locks, chats, passwords, limits, clock });
   const revisions = createRevisions({ db, config });
-  const messages = createMessages({ db, writeBatch, chats, config, clock, files: files.forMessages, entries: searchEntries, revisions });
+  const messages = createMessages({ db, writeBatch, chats, config, clock, files: files.forMessages, entries: searchEntries, revisions, accounts });
   const copies = createCopies({ db, blobs, files, uploads, clock });
   const sending = createSending({ db, writeJob, chats, messages, copies, accounts, limits, keys, config });
   const pins = createPins({ db, writeBatch, clock });
@@ -201,10 +207,14 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   const reactions = createReactions({ db, writeBatch, config, clock, log });
   opened.defer(reactions.close);
   const threads = createThreads({ db, writeBatch });
+  const mentions = createMentions({ db });
   const inbox = createInbox({ db });
   const notifications = createNotifications({ db, writeBatch, receipts, clock });
   const pushDevices = createPushDevices({ db, write, config, clock });
-  const pushQueue = await createPushQueue({ db, writeBatch, eventLog, presence, clock });
+  const notificationSettings = createNotificationSettings({ db, writeBatch, clock });
+  const badge = createBadge({ db, receipts, mentions, threads, views: chatViews, clock });
+  const { bringBack } = createReturning({ db, writeBatch, views: chatViews, mentions });
+  const pushQueue = await createPushQueue({ db, writeBatch, eventLog, presence, onRead: bringBack, views: chatViews, mentions, settings: notificationSettings, clock });
   const push = createPush({ queue: pushQueue, tail, keys, presence, post, config, clock, metrics, log });
   /** What works by itself. They end side by side, each in its own time. */
   const workers: (() => unknown)[] = [push.close, mail.close, roster.close, deletedRooms.close, indexing.close];
@@ -217,11 +227,14 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
     { atOnce: sessions.eraseAll },
     createChatErasure({ writeBatch, clock }),
     { atOnce: saved.eraseAll },
+    { atOnce: chatViews.eraseAll },
     revisions.erasure,
     messageErasure,
     reactions,
+    mentions.erasure,
     createFileErasure({ db, writeBatch, files, uploads }),
     { atOnce: notifications.eraseAll },
+    { atOnce: notificationSettings.eraseAll },
     { atOnce: pushDevices.eraseAll },
   ];
   const erasure = createErasure({ db, write, locks, accounts, mail, clock, log, countMessages: messageErasure.count, onNameFreed, parts: erasureParts });
@@ -268,6 +281,7 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
     isLive: sessions.isLive,
     chats,
     chatLists,
+    chatViews,
     memberLists,
     rooms,
     membership,
@@ -280,6 +294,7 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
     receipts,
     reactions,
     threads,
+    mentions,
     inbox,
     files,
     uploads,
@@ -287,6 +302,8 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
     followEvents: presence.followEvents,
     typing,
     notifications,
+    notificationSettings,
+    badge,
     pushDevices,
     webPushPublicKey: push.publicKey,
   } satisfies Domains;

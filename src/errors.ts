@@ -2,7 +2,17 @@
 
 export type FieldProblem = { path: string[]; message: string; rule: string };
 export type TypeName = 'User' | 'Chat' | 'Room' | 'Message' | 'Attachment' | 'Session' | 'Member' | 'PushDevice' | 'Notification' | 'Identity';
-export const forbiddenReasons = ['NOT_A_MEMBER', 'ROLE_TOO_LOW', 'NOT_THE_AUTHOR', 'BANNED', 'EVERYONE_ROOM', 'NOT_AN_OPERATOR', 'REGISTRATION_OFF', 'PASSWORD_LOGIN_OFF'] as const;
+export const forbiddenReasons = [
+  'NOT_A_MEMBER',
+  'ROLE_TOO_LOW',
+  'NOT_THE_AUTHOR',
+  'BANNED',
+  'EVERYONE_ROOM',
+  'NOT_AN_OPERATOR',
+  'MENTION_ALL',
+  'REGISTRATION_OFF',
+  'PASSWORD_LOGIN_OFF',
+] as const;
 export type ForbiddenReason = (typeof forbiddenReasons)[number];
 export const conflictReasons = ['LAST_OWNER', 'VERSION_MISMATCH', 'CLIENT_MESSAGE_ID_REUSED', 'LAST_WAY_IN'] as const;
 export type ConflictReason = (typeof conflictReasons)[number];

@@ -180,7 +180,10 @@ it('ERASE leaves no text, name, address or session of the person in any table, n
   await change(ben, 'pinMessage', { messageId: said.id });
   // Enough for more than one piece, and long enough for pages of their own.
   for (let i = 0; i < 300; i++) await ada.send(i % 2 ? room : { username: carl.username }, `${words.noted} ${i} ${'x'.repeat((i * 37) % 3_000)}`);
-  await ben.send(room, 'a word of somebody else');
+  // The name that somebody else wrote goes, not what they wrote.
+  await change(ben, 'sendMessage', { to: { chatId: room.id }, text: 'a word of somebody else', mentions: { users: [{ id: ada.id }] } });
+  await change(ada, 'updateMyChat', { chatId: gone.chat.id, notificationLevel: 'MENTIONS' });
+  await change(ada, 'updateNotificationSettings', { roomLevel: 'MENTIONS' });
 
   const before = await tables(server.dataDir);
   for (const [what, word] of Object.entries(words)) {
@@ -201,7 +204,7 @@ it('ERASE leaves no text, name, address or session of the person in any table, n
     }
   };
   await check();
-  for (const table of ['pin', 'savedMessage', 'messageRevision'] as const)
+  for (const table of ['pin', 'savedMessage', 'messageRevision', 'chatView', 'notificationSettings'] as const)
     expect([table, await (server.app.db.read[table] as typeof server.app.db.read.pin).count()]).toEqual([table, 0]);
   expect(await storedFiles(server)).toEqual([]);
   expect((await fetched(linked.url)).status).toBe(404);

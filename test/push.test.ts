@@ -60,6 +60,8 @@ describe('a closed browser', () => {
       chatId: message.chat.id,
       messageId: message.id,
       notificationId: expect.any(String),
+      reason: 'MESSAGE',
+      threadRootId: null,
       summary: `${ada.username}: hello`,
     });
     expect(service.deliveries.map(({ browser }) => browser).sort()).toEqual([laptop.browser, phone.browser]);
@@ -113,6 +115,38 @@ describe('a closed browser', () => {
     await change(ben, 'leaveChat', { chatId: left.id });
     service.answerAlways(201);
     expect(await world.pushed(1, 500)).toMatchObject([{ summary: expect.stringContaining('still there') }]);
+  });
+
+  it('is sent what notifies its owner, with the reason, and no more of it than they want to have on a locked screen', async () => {
+    await using world = await startWorld();
+    const { server, service } = world;
+    const [ada, ben] = (await server.people(2)) as [Person, Person];
+    await register(ben, service.subscribe());
+    const room = await ada.createRoom({ name: 'Chess', members: [{ id: ben.id }] });
+    const say = async (text: string, more: Untyped = {}): Promise<Untyped> =>
+      (await change(ada, 'sendMessage', { to: { chatId: room.id }, text, ...more }, 'message { id }')).message;
+    const users = [{ id: ben.id }];
+    const set = (input: Untyped) => change(ben, 'updateMyChat', { chatId: room.id, ...input });
+    await set({ notificationLevel: 'MENTIONS' });
+    const plain = await say('plain');
+    await say('here', { mentions: { all: 'HERE' } });
+    // Who is named by an edit is not told of an old message.
+    await change(ada, 'editMessage', { messageId: (await say('old')).id, text: 'old' });
+    await say('named', { threadRootId: plain.id, mentions: { users } });
+    expect(await world.pushed(1)).toMatchObject([{ reason: 'MENTION', threadRootId: plain.id, summary: `${ada.username} (Chess): named` }]);
+    await change(ada, 'editMessage', { messageId: plain.id, text: 'for Ben', mentions: { users } });
+    await change(ben, 'updateNotificationSettings', { pushContent: 'SENDER' });
+    await say('to all', { mentions: { all: 'EVERYONE' } });
+    expect((await world.pushed(2))[1]).toMatchObject({ reason: 'EVERYONE', threadRootId: null, summary: `${ada.username} (Chess)` });
+    await change(ben, 'updateNotificationSettings', { pushContent: 'NOTHING' });
+    await set({ notificationLevel: 'ALL' });
+    await say('here', { mentions: { all: 'HERE' } });
+    expect((await world.pushed(3))[2]).toMatchObject({ reason: 'MESSAGE', summary: '' });
+    await set({ mutedUntil: new Date(Date.now() + 60_000).toISOString() });
+    await say('muted', { mentions: { users } });
+    await change(ben, 'updateNotificationSettings', { pausedUntil: new Date(Date.now() + 60_000).toISOString() });
+    await ada.send({ username: ben.username }, 'paused');
+    await world.pushed(3, 500);
   });
 
   it('gets what could not be sent at once later, by growing pauses and as the push service asks, and not for ever', async () => {

@@ -39,7 +39,7 @@ async function worldOf(server: TestServer, size: number) {
   const talk = await (others[0] as Person).createRoom({ members: [viewer, ...others].map(({ id }) => ({ id })) });
   for (const other of others) {
     const { message } = await other.send(talk, 'a question');
-    const input = { to: { chatId: talk.id }, text: 'an answer', threadRootId: message.id, replyToId: message.id };
+    const input = { to: { chatId: talk.id }, text: 'an answer', threadRootId: message.id, replyToId: message.id, mentions: { users: [{ id: viewer.id }, { id: other.id }] } };
     await (others[0] as Person).must('mutation ($input: SendMessageInput!) { sendMessage(input: $input) { __typename } }', { input });
     await viewer.must('mutation ($messageId: ID!) { followThread(input: { messageId: $messageId }) { __typename } }', { messageId: message.id });
   }
@@ -136,6 +136,22 @@ it('takes so many statements for a page, a send, and a list, however many rows t
         ({ viewer, room }) =>
         () =>
           viewer.must('query ($id: ID!) { groupMessages(room: { id: $id }, first: 50) { nodes { id text deliveredCount readCount } } }', { id: room.id }),
+    },
+    'whom each message of a page is for': {
+      expected: 7,
+      run:
+        ({ viewer, talk }) =>
+        () =>
+          viewer.must('query ($id: ID!) { chat(id: $id) { messages(last: 50) { nodes { id mentions { writtenAs user { id username } } mentionsAll mentionsMe } } } }', {
+            id: talk.id,
+          }),
+    },
+    'chats with what is highlighted in each': {
+      expected: 4,
+      run:
+        ({ viewer }) =>
+        () =>
+          viewer.must('{ chats(first: 20) { nodes { id my { unreadCount highlightCount } } } }'),
     },
     'reactions to each message of a page': {
       expected: 8,

@@ -177,6 +177,7 @@ it('P19: after any history the counts of each thread and chat equal a recount, a
         'send',
         'reply',
         'reply',
+        'answer',
         'reply',
         'delete',
         'edit',
@@ -191,11 +192,14 @@ it('P19: after any history the counts of each thread and chat equal a recount, a
         'join',
       ] as const);
       const upToSeq = Math.floor(random() * (last + 1));
+      const named = people.filter(() => random() < 0.2).map(({ id }) => ({ id }));
+      const all = random() < 0.2 ? 'EVERYONE' : null;
       const [name, input]: [string, Untyped] = {
-        send: ['sendMessage', { to: { chatId: room.id }, text: 'x', clientMessageId: randomUUID() }],
-        reply: ['sendMessage', { to: { chatId: message?.room ?? room.id }, text: 'y', ...(message ? { threadRootId: message.id } : {}) }],
+        send: ['sendMessage', { to: { chatId: room.id }, text: 'x', clientMessageId: randomUUID(), mentions: { users: named, all } }],
+        answer: ['sendMessage', { to: { chatId: message?.room ?? room.id }, text: 'w', mentions: { users: named }, ...(message ? { replyToId: message.id } : {}) }],
+        reply: ['sendMessage', { to: { chatId: message?.room ?? room.id }, text: 'y', mentions: { users: named }, ...(message ? { threadRootId: message.id } : {}) }],
         delete: ['deleteMessage', { messageId: message?.id ?? 'none' }],
-        edit: ['editMessage', { messageId: message?.id ?? 'none', text: 'z' }],
+        edit: ['editMessage', { messageId: message?.id ?? 'none', text: 'z', mentions: random() < 0.5 ? null : { users: named } }],
         markRead: ['markRead', { chatId: room.id, upToSeq }],
         markOutside: ['markRead', { chatId: room.id, upToSeq, threads: false }],
         markThreadRead: ['markThreadRead', { messageId: message?.id ?? 'none', upToSeq: Math.min(message?.seq ?? 0, upToSeq) }],
@@ -225,7 +229,7 @@ it('P19: after any history the counts of each thread and chat equal a recount, a
         expect(await myOf(person, id)).toEqual({ readSeq: lastSeq, threadsReadSeq: lastSeq, unreadCount: 0, unreadOutsideThreads: 0, unreadThreads: 0 });
         await compare(person, id, `seed ${seed}`);
       }
-      expect((await read(person, '{ me { account { unreadThreads totalUnread } } }')).account).toEqual({ unreadThreads: 0, totalUnread: 0 });
+      expect((await read(person, '{ me { account { unreadThreads totalUnread totalHighlights } } }')).account).toEqual({ unreadThreads: 0, totalUnread: 0, totalHighlights: 0 });
     }
   }
 });
@@ -234,14 +238,16 @@ it('P19: after any history the counts of each thread and chat equal a recount, a
 async function compare(person: Person, chatId: string, what: string): Promise<void> {
   const chat: Untyped | null = await read(
     person,
-    `query ($id: ID!) { chat(id: $id) { my { readSeq threadsReadSeq deliveredSeq unreadCount unreadOutsideThreads unreadThreads } lastSeq
-      messages(last: 100) { nodes { seq threadRootSeq deletedAt sender { id } status readCount thread { ${thread} } } } threads(first: 100) { nodes { rootSeq } }
+    `query ($id: ID!) { chat(id: $id) { my { readSeq threadsReadSeq deliveredSeq unreadCount unreadOutsideThreads unreadThreads highlightCount } lastSeq
+      messages(last: 100) { nodes { seq threadRootSeq deletedAt sender { id } status readCount mentions { user { id } } mentionsAll mentionsMe replyTo { sender { id } } thread { ${thread} my { highlightCount } } } } threads(first: 100) { nodes { rootSeq } }
       followed: threads(first: 100, filter: FOLLOWED) { nodes { rootSeq } } unread: threads(first: 100, filter: UNREAD) { nodes { rootSeq } } timeline(last: 100) { nodes { seq } } } }`,
     { id: chatId },
   );
   // A room goes with the last of its members.
   if (!chat) return;
   const messages: Untyped[] = chat.messages.nodes;
+  const isForMe = ({ mentions, mentionsAll, replyTo }: Untyped): boolean =>
+    mentionsAll === 'EVERYONE' || replyTo?.sender.id === person.id || mentions.some(({ user }: Untyped) => user.id === person.id);
   const standing = messages.filter(({ deletedAt }) => deletedAt === null);
   const byOthers = standing.filter(({ sender }) => sender.id !== person.id);
   expect(
@@ -266,15 +272,20 @@ async function compare(person: Person, chatId: string, what: string): Promise<vo
     else {
       expect(my.readSeq, what).toBeGreaterThanOrEqual(chat.my.threadsReadSeq);
       const unread = byOthers.filter(({ threadRootSeq, seq }) => my.following && threadRootSeq === root.seq && seq > my.readSeq);
-      expect([my.unreadCount, my.firstUnreadSeq], what).toEqual([unread.length, unread[0]?.seq ?? null]);
+      expect([my.unreadCount, my.firstUnreadSeq, my.highlightCount], what).toEqual([unread.length, unread[0]?.seq ?? null, unread.filter(isForMe).length]);
     }
   }
   for (const { thread: none } of messages.filter((message) => !roots.includes(message))) expect(none).toBe(null);
   if (!chat.my) return;
-  const { readSeq, threadsReadSeq, deliveredSeq, unreadCount, unreadOutsideThreads, unreadThreads } = chat.my;
+  const { readSeq, threadsReadSeq, deliveredSeq, unreadCount, unreadOutsideThreads, unreadThreads, highlightCount } = chat.my;
   expect(threadsReadSeq <= readSeq && readSeq <= deliveredSeq && deliveredSeq <= chat.lastSeq, what).toBe(true);
   const behind = byOthers.filter(({ seq }) => seq > readSeq);
   expect([unreadCount, unreadOutsideThreads], what).toEqual([behind.length, behind.filter(({ threadRootSeq }) => threadRootSeq === null).length]);
+  expect(highlightCount, what).toBe(behind.filter(isForMe).length);
+  expect(
+    behind.filter(({ mentionsMe }) => mentionsMe),
+    what,
+  ).toEqual(behind.filter(isForMe));
   const followed = roots.filter(({ thread: { my } }) => my.following);
   expect(chat.followed.nodes.map(({ rootSeq }: Untyped) => rootSeq).sort(), what).toEqual(followed.map(({ seq }) => seq).sort());
   const unread = followed.filter(({ thread: { my } }) => my.unreadCount > 0);

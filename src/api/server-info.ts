@@ -5,6 +5,7 @@ import type { Config } from '../config.ts';
 import { builder } from '../graphql/builder.ts';
 import type { Domains } from '../graphql/context.ts';
 import { maxPageSize } from '../graphql/pages.ts';
+import { mostMentions } from '../messages/mentioning.ts';
 import { mostMetadataBytes } from '../messages/metadata.ts';
 import { mostPins } from '../messages/pins.ts';
 import { mostSaved } from '../messages/saved.ts';
@@ -17,6 +18,7 @@ const schemaVersion = '1.0.0';
 
 const capabilities = {
   ATTACHMENTS: 'Messages may have photos and files.',
+  MENTIONS: 'Mentions, highlights and notification settings.',
   PINS: 'Pinned and saved messages.',
   REACTIONS: 'Reactions.',
   THREADS: 'Replies, threads and forwarding.',
@@ -36,6 +38,7 @@ const limits: Record<string, { description: string; of: (config: Config) => numb
   maxMessageChars: { description: 'The longest text of a message, in code points.', of: (config) => config.MAX_MESSAGE_CHARS },
   maxAttachmentBytes: { description: 'The largest file that may be uploaded, in bytes; 0 where there are no attachments.', of: (config) => config.MAX_ATTACHMENT_BYTES },
   maxAttachmentsPerMessage: { description: 'How many files one message may have; 0 where there are no attachments.', of: () => mostAttachments },
+  maxMentionsPerMessage: { description: 'Most people named in one message.', of: () => mostMentions },
   maxPinsPerChat: { description: 'Most pins of a chat.', of: () => mostPins },
   maxSavedMessages: { description: 'Most saved messages of one account.', of: () => mostSaved },
   smallRoomMembers: { description: 'Up to so many members a room is small.', of: () => smallRoom },
@@ -107,6 +110,7 @@ const ServerInfo = builder.objectRef<{ app: Domains }>('ServerInfo').implement({
       resolve: ({ app: { config } }): Capability[] => [
         'ATTACHMENTS',
         ...(config.SMTP_URL ? ['EMAIL' as const] : []),
+        'MENTIONS',
         'PINS',
         'REACTIONS',
         'THREADS',

@@ -7,8 +7,8 @@ import type { ChatRow, MemberRow } from '../storage/rows.ts';
 export const roomRights = ['ADMINS', 'MEMBERS', 'MEMBERS_WHILE_SMALL', 'NOBODY'] as const;
 export type RoomRight = (typeof roomRights)[number];
 /** What a room lets its members do, as its settings say. */
-export type RoomRights = { pinPolicy: RoomRight };
-export const firstRights: RoomRights = { pinPolicy: 'ADMINS' };
+export type RoomRights = { pinPolicy: RoomRight; mentionAllPolicy: RoomRight };
+export const firstRights: RoomRights = { pinPolicy: 'ADMINS', mentionAllPolicy: 'MEMBERS_WHILE_SMALL' };
 /** Up to so many members a room is small. */
 export const smallRoom = 30;
 /** Who is shown what a message said before it was edited, as the server's settings say. */
@@ -61,6 +61,11 @@ const rules = {
   setRole: { role: 'OWNER' },
   deleteRoom: { role: 'OWNER' },
   pin: { role: 'MEMBER', unless: withRight('pinPolicy') },
+  // In rooms: a dialog has nobody to be called that a message does not reach anyway.
+  mentionAll: {
+    role: null,
+    unless: ({ chat, member, rights = firstRights }) => (chat.kind === 'ROOM' && member && hasRight(rights.mentionAllPolicy, chat, member.role as Role) ? null : 'MENTION_ALL'),
+  },
   seeOthersRevisions: { role: 'ADMIN' },
   deleteOthersMessage: { role: 'ADMIN', unless: ({ chat }) => (chat.kind === 'DIALOG' ? 'NOT_THE_AUTHOR' : null) },
 } satisfies Record<string, Rule>;
@@ -126,7 +131,7 @@ export function actionsIn(standing: Required<WithRights>, { deserted }: { desert
     DELETE: can('deleteRoom', standing),
     JOIN: isRoom && !member && !isFull && can('join', standing),
     LEAVE: isRoom && can('leave', standing),
-    MENTION_ALL: false,
+    MENTION_ALL: can('post', standing) && can('mentionAll', standing),
     PIN: can('pin', standing),
     REACT: can('react', standing),
     READ: can('read', standing),

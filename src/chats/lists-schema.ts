@@ -19,6 +19,9 @@ const ChatFilterInput = builder.inputType('ChatFilterInput', {
     nameContains: t.string({ description: 'Case-insensitive part of the name; for a dialog also of the other user’s username.' }),
     withUserIds: t.idList({ description: 'Only chats in which all of these users take part. Up to 100.' }),
     unreadOnly: t.boolean({ defaultValue: false, description: 'Only chats with a message that the caller has not read.' }),
+    highlightsOnly: t.boolean({ defaultValue: false, description: 'Only chats with an unread message that is for the caller.' }),
+    archived: t.boolean({ description: 'True: only what the caller put away. False: only the rest.' }),
+    pinned: t.boolean({ description: 'True: only what the caller keeps on top. False: only the rest.' }),
     includeAllUsers: t.boolean({ defaultValue: false, description: 'Behind the chats that exist, also a (still empty) dialog with every other registered user, by username.' }),
   }),
 });
@@ -55,7 +58,7 @@ const RoomConnection = builder.connectionObject(
 
 /** A filter that is not answered out of an index: what it looks through weighs, too, and several of them wait for each other. */
 const searchWeight = 500;
-const unindexed = ['nameContains', 'withUserIds', 'unreadOnly', 'joined', 'joinable'];
+const unindexed = ['nameContains', 'withUserIds', 'unreadOnly', 'highlightsOnly', 'joined', 'joinable'];
 function withSearch(page: { field: number; multiplier: number }, filter: object | null | undefined) {
   const searches = Object.entries(filter ?? {}).some(([name, value]) => unindexed.includes(name) && value != null && value !== false);
   return searches ? { ...page, field: page.field + searchWeight } : page;

@@ -23,6 +23,9 @@ export type ChatFilter = {
   /** Ids of accounts; one that is null names nobody, so that no chat has all of them. */
   withUserIds?: readonly (UserId | null)[] | null;
   unreadOnly?: boolean | null;
+  highlightsOnly?: boolean | null;
+  archived?: boolean | null;
+  pinned?: boolean | null;
   includeAllUsers?: boolean | null;
 };
 export type RoomFilter = { nameContains?: string | null; visibility?: 'PUBLIC' | 'PRIVATE' | null; joined?: boolean | null; joinable?: boolean | null };
@@ -55,7 +58,16 @@ export function createChatLists({ db }: { db: Database }) {
     const [search, wanted] = [toSearch(filter.nameContains), withIds.filter((id) => id !== null)];
     const peers = wanted.filter((id) => id !== viewer.userId);
     const parts: Part[] = search === null || wanted.length < withIds.length ? [] : [ownChats(viewer, filter, search, wanted)];
-    if (parts.length > 0 && filter.includeAllUsers && filter.kind !== 'ROOM' && !filter.unreadOnly && peers.length <= 1)
+    if (
+      parts.length > 0 &&
+      filter.includeAllUsers &&
+      filter.kind !== 'ROOM' &&
+      !filter.unreadOnly &&
+      !filter.highlightsOnly &&
+      !filter.archived &&
+      !filter.pinned &&
+      peers.length <= 1
+    )
       parts.push(unopenedDialogs(viewer, search ?? '', peers[0]));
 
     const { edges, ...rest } = await keysetPage<ChatEntry, ChatKey>(page, {
@@ -78,7 +90,7 @@ export function createChatLists({ db }: { db: Database }) {
   }
 
   /** The chats that exist. */
-  function ownChats({ userId }: Viewer, { kind, unreadOnly }: ChatFilter, search: string, wanted: readonly UserId[]): Part {
+  function ownChats({ userId }: Viewer, { kind, unreadOnly, highlightsOnly, archived, pinned }: ChatFilter, search: string, wanted: readonly UserId[]): Part {
     const own: Condition[] = [
       ['me."userId" = ? AND c."deletedAt" IS NULL', userId],
       [{ DIALOG: `c."kind" = 'DIALOG' AND c."lastSeq" > 0`, ROOM: `c."kind" = 'ROOM'`, both: `(c."kind" = 'ROOM' OR c."lastSeq" > 0)` }[kind ?? 'both']],
@@ -93,9 +105,21 @@ export function createChatLists({ db }: { db: Database }) {
          + (SELECT COUNT(*) FROM "Message" m WHERE ${behind} AND m."deletedAt" IS NOT NULL AND m."senderId" <> me."userId")`,
       ]);
     }
+    if (highlightsOnly) {
+      own.push([
+        `(EXISTS (SELECT 1 FROM "Mention" n WHERE n."userId" = me."userId" AND n."chatId" = c."id" AND n."counts" = true AND n."seq" > me."readSeq")
+         OR EXISTS (SELECT 1 FROM "Message" m WHERE ${behind} AND m."mentionsAll" = 'EVERYONE' AND m."senderId" <> me."userId"))`,
+      ]);
+    }
+    for (const [column, wantedSo] of [
+      ['archivedSeq', archived],
+      ['pinnedAt', pinned],
+    ] as const)
+      if (wantedSo != null)
+        own.push([`${wantedSo ? '' : 'NOT '}EXISTS (SELECT 1 FROM "ChatView" v WHERE v."chatId" = me."chatId" AND v."userId" = me."userId" AND v."${column}" IS NOT NULL)`]);
     const peer = search ? 'LEFT JOIN "User" p ON p."id" = CASE WHEN c."lowUserId" = me."userId" THEN c."highUserId" ELSE c."lowUserId" END' : '';
     const from = `FROM "Member" me JOIN ${chatsNow(db.engine)} c ON c."id" = me."chatId" ${peer}`;
-    const isFiltered = search !== '' || wanted.length > 0 || Boolean(unreadOnly);
+    const isFiltered = search !== '' || wanted.length > 0 || Boolean(unreadOnly) || Boolean(highlightsOnly) || Boolean(archived) || Boolean(pinned);
     const atOnce = Math.floor(Math.min(chatsAtOnce, membershipsAtOnce / Math.max(1, wanted.length)));
 
     return {

@@ -22,6 +22,7 @@ mutation('createRoom', {
     visibility: t.field({ type: RoomVisibility, required: true, defaultValue: 'PUBLIC', description: 'Who knows that it exists.' }),
     postPolicy: t.field({ type: PostPolicy, required: true, defaultValue: 'MEMBERS', description: 'Who may write in it. ANYONE takes a public room without password.' }),
     pinPolicy: t.field({ type: RoomRight, defaultValue: 'ADMINS', description: 'Who may pin messages.' }),
+    mentionAllPolicy: t.field({ type: RoomRight, defaultValue: 'MEMBERS_WHILE_SMALL', description: 'Who may call everybody.' }),
     everyone: t.boolean({
       defaultValue: false,
       description:
@@ -38,7 +39,14 @@ mutation('createRoom', {
   resolve: (viewer, input, context) => {
     const avatarAttachmentId = toAttachmentId(input.avatarAttachmentId) ?? null;
     const members = input.members?.map((ref) => parseUserRef(ref, context)) ?? null;
-    return context.app.rooms.create(viewer, { ...input, avatarAttachmentId, pinPolicy: input.pinPolicy ?? 'ADMINS', everyone: input.everyone ?? false, members });
+    return context.app.rooms.create(viewer, {
+      ...input,
+      avatarAttachmentId,
+      pinPolicy: input.pinPolicy ?? 'ADMINS',
+      mentionAllPolicy: input.mentionAllPolicy ?? 'MEMBERS_WHILE_SMALL',
+      everyone: input.everyone ?? false,
+      members,
+    });
   },
   payloadDescription: 'The room is there.',
   payload: (t) => ({
@@ -58,6 +66,7 @@ mutation('updateRoom', {
     visibility: t.field({ type: RoomVisibility, description: 'Who knows that it exists. Cannot be null.' }),
     postPolicy: t.field({ type: PostPolicy, description: 'Who may write in it. Cannot be null.' }),
     pinPolicy: t.field({ type: RoomRight, description: 'Who may pin messages. Cannot be null.' }),
+    mentionAllPolicy: t.field({ type: RoomRight, description: 'Who may call everybody. Cannot be null.' }),
     everyone: t.boolean({
       description:
         'True makes every account a member and lifts all bans, where there are very many the last ones moments after the answer; false lets members leave again. Cannot be null.',

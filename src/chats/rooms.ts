@@ -40,6 +40,7 @@ export type RoomSettings = {
   visibility: 'PUBLIC' | 'PRIVATE';
   postPolicy: 'ANYONE' | 'MEMBERS';
   pinPolicy: RoomRight;
+  mentionAllPolicy: RoomRight;
   everyone: boolean;
   /** Most members, the owner included. */
   capacity: number | null;
@@ -108,7 +109,8 @@ export function createRooms({
       ...given,
       topic: given.topic ?? null,
       everyone: given.everyone ?? false,
-      pinPolicy: given.pinPolicy ?? 'ADMINS',
+      pinPolicy: given.pinPolicy ?? firstRights.pinPolicy,
+      mentionAllPolicy: given.mentionAllPolicy ?? firstRights.mentionAllPolicy,
       capacity: given.capacity ?? null,
       link: given.link ?? null,
     };
@@ -143,7 +145,7 @@ export function createRooms({
       if (settings.capacity !== null && settings.capacity < memberIds.length) throw invalid('capacity', 'too-small', `The room would begin with ${memberIds.length} members.`);
       if (avatarAttachmentId !== null) await pictures.take(sql, viewer.userId, avatarAttachmentId, 'avatarAttachmentId');
       const now = clock();
-      const { name, topic, visibility, postPolicy, pinPolicy, everyone, capacity, link } = settings;
+      const { name, topic, visibility, postPolicy, pinPolicy, mentionAllPolicy, everyone, capacity, link } = settings;
       const room = await tx.chat.create({
         data: {
           kind: 'ROOM',
@@ -166,7 +168,7 @@ export function createRooms({
           clientRequestId,
         },
       });
-      if (pinPolicy !== firstRights.pinPolicy) await setRights(sql, room.id, { pinPolicy });
+      if (pinPolicy !== firstRights.pinPolicy || mentionAllPolicy !== firstRights.mentionAllPolicy) await setRights(sql, room.id, { pinPolicy, mentionAllPolicy });
       const fresh = { chatId: room.id, joinedAt: now, joinedSeq: 0, deliveredSeq: 0, readSeq: 0 };
       await insertMembers(
         sql,
@@ -185,7 +187,7 @@ export function createRooms({
   async function update(viewer: Viewer, roomId: ChatId, changes: RoomChanges): Promise<ChatRow> {
     const { avatarAttachmentId, ...others } = changes;
     const problems = createProblems();
-    for (const field of ['name', 'visibility', 'postPolicy', 'pinPolicy', 'everyone'] as const) {
+    for (const field of ['name', 'visibility', 'postPolicy', 'pinPolicy', 'mentionAllPolicy', 'everyone'] as const) {
       if (changes[field] === null) problems.add(field, 'required', 'This cannot be empty.');
     }
     const given = Object.fromEntries(Object.entries({ ...others, ...cleaned(others) }).filter(([, value]) => value !== undefined)) as Partial<RoomSettings>;
@@ -195,7 +197,8 @@ export function createRooms({
     problems.check();
     if (Object.keys(given).length === 0 && (avatarAttachmentId === undefined || avatarAttachmentId === before.avatarId)) return before;
     if (given.everyone && !before.everyone) await mustMayOpen(viewer, true);
-    const { password, pinPolicy, ...settings } = given;
+    const { password, pinPolicy, mentionAllPolicy, ...settings } = given;
+    const rights = { ...(pinPolicy === undefined ? {} : { pinPolicy }), ...(mentionAllPolicy === undefined ? {} : { mentionAllPolicy }) };
     const passwordHash = password == null ? password : await hashPassword(viewer, password);
 
     const store = async (tx: Tx, append: Append): Promise<ChatRow> => {
@@ -213,7 +216,7 @@ export function createRooms({
         if (avatarAttachmentId !== null) await pictures.take(sql, viewer.userId, avatarAttachmentId, 'avatarAttachmentId');
         if (room.avatarId !== null) await pictures.drop(sql, room.avatarId);
       }
-      if (pinPolicy !== undefined) await setRights(sql, roomId, { pinPolicy });
+      if (Object.keys(rights).length > 0) await setRights(sql, roomId, rights);
       const changed = await tx.chat.update({
         where: { id: roomId },
         data: {

@@ -266,6 +266,11 @@ export const Room = builder.objectRef<ChatRow>('Room').implement({
     visibility: t.field({ type: RoomVisibility, description: 'Who knows that it exists.', resolve: (room) => room.visibility as 'PUBLIC' }),
     postPolicy: t.field({ type: PostPolicy, description: 'Who may write in it.', resolve: (room) => room.postPolicy as 'MEMBERS' }),
     pinPolicy: t.field({ type: RoomRight, description: 'Who may pin messages.', resolve: async (room, _args, context) => (await loadRights(context, room.id)).pinPolicy }),
+    mentionAllPolicy: t.field({
+      type: RoomRight,
+      description: 'Who may call everybody.',
+      resolve: async (room, _args, context) => (await loadRights(context, room.id)).mentionAllPolicy,
+    }),
     everyone: t.exposeBoolean('everyone', { description: 'Everyone registered is a member, now and later.' }),
     capacity: t.exposeInt('capacity', { nullable: true, description: 'Most members allowed, the owner included; null = no limit.' }),
     passwordRequired: t.boolean({ description: 'Joining takes a password, and only members see messages and members.', resolve: (room) => room.passwordHash !== null }),

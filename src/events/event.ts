@@ -26,6 +26,8 @@ export type NewEvent =
   | { type: 'marker-moved'; chatId: ChatId; userId: UserId; status: 'DELIVERED' | 'READ'; upToSeq: number; threads?: false }
   /** The person follows the thread or not, or has read on in it. */
   | { type: 'my-thread-changed'; chatId: ChatId; userId: UserId; rootSeq: number }
+  /** The person's own view of the chat is another. */
+  | { type: 'my-chat-changed'; chatId: ChatId; userId: UserId }
   | { type: 'chat-added'; chatId: ChatId; userId: UserId; dialog?: Pair }
   | { type: 'chat-updated'; chatId: ChatId }
   | { type: 'chat-removed'; chatId: ChatId; userId: UserId; reason: RemovalReason }
@@ -69,6 +71,7 @@ export const addresseesOf: Record<EventType, Addressees> = {
   'reactions-changed': 'chat',
   'my-thread-changed': 'person',
   'marker-moved': 'chat',
+  'my-chat-changed': 'person',
   'chat-added': 'person',
   'chat-updated': 'chat',
   'chat-removed': 'person',
@@ -93,6 +96,7 @@ export const kindOf: Record<EventType, EventKind> = {
   'reactions-changed': 'REACTIONS',
   'my-thread-changed': 'THREADS',
   'marker-moved': 'RECEIPTS',
+  'my-chat-changed': 'RECEIPTS',
   'chat-added': 'CHATS',
   'chat-updated': 'CHATS',
   'chat-removed': 'CHATS',

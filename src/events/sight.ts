@@ -33,7 +33,7 @@ export function createSight({
     const { person, options } = stream;
     const seenIf = (isIn: boolean): LogEvent | null => (isIn ? event : null);
     // A chat left since yields its removal only.
-    if (event.type === 'chat-added' || event.type === 'my-thread-changed') return seenIf(person.chats.has(event.chatId));
+    if (event.type === 'chat-added' || event.type === 'my-chat-changed' || event.type === 'my-thread-changed') return seenIf(person.chats.has(event.chatId));
     if (event.type === 'notification-added') return seenIf(isNotified(person, event));
     if (event.type === 'peer-updated') return ownDialogUpdated(stream, event);
     if (addresseesOf[event.type] !== 'chat') return event;

@@ -87,6 +87,7 @@ const ForbiddenReasonEnum = named<(typeof forbiddenReasons)[number]>('ForbiddenR
   NOT_THE_AUTHOR: 'Only who wrote the message may.',
   BANNED: 'An owner or admin has banned the caller from the room.',
   EVERYONE_ROOM: 'An `everyone` room cannot be left, and nobody removed from it.',
+  MENTION_ALL: 'The room does not let the caller call everybody.',
   NOT_AN_OPERATOR: "Only the operators named by the server's settings may do this.",
   REGISTRATION_OFF: 'Nobody registers here: `serverInfo.signIn` says how people come.',
   PASSWORD_LOGIN_OFF: 'No password signs anybody in here: `serverInfo.signIn` says how people come.',

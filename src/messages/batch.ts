@@ -2,8 +2,9 @@
  * Storing what is sent, many messages at once, as a job (docs/decisions/threads.md): it knows nothing but `sql`, and what goes in and comes out is JSON. New
  * messages come out as their places: who sent them has the rest.
  */
-import { must } from '../chats/access.ts';
+import { firstRights, must } from '../chats/access.ts';
 import type { ChatRef } from '../chats/chats.ts';
+import { rightsOf } from '../chats/rights.ts';
 import { AppError, notFound } from '../errors.ts';
 import type { Numbering } from '../events/batch.ts';
 import { type EventOf, messageIdOf, type NewEvent } from '../events/event.ts';
@@ -13,7 +14,9 @@ import { dialogIds, type Pair, pairKey } from '../storage/dialogs.ts';
 import { holdAccounts, lockChats } from '../storage/locks.ts';
 import { type ChatRow, type MessageRow, type Stored, toStored } from '../storage/rows.ts';
 import { type Sql, toDateOrNull } from '../storage/sql.ts';
-import { type DraftKind, type Pointers, pointersOf, readPointed, toMessageKind } from './kinds.ts';
+import { type DraftKind, type Pointers, pointersOf, type Resolved, readPointed, toMessageKind } from './kinds.ts';
+import { insertMentions, toMentionRows } from './mention-rows.ts';
+import { mustMentionAll } from './mentioning.ts';
 import { advanceChats, bansAt, insertMessages, liveAccounts, membersAt, openDialogs, sentBefore } from './store.ts';
 import { addReplies, findNewFollowers, followEvents } from './thread-rows.ts';
 
@@ -80,7 +83,7 @@ export async function storeDrafts(
     firsts.map(({ kind }) => kind),
   );
 
-  const accepted: (Placed & { draft: Draft; pointers: (Pointers & { root: MessageRow | null }) | null })[] = [];
+  const accepted: (Placed & { draft: Draft; pointers: Resolved | null })[] = [];
   for (const draft of firsts) {
     try {
       const { chat, others } = places.mustPost(draft);
@@ -99,7 +102,7 @@ export async function storeDrafts(
       [...new Set([low, high])].map((userId) => ({ type: 'chat-added' as const, chatId: id, userId, dialog: { low, high } })),
     );
     const replies = accepted.flatMap(({ draft, seq, pointers }) =>
-      pointers?.root ? [{ root: pointers.root, senderId: draft.senderId, named: draft.kind?.mentionIds ?? [], seq, at }] : [],
+      pointers?.root ? [{ root: pointers.root, senderId: draft.senderId, named: draft.kind?.named.map(({ id }) => id) ?? [], seq, at }] : [],
     );
     const followers = await findNewFollowers(sql, replies);
     const events = await number([
@@ -118,6 +121,12 @@ export async function storeDrafts(
     });
     await insertMessages(sql, rows);
     await addReplies(sql, replies, followers);
+    await insertMentions(
+      sql,
+      accepted.flatMap(({ draft, pointers }, index) =>
+        draft.kind ? toMentionRows(rows[index] as MessageRow, { named: draft.kind.named, answered: pointers?.answered ?? null }) : [],
+      ),
+    );
     await files.attach(
       sql,
       accepted.flatMap(({ draft }, index) => draft.attachmentIds.map((id, position) => ({ id, messageId: (rows[index] as MessageRow).id, position }))),
@@ -206,6 +215,9 @@ async function prepareChats(sql: Sql, drafts: readonly Draft[], dialogs: Map<str
   const guests = places.filter((place) => !members.has(placeKey(place)));
   const banned = new Set((guests.length > 0 ? await bansAt(sql, guests) : []).map(placeKey));
   const present = await holdAccounts(sql, [...new Set(guests.map(({ userId }) => userId))]);
+  const calling = [...new Set(drafts.filter(({ kind }) => kind?.mentionsAll).map(chatIdOf))].filter((id) => id !== undefined);
+  const allowed = await rightsOf(sql, calling);
+  const rights = new Map(calling.map((id, index) => [id, allowed[index]]));
   return { opened, mustPost };
 
   /** The chat a draft goes to, and how many members it has besides the sender; or why it may not. */
@@ -219,6 +231,9 @@ async function prepareChats(sql: Sql, drafts: readonly Draft[], dialogs: Map<str
     const member = members.get(place) ?? null;
     if (!member && !present.has(senderId)) throw new AppError('TOKEN_INVALID');
     if (isPair(to) && !(alive.has(to.low) && alive.has(to.high))) throw notFound(member ? 'User' : 'Chat');
-    return { chat: must('post', { chat, member, banned: banned.has(place) }), others: chat.memberCount - (member ? 1 : 0) };
+    const standing = { chat, member, banned: banned.has(place), rights: rights.get(chat.id) ?? firstRights };
+    must('post', standing);
+    if (draft.kind?.mentionsAll) mustMentionAll(standing);
+    return { chat, others: chat.memberCount - (member ? 1 : 0) };
   }
 }

@@ -1,4 +1,4 @@
-/** What is put to a message, and goes when its text goes: reactions, its pin, what people saved of it, and what it said before. */
+/** What is put to a message, and goes when its text goes: reactions, whom it is for, its pin, what people saved of it, and what it said before. */
 import { can } from '../chats/access.ts';
 import { membersOf } from '../chats/chats.ts';
 import type { NewEvent } from '../events/event.ts';
@@ -6,7 +6,7 @@ import { type ChatId, type MessageId, placeKey, toMessageId, type UserId } from 
 import type { ChatRow } from '../storage/rows.ts';
 import { oneOfList, type Sql } from '../storage/sql.ts';
 
-const tables = ['Reaction', 'ReactionCount', 'UntoldReaction', 'Pin', 'MessageRevision'] as const;
+const tables = ['Reaction', 'ReactionCount', 'UntoldReaction', 'Pin', 'MessageRevision', 'Mention'] as const;
 
 /**
  * In the transaction in which the messages are deleted, or become tombstones. Members are told by that. Of those who had saved one and are no members, it answers

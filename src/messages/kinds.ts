@@ -3,6 +3,7 @@ import { invalid, notFound } from '../errors.ts';
 import type { ChatId, MessageId, UserId } from '../ids.ts';
 import type { ChatRow, MessageRow } from '../storage/rows.ts';
 import { type Sql, toDateOrNull } from '../storage/sql.ts';
+import type { Named } from './mention-rows.ts';
 import { type MessageKind, messagesAt, messagesByIds, plainKind } from './store.ts';
 
 /** As its sender said it, checked as far as that can be done without its chat. It is JSON. */
@@ -12,7 +13,8 @@ export type DraftKind = {
   notifyAuthor: boolean;
   /** The root of a thread, or one of its replies. */
   threadRootId: MessageId | null;
-  mentionIds: readonly UserId[];
+  /** Each person once. */
+  named: readonly Named[];
   mentionsAll: 'EVERYONE' | 'HERE' | null;
   /** The message to send on. */
   forwardOf: MessageId | null;
@@ -24,6 +26,8 @@ export type DraftKind = {
 
 /** The places that a message points to. */
 export type Pointers = Pick<MessageKind, 'replyToSeq' | 'threadRootSeq'>;
+/** And what is known of what stands there. */
+export type Resolved = Pointers & { root: MessageRow | null; answered: UserId | null };
 /** Messages that drafts point to. */
 export type Pointed = { byId: ReadonlyMap<MessageId, MessageRow>; rootOf: (message: MessageRow) => MessageRow | undefined };
 
@@ -42,10 +46,10 @@ export async function readPointed(sql: Sql, kinds: readonly (DraftKind | null)[]
 const rootKey = ({ chatId, threadRootSeq }: { chatId: ChatId; threadRootSeq: number | null }): string => `${chatId} ${threadRootSeq}`;
 
 /**
- * Where a draft for this chat points to, and the root of its thread. Throws NOT_FOUND for what is not in the chat and for a quote of what was deleted,
+ * Where a draft for this chat points to, the root of its thread, and who is told that they are answered. Throws NOT_FOUND for what is not in the chat and for a quote of what was deleted,
  * VALIDATION_FAILED for a quote that is outside of the thread.
  */
-export function pointersOf(kind: DraftKind, chat: ChatRow, { byId, rootOf }: Pointed): Pointers & { root: MessageRow | null } {
+export function pointersOf(kind: DraftKind, chat: ChatRow, { byId, rootOf }: Pointed): Resolved {
   const find = (id: MessageId): MessageRow => {
     const message = byId.get(id);
     if (message?.chatId !== chat.id) throw notFound('Message');
@@ -57,7 +61,7 @@ export function pointersOf(kind: DraftKind, chat: ChatRow, { byId, rootOf }: Poi
   if (quoted?.deletedAt) throw notFound('Message');
   if (root && quoted && quoted.threadRootSeq !== root.seq && quoted.seq !== root.seq)
     throw invalid('replyToId', 'thread', 'What is answered in a thread is a message of that thread.');
-  return { replyToSeq: quoted?.seq ?? null, threadRootSeq: root?.seq ?? null, root };
+  return { replyToSeq: quoted?.seq ?? null, threadRootSeq: root?.seq ?? null, root, answered: kind.notifyAuthor ? (quoted?.senderId ?? null) : null };
 }
 
 /** What a message has of its draft's kind, at the places it points to. */

@@ -1,7 +1,9 @@
 /** Messages that are stored: reading, paging, editing and deleting them. How they come to be: send.ts. */
+import type { Accounts } from '../accounts/accounts.ts';
 import { withNewlines } from '../accounts/names.ts';
-import { can, must } from '../chats/access.ts';
+import { can, firstRights, must } from '../chats/access.ts';
 import { type ChatStanding, type Chats, refOf, standing } from '../chats/chats.ts';
+import { rightsOf } from '../chats/rights.ts';
 import type { Config } from '../config.ts';
 import { AppError, createProblems, invalid, notFound } from '../errors.ts';
 import type { WriteBatch } from '../events/write.ts';
@@ -13,6 +15,8 @@ import type { ChatRow, MessageRow } from '../storage/rows.ts';
 import type { Sql } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
 import { dropBelongings } from './belongings.ts';
+import { replaceMentions } from './mention-rows.ts';
+import { checkNotInThread, type GivenMentions, getNamed, mustMentionAll } from './mentioning.ts';
 import { parseMetadata } from './metadata.ts';
 import type { Revisions } from './revisions.ts';
 import type { SearchEntries } from './searchable.ts';
@@ -21,11 +25,11 @@ import { type Anchor, parsePlace, type SeqOf, toPlace } from './sparse.ts';
 import { blank, changeContent, firstSeqsSince, messagesAt, messagesByIds, messagesIn } from './store.ts';
 import { inPieces, type Stretch } from './stretches.ts';
 import { checkText } from './text.ts';
-import { removeReplies } from './thread-rows.ts';
+import { findNamed, follow, followEvents, removeReplies } from './thread-rows.ts';
 
 export type Messages = ReturnType<typeof createMessages>;
-/** `metadata`: left out, it stays; null removes it. */
-export type EditMessage = { messageId: MessageId; text: string; expectedVersion: number | null; metadata?: unknown };
+/** `metadata`: left out, it stays; null removes it. `mentions`: null, they stay. */
+export type EditMessage = { messageId: MessageId; text: string; expectedVersion: number | null; metadata?: unknown; mentions?: GivenMentions | null };
 
 export function createMessages({
   db,
@@ -36,6 +40,7 @@ export function createMessages({
   files,
   entries,
   revisions,
+  accounts,
 }: {
   db: Database;
   writeBatch: WriteBatch;
@@ -45,6 +50,7 @@ export function createMessages({
   files: MessageFiles;
   entries: SearchEntries;
   revisions: Pick<Revisions, 'keep'>;
+  accounts: Pick<Accounts, 'getAll'>;
 }) {
   return { edit, remove, find, findMany, findRows, findAt, firstSince, page, readStretches };
 
@@ -58,7 +64,9 @@ export function createMessages({
     if (text !== '') checkText(problems, text, config.MAX_MESSAGE_CHARS);
     const metadata = parseMetadata(problems, input.metadata);
     problems.check();
+    const { mentions = null } = input;
     const { id, chatId } = await getMessage(db.sql, input.messageId);
+    const named = mentions && (await getNamed(accounts, mentions));
     return writeBatch(async (sql, number) => {
       const { message, standing } = await mustSee(sql, viewer, { id, chatId });
       if (message.deletedAt) throw notFound('Message');
@@ -67,15 +75,27 @@ export function createMessages({
       if (input.expectedVersion !== null && input.expectedVersion !== message.version) {
         throw new AppError('CONFLICT', { conflictReason: 'VERSION_MISMATCH' }, `The message is at version ${message.version} by now.`);
       }
+      if (mentions) await checkMentions(sql, standing, message, mentions);
       if (text === '' && !(await files.hasAny(sql, id))) throw invalid('text', 'required', 'A message needs a text, or files.');
       await mustHoldAccount(sql, viewer.userId);
       await revisions.keep(sql, message);
       await entries.takeOut(sql, [id]);
-      const changed = await changeContent(sql, id, { text: text || null, metadata: input.metadata === undefined ? message.metadata : metadata }, clock());
+      const content = { text: text || null, metadata: input.metadata === undefined ? message.metadata : metadata, mentionsAll: mentions ? mentions.all : message.mentionsAll };
+      const changed = await changeContent(sql, id, content, clock());
       await entries.putIn(sql, [id]);
-      await number([{ type: 'message-edited', chatId, messageId: id }]);
+      const followers = mentions ? await findNamed(sql, changed, await replaceMentions(sql, changed, named)) : [];
+      await number([{ type: 'message-edited', chatId, messageId: id }, ...followEvents(followers)]);
+      await follow(sql, followers);
       return changed;
     });
+  }
+
+  /** Calling everybody takes the right to, unless it did so before. */
+  async function checkMentions(sql: Sql, found: ChatStanding, { chatId, threadRootSeq, mentionsAll }: MessageRow, mentions: GivenMentions): Promise<void> {
+    checkNotInThread(mentions, threadRootSeq !== null);
+    if (mentions.all === null || mentions.all === mentionsAll) return;
+    const [rights = firstRights] = await rightsOf(sql, [chatId]);
+    mustMentionAll({ ...found, rights });
   }
 
   /** Leaves a tombstone. Deleting twice is fine. Fails with NOT_FOUND, or FORBIDDEN for others than the author, who always may, and the room's admins. */

@@ -10,6 +10,8 @@ export type Move = {
   userId: UserId;
   deliveredSeq: number;
   readSeq: number;
+  /** Said by a person: whoever reads a chat need not come back to it any more. */
+  isRead: boolean;
   /** Whether the replies in threads were read with the rest. */
   threads: boolean;
   /** `always`: also when this very move changes nothing. */
@@ -29,13 +31,13 @@ export async function storeMoves(sql: Sql, number: Numbering, moves: readonly Mo
     [places],
   );
   // By itself, as they change under the locks of the members.
-  const markers = new Map(
-    (
-      await sql.all<{ chatId: ChatId; userId: UserId; readSeq: number }>(`SELECT k.* FROM ${asked} JOIN "ThreadMarker" k ON k."chatId" = t."chatId" AND k."userId" = t."userId"`, [
-        places,
-      ])
-    ).map((row) => [placeKey(row), row.readSeq]),
+  const besides = await sql.all<{ chatId: ChatId; userId: UserId; readSeq: number | null; markedUnread: unknown }>(
+    `SELECT t."chatId", t."userId", k."readSeq", v."markedUnread" FROM ${asked} LEFT JOIN "ThreadMarker" k ON k."chatId" = t."chatId" AND k."userId" = t."userId"
+     LEFT JOIN "ChatView" v ON v."chatId" = t."chatId" AND v."userId" = t."userId"`,
+    [places],
   );
+  const markers = new Map(besides.map((row) => [placeKey(row), row.readSeq]));
+  const cameBack = await endMarkedUnread(sql, besides, moves);
   const members = new Map(
     rows.map((row) => {
       const marker = markers.get(placeKey(row)) ?? null;
@@ -76,6 +78,7 @@ export async function storeMoves(sql: Sql, number: Numbering, moves: readonly Mo
     [...members.values()].flatMap(({ chatId, userId, deliveredSeq, readSeq, threadsSeq, tellDelivered, tellRead, tellThreads }) => {
       const read = (upToSeq: number) => ({ type: 'marker-moved', chatId, userId, status: 'READ', upToSeq }) as const;
       const events: NewEvent[] = [];
+      if (cameBack.has(placeKey({ chatId, userId })) && !tellRead && !tellThreads) events.push({ type: 'my-chat-changed', chatId, userId });
       const together = threadsSeq === readSeq;
       if (tellRead && !together) events.push({ ...read(readSeq), threads: false });
       if (tellThreads || (tellRead && together)) events.push(read(threadsSeq));
@@ -85,6 +88,17 @@ export async function storeMoves(sql: Sql, number: Numbering, moves: readonly Mo
     }),
   );
   return outcomes;
+}
+
+/** Of those who wanted to come back to a chat, who has done so. */
+async function endMarkedUnread(sql: Sql, places: readonly { chatId: ChatId; userId: UserId; markedUnread: unknown }[], moves: readonly Move[]): Promise<Set<string>> {
+  const readers = new Set(moves.filter(({ isRead }) => isRead).map(placeKey));
+  const back = places.filter((place) => place.markedUnread && readers.has(placeKey(place)));
+  await sql.all(
+    `UPDATE "ChatView" SET "markedUnread" = false WHERE ("chatId", "userId") IN (SELECT t."chatId", t."userId" FROM ${tableOf(sql.engine, 't', { chatId: 'int', userId: 'int' })})`,
+    [back.map(({ chatId, userId }) => ({ chatId, userId }))],
+  );
+  return new Set(back.map(placeKey));
 }
 
 /** A marker of their own have those who have read the threads less far than the chat. */

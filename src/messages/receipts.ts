@@ -41,14 +41,14 @@ export function createReceipts({ db, writeJob, chats, log }: { db: Database; wri
     if (!chat || !member || chat.deletedAt) throw notFound('Chat');
     if (upToSeq < 0 || upToSeq > chat.lastSeq) throw invalid('upToSeq', 'range', `The newest message has seq ${chat.lastSeq}.`);
     if (chat.id === 0) return chat;
-    const move: Move = { chatId: chat.id, userId: viewer.userId, deliveredSeq: upToSeq, readSeq: status === 'READ' ? upToSeq : 0, threads, tell: true };
+    const move: Move = { chatId: chat.id, userId: viewer.userId, deliveredSeq: upToSeq, readSeq: status === 'READ' ? upToSeq : 0, isRead: status === 'READ', threads, tell: true };
     // Whoever must wait is told of with a later position.
     await store(chat.memberCount > largeRoom ? { ...move, tell: telling.canTell(placeKey(move)) } : move);
     return chat;
   }
 
   async function tellRest(key: string): Promise<void> {
-    await store({ ...placeOf(key), deliveredSeq: 0, readSeq: 0, threads: false, tell: 'always' }).catch((error) => {
+    await store({ ...placeOf(key), deliveredSeq: 0, readSeq: 0, isRead: false, threads: false, tell: 'always' }).catch((error) => {
       // Who is no member any more has nothing to tell.
       if (!hasCode(error, 'NOT_FOUND')) throw error;
     });
@@ -61,7 +61,7 @@ export function createReceipts({ db, writeJob, chats, log }: { db: Database; wri
     const left = rows.filter((place) => !telling.isQuiet(placeKey(place)));
     await Promise.all(
       left.map(({ chatId, userId }) =>
-        store({ chatId, userId, deliveredSeq: 0, readSeq: 0, threads: false, tell: 'always' }).catch(async (error) => {
+        store({ chatId, userId, deliveredSeq: 0, readSeq: 0, isRead: false, threads: false, tell: 'always' }).catch(async (error) => {
           if (!hasCode(error, 'NOT_FOUND')) throw error;
           await db.sqlTransaction((sql) => sql.all('DELETE FROM "UntoldReceipt" WHERE "chatId" = ? AND "userId" = ?', [chatId, userId]));
         }),

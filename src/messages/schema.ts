@@ -1,7 +1,7 @@
 /** Messages as clients see them: one, pages of a chat's, sending, editing and deleting. */
 import type { ArgBuilder } from '@pothos/core';
 import type { GraphQLResolveInfo } from 'graphql';
-import { findLoadedUser, loadUser, preloadUsers, User } from '../accounts/schema.ts';
+import { findLoadedUser, loadUser, parseUserRef, preloadUsers, User, UserRefInput } from '../accounts/schema.ts';
 import { can, canSee } from '../chats/access.ts';
 import { Chat, loadChat, loadMember, loadStanding, parseChatRef, RoomRefInput, rememberChat, toRoomRef } from '../chats/schema.ts';
 import { AppError, notFound } from '../errors.ts';
@@ -13,6 +13,7 @@ import { isSelected } from '../graphql/selection.ts';
 import { type AttachmentId, type ChatId, type MessageId, numberOf, toGlobalId, type UserId } from '../ids.ts';
 import type { ChatRow, MemberRow, MessageRow } from '../storage/rows.ts';
 import type { Viewer } from '../viewer.ts';
+import type { GivenMentions } from './mentioning.ts';
 import type { Messages } from './messages.ts';
 import type { Receipts } from './receipts.ts';
 import type { MessageTarget, Sending } from './send.ts';
@@ -314,6 +315,24 @@ function toTarget(to: typeof MessageTargetInput.$inferInput, { sessionId }: View
   return { user: { id } };
 }
 
+export const MentionScope = builder.enumType('MentionScope', {
+  description: 'How a whole chat is called.',
+  values: {
+    EVERYONE: { description: 'Every member: it highlights the chat for each of them until they have read it.' },
+    HERE: { description: 'Those who are connected when it is sent: no Web Push, and nothing stays highlighted.' },
+  },
+});
+const MentionsInput = builder.inputType('MentionsInput', {
+  description: 'Whom a message is for.',
+  fields: (t) => ({
+    users: t.field({ type: [UserRefInput], description: 'These people; up to `limits.maxMentionsPerMessage`.' }),
+    all: t.field({ type: MentionScope, description: 'The whole chat. Rooms may ask for a right (`Room.mentionAllPolicy`).' }),
+  }),
+});
+
+const toMentions = (mentions: typeof MentionsInput.$inferInput | null | undefined, context: Context): GivenMentions | null =>
+  mentions == null ? null : { users: mentions.users?.map((ref) => parseUserRef(ref, context)) ?? [], all: mentions.all ?? null };
+
 mutation('sendMessage', {
   description: 'Sends a message to a chat or to a person. Answered when it is stored for good; give a `clientMessageId` and a retry can never store it twice.',
   errors: ['VALIDATION_FAILED', 'NOT_FOUND', 'FORBIDDEN', 'CONFLICT', 'QUOTA_EXCEEDED', 'RATE_LIMITED'],
@@ -329,6 +348,7 @@ message: the first one is returned with \`duplicate: true\`. The same id with ot
     replyToId: t.id({ description: 'The message of the same chat that this one answers. Readers are shown it as it is when they look.' }),
     notifyAuthor: t.boolean({ defaultValue: true, description: 'Whether the author of `replyToId` is told as of a mention.' }),
     threadRootId: t.id({ description: 'Puts the message into the thread under this message of the same chat. A reply in a thread stands for its root.' }),
+    mentions: t.field({ type: MentionsInput, description: 'Whom it is for. Nothing is guessed from the text.' }),
     forwardOf: t.id({ description: 'The message to send on: its text and files are copied. `text`, `attachmentIds` and `replyToId` are then left out.' }),
     metadata: t.field({ type: 'JSON', description: "A JSON object of the app's own, such as a product or a position; up to `limits.maxMetadataBytes`." }),
   }),
@@ -344,6 +364,7 @@ message: the first one is returned with \`duplicate: true\`. The same id with ot
         replyToId: input.replyToId == null ? null : parseMessageId(input.replyToId),
         notifyAuthor: input.notifyAuthor ?? true,
         threadRootId: input.threadRootId == null ? null : parseMessageId(input.threadRootId),
+        mentions: toMentions(input.mentions, context),
         forwardOf: input.forwardOf == null ? null : parseMessageId(input.forwardOf),
         metadata: input.metadata,
       },
@@ -353,6 +374,15 @@ message: the first one is returned with \`duplicate: true\`. The same id with ot
   },
   payload: (t) => ({
     message: t.field({ type: Message, description: 'Its `chat` has the fresh `lastSeq` and `lastMessage`.', resolve: ({ message }) => message }),
+    unreachable: t.field({
+      type: [User],
+      description: 'Who was mentioned and is no member of this chat: they are not told. Add them, or say it elsewhere.',
+      resolve: async ({ message, duplicate }, _args, context) => {
+        // A retry tells nothing of a chat that its sender has lost since.
+        if (duplicate && !(await context.app.messages.find(mustBeSignedIn(context), message.id))) return [];
+        return Promise.all((await context.app.mentions.unreachable(message)).map((id) => userOf(id, context)));
+      },
+    }),
     duplicate: t.boolean({ description: 'True when this id had been stored before: a retry, not a new message.', resolve: ({ duplicate }) => duplicate }),
     cursor: t.field({
       type: 'EventCursor',
@@ -375,6 +405,7 @@ mutation('editMessage', {
   input: (t) => ({
     messageId: t.id({ required: true, description: 'Which message.' }),
     text: t.string({ required: true, description: 'The new text; empty for none, when the message has attachments.' }),
+    mentions: t.field({ type: MentionsInput, description: 'Replaces whom it is for; left out, that stays. Who is named anew is not notified of an old message.' }),
     metadata: t.field({ type: 'JSON', description: "Replaces the app's own object; left out, it stays; null removes it." }),
     expectedVersion: t.int({ description: 'When given, the edit fails with VERSION_MISMATCH if somebody edited in between.' }),
   }),
@@ -384,6 +415,7 @@ mutation('editMessage', {
       text: input.text,
       expectedVersion: input.expectedVersion ?? null,
       metadata: input.metadata,
+      mentions: toMentions(input.mentions, context),
     }),
   }),
   payload: (t) => ({ message: t.field({ type: Message, description: 'As it is now.', resolve: ({ message }) => message }) }),

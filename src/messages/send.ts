@@ -22,6 +22,8 @@ import type { Sql } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
 import { type Draft, idReusedError, type StoredDrafts, toMessageRow } from './batch.ts';
 import type { DraftKind } from './kinds.ts';
+import type { Named } from './mention-rows.ts';
+import { checkNotInThread, type GivenMentions, getNamed } from './mentioning.ts';
 import type { Messages } from './messages.ts';
 import { parseMetadata, toCanonical } from './metadata.ts';
 import { isDeserted, sentBefore, toMessage } from './store.ts';
@@ -39,7 +41,14 @@ export type SendMessage = {
   kind?: GivenKind | undefined;
 };
 /** What a message is to be besides a text and files, as it was said. */
-export type GivenKind = { replyToId: MessageId | null; notifyAuthor: boolean; threadRootId: MessageId | null; forwardOf: MessageId | null; metadata: unknown };
+export type GivenKind = {
+  replyToId: MessageId | null;
+  notifyAuthor: boolean;
+  threadRootId: MessageId | null;
+  mentions: GivenMentions | null;
+  forwardOf: MessageId | null;
+  metadata: unknown;
+};
 /** Files of a message once more, for one that is sent on. */
 export type FileCopies = { copy(viewer: Viewer, messageId: MessageId): Promise<AttachmentId[]>; discard(ids: readonly AttachmentId[]): Promise<void> };
 /** Most files in one message. */
@@ -75,7 +84,7 @@ export function createSending({
   chats: Pick<Chats, 'findRows' | 'places'>;
   messages: Pick<Messages, 'find'>;
   copies: FileCopies;
-  accounts: Pick<Accounts, 'get'>;
+  accounts: Pick<Accounts, 'get' | 'getAll'>;
   limits: Pick<RateLimits, 'take'>;
   keys: Pick<Keys, 'digest'>;
   config: Pick<Config, 'MAX_MESSAGE_CHARS'>;
@@ -90,8 +99,9 @@ export function createSending({
    */
   async function send(viewer: Viewer, { to, kind: givenKind, ...given }: SendMessage): Promise<Sent> {
     const input = { ...given, text: given.text && withNewlines(given.text) };
-    const kind = parseKind(input, givenKind);
+    const parsed = parseKind(input, givenKind);
     await limits.take('SEND', viewer.userId);
+    const kind = parsed && givenKind?.mentions ? { ...parsed, named: await namedOf(viewer, input, givenKind.mentions) } : parsed;
     const content: Omit<Draft, 'to'> = {
       ...input,
       senderId: viewer.userId,
@@ -111,6 +121,17 @@ export function createSending({
     }
     if (kind && kind.forwardOf !== null) return asSeen(viewer, await sendOn(viewer, { ...content, to: target, kind }, kind.forwardOf));
     return asSeen(viewer, await store({ ...content, to: target }));
+  }
+
+  /** Who is named. Of a retry those who are known by their ids: they may have gone since the message was stored. Fails with NOT_FOUND (User), VALIDATION_FAILED. */
+  async function namedOf({ userId: senderId }: Viewer, { clientMessageId }: Pick<SendMessage, 'clientMessageId'>, mentions: GivenMentions): Promise<Named[]> {
+    try {
+      return await getNamed(accounts, mentions);
+    } catch (error) {
+      if (!hasCode(error, 'NOT_FOUND') || clientMessageId === null || (await sentBefore(db.sql, [{ senderId, clientMessageId }])).length === 0) throw error;
+      const ids = new Set(mentions.users.flatMap((ref) => (ref && 'id' in ref ? [ref.id] : [])));
+      return [...ids].map((id) => ({ id, writtenAs: '' }));
+    }
   }
 
   /** Stores a copy of a message. One that was stored under this id before is found without copying anything. */
@@ -136,7 +157,7 @@ export function createSending({
   /** Checks all that can be checked without the chat. */
   function parseKind({ text, attachmentIds, clientMessageId }: Omit<SendMessage, 'to'>, given: GivenKind | undefined): DraftKind | null {
     const problems = createProblems();
-    const { replyToId = null, threadRootId = null, notifyAuthor = true, forwardOf = null } = given ?? {};
+    const { replyToId = null, threadRootId = null, notifyAuthor = true, mentions = null, forwardOf = null } = given ?? {};
     if (forwardOf !== null) {
       if (text || attachmentIds.length > 0 || replyToId !== null)
         problems.add('forwardOf', 'alone', 'A message that is sent on has the text and the files of that one, and answers nothing.');
@@ -148,8 +169,10 @@ export function createSending({
     }
     const metadata = parseMetadata(problems, given?.metadata);
     problems.check();
-    if (replyToId === null && threadRootId === null && forwardOf === null && metadata === null) return null;
-    return { replyToId, notifyAuthor, threadRootId, mentionIds: [], mentionsAll: null, forwardOf, forward: null, metadata };
+    if (mentions) checkNotInThread(mentions, threadRootId !== null);
+    const isForSomebody = mentions !== null && (mentions.users.length > 0 || mentions.all !== null);
+    if (replyToId === null && threadRootId === null && !isForSomebody && forwardOf === null && metadata === null) return null;
+    return { replyToId, notifyAuthor, threadRootId, named: [], mentionsAll: mentions?.all ?? null, forwardOf, forward: null, metadata };
   }
 
   /** What was sent before to somebody who is gone since, in a dialog that is left. */
@@ -175,8 +198,8 @@ export function createSending({
 function contentOf({ text, attachmentIds, kind }: Pick<Draft, 'text' | 'attachmentIds' | 'kind'>): string {
   const plain = [text ?? '', ...attachmentIds].join('\0');
   if (!kind) return plain;
-  const { replyToId, threadRootId, mentionIds, mentionsAll, forwardOf, metadata } = kind;
-  const mentions = mentionIds.toSorted((a, b) => a - b);
+  const { replyToId, threadRootId, named, mentionsAll, forwardOf, metadata } = kind;
+  const mentions = named.map(({ id }) => id).sort((a, b) => a - b);
   return `${plain}\0\0${toCanonical({ replyToId, threadRootId, mentions, mentionsAll, forwardOf, metadata: metadata && JSON.parse(metadata) })}`;
 }
 

@@ -114,13 +114,17 @@ const withoutChanges = ({ editedAt, deletedAt, ...row }: MessageRow) => row;
 const toPlain = ({ editedAt, deletedAt, replyToSeq, threadRootSeq, mentionsAll, forwardOfId, forwardAuthorId, forwardSentAt, metadata, ...row }: MessageRow) => row;
 
 /** As it is afterwards. */
-export async function changeContent(sql: Sql, id: MessageId, { text, metadata }: Pick<MessageRow, 'text' | 'metadata'>, at: Date): Promise<MessageRow> {
-  const [row] = await messages(sql, `UPDATE "Message" SET "text" = ?, "metadata" = ?, "version" = "version" + 1, "editedAt" = ? WHERE "id" = ? RETURNING ${returned}`, [
-    text,
-    metadata,
-    at,
-    id,
-  ]);
+export async function changeContent(
+  sql: Sql,
+  id: MessageId,
+  { text, metadata, mentionsAll }: Pick<MessageRow, 'text' | 'metadata' | 'mentionsAll'>,
+  at: Date,
+): Promise<MessageRow> {
+  const [row] = await messages(
+    sql,
+    `UPDATE "Message" SET "text" = ?, "metadata" = ?, "mentionsAll" = ?, "version" = "version" + 1, "editedAt" = ? WHERE "id" = ? RETURNING ${returned}`,
+    [text, metadata, mentionsAll, at, id],
+  );
   return row as MessageRow;
 }
 

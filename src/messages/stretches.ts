@@ -62,7 +62,7 @@ export function createStretches({ db }: { db: Database }) {
    * Moves one end of each stretch to the newest message whose id is at most `id`, and leaves out the stretches that this empties. As `seq` has no holes, each
    * place is found by halving, all of them in one statement.
    */
-  async function cut(stretches: readonly Stretch[], end: 'low' | 'high', id: number): Promise<Stretch[]> {
+  async function cut<Some extends Stretch>(stretches: readonly Some[], end: 'low' | 'high', id: number): Promise<Some[]> {
     if (stretches.length === 0 || (end === 'low' && id <= 0)) return [...stretches];
     const middle = '(s."low" + s."high") / 2';
     const isBefore = `(SELECT m."id" FROM "Message" m WHERE m."chatId" = s."chatId" AND m."seq" = ${middle}) <= ?`;

@@ -50,6 +50,16 @@ export async function findNewFollowers(sql: Sql, replies: readonly NewReply[]): 
     .map(({ chatId, rootSeq, userId }) => ({ chatId, rootSeq, userId }));
 }
 
+/** Who begins to follow as they are named anew in a reply that was edited. Members only; nobody where it is no reply. */
+export async function findNamed(sql: Sql, { chatId, threadRootSeq }: Pick<MessageRow, 'chatId' | 'threadRootSeq'>, named: readonly UserId[]): Promise<ThreadPlace[]> {
+  if (threadRootSeq === null) return [];
+  return sql.all<ThreadPlace>(
+    `SELECT t."chatId", t."rootSeq", t."userId" FROM ${tableOf(sql.engine, 't', personColumns)} JOIN "Member" b ON b."chatId" = t."chatId" AND b."userId" = t."userId"
+     LEFT JOIN "ThreadFollow" f ON ${atPerson('f')} WHERE f."following" IS NULL OR NOT f."following"`,
+    [named.map((userId) => ({ chatId, rootSeq: threadRootSeq, userId }))],
+  );
+}
+
 export const followEvents = (followers: readonly ThreadPlace[]): NewEvent[] => followers.map((place) => ({ type: 'my-thread-changed', ...place }));
 
 /** Replies are there: the threads count them, and have these followers more. */

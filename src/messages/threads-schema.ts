@@ -63,7 +63,7 @@ const loadFirstUnreadReply = (context: Context, { chatId, rootSeq, readSeq }: Re
 
 // ---------------------------------------------------------------- a thread
 
-const MyThreadType = builder.objectRef<MyThread & ThreadPlace>('MyThread').implement({
+export const MyThreadType = builder.objectRef<MyThread & ThreadPlace>('MyThread').implement({
   description: "The caller's place in a thread: the same on all devices.",
   fields: (t) => ({
     following: t.exposeBoolean('following', { description: 'New replies count as unread here, and are told.' }),

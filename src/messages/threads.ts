@@ -35,7 +35,25 @@ export function createThreads({ db, writeBatch }: { db: Database; writeBatch: Wr
   /** Replies by others that are unread, in a statement that has a thread `f` of theirs. */
   const unreadReply = `FROM "Message" m WHERE m."chatId" = f."chatId" AND m."threadRootSeq" = f."rootSeq" AND m."seq" > ${threadReadText(db.engine)} AND m."senderId" <> f."userId" AND m."deletedAt" IS NULL`;
   const joinMember = `JOIN "Member" b ON b."chatId" = f."chatId" AND b."userId" = f."userId" ${joinMarker}`;
-  return { follow, unfollow, markRead, find, findByRoots, participants, replies, timeline, list, followed, places, ofChats, unreadCounts, firstUnread, unreadIn, unreadReplies };
+  return {
+    follow,
+    unfollow,
+    markRead,
+    find,
+    findByRoots,
+    participants,
+    replies,
+    timeline,
+    list,
+    followed,
+    places,
+    ofChats,
+    unreadCounts,
+    firstUnread,
+    unreadIn,
+    unreadByChat,
+    unreadReplies,
+  };
 
   // ---------------------------------------------------------------- following and reading
 
@@ -235,11 +253,17 @@ export function createThreads({ db, writeBatch }: { db: Database; writeBatch: Wr
 
   /** Followed threads with unread replies, in all chats. */
   async function unreadIn(userId: UserId): Promise<number> {
-    const [row] = await db.scan.all<{ count: number }>(
-      `SELECT count(*) AS "count" FROM "ThreadFollow" f ${joinMember} JOIN "Chat" c ON c."id" = f."chatId" AND c."deletedAt" IS NULL WHERE f."userId" = ? AND f."following" AND EXISTS (SELECT 1 ${unreadReply})`,
+    return (await unreadByChat(userId)).reduce((sum, { count }) => sum + count, 0);
+  }
+
+  /** The same, chat by chat. */
+  async function unreadByChat(userId: UserId): Promise<{ chatId: ChatId; count: number }[]> {
+    const rows = await db.scan.all<{ chatId: ChatId; count: number }>(
+      `SELECT f."chatId", count(*) AS "count" FROM "ThreadFollow" f ${joinMember} JOIN "Chat" c ON c."id" = f."chatId" AND c."deletedAt" IS NULL
+       WHERE f."userId" = ? AND f."following" AND EXISTS (SELECT 1 ${unreadReply}) GROUP BY f."chatId"`,
       [userId],
     );
-    return Number(row?.count ?? 0);
+    return rows.map(({ chatId, count }) => ({ chatId, count: Number(count) }));
   }
 
   /** How many unread replies there are in threads that somebody follows. */

@@ -2,6 +2,7 @@
  * Notifications: what others wrote in one's own chats. A notification is a message, and its id the message's: a message to a room of thousands writes
  * nothing for its readers. Only what is marked as read without reading the chat is stored.
  */
+import { joinLevel, type Level, levelText } from '../chats/levels.ts';
 import { notFound } from '../errors.ts';
 import type { EventOf } from '../events/event.ts';
 import type { Append, WriteBatch } from '../events/write.ts';
@@ -13,9 +14,10 @@ import { chatsNow } from '../storage/chats-now.ts';
 import type { Database, Tx } from '../storage/database.ts';
 import { keysetPage, type Page, type PageRequest, type ReadBetween } from '../storage/page.ts';
 import type { ChatRow, MessageRow, UserRow } from '../storage/rows.ts';
-import { type Sql, tableOf, toDate } from '../storage/sql.ts';
+import { oneOfList, type Sql, tableOf, toDate } from '../storage/sql.ts';
 import { yieldWhenLong } from '../turns.ts';
 import type { Viewer } from '../viewer.ts';
+import { createForMe } from './for-me.ts';
 
 export type Notifications = ReturnType<typeof createNotifications>;
 /** A message of somebody else, sent after the person had become a member of its chat, and not deleted. */
@@ -23,6 +25,7 @@ export type NotificationRow = MessageRow;
 /** What to mark as read. An id that is null never was one. */
 export type Selection = { ids: readonly (MessageId | null)[] } | { upToId: MessageId | null } | { all: true };
 
+type Levelled = Stretch & { level: Level };
 type Bounds = Parameters<ReadBetween<MessageRow, [number]>>[0];
 
 const longestSummary = 120;
@@ -34,6 +37,7 @@ const sweptInARound = 20 * sweptAtOnce;
 
 export function createNotifications({ db, writeBatch, receipts, clock }: { db: Database; writeBatch: WriteBatch; receipts: Pick<Receipts, 'unread'>; clock: () => Date }) {
   const inOrder = createStretches({ db });
+  const mine = createForMe({ db });
   /** Where the last round of sweeping stopped. */
   let swept: [userId: UserId, messageId: MessageId] | null = null;
   return { page, unreadCount, findMany, readTimes, toldAsRead, markRead, sweep, eraseAll };
@@ -52,7 +56,10 @@ export function createNotifications({ db, writeBatch, receipts, clock }: { db: D
     if (before) stretches = await inOrder.cut(stretches, 'low', before[0]);
     const unread = unreadOnly ? 'AND NOT EXISTS (SELECT 1 FROM "NotificationRead" r WHERE r."userId" = ? AND r."messageId" = m."id")' : '';
     const counted = { where: `m."senderId" <> ? AND m."deletedAt" IS NULL ${unread}`, params: unreadOnly ? [userId, userId] : [userId] };
-    const ids = await inOrder.idsIn(stretches, counted, !backward, limit);
+    const { all, forMe } = byLevel(stretches);
+    const ofAll = await inOrder.idsIn(all, counted, !backward, limit);
+    const ofMine = await mine.idsIn(userId, forMe, unreadOnly, !backward, limit);
+    const ids = ofMine.length === 0 ? ofAll : [...ofAll, ...ofMine].sort((a, b) => (backward ? a - b : b - a)).slice(0, limit);
     const rows = new Map((await messagesByIds(db.sql, ids)).map((row) => [row.id, row]));
     return ids.flatMap((id) => rows.get(id) ?? []);
   }
@@ -61,13 +68,14 @@ export function createNotifications({ db, writeBatch, receipts, clock }: { db: D
   async function unreadCount(userId: UserId): Promise<number> {
     const { stretches, mark } = await unreadStretches(userId);
     if (stretches.length === 0) return 0;
-    const counts = await inPieces(stretches, (piece) => receipts.unread(piece.map(({ chatId, low, high }) => ({ chatId, userId, readSeq: low, lastSeq: high }))));
+    const { all, forMe } = byLevel(stretches);
+    const counts = await inPieces(all, (piece) => receipts.unread(piece.map(({ chatId, low, high }) => ({ chatId, userId, readSeq: low, lastSeq: high }))));
     const [marked] = await db.sql.all<{ count: number }>(
       `SELECT count(*) AS "count" FROM "NotificationRead" r JOIN "Message" m ON m."id" = r."messageId" JOIN "Member" b ON b."chatId" = m."chatId" AND b."userId" = r."userId"
-       WHERE r."userId" = ? AND r."messageId" > ? AND m."seq" > b."readSeq" AND m."deletedAt" IS NULL`,
-      [userId, mark],
+       WHERE r."userId" = ? AND r."messageId" > ? AND m."seq" > b."readSeq" AND m."deletedAt" IS NULL AND ${oneOfList(db.engine, 'm."chatId"')}`,
+      [userId, mark, all.map(({ chatId }) => chatId)],
     );
-    return Math.max(0, counts.reduce((sum, count) => sum + count, 0) - Number(marked?.count ?? 0));
+    return (await mine.count(userId, forMe)) + Math.max(0, counts.reduce((sum, count) => sum + count, 0) - Number(marked?.count ?? 0));
   }
 
   /** In the order of the ids: null for what is no notification of this person. */
@@ -180,17 +188,24 @@ export function createNotifications({ db, writeBatch, receipts, clock }: { db: D
   // ---------------------------------------------------------------- where a person's notifications are
 
   /** The chats of a person from one of its markers on, where there is anything behind it. */
-  async function stretchesOf(userId: UserId, marker: 'joinedSeq' | 'readSeq'): Promise<Stretch[]> {
-    return db.scan.all<Stretch>(
-      `SELECT b."chatId", b."${marker}" AS "low", c."lastSeq" AS "high" FROM "Member" b JOIN ${chatsNow(db.engine)} c ON c."id" = b."chatId" WHERE b."userId" = ? AND c."lastSeq" > b."${marker}"`,
-      [userId],
+  async function stretchesOf(userId: UserId, marker: 'joinedSeq' | 'readSeq'): Promise<Levelled[]> {
+    return db.scan.all<Levelled>(
+      `SELECT b."chatId", b."${marker}" AS "low", c."lastSeq" AS "high", ${levelText} AS "level" FROM "Member" b JOIN ${chatsNow(db.engine)} c ON c."id" = b."chatId" ${joinLevel}
+       WHERE b."userId" = ? AND c."lastSeq" > b."${marker}"`,
+      [clock(), userId],
     );
   }
 
-  async function unreadStretches(userId: UserId): Promise<{ stretches: Stretch[]; mark: number }> {
+  async function unreadStretches(userId: UserId): Promise<{ stretches: Levelled[]; mark: number }> {
     const mark = await markOf(db.sql, userId);
     return { stretches: await inOrder.cut(await stretchesOf(userId, 'readSeq'), 'low', mark), mark };
   }
+}
+
+/** What of a chat notifies, by its level now. */
+function byLevel(stretches: readonly Levelled[]): { all: Stretch[]; forMe: Stretch[] } {
+  const at = (level: Level): Stretch[] => stretches.filter((stretch) => stretch.level === level).map(({ chatId, low, high }) => ({ chatId, low, high }));
+  return { all: at('ALL'), forMe: at('MENTIONS') };
 }
 
 const isKey = (key: unknown): key is [number] => Array.isArray(key) && key.length === 1 && Number.isSafeInteger(key[0]) && key[0] >= 0;
@@ -218,12 +233,17 @@ async function ownMessages(sql: Sql, userId: UserId, ids: readonly MessageId[]):
   });
 }
 
+/** Who, and in a room also where. */
+export function whoOf(chat: Pick<ChatRow, 'kind' | 'name'>, sender: Pick<UserRow, 'displayName'>): string {
+  const [who, where] = [sender.displayName, chat.kind === 'ROOM' ? (chat.name ?? '') : ''].map((name) => isolated(shortened(oneLine(name), longestName)));
+  return `${who}${where ? ` (${where})` : ''}`;
+}
+
 /** One line for a notification on a screen: who, in a room also where, and the beginning of what was written. At most 120 code points. */
 export function summaryOf(message: Pick<MessageRow, 'text'>, chat: Pick<ChatRow, 'kind' | 'name'>, sender: Pick<UserRow, 'displayName'>): string {
-  const [who, where] = [sender.displayName, chat.kind === 'ROOM' ? (chat.name ?? '') : ''].map((name) => isolated(shortened(oneLine(name), longestName)));
   // Only a message with files has no text. A long one is cut before it is looked at, not within a surrogate pair.
   const text = !message.text ? '📎' : oneLine(message.text.slice(0, 10 * longestSummary).replace(/[\uD800-\uDBFF]$/, ''));
-  return shortened(`${who}${where ? ` (${where})` : ''}: ${text}`, longestSummary);
+  return shortened(`${whoOf(chat, sender)}: ${text}`, longestSummary);
 }
 
 /** Without what turns the direction of what follows: a text that is cut would not turn it back. */

@@ -3,17 +3,21 @@
  * else's for a while; it goes when it is settled.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { notifies, type Reason } from '../chats/levels.ts';
+import type { ChatViews } from '../chats/views.ts';
 import type { Numbering } from '../events/batch.ts';
 import { type LogEvent, messageIdOf } from '../events/event.ts';
 import type { EventLog } from '../events/event-log.ts';
 import { createGroup, type Outcome } from '../events/group.ts';
 import type { WriteBatch } from '../events/write.ts';
 import { type ChatId, type MessageId, type PushDeviceId, type SessionId, toMessageId, type UserId } from '../ids.ts';
+import type { Mentions } from '../messages/mentions.ts';
 import { messagesByIds } from '../messages/store.ts';
 import type { Presence } from '../presence/presence.ts';
 import type { Database } from '../storage/database.ts';
 import { freeClaims, oneOfList, type Sql, tableOf, toDate } from '../storage/sql.ts';
 import { lockDevices, removeDevices } from './push-devices.ts';
+import type { NotificationSettingsDomain, PushContent } from './settings.ts';
 
 export type PushQueue = Awaited<ReturnType<typeof createPushQueue>>;
 /** A push that was taken, so that no other node sends it, too. */
@@ -36,6 +40,9 @@ export type Ready = {
   lowUserId: UserId | null;
   highUserId: UserId | null;
   displayName: string;
+  threadRootId: MessageId | null;
+  reason: Reason;
+  pushContent: PushContent;
 };
 /** What became of a push. */
 export type Result = Claimed & { at: Date } & (
@@ -59,12 +66,21 @@ export async function createPushQueue({
   writeBatch,
   eventLog,
   presence,
+  onRead,
+  views,
+  mentions,
+  settings,
   clock,
 }: {
   db: Database;
   writeBatch: WriteBatch;
   eventLog: EventLog;
   presence: Pick<Presence, 'isConnected'>;
+  /** What else follows the log. May be given the same events again. */
+  onRead: (events: readonly LogEvent[]) => Promise<void>;
+  views: Pick<ChatViews, 'ofPlaces'>;
+  mentions: Pick<Mentions, 'reasons'>;
+  settings: Pick<NotificationSettingsDomain, 'of'>;
   clock: () => Date;
 }) {
   /** Stores what became of a push that was taken. */
@@ -79,6 +95,7 @@ export async function createPushQueue({
   /** Takes in what is new in the log, at most a page of it. Returns whether there may be more. */
   async function fill(): Promise<boolean> {
     const events = await eventLog.readAfter(position, logPage);
+    await onRead(events);
     await add(events);
     position = events.at(-1)?.number ?? position;
     return events.length === logPage;
@@ -205,11 +222,13 @@ export async function createPushQueue({
     return rows.map((row) => ({ ...row, doubtful }));
   }
 
-  /** Of the pushes taken, those whose message still stands and is unread, to devices whose session lives. */
+  /** Of the pushes taken, those whose message still stands, is unread and notifies, to devices whose session lives and whose owner takes pushes. */
   async function readyAmong(ids: readonly number[]): Promise<Ready[]> {
-    const rows = await db.sql.all<Ready>(
+    type Row = Omit<Ready, 'reason' | 'pushContent'>;
+    const rows = await db.sql.all<Row>(
       `SELECT p."id", d."id" AS "deviceId", d."userId", d."endpoint", d."p256dh", d."auth", m."id" AS "messageId", m."text",
-         c."id" AS "chatId", c."kind", c."name", c."lowUserId", c."highUserId", u."displayName"
+         c."id" AS "chatId", c."kind", c."name", c."lowUserId", c."highUserId", u."displayName",
+         (SELECT o."id" FROM "Message" o WHERE o."chatId" = m."chatId" AND o."seq" = m."threadRootSeq") AS "threadRootId"
        FROM "Push" p JOIN "PushDevice" d ON d."id" = p."deviceId" JOIN "Session" s ON s."id" = d."sessionId" AND s."endedAt" IS NULL AND s."expiresAt" > ?
        JOIN "Message" m ON m."id" = p."messageId" AND m."deletedAt" IS NULL JOIN "Chat" c ON c."id" = m."chatId"
        JOIN "Member" b ON b."chatId" = m."chatId" AND b."userId" = d."userId" AND m."seq" > b."readSeq" JOIN "User" u ON u."id" = m."senderId"
@@ -217,7 +236,14 @@ export async function createPushQueue({
        WHERE ${oneOfList(db.engine, 'p."id"')} AND r."messageId" IS NULL AND m."id" > COALESCE(k."upToId", 0)`,
       [clock(), ids],
     );
-    return rows.map((row) => ({ ...row, messageId: toMessageId(row.messageId) }));
+    const places = rows.map((row) => ({ ...row, messageId: toMessageId(row.messageId), threadRootId: row.threadRootId === null ? null : toMessageId(row.threadRootId) }));
+    const [levels, reasons, owners] = [await views.ofPlaces(places), await mentions.reasons(places), await settings.of(places.map(({ userId }) => userId))];
+    return places.flatMap((row, index) => {
+      const [view, reason, owner] = [levels[index], reasons[index], owners[index]];
+      if (!view || !reason || !owner || owner.pausedUntil || !notifies(view.levelNow, reason)) return [];
+      // Whoever is sent a push is not here.
+      return [{ ...row, reason: reason === 'HERE' ? 'MESSAGE' : reason, pushContent: owner.pushContent }];
+    });
   }
 
   /** When the next try is due, also of what somebody has taken; null when there is nothing to send. */

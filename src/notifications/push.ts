@@ -11,7 +11,7 @@ import type { Metrics } from '../metrics.ts';
 import type { Answered, Post } from '../outgoing.ts';
 import type { Presence } from '../presence/presence.ts';
 import type { Keys } from '../sessions/keys.ts';
-import { summaryOf } from './notifications.ts';
+import { summaryOf, whoOf } from './notifications.ts';
 import { type Claimed, type PushQueue, type Ready, type Result, timeToLiveSeconds } from './push-queue.ts';
 
 export type Push = ReturnType<typeof createPush>;
@@ -222,13 +222,16 @@ export function createPush({
 // ---------------------------------------------------------------- what is sent
 
 /** What a service worker is handed: enough to show a notification and to open the chat. */
-function payloadOf({ kind, chatId, lowUserId, highUserId, messageId, name, text, displayName }: Ready) {
+function payloadOf({ kind, chatId, lowUserId, highUserId, messageId, threadRootId, reason, pushContent, name, text, displayName }: Ready) {
+  const summary = { FULL: () => summaryOf({ text }, { kind, name }, { displayName }), SENDER: () => whoOf({ kind, name }, { displayName }), NOTHING: () => '' }[pushContent];
   return {
     type: kind === 'ROOM' ? 'ROOM_MESSAGE' : 'DIRECT_MESSAGE',
     chatId: kind === 'ROOM' ? toGlobalId('Room', chatId) : toGlobalId('Dialog', `${lowUserId}.${highUserId}`),
     messageId: toGlobalId('Message', messageId),
     notificationId: toGlobalId('Notification', messageId),
-    summary: summaryOf({ text }, { kind, name }, { displayName }),
+    reason,
+    threadRootId: threadRootId === null ? null : toGlobalId('Message', threadRootId),
+    summary: summary(),
   };
 }
 

@@ -1,5 +1,6 @@
 /** Notifications and push devices as clients see them, and what the streams hand out of them. */
 import { Account, loadUser, mustOwn, User } from '../accounts/schema.ts';
+import type { reasons } from '../chats/levels.ts';
 import { loadChat } from '../chats/schema.ts';
 import { AppError, notFound } from '../errors.ts';
 import type { EventOf } from '../events/event.ts';
@@ -8,6 +9,7 @@ import { type Context, loader, mustBeSignedIn } from '../graphql/context.ts';
 import { mutation } from '../graphql/mutation.ts';
 import { maxPageSize, pageComplexity, pageRequest, toConnection } from '../graphql/pages.ts';
 import { type MessageId, numberOf, toGlobalId } from '../ids.ts';
+import { loadReason } from '../messages/my-chat-schema.ts';
 import { Message } from '../messages/schema.ts';
 import type { ChatRow, PushDeviceRow } from '../storage/rows.ts';
 import { CaughtUp, Heartbeat, NotificationAdded, NotificationsRead, SessionEnded, StreamGap } from '../streams/items-schema.ts';
@@ -60,6 +62,18 @@ async function chatOf(notification: NotificationRow, context: Context): Promise<
   return chat;
 }
 
+const NotificationReason = builder.enumType('NotificationReason', {
+  description: 'Why a message notifies somebody; the later ones are the stronger.',
+  values: {
+    MESSAGE: { description: 'A message in a chat of theirs.' },
+    THREAD_REPLY: { description: 'A reply in a thread that they follow.' },
+    HERE: { description: 'The chat was called with HERE.' },
+    EVERYONE: { description: 'The chat was called with EVERYONE.' },
+    REPLY: { description: 'It answers a message of theirs.' },
+    MENTION: { description: 'It names them.' },
+  } satisfies Record<(typeof reasons)[number], { description: string }>,
+});
+
 export const Notification = builder.objectRef<NotificationRow>('Notification').implement({
   description:
     'Somebody else has written in a chat of the caller. It is gone when the message is deleted, or when the caller leaves the chat: drop it on `MessageDeleted` and `ChatRemoved`.',
@@ -70,6 +84,11 @@ export const Notification = builder.objectRef<NotificationRow>('Notification').i
       type: NotificationKind,
       description: 'What it is about.',
       resolve: async (notification, _args, context) => ((await chatOf(notification, context)).kind === 'ROOM' ? 'ROOM_MESSAGE' : 'DIRECT_MESSAGE'),
+    }),
+    reason: t.field({
+      type: NotificationReason,
+      description: 'Why the caller is told; the strongest of the reasons.',
+      resolve: async ({ id }, _args, context) => (await loadReason(context, id, mustBeSignedIn(context))) ?? 'MESSAGE',
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it happened.' }),
     readAt: t.field({
@@ -118,7 +137,7 @@ builder.queryField('notifications', (t) =>
     type: NotificationConnection,
     nullable: true,
     description:
-      "What others have written in the caller's chats since the caller is a member, newest first. Deleted messages and chats that the caller has left are not among it. Never the caller's own.",
+      "What others have written in the caller's chats since the caller is a member, as far as `my.notificationLevel` of each lets it notify, newest first. Deleted messages and chats that the caller has left are not among it. Never the caller's own.",
     args: {
       unreadOnly: t.arg.boolean({ defaultValue: false, description: 'Only what the caller has not read.' }),
       first: t.arg.int({ description: 'At most so many; up to 100.' }),
@@ -225,7 +244,7 @@ const WebPushInput = builder.inputType('WebPushInput', {
 
 mutation('registerPushDevice', {
   description: `Has Web Pushes sent to a browser from now on (RFC 8030, encrypted for it alone by RFC 8291): for each new notification while nothing of the caller is connected, once.
-What arrives is JSON: \`type\` (a NotificationKind), \`chatId\`, \`messageId\`, \`notificationId\` and \`summary\`. The same endpoint again updates the device; one that another
+What arrives is JSON: \`type\` (a NotificationKind), \`chatId\`, \`messageId\`, \`notificationId\`, \`reason\` (a NotificationReason), \`threadRootId\` (null outside of threads) and \`summary\`. The same endpoint again updates the device; one that another
 account had moves to the caller. Devices whose push service says that they are gone are removed.`,
   errors: ['VALIDATION_FAILED', 'QUOTA_EXCEEDED'],
   input: (t) => ({

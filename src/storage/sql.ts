@@ -22,7 +22,7 @@ export const oneOfList = (engine: Engine, column: string, type: 'int' | 'bigint'
 /** `column` holds the text given as one parameter. LIKE, and with it Prisma's `contains`, would read `%` and `_` in that text as wildcards. */
 export const containsText = (engine: Engine, column: string): string => `${engine === 'sqlite' ? 'instr' : 'strpos'}(${column}, ?) > 0`;
 
-type ColumnType = 'int' | 'bigint' | 'text' | 'date';
+type ColumnType = 'int' | 'bigint' | 'text' | 'date' | 'boolean';
 /** A list of objects given as one parameter, as a table `name` with these columns. */
 export function tableOf(engine: Engine, name: string, columns: Record<string, ColumnType>): string {
   const entries = Object.entries(columns);

@@ -7,6 +7,7 @@ import type { Ephemeral, FollowItem } from '../events/stream.ts';
 import { builder } from '../graphql/builder.ts';
 import { type Context, mustBeSignedIn } from '../graphql/context.ts';
 import { type ChatId, type MessageId, toGlobalId } from '../ids.ts';
+import { isNotifying } from '../messages/my-chat-schema.ts';
 import { MessageStatus } from '../messages/receipts-schema.ts';
 import { loadMessage, Message } from '../messages/schema.ts';
 import { findThread, Thread } from '../messages/threads-schema.ts';
@@ -95,6 +96,10 @@ async function toDurable(event: LogEvent, durable: Durable, context: Context): P
       const user = await loadUser(context, event.userId);
       return user && { type: 'MessageStatusChanged', chat, user, status: event.status, upToSeq: event.upToSeq, threads: event.threads ?? true, ...durable };
     }
+    case 'my-chat-changed': {
+      const chat = await loadChat(context, event.chatId);
+      return chat && { type: 'MyChatChanged', chat, ...durable };
+    }
     case 'my-thread-changed': {
       const thread = await findThread(context, event);
       return thread && { type: 'MyThreadChanged', thread, ...durable };
@@ -122,8 +127,7 @@ async function toDurable(event: LogEvent, durable: Durable, context: Context): P
     }
     case 'notification-added': {
       const notification = event.message ?? (await loadMessage(context, messageIdOf(event)));
-      const isToldOf = notification && notification.deletedAt === null && notification.senderId !== context.viewer?.userId;
-      return isToldOf ? { type: 'NotificationAdded', notification, ...durable } : null;
+      return notification && (await isNotifying(context, notification)) ? { type: 'NotificationAdded', notification, ...durable } : null;
     }
     case 'notifications-read':
       return { type: 'NotificationsRead', event, ...durable };
@@ -240,7 +244,11 @@ const AccountChanged = durable('AccountChanged', "Something under the caller's o
 }));
 
 // What these two carry, notifications/schema.ts adds.
-export const NotificationAdded = durable('NotificationAdded', 'Somebody else wrote in a chat of the caller. It comes right behind the `MessageAdded` of its message.', () => ({}));
+export const NotificationAdded = durable(
+  'NotificationAdded',
+  'Somebody else wrote in a chat of the caller, and `my.notificationLevel` of it lets that notify. It comes right behind the `MessageAdded` of its message.',
+  () => ({}),
+);
 export const NotificationsRead = durable(
   'NotificationsRead',
   'Notifications were marked as read, here or on another device. Reading a chat is told by `MyChatChanged` instead: it clears what lies up to `my.readSeq`.',

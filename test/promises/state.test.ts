@@ -121,11 +121,14 @@ const kinds = [
   'send',
   'post',
   'answer',
+  'mention',
+  'mentionAll',
   'replyInThread',
   'follow',
   'unfollow',
   'readThread',
   'edit',
+  'editMentions',
   'delete',
   'react',
   'pin',
@@ -135,6 +138,7 @@ const kinds = [
   'markRead',
   'markRead',
   'markDelivered',
+  'updateMyChat',
   'markNotifications',
   'markNotifications',
   'createRoom',
@@ -197,6 +201,14 @@ async function take(world: World, { kind, a, b, c, ...given }: Step): Promise<vo
         return room ? say({ chatId: room }) : false;
       case 'answer':
         return message ? say({ chatId: message.chatId }, { replyToId: message.id }) : false;
+      case 'mention':
+        return message ? say({ chatId: message.chatId }, { mentions: { users: [{ id: other.id }, { id: (people[0] as Person).id }] } }) : false;
+      case 'mentionAll':
+        return room ? say({ chatId: room }, { mentions: { all: c % 3 ? 'EVERYONE' : 'HERE' } }) : false;
+      case 'editMentions': {
+        const mentions = [{}, { users: [{ id: (people[0] as Person).id }] }, { users: [{ id: other.id }] }, { all: 'EVERYONE' }][c % 4];
+        return message ? ok(people[message.by] as Person, 'editMessage', { messageId: message.id, text: `edited ${c}`, mentions }) : false;
+      }
       case 'replyInThread':
         return message ? say({ chatId: message.chatId }, { threadRootId: message.id }) : false;
       case 'follow':
@@ -222,6 +234,11 @@ async function take(world: World, { kind, a, b, c, ...given }: Step): Promise<vo
       case 'markRead':
       case 'markDelivered':
         return message ? ok(actor, kind, { chatId: message.chatId, upToSeq: Math.max(0, message.seq - (c % 3)) }) : false;
+      case 'updateMyChat': {
+        // What notifies the viewer decides of the list of notifications, which is then read again.
+        const changes = [{ pinned: true }, { pinned: false }, { markedUnread: true }, { notificationLevel: who % people.length === 0 ? 'ALL' : 'MENTIONS' }][c % 4];
+        return message ? ok(actor, 'updateMyChat', { chatId: message.chatId, ...changes }) : false;
+      }
       case 'markNotifications': {
         const { notifications } = await actor.must('{ notifications(first: 4) { nodes { id } } }');
         const ids: string[] = notifications.nodes.map(({ id }: Untyped) => id);
@@ -386,6 +403,9 @@ const all = ((): [Step[], Step[]] => {
       ['post', 1, 0, 1],
       ['markNotifications', 0, 0, 0, 3],
       ['post', 1, 0, 1],
+      ['updateMyChat', 0, 0, 4, 0],
+      ['updateMyChat', 0, 0, 4, 2],
+      ['updateMyChat', 1, 0, 4, 3],
       ['markRead', 0, 0, 4],
       ['save', 0, 0, 1, 1],
       ['save', 0, 0, 2, 1],
@@ -407,6 +427,9 @@ const all = ((): [Step[], Step[]] => {
       ['unpin', 0, 0, 1],
       ['answer', 1, 0, 2],
       ['answer', 1, 0, 3],
+      ['mention', 1, 0, 3],
+      ['mentionAll', 1, 0, 1, 1],
+      ['editMentions', 1, 0, 7, 1],
       ['edit', 0, 0, 2],
       ['delete', 0, 0, 3],
       ['open', 0, 0, 1, 0],

@@ -7,7 +7,7 @@ const MeFields = /* GraphQL */ `
   fragment MeFields on User { ...PersonFields account { hasPassword email phone address contacts(first: 100) { nodes { ...PersonFields } } } }
 `;
 const MyFields = /* GraphQL */ `
-  fragment MyFields on MyChat { role joinedAt readSeq deliveredSeq unreadCount firstUnreadSeq unreadThreads highlightCount notificationLevel mutedUntil archived pinnedAt }
+  fragment MyFields on MyChat { role joinedAt readSeq deliveredSeq unreadCount firstUnreadSeq unreadThreads highlightCount notificationLevel mutedUntil archived pinnedAt markedUnread }
 `;
 const ChatFields = /* GraphQL */ `
   fragment ChatFields on Chat {

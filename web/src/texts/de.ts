@@ -664,6 +664,7 @@ export const de: Sentences = {
     everyoneRoom: 'In diesem Raum sind alle; niemand kann ihn verlassen.',
     registrationOff: 'Hier registriert sich niemand.',
     passwordLoginOff: 'Hier meldet kein Passwort jemanden an.',
+    mentionAll: 'Dieser Raum lässt nicht zu, dass du alle auf einmal ansprichst.',
     notAnOperator: 'Das darf nur, wer diesen Server betreibt.',
     lastWayIn: 'Sonst könnte dich nichts mehr anmelden: Lege zuerst ein Passwort fest.',
     lastOwner: 'Du bist der letzte Inhaber. Mach zuerst jemand anders dazu.',

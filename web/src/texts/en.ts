@@ -292,6 +292,7 @@ export const en = {
     everyoneRoom: 'Everybody is in this room; nobody can leave it.',
     registrationOff: 'Nobody registers here.',
     passwordLoginOff: 'No password signs anybody in here.',
+    mentionAll: 'This room does not let you call everybody.',
     notAnOperator: 'Only the operator of this server may do this.',
     lastWayIn: 'Nothing else could sign you in: set a password first.',
     lastOwner: 'You are its last owner. Make somebody else an owner first.',

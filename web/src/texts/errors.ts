@@ -32,6 +32,7 @@ export function sentenceOf(problem: Failure | { code: string; errorMessage?: str
           NOT_THE_AUTHOR: problems.notTheAuthor,
           BANNED: problems.banned,
           EVERYONE_ROOM: problems.everyoneRoom,
+          MENTION_ALL: problems.mentionAll,
           NOT_AN_OPERATOR: problems.notAnOperator,
           REGISTRATION_OFF: problems.registrationOff,
           PASSWORD_LOGIN_OFF: problems.passwordLoginOff,

@@ -655,6 +655,7 @@ export const it: Sentences = {
     everyoneRoom: 'In questa stanza ci sono tutti; nessuno può lasciarla.',
     registrationOff: 'Qui non ci si registra.',
     passwordLoginOff: 'Qui non si accede con una password.',
+    mentionAll: 'Questa stanza non ti permette di chiamare tutti.',
     notAnOperator: 'Può farlo solo chi gestisce questo server.',
     lastWayIn: 'Nient’altro potrebbe farti entrare: scegli prima una password.',
     lastOwner: 'Sei l’ultimo proprietario. Prima rendi proprietario qualcun altro.',

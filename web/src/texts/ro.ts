@@ -652,6 +652,7 @@ export const ro: Sentences = {
     everyoneRoom: 'În această cameră sunt toți; nimeni nu o poate părăsi.',
     registrationOff: 'Aici nu se înregistrează nimeni.',
     passwordLoginOff: 'Aici nu se intră cu parolă.',
+    mentionAll: 'Această cameră nu îți permite să îi chemi pe toți.',
     notAnOperator: 'Doar cine administrează acest server poate face asta.',
     lastWayIn: 'Nimic altceva nu te-ar mai putea conecta: alege întâi o parolă.',
     lastOwner: 'Ești ultimul proprietar. Fă întâi pe altcineva proprietar.',
