@@ -1,6 +1,6 @@
 /**
- * How the tests run: those in test/, each file in a process of its own. Those that start servers run twice, on SQLite and on PostgreSQL; those of HTTP once
- * more with plugins that look at requests.
+ * How the tests run: those in test/, each file in a process of its own. Those that start servers run twice, on SQLite and on PostgreSQL, unless they are about what
+ * stands before the server or around it; those of HTTP once more with plugins that look at requests.
  * A limit of time is there to end what hangs, never to judge speed.
  */
 import { globSync, readFileSync } from 'node:fs';
@@ -11,6 +11,8 @@ import { defineConfig } from 'vitest/config';
 const files = globSync('test/**/*.test.ts', { cwd: import.meta.dirname });
 const ofPostgres = files.filter((file) => basename(file).startsWith('postgres'));
 const ofServers = files.filter((file) => !ofPostgres.includes(file) && /kit(\/(server|process))?\.ts'/.test(readFileSync(file, 'utf8')));
+/** The page in a browser, GraphiQL, the programs of the guides, the package: what they need of the database, others try on both engines. */
+const aroundServers = ofServers.filter((file) => /^(page|graphiql|embed|packed|example|readme|clients)\b/.test(basename(file)) || file.startsWith('test/clients/'));
 const others = files.filter((file) => !ofPostgres.includes(file) && !ofServers.includes(file));
 
 export default defineConfig({
@@ -30,7 +32,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'postgresql',
-          include: [...ofServers, ...ofPostgres],
+          include: [...ofServers.filter((file) => !aroundServers.includes(file)), ...ofPostgres],
           env: { TEST_ENGINE: 'postgresql' },
           globalSetup: 'test/kit/postgres.ts',
           setupFiles: 'test/kit/skip-without-postgres.ts',

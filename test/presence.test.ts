@@ -113,7 +113,7 @@ describe('presence', () => {
 
   it('P10: after kill -9 nobody is online, and when people were there is known', async () => {
     await using folder = await temporaryFolder();
-    const settings = { DATA_DIR: folder.path, PRESENCE_GRACE_SECONDS: '2' };
+    const settings = { DATA_DIR: folder.path, PRESENCE_GRACE_SECONDS: '4' };
     const before = Date.now();
     await using server = await startProcess(settings);
     const person = await createPerson(server);

@@ -4,7 +4,7 @@ import { engine } from './kit/engine.ts';
 import { change, outcome, read } from './kit/outcome.ts';
 import type { Person, Untyped } from './kit/person.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
-import { newSeed, randomFrom, until } from './promises/kit.ts';
+import { newSeed, randomFrom, rounds, until } from './promises/kit.ts';
 
 const some = (people: Person[]) => people as [Person, Person, Person];
 const groupsOf = async (who: Person, id: string): Promise<Untyped[]> =>
@@ -172,8 +172,8 @@ describe('reactions', () => {
 });
 
 it('P20: concurrent reactions leave counts that equal the rows, and each person a set that they sent', { timeout: 60_000 }, async () => {
-  await using first = await startTestServer();
-  await using second = engine === 'postgresql' ? await startTestServer({ DATABASE_URL: first.app.config.DATABASE_URL }) : null;
+  await using first = await startTestServer({ NODE_POLL_MS: '200' });
+  await using second = engine === 'postgresql' ? await startTestServer({ NODE_POLL_MS: '200', DATABASE_URL: first.app.config.DATABASE_URL }) : null;
   const people = await first.people(6);
   const room = await (people[0] as Person).createRoom({ members: people.slice(1).map(({ id }) => ({ id })) });
   const { message } = await (people[0] as Person).send(room, 'hello');
@@ -184,7 +184,7 @@ it('P20: concurrent reactions leave counts that equal the rows, and each person 
   await Promise.all(
     people.map(async (person, index) => {
       const elsewhere = second && index % 2 ? at(second, person) : person;
-      for (let round = 0; round < 12; round++) {
+      for (let round = 0; round < rounds(6, 40); round++) {
         const emojis = kinds.filter(() => random() < 0.5);
         sent[index]?.add([...emojis].sort().join());
         // Two at once of the same person, as two devices would.
@@ -197,7 +197,7 @@ it('P20: concurrent reactions leave counts that equal the rows, and each person 
   const counted = new Map(kinds.map((kind) => [kind, own.filter((emojis) => emojis.includes(kind)).length]));
   const shown = await groupsOf(people[0] as Person, message.id);
   expect(Object.fromEntries(shown.map(({ emoji, count }) => [emoji, count]))).toEqual(Object.fromEntries([...counted].filter(([, count]) => count > 0)));
-  await until(() => JSON.stringify(stream.items.at(-1)?.message?.reactions) === JSON.stringify(shown), 'the stream does not show what is there');
+  await until(() => JSON.stringify(stream.items.at(-1)?.message?.reactions) === JSON.stringify(shown), 'the stream does not show what is there', 15_000);
 });
 
 /** The same person at another server. */

@@ -102,6 +102,8 @@ describe('of what is put to messages, a member who is removed', () => {
     await on(owner, 'pinMessage', first.id);
     await on(guest, 'saveMessage', first.id);
     await on(guest, 'saveMessage', second.id);
+    // Who may see an item is asked when it is handed out: these are, before the room is lost.
+    for (const stream of streams) expect(await stream.until((item) => item.messageId === second.id)).toHaveLength(stream === streams[0] ? 3 : 4);
     await remove(owner, room, guest);
     await on(owner, 'pinMessage', second.id);
     await on(owner, 'unpinMessage', first.id);
@@ -111,7 +113,6 @@ describe('of what is put to messages, a member who is removed', () => {
     for (const stream of streams) {
       const items = await stream.until((item) => item.message?.text === 'the end');
       const lost = items.findIndex((item) => item.__typename === 'ChatRemoved');
-      expect(items.slice(0, lost).filter((item) => /Pins|Saved/.test(item.__typename))).toHaveLength(3);
       expect(items.slice(lost + 1).filter((item) => /Pins|Saved/.test(item.__typename))).toEqual([
         { __typename: 'SavedMessagesChanged', cursor: expect.any(String), messageId: first.id, savedMessage: null },
       ]);

@@ -19,6 +19,7 @@ const tries: Record<string, (who: Person, messageId: string) => Promise<string>>
 const attempts: Record<string, (who: Person, chatId: string) => Promise<string>> = {
   READ: async (who, id) => ((await who.request('query ($id: ID!) { chat(id: $id) { messages { nodes { id } } } }', { id })).errors ? 'refused' : 'done'),
   SEND: (who, chatId) => outcome(who, 'sendMessage', { to: { chatId }, text: 'hello' }),
+  MENTION_ALL: (who, chatId) => outcome(who, 'sendMessage', { to: { chatId }, text: 'all', mentions: { all: 'EVERYONE' } }),
   UPDATE: (who, roomId) => outcome(who, 'updateRoom', { roomId, topic: 'something' }),
 };
 
@@ -64,14 +65,14 @@ it('in chats', async () => {
     }
   }
   const [plain, open, closed, full] = rooms as [string, string, string, string];
-  expect(await inside(owner, plain)).toEqual(['ADD_MEMBERS', 'DELETE', 'LEAVE', 'PIN', 'REACT', 'READ', 'SEND', 'UPDATE']);
-  expect(await inside(member, plain)).toEqual(['LEAVE', 'REACT', 'READ', 'SEND']);
+  expect(await inside(owner, plain)).toEqual(['ADD_MEMBERS', 'DELETE', 'LEAVE', 'MENTION_ALL', 'PIN', 'REACT', 'READ', 'SEND', 'UPDATE']);
+  expect(await inside(member, plain)).toEqual(['LEAVE', 'MENTION_ALL', 'REACT', 'READ', 'SEND']);
   expect(await inside(guest, plain)).toEqual(['JOIN', 'READ']);
   expect(await inside(guest, open)).toEqual(['JOIN', 'REACT', 'READ', 'SEND']);
   expect(await inside(guest, closed)).toEqual(['JOIN']);
   expect(await inside(guest, full)).toEqual(['READ']);
   expect(await inside(admin, full)).not.toContain('ADD_MEMBERS');
-  expect(await inside(member, all.id)).toEqual(['REACT', 'READ', 'SEND']);
+  expect(await inside(member, all.id)).toEqual(['MENTION_ALL', 'REACT', 'READ', 'SEND']);
   const { dialog } = await guest.must('query ($id: ID!) { dialog(with: { id: $id }) { id viewerMay } }', { id: other.id });
   expect(dialog.viewerMay).toEqual(['PIN', 'REACT', 'READ', 'SEND']);
   await guest.send({ username: other.username }, 'hello');
