@@ -153,6 +153,20 @@ it('takes so many statements for a page, a send, and a list, however many rows t
         () =>
           viewer.must('{ chats(first: 20) { nodes { id my { unreadCount highlightCount } } } }'),
     },
+    'the number on an icon, and what is highlighted in all chats': {
+      expected: 8,
+      run:
+        ({ viewer }) =>
+        () =>
+          viewer.must('{ me { account { badgeCount totalHighlights notificationSettings { roomLevel } } } }'),
+    },
+    'notifications with their reasons, and the own view of chats': {
+      expected: 7,
+      run:
+        ({ viewer }) =>
+        () =>
+          viewer.must('{ notifications(first: 50) { nodes { id reason } } chats(first: 20) { nodes { id my { notificationLevel mutedUntil archived pinnedAt markedUnread } } } }'),
+    },
     'reactions to each message of a page': {
       expected: 8,
       run:

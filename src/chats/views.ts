@@ -40,7 +40,7 @@ export function checkFuture(problems: Problems, field: string, time: Date, now: 
 }
 
 export function createChatViews({ db, writeBatch, chats, clock }: { db: Database; writeBatch: WriteBatch; chats: Pick<Chats, 'find'>; clock: () => Date }) {
-  return { update, ofPlaces, eraseAll };
+  return { update, ofPlaces, levelsOf, eraseAll };
 
   /** The same again tells nobody. Fails with NOT_FOUND for who is no member, also in a dialog before its first message, or VALIDATION_FAILED. */
   async function update(viewer: Viewer, ref: ChatRef, changes: ViewChanges): Promise<ChatRow> {
@@ -106,6 +106,17 @@ export function createChatViews({ db, writeBatch, chats, clock }: { db: Database
       }),
     );
     return asked.map((place) => byPlace.get(placeKey(place)) ?? null);
+  }
+
+  /** What notifies members now, in their order. Those who never said anything are in no row of the answer: there may be very many, at each message. */
+  async function levelsOf(asked: readonly { chatId: ChatId; userId: UserId }[]): Promise<Level[]> {
+    const rows = await db.sql.all<{ chatId: ChatId; userId: UserId; level: Level }>(
+      `SELECT b."chatId", b."userId", ${levelText} AS "level" FROM ${tableOf(db.engine, 'b', { chatId: 'int', userId: 'int' })} ${joinLevel}
+       JOIN "Chat" c ON c."id" = b."chatId" WHERE v."userId" IS NOT NULL OR s."roomLevel" <> 'ALL'`,
+      [clock(), asked.map(({ chatId, userId }) => ({ chatId, userId }))],
+    );
+    const byPlace = new Map(rows.map((row) => [placeKey(row), row.level]));
+    return asked.map((place) => byPlace.get(placeKey(place)) ?? 'ALL');
   }
 
   /** Of a deleted account: its dialogs stay with the others. */

@@ -7,7 +7,7 @@ import { notFound } from '../errors.ts';
 import { builder } from '../graphql/builder.ts';
 import { type Context, mustBeSignedIn, sharedLoader } from '../graphql/context.ts';
 import { mutation } from '../graphql/mutation.ts';
-import type { ChatId, MessageId, UserId } from '../ids.ts';
+import { type ChatId, type MessageId, placeKey, placeOf, type UserId } from '../ids.ts';
 import type { MessageRow } from '../storage/rows.ts';
 import { MyChat } from './receipts-schema.ts';
 
@@ -29,6 +29,8 @@ export const NotificationLevel = builder.enumType('NotificationLevel', {
 // Their keys say of whom: what is handed to many at once is read at once.
 const loadView = (context: Context, chatId: ChatId, { userId }: { userId: UserId }): Promise<ChatView | null> =>
   sharedLoader<string, ChatView>(context, 'chatViews', (keys) => context.app.chatViews.ofPlaces(keys.map((key) => JSON.parse(key)))).load(JSON.stringify({ chatId, userId }));
+const loadLevel = (context: Context, chatId: ChatId, { userId }: { userId: UserId }): Promise<Level | null> =>
+  sharedLoader<string, Level>(context, 'levels', (keys) => context.app.chatViews.levelsOf(keys.map(placeOf))).load(placeKey({ chatId, userId }));
 export const loadReason = (context: Context, messageId: MessageId, { userId }: { userId: UserId }): Promise<Reason | null> =>
   sharedLoader<string, Reason>(context, 'reasons', (keys) => context.app.mentions.reasons(keys.map((key) => JSON.parse(key)))).load(JSON.stringify({ messageId, userId }));
 
@@ -36,7 +38,7 @@ export const loadReason = (context: Context, messageId: MessageId, { userId }: {
 export async function isNotifying(context: Context, { id, chatId, senderId, deletedAt }: MessageRow): Promise<boolean> {
   const viewer = mustBeSignedIn(context);
   if (deletedAt !== null || senderId === viewer.userId) return false;
-  const level: Level = (await loadView(context, chatId, viewer))?.levelNow ?? 'ALL';
+  const level = (await loadLevel(context, chatId, viewer)) ?? 'ALL';
   if (level !== 'MENTIONS') return level === 'ALL';
   const reason = await loadReason(context, id, viewer);
   return reason !== null && notifies(level, reason);
