@@ -23,7 +23,7 @@ const MessageFields = /* GraphQL */ `
   fragment MessageFields on Message {
     id seq text version createdAt editedAt deletedAt clientMessageId sender { ...PersonFields } attachments { id fileName contentType size image { id width height } }
     reactions { emoji count mine } replyToSeq replyTo { ...QuoteFields } pin { pinnedAt }
-    threadRootSeq mentions { writtenAs user { ...PersonFields } } mentionsAll mentionsMe thread { ...ThreadFields }
+    threadRootSeq mentions { writtenAs user { id } } mentionsAll mentionsMe thread { ...ThreadFields }
   }
 `;
 /** Of a thread below a message what is shown under it. */

@@ -121,9 +121,9 @@ export function withMessages<C extends Chat>(chat: C, nodes: readonly MessageNod
   return { ...chat, messages, ranges };
 }
 
-/** Those who wrote, whom they answered and whom they named. */
-export const sendersOf = (nodes: readonly Pick<MessageNode, 'sender' | 'replyTo' | 'mentions'>[]): Person[] =>
-  nodes.flatMap(({ sender, replyTo, mentions }) => [sender, ...(replyTo ? [replyTo.sender] : []), ...mentions.map(({ user }) => user)]);
+/** Those who wrote, and whom they answered. */
+export const sendersOf = (nodes: readonly Pick<MessageNode, 'sender' | 'replyTo'>[]): Person[] =>
+  nodes.flatMap(({ sender, replyTo }) => (replyTo ? [sender, replyTo.sender] : [sender]));
 
 const mostQuoted = 200;
 
