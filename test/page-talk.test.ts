@@ -359,4 +359,42 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`ta
     }
     expect([owner.problems, guest.problems]).toEqual([[], []]);
   });
+
+  it('names somebody out of a list, shows them by their name, and marks the chat for whom it is for, muted or not', async () => {
+    const [ana, ben, eva] = people();
+    const room = await ana.createRoom({ name: 'Names', members: [{ id: ben.id }, { id: eva.id }] });
+    await change(ben, 'updateProfile', { displayName: 'Ben Baker' });
+    await ana.send(room, 'one');
+    const writer = await enter(ana, addressOf(room));
+    const reader = await enter(ben, '/');
+    const box = writer.page.locator('#box');
+    await message(writer.page, 'one').waitFor();
+    await box.pressSequentially('Bread, @bak');
+    const names = writer.page.getByRole('listbox', { name: 'Whom to name' });
+    await names.getByRole('option', { name: /Ben Baker/ }).waitFor();
+    expect(await barriers(writer.page, 'names')).toEqual([]);
+    await writer.page.keyboard.press('Enter');
+    await names.waitFor({ state: 'detached' });
+    await box.pressSequentially('please');
+    await writer.page.keyboard.press('Enter');
+    await message(writer.page, 'Bread, @Ben Baker please').waitFor();
+    const row = reader.page.getByRole('link', { name: /Names/ });
+    await row.getByText('@', { exact: true }).waitFor(patience);
+    const { chat } = await ben.must('query ($id: ID!) { chat(id: $id) { my { highlightCount } lastMessage { text mentions { user { id } } } } }', { id: room.id });
+    expect(chat).toEqual({ my: { highlightCount: 1 }, lastMessage: { text: `Bread, @${ben.username} please`, mentions: [{ user: { id: ben.id } }] } });
+
+    // Muted, it is still marked; read, it is not.
+    await row.click();
+    await message(reader.page, 'Bread, @Ben Baker please').locator('.mention[data-me]').waitFor();
+    await row.getByText('@', { exact: true }).waitFor({ state: 'detached', ...patience });
+    await reader.page.locator('#about').click();
+    await reader.page.getByRole('combobox', { name: 'Muted' }).selectOption({ label: 'For a day' });
+    await expect.poll(async () => (await ben.must('query ($id: ID!) { chat(id: $id) { my { mutedUntil } } }', { id: room.id })).chat.my.mutedUntil, patience).not.toBe(null);
+    await reader.page.getByRole('combobox', { name: 'Notify me of' }).selectOption({ label: 'only what is for me' });
+    await expect
+      .poll(async () => (await ben.must('query ($id: ID!) { chat(id: $id) { my { notificationLevel } } }', { id: room.id })).chat.my.notificationLevel, patience)
+      .toBe('MENTIONS');
+    expect(await barriers(reader.page, 'the own view')).toEqual([]);
+    expect([writer.problems, reader.problems]).toEqual([[], []]);
+  });
 });
