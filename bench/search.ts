@@ -110,7 +110,7 @@ console.log(
 );
 
 const viewer = { userId } as Viewer;
-const nothing: SearchFilter = { chat: null, thread: null, from: null, after: null, before: null, has: [] };
+const nothing: SearchFilter = { chat: null, thread: null, from: null, after: null, before: null, has: [], mentionsMe: false };
 const inRoom: SearchFilter = { ...nothing, chat: { roomId: chatIds[8] as never } };
 const searches: [what: string, query: string | null, filter: SearchFilter | null][] = [
   ['a rare word', 'quetzalcoatl', null],

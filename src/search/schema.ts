@@ -38,6 +38,7 @@ const MessageSearchInput = builder.inputType('MessageSearchInput', {
     after: t.field({ type: 'DateTime', description: 'Only of this time or later.' }),
     before: t.field({ type: 'DateTime', description: 'Only before this time.' }),
     has: t.field({ type: [MessageContent], description: 'Only with all of these.' }),
+    mentionsMe: t.boolean({ defaultValue: false, description: 'Only what is for the caller. Without words this is the list of mentions.' }),
   }),
 });
 
@@ -119,14 +120,14 @@ builder.queryField('searchMessages', (t) =>
 
 /** Null where it says nothing. Throws NOT_FOUND for a chat, a message or a person that does not exist. */
 async function toFilter(given: typeof MessageSearchInput.$inferInput, context: Context): Promise<SearchFilter | null> {
-  if (Object.values(given).every((value) => value == null || (Array.isArray(value) && value.length === 0))) return null;
+  if (Object.values(given).every((value) => value == null || value === false || (Array.isArray(value) && value.length === 0))) return null;
   const chat = given.chatId == null ? null : parseChatRef(given.chatId);
   if (given.chatId != null && !chat) throw notFound('Chat');
   const ref = given.from ? parseUserRef(given.from, context) : null;
   const from = ref && (await context.app.accounts.find(ref));
   if (given.from && !from) throw notFound('User');
   const thread = given.threadRootId == null ? null : await threadOf(given.threadRootId, context);
-  return { chat, thread, from: from?.id ?? null, after: given.after ?? null, before: given.before ?? null, has: given.has ?? [] };
+  return { chat, thread, from: from?.id ?? null, after: given.after ?? null, before: given.before ?? null, has: given.has ?? [], mentionsMe: given.mentionsMe ?? false };
 }
 
 /** Of a reply, the thread that it is in. */

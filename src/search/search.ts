@@ -30,6 +30,8 @@ export type SearchFilter = {
   after: Date | null;
   before: Date | null;
   has: readonly (Content | 'PIN')[];
+  /** Only what is for the person who searches. */
+  mentionsMe: boolean;
 };
 export type SearchRequest = { query: string | null; filter: SearchFilter | null; after: string | null; size: number };
 export type SearchPage = Page<MessageRow> & { endCursor: string | null; indexComplete: boolean; searchedBackTo: Date | null; words: Words };
@@ -42,6 +44,15 @@ const longestMs = 250;
 const candidatesAtOnce = 100;
 /** Clocks that were set back: messages may be so much out of the order of their times. */
 const clockSlackMs = 86_400_000;
+
+/** By name, as the author of what it answers, or with EVERYONE, for who was a member then; never an own message. */
+const forViewer = (userId: UserId): Condition => [
+  `m."senderId" <> ? AND (EXISTS (SELECT 1 FROM "Mention" n WHERE n."messageId" = m."id" AND n."userId" = ?)
+   OR (m."mentionsAll" = 'EVERYONE' AND EXISTS (SELECT 1 FROM "Member" b WHERE b."chatId" = m."chatId" AND b."userId" = ? AND b."joinedSeq" < m."seq")))`,
+  userId,
+  userId,
+  userId,
+];
 
 export function createSearch({ db, chats, limits }: { db: Database; chats: Pick<Chats, 'findStanding'>; limits: Pick<RateLimits, 'take'> }) {
   return { page, snippet };
@@ -134,6 +145,7 @@ export function createSearch({ db, chats, limits }: { db: Database; chats: Pick<
     const narrow: Condition[] = [];
     if (filter?.after) narrow.push(['m."createdAt" >= ?', filter.after]);
     if (filter?.before) narrow.push(['m."createdAt" < ?', filter.before]);
+    if (filter?.mentionsMe) narrow.push(forViewer(userId));
     if (filter?.has.includes('PIN')) narrow.push(['EXISTS (SELECT 1 FROM "Pin" p WHERE p."messageId" = m."id")']);
     return { narrow, readable: chatId === null ? [['EXISTS (SELECT 1 FROM "Member" b WHERE b."chatId" = m."chatId" AND b."userId" = ?)', userId]] : [] };
   }

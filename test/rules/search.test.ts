@@ -106,6 +106,12 @@ describe('a search', () => {
       [root.text],
       [],
     ]);
+    // What is for somebody: by name, as an answer, or with everybody; never what they wrote themselves.
+    for (const more of [{ mentions: { users: [{ id: ada.id }] } }, { replyToId: root.id }, { replyToId: root.id, notifyAuthor: false }, { mentions: { all: 'EVERYONE' } }])
+      await change(ben, 'sendMessage', { to: { chatId: room.id }, text: `for her: ${JSON.stringify(Object.keys(more))}`, ...more });
+    await server.app.indexing.idle();
+    expect(await texts(ada, null, { mentionsMe: true })).toEqual(['for her: ["mentions"]', 'for her: ["replyToId"]', 'for her: ["mentions"]']);
+    expect([await texts(ada, 'replyToId', { mentionsMe: true, chatId: room.id }), await texts(ben, null, { mentionsMe: true })]).toEqual([['for her: ["replyToId"]'], []]);
     // Another text, no link any more.
     const { edges } = await page(ada, { query: 'see' });
     await change(ben, 'editMessage', { messageId: edges[0].node.id, text: 'another word, seen' });
