@@ -36,6 +36,8 @@ describe('while many write, a member', () => {
         ]);
         const [first, second, ofAll, ...ofRoom] = streams as [Follow, Follow, Follow, Follow, Follow];
         const fire = await openFire(people, room);
+        // What waits to be handed out when the room is lost is not: there must have been some before.
+        await until(() => streams.every(({ items }) => messagesOf(items).length > 0), 'a stream shows nothing');
         await lose(owner, room, guest);
         // From here on nothing that is sent may come.
         const seqAtLoss = fire.lastSeq();
