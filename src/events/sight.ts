@@ -37,7 +37,10 @@ export function createSight({
     if (event.type === 'notification-added') return seenIf(isNotified(person, event));
     if (event.type === 'peer-updated') return ownDialogUpdated(stream, event);
     if (addresseesOf[event.type] !== 'chat') return event;
-    return options.only ? isReadable().then(seenIf) : seenIf(person.chats.has((event as { chatId: ChatId }).chatId));
+    if (options.only) return isReadable().then(seenIf);
+    // Whoever was removed and added again, while the stream was behind, was not there in between.
+    const joined = person.chats.get((event as { chatId: ChatId }).chatId);
+    return seenIf(joined !== undefined && ('seq' in joined || event.number > joined.number));
   }
 
   async function ownDialogUpdated(stream: Stream, event: EventOf<'peer-updated'>): Promise<LogEvent | null> {
