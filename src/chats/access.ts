@@ -52,6 +52,7 @@ const rules = {
   // Otherwise whoever was banned could still make something else of what they had written.
   editOwnMessage: { role: null, unless: mayWrite },
   react: { role: null, unless: mayWrite },
+  followThread: { role: 'MEMBER' },
   type: { role: 'MEMBER' },
   join: { role: null, unless: ({ banned }) => (banned ? 'BANNED' : null) },
   leave: { role: 'MEMBER', unless: ({ chat }) => (chat.everyone ? 'EVERYONE_ROOM' : null) },

@@ -3,8 +3,10 @@
 export const levels = ['ALL', 'MENTIONS', 'NOTHING'] as const;
 export type Level = (typeof levels)[number];
 
-/** What of a chat `c` notifies a member `b` at a time, which is its parameter: in a statement with `joinLevel`. */
-export const levelText = `CASE WHEN v."mutedUntil" > ? THEN 'NOTHING' ELSE COALESCE(v."level", CASE WHEN c."kind" = 'DIALOG' THEN 'ALL' ELSE COALESCE(s."roomLevel", 'ALL') END) END`;
+/** What of a chat `c` notifies a member `b` who has not muted it: in a statement with `joinLevel`. */
+export const unmutedText = `COALESCE(v."level", CASE WHEN c."kind" = 'DIALOG' THEN 'ALL' ELSE COALESCE(s."roomLevel", 'ALL') END)`;
+/** And at a time, which is its parameter. */
+export const levelText = `CASE WHEN v."mutedUntil" > ? THEN 'NOTHING' ELSE ${unmutedText} END`;
 export const joinLevel = 'LEFT JOIN "ChatView" v ON v."chatId" = b."chatId" AND v."userId" = b."userId" LEFT JOIN "NotificationSettings" s ON s."userId" = b."userId"';
 
 /** Why a message notifies somebody; the later ones are the stronger. */

@@ -2,6 +2,7 @@
 import { parseUserRef, UserRefInput } from '../accounts/schema.ts';
 import { mutation } from '../graphql/mutation.ts';
 import { type AttachmentId, noAttachment, numberOf, toGlobalId } from '../ids.ts';
+import { firstRights } from './access.ts';
 import { mostNamed } from './membership.ts';
 import type { Rooms } from './rooms.ts';
 import { mustBeRoomId, PostPolicy, Room, RoomRight, RoomVisibility } from './schema.ts';
@@ -21,8 +22,8 @@ mutation('createRoom', {
     topic: t.string({ description: 'Up to 500 characters.' }),
     visibility: t.field({ type: RoomVisibility, required: true, defaultValue: 'PUBLIC', description: 'Who knows that it exists.' }),
     postPolicy: t.field({ type: PostPolicy, required: true, defaultValue: 'MEMBERS', description: 'Who may write in it. ANYONE takes a public room without password.' }),
-    pinPolicy: t.field({ type: RoomRight, defaultValue: 'ADMINS', description: 'Who may pin messages.' }),
-    mentionAllPolicy: t.field({ type: RoomRight, defaultValue: 'MEMBERS_WHILE_SMALL', description: 'Who may call everybody.' }),
+    pinPolicy: t.field({ type: RoomRight, defaultValue: firstRights.pinPolicy, description: 'Who may pin messages.' }),
+    mentionAllPolicy: t.field({ type: RoomRight, defaultValue: firstRights.mentionAllPolicy, description: 'Who may call everybody.' }),
     everyone: t.boolean({
       defaultValue: false,
       description:
@@ -42,8 +43,8 @@ mutation('createRoom', {
     return context.app.rooms.create(viewer, {
       ...input,
       avatarAttachmentId,
-      pinPolicy: input.pinPolicy ?? 'ADMINS',
-      mentionAllPolicy: input.mentionAllPolicy ?? 'MEMBERS_WHILE_SMALL',
+      pinPolicy: input.pinPolicy ?? firstRights.pinPolicy,
+      mentionAllPolicy: input.mentionAllPolicy ?? firstRights.mentionAllPolicy,
       everyone: input.everyone ?? false,
       members,
     });

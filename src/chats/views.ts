@@ -10,7 +10,7 @@ import { tableOf, toDateOrNull } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
 import { can } from './access.ts';
 import { type ChatRef, type Chats, refOf, standing } from './chats.ts';
-import { joinLevel, type Level, levelText } from './levels.ts';
+import { joinLevel, type Level, levelText, unmutedText } from './levels.ts';
 
 export type ChatViews = ReturnType<typeof createChatViews>;
 export type ChatView = {
@@ -83,7 +83,7 @@ export function createChatViews({ db, writeBatch, chats, clock }: { db: Database
   async function ofPlaces(asked: readonly { chatId: ChatId; userId: UserId }[]): Promise<(ChatView | null)[]> {
     const now = clock();
     const rows = await db.sql.all<Omit<Row, 'level'> & { chatId: ChatId; userId: UserId; levelNow: Level; level: Level }>(
-      `SELECT b."chatId", b."userId", ${levelText} AS "levelNow", COALESCE(v."level", CASE WHEN c."kind" = 'DIALOG' THEN 'ALL' ELSE COALESCE(s."roomLevel", 'ALL') END) AS "level",
+      `SELECT b."chatId", b."userId", ${levelText} AS "levelNow", ${unmutedText} AS "level",
          v."mutedUntil", v."archivedSeq", v."pinnedAt", v."markedUnread" FROM ${tableOf(db.engine, 't', { chatId: 'int', userId: 'int' })}
        JOIN "Member" b ON b."chatId" = t."chatId" AND b."userId" = t."userId" JOIN "Chat" c ON c."id" = b."chatId" ${joinLevel}`,
       [now, asked.map(({ chatId, userId }) => ({ chatId, userId }))],

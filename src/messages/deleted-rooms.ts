@@ -1,7 +1,8 @@
 /** Clearing away what rooms that were deleted have left: members who were not told yet, bans, messages and their files, and at last the room. In bounded pieces. */
 import type { Roster } from '../chats/roster.ts';
-import { type AttachmentId, type ChatId, type MessageId, toMessageId } from '../ids.ts';
+import { type AttachmentId, type ChatId, toMessageId } from '../ids.ts';
 import type { Database } from '../storage/database.ts';
+import type { MessageRow } from '../storage/rows.ts';
 import { oneOfList, type Sql } from '../storage/sql.ts';
 import { yieldWhenLong } from '../turns.ts';
 import { dropBelongings } from './belongings.ts';
@@ -42,7 +43,10 @@ export function createDeletedRooms({
 
   /** The room goes with the last of its messages. */
   async function removeSome(sql: Sql, { id, avatarId }: { id: ChatId; avatarId: AttachmentId | null }): Promise<number> {
-    const rows = await sql.all<{ id: MessageId; seq: number }>('SELECT "id", "seq" FROM "Message" WHERE "chatId" = ? ORDER BY "seq" LIMIT ?', [id, messagesAtOnce]);
+    const rows = await sql.all<Pick<MessageRow, 'id' | 'senderId' | 'threadRootSeq'>>(
+      'SELECT "id", "senderId", "threadRootSeq" FROM "Message" WHERE "chatId" = ? ORDER BY "seq" LIMIT ?',
+      [id, messagesAtOnce],
+    );
     const ids = rows.map((row) => toMessageId(row.id));
     await entries.takeOut(sql, ids);
     await files.release(sql, ids);
@@ -53,7 +57,7 @@ export function createDeletedRooms({
     );
     await dropThreads(
       sql,
-      rows.map((row) => ({ id: toMessageId(row.id), chatId: id, seq: row.seq })),
+      rows.map((row) => ({ ...row, id: toMessageId(row.id), chatId: id })),
     );
     await sql.all(`DELETE FROM "Message" WHERE ${oneOfList(sql.engine, '"id"', 'bigint')}`, [ids]);
     if (rows.length > 0) return rows.length;

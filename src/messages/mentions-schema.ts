@@ -1,5 +1,5 @@
 /** Mentions as clients see them: on messages, and counted as highlights beside what is unread. */
-import { Account, loadUser, User } from '../accounts/schema.ts';
+import { Account, User } from '../accounts/schema.ts';
 import { loadMember } from '../chats/schema.ts';
 import { builder } from '../graphql/builder.ts';
 import { type Context, loader, mustBeSignedIn, sharedLoader } from '../graphql/context.ts';
@@ -9,7 +9,7 @@ import type { Named } from './mention-rows.ts';
 import { mostMentions } from './mentioning.ts';
 import type { Mentions, ReadPlace, ToMe } from './mentions.ts';
 import { MyChat } from './receipts-schema.ts';
-import { MentionScope, Message } from './schema.ts';
+import { MentionScope, Message, userOf } from './schema.ts';
 import { MyThreadType } from './threads-schema.ts';
 
 declare module '../graphql/context.ts' {
@@ -24,11 +24,7 @@ const Mention = builder.objectRef<Named>('Mention').implement({
     user: t.field({
       type: User,
       description: 'Who.',
-      resolve: async ({ id }, _args, context) => {
-        const user = await loadUser(context, id);
-        if (!user) throw new Error(`user ${id} of a mention does not exist`);
-        return user;
-      },
+      resolve: ({ id }, _args, context) => userOf(id, context),
     }),
     writtenAs: t.exposeString('writtenAs', {
       description: 'Their username when it was sent: what stands behind "@" in the text, also after they took another name. Empty when their account was deleted.',

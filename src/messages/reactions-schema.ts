@@ -1,5 +1,5 @@
 /** Reactions as clients see them: counted under each message, who chose what, and one's own. */
-import { loadUser, User } from '../accounts/schema.ts';
+import { User } from '../accounts/schema.ts';
 import { builder } from '../graphql/builder.ts';
 import { type Context, loader, mustBeSignedIn, sharedLoader } from '../graphql/context.ts';
 import { mutation } from '../graphql/mutation.ts';
@@ -7,7 +7,7 @@ import { pageComplexity, pageRequest, toConnection } from '../graphql/pages.ts';
 import type { MessageId } from '../ids.ts';
 import type { Page } from '../storage/page.ts';
 import type { ReactionGroup, ReactionRow, Reactions } from './reactions.ts';
-import { Message, parseMessageId } from './schema.ts';
+import { Message, parseMessageId, userOf } from './schema.ts';
 
 declare module '../graphql/context.ts' {
   interface Domains {
@@ -37,11 +37,7 @@ const Reaction = builder.objectRef<ReactionRow>('Reaction').implement({
     user: t.field({
       type: User,
       description: 'Who.',
-      resolve: async ({ userId }, _args, context) => {
-        const user = await loadUser(context, userId);
-        if (!user) throw new Error(`user ${userId} of a reaction does not exist`);
-        return user;
-      },
+      resolve: ({ userId }, _args, context) => userOf(userId, context),
     }),
     emoji: t.exposeString('emoji', { description: 'Which.' }),
     at: t.expose('at', { type: 'DateTime', description: 'When.' }),

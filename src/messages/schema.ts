@@ -41,9 +41,10 @@ export async function chatOf(message: MessageRow, context: Context): Promise<Cha
   return chat;
 }
 
-async function userOf(id: UserId, context: Context) {
+/** Somebody whom a row names: tombstones stay, so there is always one. */
+export async function userOf(id: UserId, context: Context) {
   const user = await loadUser(context, id);
-  if (!user) throw new Error(`user ${id} of a message does not exist`);
+  if (!user) throw new Error(`user ${id} does not exist`);
   return user;
 }
 

@@ -142,11 +142,12 @@ export async function removeReplies(sql: Sql, messageIds: readonly MessageId[]):
   );
 }
 
-/** These messages are about to go for good, with the threads under them. */
-export async function dropThreads(sql: Sql, roots: readonly { id: MessageId; chatId: ChatId; seq: number }[]): Promise<void> {
-  const table = tableOf(sql.engine, 't', placeColumns);
-  const places = roots.map(({ chatId, seq }) => ({ chatId, rootSeq: seq }));
-  for (const name of ['ThreadParticipant', 'ThreadFollow'])
-    await sql.all(`DELETE FROM "${name}" WHERE ("chatId", "rootSeq") IN (SELECT t."chatId", t."rootSeq" FROM ${table})`, [places]);
-  await sql.all(`DELETE FROM "Thread" WHERE ${oneOfList(sql.engine, '"rootId"', 'bigint')}`, [roots.map(({ id }) => id)]);
+/** Messages of a room without members are about to go for good: with the threads under them, and with who wrote them as replies. No more rows than messages. */
+export async function dropThreads(sql: Sql, messages: readonly Pick<MessageRow, 'id' | 'chatId' | 'senderId' | 'threadRootSeq'>[]): Promise<void> {
+  const people = messages.flatMap(({ chatId, senderId, threadRootSeq }) => (threadRootSeq === null ? [] : [{ chatId, rootSeq: threadRootSeq, userId: senderId }]));
+  await sql.all(
+    `DELETE FROM "ThreadParticipant" WHERE ("chatId", "rootSeq", "userId") IN (SELECT t."chatId", t."rootSeq", t."userId" FROM ${tableOf(sql.engine, 't', personColumns)})`,
+    [people],
+  );
+  await sql.all(`DELETE FROM "Thread" WHERE ${oneOfList(sql.engine, '"rootId"', 'bigint')}`, [messages.map(({ id }) => id)]);
 }

@@ -2,7 +2,8 @@
  * Threads: the replies under one message, which are messages of the chat like all others. A thread has its own count, and each member a place in it: whether they
  * follow it, and how far they have read.
  */
-import { must } from '../chats/access.ts';
+import { can, must } from '../chats/access.ts';
+import type { ChatStanding } from '../chats/chats.ts';
 import { AppError, invalid, notFound } from '../errors.ts';
 import type { WriteBatch } from '../events/write.ts';
 import type { ChatId, MessageId, UserId } from '../ids.ts';
@@ -14,6 +15,7 @@ import type { Viewer } from '../viewer.ts';
 import { getMessage, mustSee } from './messages.ts';
 import { type Anchor, type SeqOf, sparsePage } from './sparse.ts';
 import { messageColumns, messagesAt, toMessage } from './store.ts';
+import { walkedAtFirst } from './stretches.ts';
 import { followEvents, follow as followRows, joinMarker, mostFollowed, threadReadText, threadsReadText } from './thread-rows.ts';
 
 export type Threads = ReturnType<typeof createThreads>;
@@ -59,19 +61,24 @@ export function createThreads({ db, writeBatch }: { db: Database; writeBatch: Wr
 
   /** Repeating it does no harm. Fails with NOT_FOUND, FORBIDDEN for who is no member, QUOTA_EXCEEDED. */
   async function follow(viewer: Viewer, messageId: MessageId): Promise<ThreadRow> {
-    const notMember = new AppError('FORBIDDEN', { forbiddenReason: 'NOT_A_MEMBER' });
-    return change(viewer, messageId, notMember, async (sql, { chatId, rootSeq }, before) => {
-      if (before?.following) return false;
-      const [{ count } = { count: 0 }] = await sql.all<{ count: number }>('SELECT count(*) AS "count" FROM "ThreadFollow" WHERE "userId" = ? AND "following"', [viewer.userId]);
-      if (Number(count) >= mostFollowed) throw new AppError('QUOTA_EXCEEDED', { limit: mostFollowed, used: Number(count) }, `An account follows at most ${mostFollowed} threads.`);
-      await followRows(sql, [{ chatId, rootSeq, userId: viewer.userId }]);
-      return true;
-    });
+    return change(
+      viewer,
+      messageId,
+      (standing) => must('followThread', standing, 'Message'),
+      async (sql, { chatId, rootSeq }, before) => {
+        if (before?.following) return false;
+        const [{ count } = { count: 0 }] = await sql.all<{ count: number }>('SELECT count(*) AS "count" FROM "ThreadFollow" WHERE "userId" = ? AND "following"', [viewer.userId]);
+        if (Number(count) >= mostFollowed)
+          throw new AppError('QUOTA_EXCEEDED', { limit: mostFollowed, used: Number(count) }, `An account follows at most ${mostFollowed} threads.`);
+        await followRows(sql, [{ chatId, rootSeq, userId: viewer.userId }]);
+        return true;
+      },
+    );
   }
 
   /** Until the person writes in it, is named in it, or follows it. Fails with NOT_FOUND. */
   async function unfollow(viewer: Viewer, messageId: MessageId): Promise<ThreadRow> {
-    return change(viewer, messageId, notFound('Message'), async (sql, { chatId, rootSeq }, before) => {
+    return change(viewer, messageId, mustBeIn, async (sql, { chatId, rootSeq }, before) => {
       await sql.all(
         `INSERT INTO "ThreadFollow" ("chatId", "rootSeq", "userId", "following") VALUES (?, ?, ?, ?) ON CONFLICT ("chatId", "rootSeq", "userId") DO UPDATE SET "following" = excluded."following"`,
         [chatId, rootSeq, viewer.userId, false],
@@ -82,7 +89,7 @@ export function createThreads({ db, writeBatch }: { db: Database; writeBatch: Wr
 
   /** Everything up to here has been read in the thread. Lower than now changes nothing. Fails with NOT_FOUND, VALIDATION_FAILED above the chat's newest message. */
   async function markRead(viewer: Viewer, messageId: MessageId, upToSeq: number): Promise<ThreadRow> {
-    return change(viewer, messageId, notFound('Message'), async (sql, { chatId, rootSeq, lastSeq }, before) => {
+    return change(viewer, messageId, mustBeIn, async (sql, { chatId, rootSeq, lastSeq }, before) => {
       if (upToSeq < 0 || upToSeq > lastSeq) throw invalid('upToSeq', 'range', `The newest message has seq ${lastSeq}.`);
       if (upToSeq <= (before?.readSeq ?? 0)) return false;
       await sql.all(
@@ -97,14 +104,13 @@ export function createThreads({ db, writeBatch }: { db: Database; writeBatch: Wr
   async function change(
     viewer: Viewer,
     messageId: MessageId,
-    notMember: AppError,
+    allow: (standing: ChatStanding) => ChatRow,
     job: (sql: Sql, at: ThreadPlace & { lastSeq: number }, before: { following: boolean | null; readSeq: number } | null) => Promise<boolean>,
   ): Promise<ThreadRow> {
     const found = await getMessage(db.sql, messageId);
     return writeBatch(async (sql, number) => {
       const { message, standing } = await mustSee(sql, viewer, found);
-      const chat = must('read', standing, 'Message');
-      if (!standing.member) throw notMember;
+      const chat = allow(standing);
       const rootSeq = message.threadRootSeq ?? message.seq;
       const at = { chatId: chat.id, rootSeq };
       const [before = null] = await sql.all<{ following: boolean | null; readSeq: number }>(
@@ -241,7 +247,7 @@ export function createThreads({ db, writeBatch }: { db: Database; writeBatch: Wr
 
   /** How far a person has read the threads of these chats, and how many of those they follow have something unread. */
   async function ofChats(userId: UserId, chatIds: readonly ChatId[]): Promise<MyThreads[]> {
-    const rows = await db.sql.all<{ chatId: ChatId; readSeq: number; unread: number }>(
+    const rows = await db.scan.all<{ chatId: ChatId; readSeq: number; unread: number }>(
       `SELECT b."chatId", ${threadsReadText(db.engine)} AS "readSeq",
          (SELECT count(*) FROM "ThreadFollow" f WHERE f."userId" = b."userId" AND f."chatId" = b."chatId" AND f."following" AND EXISTS (SELECT 1 ${unreadReply})) AS "unread"
        FROM "Member" b ${joinMarker} WHERE b."userId" = ? AND ${oneOfList(db.engine, 'b."chatId"')}`,
@@ -268,7 +274,7 @@ export function createThreads({ db, writeBatch }: { db: Database; writeBatch: Wr
 
   /** How many unread replies there are in threads that somebody follows. */
   async function unreadCounts(userId: UserId, asked: readonly (ThreadPlace & { readSeq: number })[]): Promise<number[]> {
-    const rows = await db.sql.all<ThreadPlace & { count: number }>(
+    const rows = await db.scan.all<ThreadPlace & { count: number }>(
       `SELECT t."chatId", t."rootSeq", (SELECT count(*) ${behindText}) AS "count" FROM ${tableOf(db.engine, 't', { ...place, readSeq: 'int' })}`,
       [userId, asked],
     );
@@ -278,7 +284,7 @@ export function createThreads({ db, writeBatch }: { db: Database; writeBatch: Wr
 
   /** Where they begin. */
   async function firstUnread(userId: UserId, asked: readonly (ThreadPlace & { readSeq: number })[]): Promise<(number | null)[]> {
-    const rows = await db.sql.all<ThreadPlace & { seq: number | null }>(
+    const rows = await db.scan.all<ThreadPlace & { seq: number | null }>(
       `SELECT t."chatId", t."rootSeq", (SELECT min(m."seq") ${behindText}) AS "seq" FROM ${tableOf(db.engine, 't', { ...place, readSeq: 'int' })}`,
       [userId, asked],
     );
@@ -288,7 +294,8 @@ export function createThreads({ db, writeBatch }: { db: Database; writeBatch: Wr
 
   /** Of what is unread in chats, how many are replies in threads. */
   async function unreadReplies(asked: readonly { chatId: ChatId; userId: UserId; readSeq: number; lastSeq: number }[]): Promise<number[]> {
-    const rows = await db.sql.all<{ chatId: ChatId; userId: UserId; readSeq: number; lastSeq: number; count: number }>(
+    const walked = asked.reduce((sum, { readSeq, lastSeq }) => sum + lastSeq - readSeq, 0);
+    const rows = await (walked > walkedAtFirst ? db.scan : db.sql).all<{ chatId: ChatId; userId: UserId; readSeq: number; lastSeq: number; count: number }>(
       `SELECT t.*, (SELECT count(*) FROM "Message" m WHERE m."chatId" = t."chatId" AND m."seq" > t."readSeq" AND m."seq" <= t."lastSeq" AND m."threadRootSeq" IS NOT NULL
          AND m."senderId" <> t."userId" AND m."deletedAt" IS NULL) AS "count" FROM ${tableOf(db.engine, 't', { chatId: 'int', userId: 'int', readSeq: 'int', lastSeq: 'int' })}`,
       [asked],
@@ -297,6 +304,12 @@ export function createThreads({ db, writeBatch }: { db: Database; writeBatch: Wr
     const byKey = new Map(rows.map((row) => [keyOf(row), Number(row.count)]));
     return asked.map((each) => byKey.get(keyOf(each)) ?? 0);
   }
+}
+
+/** Whoever is no member has no place in a thread, and learns of none. */
+function mustBeIn(standing: ChatStanding): ChatRow {
+  if (!can('followThread', standing)) throw notFound('Message');
+  return must('followThread', standing, 'Message');
 }
 
 /** Of a thread `t`, by others, behind a marker. */

@@ -115,7 +115,11 @@ it('P18: nobody waits for what somebody else asks for, however heavy', { timeout
         '{ registeredUsers(first: 100, filter: { query: "a" }) { totalCount nodes { id username displayName presence { state } } } chats(first: 100, filter: { includeAllUsers: true, nameContains: "b" }) { totalCount nodes { id name } } }',
       ),
     'the inbox': () => many(10, `{ inbox(first: 100, filter: { undeliveredOnly: true }) { nodes { ${message} } } }`),
-    'what is unread': () => many(10, '{ me { account { totalUnread } } chats(first: 100) { nodes { my { unreadCount firstUnreadSeq } } } }'),
+    'what is unread': () =>
+      many(
+        10,
+        '{ me { account { totalUnread totalHighlights badgeCount unreadThreads } } chats(first: 100) { nodes { my { unreadCount firstUnreadSeq unreadOutsideThreads unreadThreads highlightCount } } } }',
+      ),
     notifications: () => many(10, '{ notifications(first: 100) { unreadCount nodes { id readAt summary actor { displayName } message { text } } } }'),
     'fifteen pages of people, chats and messages under aliases': () =>
       many(
