@@ -11,7 +11,7 @@ import { defineConfig } from 'vitest/config';
 const files = globSync('test/**/*.test.ts', { cwd: import.meta.dirname });
 const ofPostgres = files.filter((file) => basename(file).startsWith('postgres'));
 const ofServers = files.filter((file) => !ofPostgres.includes(file) && /kit(\/(server|process))?\.ts'/.test(readFileSync(file, 'utf8')));
-/** The page in a browser, GraphiQL, the programs of the guides, the package: what they need of the database, others try on both engines. */
+/** The page in a browser, GraphiQL, the programs of the guides, the package: what they need of the database, others try on both engines, and `test:long` with them. */
 const aroundServers = ofServers.filter((file) => /^(page|graphiql|embed|packed|example|readme|clients)\b/.test(basename(file)) || file.startsWith('test/clients/'));
 const others = files.filter((file) => !ofPostgres.includes(file) && !ofServers.includes(file));
 
@@ -32,7 +32,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'postgresql',
-          include: [...ofServers.filter((file) => !aroundServers.includes(file)), ...ofPostgres],
+          include: [...ofServers.filter((file) => process.env.LONG || !aroundServers.includes(file)), ...ofPostgres],
           env: { TEST_ENGINE: 'postgresql' },
           globalSetup: 'test/kit/postgres.ts',
           setupFiles: 'test/kit/skip-without-postgres.ts',
