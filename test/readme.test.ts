@@ -14,6 +14,8 @@ type Step = {
   /** Name of a kept value, and where in the answer it is. */
   keep?: Record<string, string>;
   times?: number;
+  /** What the answer holds, soon if not at once. */
+  until?: string;
   /** Of a subscription: the items it must bring, at the latest when the next operation was answered. */
   items?: string[];
 };
@@ -52,12 +54,16 @@ describe('README.md', () => {
         continue;
       }
       for (let time = 0; time < (step.times ?? 1); time++) {
-        const response = await fetch(`${server.url}/graphql`, {
-          method: 'POST',
-          headers: { 'content-type': 'application/json', ...authorization },
-          body: JSON.stringify({ query: step.document, variables }),
-        });
-        const { data, errors } = (await response.json()) as Answer;
+        const ask = async (): Promise<Answer> => {
+          const response = await fetch(`${server.url}/graphql`, {
+            method: 'POST',
+            headers: { 'content-type': 'application/json', ...authorization },
+            body: JSON.stringify({ query: step.document, variables }),
+          });
+          return response.json();
+        };
+        if (step.until) await expect.poll(async () => JSON.stringify(await ask()), { timeout: 10_000 }).toContain(step.until);
+        const { data, errors } = await ask();
         expect(errors, step.document).toBeUndefined();
         expect(JSON.stringify(data), step.document).not.toMatch(/"__typename":"\w+Error"/);
         if (time > 0) expect(JSON.stringify(data)).toContain('"duplicate":true');

@@ -95,7 +95,7 @@ builder.queryField('searchMessages', (t) =>
   t.field({
     type: MessageSearchConnection,
     nullable: true,
-    description: `Messages that the caller may read and that hold all of the words, newest first. Words are found by their beginning in any case, with or without accents; in scripts without spaces (Chinese, Japanese, Thai …) any part is found. "…" keeps words together, -word leaves messages out.`,
+    description: `Messages that the caller may read and that hold all of the words, newest first. Words are found by their beginning in any case, with or without accents; in scripts without spaces (Chinese, Japanese, Thai …) any part is found. "…" keeps words together, -word leaves messages out. A message is found about a second after it was sent or edited.`,
     args: {
       query: t.arg.string({ description: 'The words, up to 200 characters. May be left out where the filter says enough.' }),
       filter: t.arg({ type: MessageSearchInput, description: 'Only some of them.' }),
