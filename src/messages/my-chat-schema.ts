@@ -44,7 +44,7 @@ export async function isNotifying(context: Context, { id, chatId, senderId, dele
   return reason !== null && notifies(level, reason);
 }
 
-const plain: ChatView = { level: 'ALL', levelNow: 'ALL', mutedUntil: null, archived: false, pinnedAt: null, markedUnread: false };
+const plain: ChatView = { ownLevel: null, level: 'ALL', levelNow: 'ALL', mutedUntil: null, archived: false, pinnedAt: null, markedUnread: false };
 const viewOf = async (chatId: ChatId, context: Context): Promise<ChatView> => (chatId === 0 ? null : await loadView(context, chatId, mustBeSignedIn(context))) ?? plain;
 
 builder.objectFields(MyChat, (t) => ({
@@ -52,6 +52,13 @@ builder.objectFields(MyChat, (t) => ({
     type: NotificationLevel,
     description: 'What notifies the caller.',
     resolve: async ({ chat }, _args, context) => (await viewOf(chat.id, context)).level,
+  }),
+  ownNotificationLevel: t.field({
+    type: NotificationLevel,
+    nullable: true,
+    description:
+      "What the caller chose for this chat; null where `notificationLevel` is the caller's default for rooms, or ALL as in dialogs. An `AccountChanged` may bring another default.",
+    resolve: async ({ chat }, _args, context) => (await viewOf(chat.id, context)).ownLevel,
   }),
   mutedUntil: t.field({
     type: 'DateTime',
