@@ -226,8 +226,7 @@ describe('a server on PostgreSQL', () => {
       // Somebody catches what a statement answered, and goes on: the transaction is lost all the same.
       await expect(db.sqlTransaction(async (sql) => void (await sql.all('SELECT * FROM "Nowhere"', []).catch(() => {})))).rejects.toThrow('failed');
     }
-    const connections = () =>
-      admin.query(`SELECT state FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'`);
+    const connections = () => admin.query(`SELECT state FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'`);
     expect((await connections()).length).toBeLessThanOrEqual(4);
     // The server itself asks something now and then.
     await expect.poll(async () => (await connections()).filter(({ state }) => state !== 'idle'), { timeout: 5_000 }).toEqual([]);
