@@ -1,5 +1,6 @@
 /** One's own view of a chat as clients see and change it, and what of the chat notifies. */
 
+import type { KnownLevels } from '../chats/known-levels.ts';
 import { type Level, type levels, notifies, type Reason } from '../chats/levels.ts';
 import { Chat, parseChatRef } from '../chats/schema.ts';
 import type { ChatView, ChatViews } from '../chats/views.ts';
@@ -14,6 +15,7 @@ import { MyChat } from './receipts-schema.ts';
 declare module '../graphql/context.ts' {
   interface Domains {
     chatViews: ChatViews;
+    knownLevels: KnownLevels;
   }
 }
 
@@ -29,8 +31,8 @@ export const NotificationLevel = builder.enumType('NotificationLevel', {
 // Their keys say of whom: what is handed to many at once is read at once.
 const loadView = (context: Context, chatId: ChatId, { userId }: { userId: UserId }): Promise<ChatView | null> =>
   sharedLoader<string, ChatView>(context, 'chatViews', (keys) => context.app.chatViews.ofPlaces(keys.map((key) => JSON.parse(key)))).load(JSON.stringify({ chatId, userId }));
-const loadLevel = (context: Context, chatId: ChatId, { userId }: { userId: UserId }): Promise<Level | null> =>
-  sharedLoader<string, Level>(context, 'levels', (keys) => context.app.chatViews.levelsOf(keys.map(placeOf))).load(placeKey({ chatId, userId }));
+const loadLevel = (context: Context, place: { chatId: ChatId; userId: UserId }): Promise<Level | null> =>
+  sharedLoader<string, Level>(context, 'levels', (keys) => context.app.knownLevels.read(keys.map(placeOf))).load(placeKey(place));
 export const loadReason = (context: Context, messageId: MessageId, { userId }: { userId: UserId }): Promise<Reason | null> =>
   sharedLoader<string, Reason>(context, 'reasons', (keys) => context.app.mentions.reasons(keys.map((key) => JSON.parse(key)))).load(JSON.stringify({ messageId, userId }));
 
@@ -38,7 +40,8 @@ export const loadReason = (context: Context, messageId: MessageId, { userId }: {
 export async function isNotifying(context: Context, { id, chatId, senderId, deletedAt }: MessageRow): Promise<boolean> {
   const viewer = mustBeSignedIn(context);
   if (deletedAt !== null || senderId === viewer.userId) return false;
-  const level = (await loadLevel(context, chatId, viewer)) ?? 'ALL';
+  const place = { chatId, userId: viewer.userId };
+  const level = context.app.knownLevels.find(place) ?? (await loadLevel(context, place)) ?? 'ALL';
   if (level !== 'MENTIONS') return level === 'ALL';
   const reason = await loadReason(context, id, viewer);
   return reason !== null && notifies(level, reason);
