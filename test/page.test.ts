@@ -43,9 +43,13 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`th
     await ben.page.getByRole('link', { name: /Ada Moreno.*online/ }).click();
     await message(ben.page, 'Did my message reach you?').waitFor();
     await ada.page.getByRole('img', { name: 'Read', exact: true }).first().waitFor();
-    await ben.page.getByLabel('Message to Ada Moreno').pressSequentially('It came', { delay: 10 });
-    await ada.page.getByText('Ben Keller is typing').waitFor();
-    await ben.page.keyboard.press('Enter');
+    // That somebody types may be lost on the way, and is told again while they do.
+    const typing = async (): Promise<boolean> => {
+      await ben.page.getByLabel('Message to Ada Moreno').pressSequentially('It');
+      return ada.page.getByText('Ben Keller is typing').isVisible();
+    };
+    await expect.poll(typing, { ...patience, interval: 200 }).toBe(true);
+    await write(ben.page, 'It came');
     await message(ada.page, 'It came').waitFor();
     expect(await ada.page.evaluate('document.cookie')).toBe('');
     expect([ada.problems, ben.problems]).toEqual([[], []]);
