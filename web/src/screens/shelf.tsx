@@ -23,7 +23,7 @@ import { FirstSteps } from './home.tsx';
 
 const findDocument = operation<FindPeopleQuery, FindPeopleQueryVariables>(/* GraphQL */ `
   query FindPeople($name: String!) {
-    chats(first: 30, filter: { nameContains: $name, includeAllUsers: true }) { nodes { ...ChatFields lastMessage { ...MessageFields status } ... on Dialog { peer { presence { online lastSeenAt } } } } }
+    chats(first: 30, filter: { nameContains: $name, includeAllUsers: true }) { nodes { ...ChatFields lastMessage { ...MessageFields ...OwnFields } ... on Dialog { peer { presence { online lastSeenAt } } } } }
   }
 `);
 /** What was typed here, for the search of messages. */

@@ -35,7 +35,7 @@ import { toThreadRows } from './rows.ts';
 
 const threadDocument = operation<ThreadQuery, ThreadQueryVariables>(/* GraphQL */ `
   query Thread($id: ID!, $anchor: MessageAnchorInput) {
-    message(id: $id) { id thread { ...ThreadFields replies(anchor: $anchor, last: 50) { nodes { ...MessageFields status } pageInfo { hasPreviousPage } } } }
+    message(id: $id) { id thread { ...ThreadFields replies(anchor: $anchor, last: 50) { nodes { ...MessageFields ...OwnFields } pageInfo { hasPreviousPage } } } }
   }
 `);
 const readDocument = operation<ThreadReadMutation, ThreadReadMutationVariables>(/* GraphQL */ `
