@@ -1,20 +1,17 @@
-/** One message: of others on the paper, of the viewer on a leaf; waiting, refused, edited, deleted. A row is drawn again only when something of it has changed. */
+/** One message: of others on the paper, of the viewer on a leaf; edited, deleted. A row is drawn again only when something of it has changed. */
 import { Component, type ComponentChildren } from 'preact';
 import { Icon } from '../../parts/icon.tsx';
 import { PersonPicture } from '../../parts/picture.tsx';
 import type { Place } from '../../places.ts';
 import { addressOf } from '../../route.ts';
-import { answerOf, discard, sayAgain, type Waiting } from '../../sending.ts';
 import type { Message } from '../../state/state.ts';
 import { personOf, state } from '../../store.ts';
-import { sentenceOf } from '../../texts/errors.ts';
 import { texts } from '../../texts/texts.ts';
 import { timeOf, wholeTimeOf } from '../../texts/times.ts';
-import { uploadedOf } from '../../trays.ts';
 import type { Turning } from '../../turning.ts';
 import { Attachments } from './attachments.tsx';
 import { Editor } from './editor.tsx';
-import { editing, historyOf, type May, MessageActions, putBack } from './message-actions.tsx';
+import { editing, historyOf, type May, MessageActions } from './message-actions.tsx';
 import { Quoted } from './quote.tsx';
 import { Slots } from './reactions.tsx';
 import { Seen, Tick } from './receipt.tsx';
@@ -206,7 +203,7 @@ function Edited({ message, open }: { message: Message; open: boolean }) {
 }
 
 /** On a leaf: what stands at its end stands there alone when there is no text. */
-function Words({ text, about, meta }: { text: string; about?: Message; meta: ComponentChildren }) {
+export function Words({ text, about, meta }: { text: string; about?: Message; meta: ComponentChildren }) {
   if (text === '') return meta;
   return (
     <p class="txt" dir="auto">
@@ -243,55 +240,4 @@ function Gone({ text }: { text: string }) {
       {text}
     </p>
   );
-}
-
-export function WaitingView({ message, rowKey, first, last, newest }: { message: Waiting; rowKey: string; first: boolean; last: boolean; newest: boolean }) {
-  const { message: words, common, shelf } = texts.value;
-  const refused = message.refusal !== undefined;
-  const attachments = uploadedOf(message.attachmentIds);
-  const quote = answerOf(message);
-  // After a reload only their number is known.
-  const text = message.text || (attachments.length === 0 ? shelf.file(message.attachmentIds.length) : '');
-  const meta = !refused && (
-    <span class="meta">
-      <time dateTime={message.writtenAt}>{timeOf(message.writtenAt)}</time>
-      {message.sent ? <Tick status="SENT" /> : <Icon name="clock" label={words.waiting} />}
-    </span>
-  );
-  return (
-    <li class="m mine" data-key={rowKey} data-first={first ? '' : undefined} data-last={last ? '' : undefined}>
-      <article tabIndex={-1}>
-        <h3 class="vh">{words.you}</h3>
-        <div class={`leaf ${refused ? 'failed' : message.sent ? '' : 'waiting'}`}>
-          {quote && <Quoted of={quote} chatId={message.chatId} />}
-          <Attachments of={attachments} from={state.value.meId} />
-          <Words text={text} meta={meta} />
-        </div>
-        {newest && <p class="seen" />}
-        {refused && (
-          <div class="below">
-            <span class="why">
-              <Icon name="warn" class="s" />
-              {words.notSent(sentenceOf({ code: message.code ?? '', errorMessage: message.refusal }))}
-            </span>
-            <button class="link" type="button" onClick={() => settle(sayAgain, message)}>
-              {common.tryAgain}
-            </button>
-            <button class="link" type="button" onClick={() => putBack(message)}>
-              {words.edit}
-            </button>
-            <button class="link danger" type="button" onClick={() => settle(discard, message)}>
-              {words.discard}
-            </button>
-          </div>
-        )}
-      </article>
-    </li>
-  );
-}
-
-/** The buttons go with the refusal, and whoever pressed one writes on. */
-function settle(how: (message: Waiting) => void, message: Waiting): void {
-  how(message);
-  document.getElementById('box')?.focus();
 }

@@ -29,9 +29,10 @@ import { DayRow } from './breaks.tsx';
 import { Composer } from './composer.tsx';
 import { moveByKey } from './keys.ts';
 import { roleOf, useMay } from './log.tsx';
-import { MessageView, WaitingView } from './message.tsx';
+import { MessageView } from './message.tsx';
 import { PanelFrame } from './panel-frame.tsx';
 import { toThreadRows } from './rows.ts';
+import { WaitingView } from './waiting.tsx';
 
 const threadDocument = operation<ThreadQuery, ThreadQueryVariables>(/* GraphQL */ `
   query Thread($id: ID!, $anchor: MessageAnchorInput) {
