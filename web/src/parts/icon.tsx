@@ -117,6 +117,7 @@ const shapes = {
     </>
   ),
   pin: <path d="M7.5 3.5h5l-.5 5 2.5 2.75h-9L8 8.5zM10 11.25V17" />,
+  bookmark: <path d="M5.5 3.5h9V17L10 13.5 5.5 17z" />,
   history: (
     <>
       <path d="M3.75 10a6.25 6.25 0 1 0 2-4.6L3.5 7.5" />

@@ -76,6 +76,9 @@ export function Shelf({ open }: { open: string | null }) {
         <h2 id="shelf-title" aria-level={alone ? 1 : undefined}>
           {shelf.title}
         </h2>
+        <a class="ib" href="/saved" aria-label={shelf.saved} title={shelf.saved} aria-current={route.value[0] === 'saved' ? 'page' : undefined}>
+          <Icon name="bookmark" />
+        </a>
         <a class="ib" href="/rooms/new" aria-label={shelf.create} title={shelf.create}>
           <Icon name="plus" />
         </a>

@@ -209,6 +209,15 @@ export const more = {
     backTo: (day: string) => `Looked back to ${day}.`,
     incomplete: 'Older messages are still being made searchable.',
   },
+  saved: {
+    loading: 'Loading what you have saved',
+    none: 'Nothing is saved yet. “Save” in the menu of a message keeps it here, for you alone.',
+    more: 'More',
+    note: 'Note',
+    addNote: 'Write a note',
+    changeNote: 'Change the note',
+    full: (most: number) => n(most, 'No more than 1 message can be saved.', 'No more than # messages can be saved. Remove one of them first.'),
+  },
   notices: {
     title: 'Notices',
     readAll: 'Mark all as read',

@@ -65,6 +65,7 @@ export const en = {
     picture: (count: number) => n(count, 'Picture', '# pictures'),
     file: (count: number) => n(count, 'File', '# files'),
     yourself: 'Notes to myself',
+    saved: 'Saved messages',
   },
   home: {
     greeting: (hour: number, name: string) => `Good ${hour < 5 ? 'night' : hour < 12 ? 'morning' : hour < 18 ? 'afternoon' : 'evening'}, ${name}.`,
@@ -153,6 +154,10 @@ export const en = {
     edit: 'Edit',
     copy: 'Copy the text',
     copyLink: 'Copy a link to it',
+    save: 'Save',
+    unsave: 'Remove from saved',
+    saved: 'saved',
+    unsaved: 'It is no longer saved.',
     whoRead: 'Who has read it',
     delete: 'Delete',
     discard: 'Discard',

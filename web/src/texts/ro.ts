@@ -102,6 +102,7 @@ export const ro: Sentences = {
     picture: (count: number) => n(count, 'Imagine', '# de imagini', '# imagini'),
     file: (count: number) => n(count, 'Fișier', '# de fișiere', '# fișiere'),
     yourself: 'Notițe pentru mine',
+    saved: 'Mesaje salvate',
   },
   home: {
     greeting: (hour: number, name: string) => `${hour < 5 ? 'Noapte bună' : hour < 11 ? 'Bună dimineața' : hour < 18 ? 'Bună ziua' : 'Bună seara'}, ${name}.`,
@@ -186,6 +187,10 @@ export const ro: Sentences = {
     edit: 'Modifică',
     copy: 'Copiază textul',
     copyLink: 'Copiază linkul',
+    save: 'Salvează',
+    unsave: 'Scoate din salvate',
+    saved: 'salvat',
+    unsaved: 'Nu mai este salvat.',
     whoRead: 'Cine l-a citit',
     delete: 'Șterge',
     discard: 'Aruncă',
@@ -446,6 +451,21 @@ export const ro: Sentences = {
     more: 'Arată mai vechi',
     backTo: (day: string) => `Căutat înapoi până la ${day}.`,
     incomplete: 'Mesajele mai vechi devin căutabile treptat.',
+  },
+  saved: {
+    loading: 'Se încarcă mesajele salvate',
+    none: 'Încă nu este nimic salvat. „Salvează” din meniul unui mesaj îl ține aici, doar pentru tine.',
+    more: 'Mai multe',
+    note: 'Notiță',
+    addNote: 'Scrie o notiță',
+    changeNote: 'Modifică notița',
+    full: (most: number) =>
+      n(
+        most,
+        'Nu se poate salva mai mult de 1 mesaj.',
+        'Nu se pot salva mai mult de # de mesaje. Scoate mai întâi unul.',
+        'Nu se pot salva mai mult de # mesaje. Scoate mai întâi unul.',
+      ),
   },
   notices: {
     title: 'Anunțuri',

@@ -104,19 +104,17 @@ function Mine({ row, place }: { row: MessageRow; place: Place }) {
       </>
     );
   if (editing.value === `${place.row} ${message.id}`) return <Editor message={message} place={place} />;
-  const meta = row.last ? (
+  const meta = (row.last || message.editedAt || message.saved) && (
     <span class="meta">
-      {message.editedAt && <Edited message={message} open />}
-      <time dateTime={message.createdAt} title={wholeTimeOf(message.createdAt)}>
-        {timeOf(message.createdAt)}
-      </time>
-      {row.status && <Tick status={row.status} />}
+      <Marks message={message} open />
+      {row.last && (
+        <time dateTime={message.createdAt} title={wholeTimeOf(message.createdAt)}>
+          {timeOf(message.createdAt)}
+        </time>
+      )}
+      {row.last && row.status && <Tick status={row.status} />}
     </span>
-  ) : message.editedAt ? (
-    <span class="meta">
-      <Edited message={message} open />
-    </span>
-  ) : null;
+  );
   const text = message.text ?? '';
   if (isBig(text) && message.attachments.length === 0 && !message.replyTo)
     return (
@@ -149,6 +147,11 @@ function Theirs({ row, role, chatId, moderates }: { row: MessageRow; role: Props
       {timeOf(message.createdAt)}
     </time>
   );
+  const meta = (message.editedAt || message.saved) && (
+    <span class="meta">
+      <Marks message={message} open={moderates} />
+    </span>
+  );
   return (
     <>
       {first ? (
@@ -178,15 +181,22 @@ function Theirs({ row, role, chatId, moderates }: { row: MessageRow; role: Props
           {text !== '' && (
             <p class={isBig(text) ? 'txt big' : 'txt'} dir="auto">
               {linked(text, message)}
-              {message.editedAt && (
-                <span class="meta">
-                  <Edited message={message} open={moderates} />
-                </span>
-              )}
+              {meta}
             </p>
           )}
+          {text === '' && meta}
         </>
       )}
+    </>
+  );
+}
+
+/** What has become of it beside what others do with it. */
+function Marks({ message, open }: { message: Message; open: boolean }) {
+  return (
+    <>
+      {message.saved && <Icon name="bookmark" label={texts.value.message.saved} />}
+      {message.editedAt && <Edited message={message} open={open} />}
     </>
   );
 }
