@@ -203,6 +203,8 @@ export const de: Sentences = {
     notSent: (why: string) => `Nicht gesendet: ${why}`,
     edit: 'Bearbeiten',
     copy: 'Text kopieren',
+    forward: 'Weiterleiten…',
+    forwarded: (name: string) => (name ? `Weitergeleitet von ${name}` : 'Weitergeleitet'),
     copyLink: 'Link dazu kopieren',
     save: 'Merken',
     unsave: 'Nicht mehr merken',
@@ -467,6 +469,13 @@ export const de: Sentences = {
     more: 'Ältere zeigen',
     backTo: (day: string) => `Gesucht zurück bis ${day}.`,
     incomplete: 'Ältere Nachrichten werden noch durchsuchbar gemacht.',
+  },
+  forward: {
+    title: 'Diese Nachricht weiterleiten',
+    where: 'Wohin',
+    choose: 'Wähle erst, wohin.',
+    send: 'Weiterleiten',
+    underWay: (name: string) => `Sie ist unterwegs an ${name}.`,
   },
   saved: {
     loading: 'Lädt, was du dir gemerkt hast',

@@ -209,6 +209,13 @@ export const more = {
     backTo: (day: string) => `Looked back to ${day}.`,
     incomplete: 'Older messages are still being made searchable.',
   },
+  forward: {
+    title: 'Forward this message',
+    where: 'Where to',
+    choose: 'Choose where to first.',
+    send: 'Forward',
+    underWay: (name: string) => `It is on its way to ${name}.`,
+  },
   saved: {
     loading: 'Loading what you have saved',
     none: 'Nothing is saved yet. “Save” in the menu of a message keeps it here, for you alone.',

@@ -153,6 +153,8 @@ export const en = {
     notSent: (why: string) => `Not sent: ${why}`,
     edit: 'Edit',
     copy: 'Copy the text',
+    forward: 'Forward…',
+    forwarded: (name: string) => (name ? `Forwarded from ${name}` : 'Forwarded'),
     copyLink: 'Copy a link to it',
     save: 'Save',
     unsave: 'Remove from saved',

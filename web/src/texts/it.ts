@@ -198,6 +198,8 @@ export const it: Sentences = {
     notSent: (why: string) => `Non inviato: ${why}`,
     edit: 'Modifica',
     copy: 'Copia il testo',
+    forward: 'Inoltra…',
+    forwarded: (name: string) => (name ? `Inoltrato da ${name}` : 'Inoltrato'),
     copyLink: 'Copia il link',
     save: 'Salva',
     unsave: 'Togli dai salvati',
@@ -458,6 +460,13 @@ export const it: Sentences = {
     more: 'Mostra i precedenti',
     backTo: (day: string) => `Cercato fino a ${day}.`,
     incomplete: 'I messaggi più vecchi non sono ancora tutti ricercabili.',
+  },
+  forward: {
+    title: 'Inoltra questo messaggio',
+    where: 'A chi',
+    choose: 'Scegli prima a chi.',
+    send: 'Inoltra',
+    underWay: (name: string) => `È in viaggio verso ${name}.`,
   },
   saved: {
     loading: 'Carico i messaggi salvati',

@@ -186,6 +186,8 @@ export const ro: Sentences = {
     notSent: (why: string) => `Netrimis: ${why}`,
     edit: 'Modifică',
     copy: 'Copiază textul',
+    forward: 'Redirecționează…',
+    forwarded: (name: string) => (name ? `Redirecționat de la ${name}` : 'Redirecționat'),
     copyLink: 'Copiază linkul',
     save: 'Salvează',
     unsave: 'Scoate din salvate',
@@ -451,6 +453,13 @@ export const ro: Sentences = {
     more: 'Arată mai vechi',
     backTo: (day: string) => `Căutat înapoi până la ${day}.`,
     incomplete: 'Mesajele mai vechi devin căutabile treptat.',
+  },
+  forward: {
+    title: 'Redirecționează acest mesaj',
+    where: 'Unde',
+    choose: 'Alege mai întâi unde.',
+    send: 'Redirecționează',
+    underWay: (name: string) => `Este pe drum spre ${name}.`,
   },
   saved: {
     loading: 'Se încarcă mesajele salvate',

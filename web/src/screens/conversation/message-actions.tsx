@@ -24,6 +24,9 @@ export const readersOf = signal<Message | null>(null);
 /** The message of which somebody wants to know what it said before. */
 export const historyOf = signal<Message | null>(null);
 
+/** The message that somebody sends on. */
+export const forwarding = signal<Message | null>(null);
+
 /** The message has the focus meanwhile, and afterwards: its buttons go when somebody looks elsewhere. */
 export function showReaders(message: Message): void {
   document.getElementById(`message-${message.seq}`)?.focus({ preventScroll: true });
@@ -70,8 +73,9 @@ export function MessageActions({ message, place, mine, kind, may }: { message: M
           ...(open && !place.thread ? [{ icon: 'thread' as const, text: threads.reply, keys: 'T', act: () => openThread(message, place.chatId) }] : []),
           ...(open ? [{ icon: 'smile' as const, text: reactions.choose, keys: '+', act: () => (picking.value = message) }] : []),
           ...(message.reactions.length > 0 ? [{ icon: 'people' as const, text: reactions.who, act: () => (reactorsOf.value = message) }] : []),
-          ...(mine ? [{ icon: 'edit' as const, text: words.edit, act: () => (editing.value = `${place.row} ${message.id}`) }] : []),
+          ...(mine && !message.forwardedFrom ? [{ icon: 'edit' as const, text: words.edit, act: () => (editing.value = `${place.row} ${message.id}`) }] : []),
           ...(message.text ? [{ icon: 'copy' as const, text: words.copy, keys: 'Ctrl C', act: () => void navigator.clipboard.writeText(message.text ?? '') }] : []),
+          { icon: 'forward', text: words.forward, act: () => (forwarding.value = message) },
           { icon: 'bookmark', text: message.saved ? words.unsave : words.save, act: () => void save(message) },
           ...(may.pin ? [{ icon: 'pin' as const, text: message.pin ? pins.unpin : pins.pin, act: () => void pin(message) }] : []),
           ...(message.version > 1 && (mine || may.moderate) ? [{ icon: 'history' as const, text: words.history, act: () => (historyOf.value = message) }] : []),

@@ -116,7 +116,7 @@ function Mine({ row, place }: { row: MessageRow; place: Place }) {
     </span>
   );
   const text = message.text ?? '';
-  if (isBig(text) && message.attachments.length === 0 && !message.replyTo)
+  if (isBig(text) && message.attachments.length === 0 && !message.replyTo && !message.forwardedFrom)
     return (
       <>
         <h3 class="vh">{words.you}</h3>
@@ -129,6 +129,7 @@ function Mine({ row, place }: { row: MessageRow; place: Place }) {
       <h3 class="vh">{words.you}</h3>
       <div class="leaf">
         {message.pin && <PinnedMark />}
+        {message.forwardedFrom && <ForwardedMark by={message.forwardedFrom.authorId} />}
         {message.replyTo && <Quoted of={message.replyTo} chatId={place.chatId} />}
         <Attachments of={message.attachments} from={message.senderId} />
         <Words text={text} about={message} meta={meta} />
@@ -176,6 +177,7 @@ function Theirs({ row, role, chatId, moderates }: { row: MessageRow; role: Props
       ) : (
         <>
           {message.pin && <PinnedMark />}
+          {message.forwardedFrom && <ForwardedMark by={message.forwardedFrom.authorId} />}
           {message.replyTo && <Quoted of={message.replyTo} chatId={chatId} />}
           <Attachments of={message.attachments} from={message.senderId} />
           {text !== '' && (
@@ -239,6 +241,16 @@ function PinnedMark() {
     <p class="pin-mark">
       <Icon name="pin" class="s" />
       {texts.value.pins.mark}
+    </p>
+  );
+}
+
+/** Whose words they are. */
+export function ForwardedMark({ by }: { by: string | null }) {
+  return (
+    <p class="pin-mark">
+      <Icon name="forward" class="s flip" />
+      {texts.value.message.forwarded(personOf(by ?? '')?.displayName ?? '')}
     </p>
   );
 }
