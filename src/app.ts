@@ -14,6 +14,7 @@ import { createTally } from './accounts/tally.ts';
 import { can } from './chats/access.ts';
 import { createChats, standing } from './chats/chats.ts';
 import { createChatErasure } from './chats/erasure.ts';
+import { createKnownLevels } from './chats/known-levels.ts';
 import { createChatLists } from './chats/lists.ts';
 import { createMemberLists } from './chats/member-lists.ts';
 import { createMembership, createWelcome } from './chats/membership.ts';
@@ -179,6 +180,8 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   const chats = createChats({ db, accounts });
   const chatLists = createChatLists({ db });
   const chatViews = createChatViews({ db, writeBatch, chats, clock });
+  const knownLevels = createKnownLevels({ db, tail, views: chatViews, clock });
+  opened.defer(knownLevels.close);
   const memberLists = createMemberLists({ db, onlineIds });
   const links = createLinks({ key: keys.fileUrl, lifeSeconds: config.FILE_URL_SECONDS, clock });
   const decoding = createDecoding();
@@ -282,6 +285,7 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
     chats,
     chatLists,
     chatViews,
+    knownLevels,
     memberLists,
     rooms,
     membership,

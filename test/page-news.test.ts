@@ -49,6 +49,27 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`ne
     expect(problems).toEqual([]);
   });
 
+  it('lists again what notifies when that was changed on another device', async () => {
+    await using server = await startTestServer(on);
+    const [ana, ben] = (await server.people(2)) as [Person, Person];
+    const room = await ana.createRoom({ members: [{ id: ben.id }] });
+    await ana.send(room, 'to all of you');
+    const { page, problems } = await enter(server.url, ben, '/notices');
+    const notices = page.getByRole('link', { name: /^Notices/ });
+    const shown = page.locator('main').getByText('to all of you');
+    const notifyOf = (level: string): Promise<unknown> =>
+      ben.must('mutation ($level: NotificationLevel!) { updateNotificationSettings(input: { roomLevel: $level }) { __typename } }', { level });
+    await shown.waitFor(patience);
+    await expect.poll(() => server.followers(), patience).toBe(1);
+    await notifyOf('MENTIONS');
+    await shown.waitFor({ state: 'detached', ...patience });
+    expect(await notices.innerText()).not.toContain('1');
+    await notifyOf('ALL');
+    await shown.waitFor(patience);
+    await expect.poll(() => notices.innerText(), patience).toContain('1');
+    expect(problems).toEqual([]);
+  });
+
   it('notes between the messages who came, who went, and the new name of the room', async () => {
     await using server = await startTestServer(on);
     const [ana, ben, eva, tom] = (await server.people(4)) as [Person, Person, Person, Person];

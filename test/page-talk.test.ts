@@ -395,6 +395,15 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`ta
       .poll(async () => (await ben.must('query ($id: ID!) { chat(id: $id) { my { notificationLevel } } }', { id: room.id })).chat.my.notificationLevel, patience)
       .toBe('MENTIONS');
     expect(await barriers(reader.page, 'the own view')).toEqual([]);
+    // What rooms notify of that have no word of their own; told here by another device.
+    await reader.page.getByRole('combobox', { name: 'Notify me of' }).selectOption({ label: 'as in other rooms (every message)' });
+    await ben.must('mutation { updateNotificationSettings(input: { roomLevel: NOTHING }) { __typename } }');
+    await expect.poll(() => reader.page.getByRole('combobox', { name: 'Notify me of' }).locator('option:checked').innerText(), patience).toBe('as in other rooms (nothing)');
+    await reader.page.getByRole('link', { name: 'You', exact: true }).click();
+    await reader.page.getByLabel('In rooms, notify me of').selectOption({ label: 'only what is for me' });
+    await expect
+      .poll(async () => (await ben.must('{ me { account { notificationSettings { roomLevel } } } }')).me.account.notificationSettings.roomLevel, patience)
+      .toBe('MENTIONS');
     expect([writer.problems, reader.problems]).toEqual([[], []]);
   });
 });

@@ -14,6 +14,8 @@ import { joinLevel, type Level, levelText, unmutedText } from './levels.ts';
 
 export type ChatViews = ReturnType<typeof createChatViews>;
 export type ChatView = {
+  /** What they said of this chat. */
+  ownLevel: Level | null;
   /** What notifies, were it not muted. */
   level: Level;
   /** And what does now. */
@@ -82,8 +84,8 @@ export function createChatViews({ db, writeBatch, chats, clock }: { db: Database
   /** In their order; null for who is no member. One statement for any number. */
   async function ofPlaces(asked: readonly { chatId: ChatId; userId: UserId }[]): Promise<(ChatView | null)[]> {
     const now = clock();
-    const rows = await db.sql.all<Omit<Row, 'level'> & { chatId: ChatId; userId: UserId; levelNow: Level; level: Level }>(
-      `SELECT b."chatId", b."userId", ${levelText} AS "levelNow", ${unmutedText} AS "level",
+    const rows = await db.sql.all<Omit<Row, 'level'> & { chatId: ChatId; userId: UserId; ownLevel: Level | null; levelNow: Level; level: Level }>(
+      `SELECT b."chatId", b."userId", v."level" AS "ownLevel", ${levelText} AS "levelNow", ${unmutedText} AS "level",
          v."mutedUntil", v."archivedSeq", v."pinnedAt", v."markedUnread" FROM ${tableOf(db.engine, 't', { chatId: 'int', userId: 'int' })}
        JOIN "Member" b ON b."chatId" = t."chatId" AND b."userId" = t."userId" JOIN "Chat" c ON c."id" = b."chatId" ${joinLevel}`,
       [now, asked.map(({ chatId, userId }) => ({ chatId, userId }))],
@@ -91,10 +93,11 @@ export function createChatViews({ db, writeBatch, chats, clock }: { db: Database
     const byPlace = new Map(
       rows.map((row): [string, ChatView] => {
         const mutedUntil = toDateOrNull(row.mutedUntil);
-        const { level, levelNow, archivedSeq } = row;
+        const { ownLevel, level, levelNow, archivedSeq } = row;
         return [
           placeKey(row),
           {
+            ownLevel,
             level,
             levelNow,
             mutedUntil: mutedUntil && mutedUntil > now ? mutedUntil : null,

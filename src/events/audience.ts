@@ -13,7 +13,7 @@ export function createAudience({ db, lost }: { db: Database; lost: (stream: Stre
   /** Streams of one chat, of members or guests. */
   const byRoom: MultiMap<ChatId, Stream> = new Map();
   const bySession: MultiMap<SessionId, Stream> = new Map();
-  return { personOf, add, addToRoom, remove, learn, forget, ofEvent, ofSession, ofRoom, ofChat, all };
+  return { personOf, add, addToRoom, remove, learn, forget, isAnybody, ofEvent, ofSession, ofRoom, ofChat, all };
 
   /** Loads the chats of a person together with the position they are true for; changes that come meanwhile are applied when they are newer. */
   function personOf(userId: UserId): Person {
@@ -91,6 +91,10 @@ export function createAudience({ db, lost }: { db: Database; lost: (stream: Stre
   }
 
   // ---------------------------------------------------------------- asking
+
+  function isAnybody(): boolean {
+    return people.size > 0;
+  }
 
   /** The streams of those whom an event may be told. */
   function* ofEvent(event: LogEvent): Iterable<Stream> {

@@ -20,6 +20,7 @@ export async function createNewest({
   eventLog,
   config,
   log,
+  read,
   accepted,
   skipped,
 }: {
@@ -27,6 +28,8 @@ export async function createNewest({
   eventLog: EventLog;
   config: Pick<Config, 'NODE_POLL_MS'>;
   log: Log;
+  /** Called with what came from the log, before it is accepted. */
+  read: (events: LogEvent[]) => Promise<void>;
   /** Called for each event in order. Throws nothing. */
   accepted: (event: LogEvent) => void;
   /** Called when events were forgotten before this node had seen them. */
@@ -132,7 +135,10 @@ export async function createNewest({
           epochs = await eventLog.epochs();
           skip(fresh[0].number - 1);
         }
-        if (fresh.length > 0) accept(fresh);
+        if (fresh.length > 0) {
+          await read(fresh);
+          accept(fresh);
+        }
         for (const number of early.keys()) if (number <= head) early.delete(number);
         if (events.length === logPage) lookAgain = true;
       } catch (error) {

@@ -30,7 +30,11 @@ export async function createTail({
 } & Pick<Parameters<typeof createFollowers>[0], 'canRead' | 'hydrate'>) {
   const listeners = new Set<(event: LogEvent) => void>();
   const skipListeners = new Set<() => void>();
-  const newest = await createNewest({ db, eventLog, config, log, accepted, skipped });
+  // A message is in two events: it is announced, and it notifies.
+  const read = async (events: LogEvent[]): Promise<void> => {
+    if (audience.isAnybody()) await hydrate(events);
+  };
+  const newest = await createNewest({ db, eventLog, config, log, read, accepted, skipped });
   const audience = createAudience({ db, lost: (stream) => followers.lose(stream) });
   const followers = createFollowers({ db, eventLog, newest, audience, config, clock, log, canRead, hydrate });
   return {

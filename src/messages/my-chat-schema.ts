@@ -1,5 +1,6 @@
 /** One's own view of a chat as clients see and change it, and what of the chat notifies. */
 
+import type { KnownLevels } from '../chats/known-levels.ts';
 import { type Level, type levels, notifies, type Reason } from '../chats/levels.ts';
 import { Chat, parseChatRef } from '../chats/schema.ts';
 import type { ChatView, ChatViews } from '../chats/views.ts';
@@ -14,6 +15,7 @@ import { MyChat } from './receipts-schema.ts';
 declare module '../graphql/context.ts' {
   interface Domains {
     chatViews: ChatViews;
+    knownLevels: KnownLevels;
   }
 }
 
@@ -29,8 +31,8 @@ export const NotificationLevel = builder.enumType('NotificationLevel', {
 // Their keys say of whom: what is handed to many at once is read at once.
 const loadView = (context: Context, chatId: ChatId, { userId }: { userId: UserId }): Promise<ChatView | null> =>
   sharedLoader<string, ChatView>(context, 'chatViews', (keys) => context.app.chatViews.ofPlaces(keys.map((key) => JSON.parse(key)))).load(JSON.stringify({ chatId, userId }));
-const loadLevel = (context: Context, chatId: ChatId, { userId }: { userId: UserId }): Promise<Level | null> =>
-  sharedLoader<string, Level>(context, 'levels', (keys) => context.app.chatViews.levelsOf(keys.map(placeOf))).load(placeKey({ chatId, userId }));
+const loadLevel = (context: Context, place: { chatId: ChatId; userId: UserId }): Promise<Level | null> =>
+  sharedLoader<string, Level>(context, 'levels', (keys) => context.app.knownLevels.read(keys.map(placeOf))).load(placeKey(place));
 export const loadReason = (context: Context, messageId: MessageId, { userId }: { userId: UserId }): Promise<Reason | null> =>
   sharedLoader<string, Reason>(context, 'reasons', (keys) => context.app.mentions.reasons(keys.map((key) => JSON.parse(key)))).load(JSON.stringify({ messageId, userId }));
 
@@ -38,13 +40,14 @@ export const loadReason = (context: Context, messageId: MessageId, { userId }: {
 export async function isNotifying(context: Context, { id, chatId, senderId, deletedAt }: MessageRow): Promise<boolean> {
   const viewer = mustBeSignedIn(context);
   if (deletedAt !== null || senderId === viewer.userId) return false;
-  const level = (await loadLevel(context, chatId, viewer)) ?? 'ALL';
+  const place = { chatId, userId: viewer.userId };
+  const level = context.app.knownLevels.find(place) ?? (await loadLevel(context, place)) ?? 'ALL';
   if (level !== 'MENTIONS') return level === 'ALL';
   const reason = await loadReason(context, id, viewer);
   return reason !== null && notifies(level, reason);
 }
 
-const plain: ChatView = { level: 'ALL', levelNow: 'ALL', mutedUntil: null, archived: false, pinnedAt: null, markedUnread: false };
+const plain: ChatView = { ownLevel: null, level: 'ALL', levelNow: 'ALL', mutedUntil: null, archived: false, pinnedAt: null, markedUnread: false };
 const viewOf = async (chatId: ChatId, context: Context): Promise<ChatView> => (chatId === 0 ? null : await loadView(context, chatId, mustBeSignedIn(context))) ?? plain;
 
 builder.objectFields(MyChat, (t) => ({
@@ -52,6 +55,13 @@ builder.objectFields(MyChat, (t) => ({
     type: NotificationLevel,
     description: 'What notifies the caller.',
     resolve: async ({ chat }, _args, context) => (await viewOf(chat.id, context)).level,
+  }),
+  ownNotificationLevel: t.field({
+    type: NotificationLevel,
+    nullable: true,
+    description:
+      "What the caller chose for this chat; null where `notificationLevel` is the caller's default for rooms, or ALL as in dialogs. An `AccountChanged` may bring another default.",
+    resolve: async ({ chat }, _args, context) => (await viewOf(chat.id, context)).ownLevel,
   }),
   mutedUntil: t.field({
     type: 'DateTime',

@@ -25,6 +25,8 @@ export type Visit = { page: Page; context: BrowserContext; problems: string[]; t
 
 export async function visit(browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<Visit> {
   const context = await browser.newContext({ viewport: { width: 1200, height: 800 }, locale: 'en-GB', ...options });
+  // Sooner than a test's own time: what was waited for is told.
+  context.setDefaultTimeout(20_000);
   const problems: string[] = [];
   await context.addInitScript(() => {
     document.addEventListener('securitypolicyviolation', (event) => console.error(`CSP: ${event.violatedDirective} ${event.blockedURI} ${event.sample}`));

@@ -5,7 +5,7 @@ import type { HomeQuery } from '../../web/src/generated/graphql.ts';
 import { apply } from '../../web/src/state/apply.ts';
 import { chatsDocument, eventsDocument, historyDocument, homeDocument, openDocument, syncDocument } from '../../web/src/state/documents.ts';
 import { fragments } from '../../web/src/state/fragments.ts';
-import { stateOf, withChats, withHistory, withNotifications, withPeople } from '../../web/src/state/merge.ts';
+import { stateOf, withChats, withHistory, withNewNotifications, withNotifications, withPeople } from '../../web/src/state/merge.ts';
 import { type Chat, type Message, newestOf, noticesUnreadIn, type State, statusOf } from '../../web/src/state/state.ts';
 import type { Item as PageItem } from '../../web/src/state/types.ts';
 import type { Answer, Item, Person, Untyped } from '../kit/person.ts';
@@ -140,6 +140,8 @@ const kinds = [
   'markRead',
   'markDelivered',
   'updateMyChat',
+  'setLevel',
+  'setRoomLevel',
   'markNotifications',
   'markNotifications',
   'createRoom',
@@ -170,6 +172,7 @@ type World = {
 };
 
 const step: fc.Arbitrary<Step> = fc.record({ kind: fc.constantFrom(...kinds), who: fc.nat(99), a: fc.nat(99), b: fc.nat(99), c: fc.nat(99) });
+const levels = ['ALL', 'MENTIONS', 'NOTHING', null] as const;
 const mutationOf = (name: string, payload = ''): string =>
   `mutation ($input: ${name[0]?.toUpperCase()}${name.slice(1)}Input!) { ${name}(input: $input) { __typename ${name === 'removeContacts' ? '' : '... on UserError { code errorMessage }'} ${payload} } }`;
 
@@ -240,10 +243,16 @@ async function take(world: World, { kind, a, b, c, ...given }: Step): Promise<vo
       case 'markDelivered':
         return message ? ok(actor, kind, { chatId: message.chatId, upToSeq: Math.max(0, message.seq - (c % 3)) }) : false;
       case 'updateMyChat': {
-        // What notifies the viewer decides of the list of notifications, which is then read again.
-        const changes = [{ pinned: true }, { pinned: false }, { markedUnread: true }, { notificationLevel: who % people.length === 0 ? 'ALL' : 'MENTIONS' }][c % 4];
+        const changes = [{ pinned: true }, { pinned: false }, { markedUnread: true }, { archived: true }, { archived: false }][c % 5];
         return message ? ok(actor, 'updateMyChat', { chatId: message.chatId, ...changes }) : false;
       }
+      case 'setLevel': {
+        const muted = new Date(Date.now() + 3_600_000);
+        const changes = [{ notificationLevel: levels[b % 4] }, { mutedUntil: muted }, { mutedUntil: null }][c % 3];
+        return message ? ok(actor, 'updateMyChat', { chatId: message.chatId, ...changes }) : false;
+      }
+      case 'setRoomLevel':
+        return ok(actor, 'updateNotificationSettings', { roomLevel: levels[c % 3] });
       case 'markNotifications': {
         const { notifications } = await actor.must('{ notifications(first: 4) { nodes { id } } }');
         const ids: string[] = notifications.nodes.map(({ id }: Untyped) => id);
@@ -362,10 +371,17 @@ async function check(before: Step[], after: Step[], done: Set<Kind>): Promise<vo
   const follow = async (state: State, { until }: typeof stream): Promise<State> => {
     // Known by its place: an earlier AccountChanged that is read late shows the address, too.
     const items = (await until((each) => each.cursor === end)) as unknown as PageItem[];
-    return items.filter(({ __typename }) => !passing.has(__typename)).reduce(apply, state);
+    return readNotices(items.filter(({ __typename }) => !passing.has(__typename)).reduce(apply, state));
   };
+  // What notifies the viewer decides of the list of notifications, which is then read again.
+  const readNotices = async (state: State): Promise<State> => (state.noticesAreOld ? withNewNotifications(state, (await viewer.must(notifications)).notifications) : state);
   // The last: events that the data already shows come again.
-  const states = { live: await follow(first, stream), halfway: await follow(halfway, later), polled: await catchUp(viewer, second), early: await catchUp(viewer, early) };
+  const states = {
+    live: await follow(first, stream),
+    halfway: await follow(halfway, later),
+    polled: await readNotices(await catchUp(viewer, second)),
+    early: await readNotices(await catchUp(viewer, early)),
+  };
   const fresh = await read(viewer);
   const log = `\n${world.log.join('\n')}\n`;
   expect(shown(fresh, { status: asAnswered }), `a status that does not follow from the markers${log}`).toEqual(shown(fresh));
@@ -410,7 +426,9 @@ const all = ((): [Step[], Step[]] => {
       ['post', 1, 0, 1],
       ['updateMyChat', 0, 0, 4, 0],
       ['updateMyChat', 0, 0, 4, 2],
-      ['updateMyChat', 1, 0, 4, 3],
+      ['setLevel', 1, 1, 4, 0],
+      ['setLevel', 0, 0, 4, 1],
+      ['setRoomLevel', 0, 0, 0, 1],
       ['markRead', 0, 0, 4],
       ['save', 0, 0, 1, 1],
       ['save', 0, 0, 2, 1],

@@ -136,6 +136,7 @@ describe('a search', () => {
     // A dialog that nobody has written in.
     const ben = await server.person();
     const { dialog }: Untyped = await ada.must('query ($id: ID!) { dialog(with: { id: $id }) { id } }', { id: ben.id });
+    await server.app.indexing.idle();
     expect(await page(ada, { query: 'a', filter: { chatId: dialog.id } })).toMatchObject({ nodes: [], indexComplete: true, searchedBackTo: null });
     await server.restart({ RATE_LIMITS: 'on', SEARCH_LIMIT: '3' });
     const answers = await Promise.all(Array.from({ length: 20 }, () => refusal(ada, { query: 'a' })));

@@ -1,8 +1,9 @@
 /** Brings the state up and keeps it so: from what is kept or from a first read, along one stream, and by a fresh read after a gap. */
+import { computed } from '@preact/signals';
 import { ask, onSessionOver, SignedOut } from './ask.ts';
 import { cameIn } from './doors.ts';
 import { startDrafts, stopDrafts } from './drafts.ts';
-import type { HomeQuery, PresencesQuery, PresencesQueryVariables } from './generated/graphql.ts';
+import type { HomeQuery, NewestNoticesQuery, NewestNoticesQueryVariables, PresencesQuery, PresencesQueryVariables } from './generated/graphql.ts';
 import { findKept, forgetKept, keepState } from './keep.ts';
 import { type Line, openLine } from './line.ts';
 import { noteDown } from './notes.ts';
@@ -11,18 +12,23 @@ import { threadSeqOf } from './places.ts';
 import { markDelivered } from './receipts.ts';
 import { hurry, startSending, stopSending } from './sending.ts';
 import { chatsDocument, historyDocument, homeDocument, openDocument } from './state/documents.ts';
-import { stateOf, trimmed, withHistory } from './state/merge.ts';
+import { stateOf, trimmed, withHistory, withNewNotifications } from './state/merge.ts';
 import { nobody, type State } from './state/state.ts';
 import type { Item, ServerInfo } from './state/types.ts';
-import { applyAll, line, lostAt, phase, presences, readInto, server, setPresence, state, takeChats } from './store.ts';
+import { applyAll, isMuted, line, lostAt, phase, presences, readInto, server, setPresence, state, takeChats } from './store.ts';
 import { told } from './telling.ts';
 import { startTrays } from './trays.ts';
 
 const presencesDocument = operation<PresencesQuery, PresencesQueryVariables>(/* GraphQL */ `
   query Presences($ids: [ID!]!) { nodes(ids: $ids) { ... on User { id presence { online lastSeenAt } } } }
 `);
+const noticesDocument = operation<NewestNoticesQuery, NewestNoticesQueryVariables>(/* GraphQL */ `
+  query NewestNotices { notifications(first: 20) { unreadCount nodes { ...NotificationFields } } }
+`);
 /** What has changed is written down so long after. */
 const keepMs = 1_000;
+/** What could not be read is asked for again. */
+const againMs = 2_000;
 /** A chat that nobody looks at keeps so many messages in memory. */
 const mostAtRest = 200;
 
@@ -42,7 +48,7 @@ export async function start(given: HomeQuery | null, chatId: string | null): Pro
     enter(home);
   } catch (problem) {
     // Nobody is signed in: `onSessionOver` has been told.
-    if (!(problem instanceof SignedOut)) setTimeout(() => void start(null, chatId), 2_000);
+    if (!(problem instanceof SignedOut)) setTimeout(() => void start(null, chatId), againMs);
   }
 }
 
@@ -144,6 +150,7 @@ function take(items: readonly Item[], leads: boolean): void {
     if (leads && item.__typename === 'MessageAdded') deliver(item.message.chat.id);
   }
   if (items.some(isStranger)) void readPresences();
+  if (state.value.noticesAreOld) void readNotices();
   if (leads) keepSoon();
 }
 
@@ -169,6 +176,7 @@ function turned(to: 'on' | 'off'): void {
   // What waits does not wait for its next try.
   hurry();
   if (presencesAreOld) void readPresences();
+  if (state.value.noticesAreOld) void readNotices();
 }
 
 /** Presence is live only: what it was meanwhile nobody tells. */
@@ -180,6 +188,31 @@ async function readPresences(): Promise<void> {
   for (const node of nodes) if (node && 'presence' in node) setPresence(node.id, node.presence);
 }
 
+let readsNotices = false;
+
+/** What notifies the viewer has changed, here or on another device. */
+async function readNotices(): Promise<void> {
+  if (readsNotices) return;
+  readsNotices = true;
+  // While the line is off, it is done when it is on again.
+  while (state.value.noticesAreOld && line.value === 'on')
+    await readInto(
+      () => ask(noticesDocument),
+      (before, { notifications }) => (notifications ? withNewNotifications(before, notifications) : before),
+    ).catch(() => new Promise((resolve) => setTimeout(resolve, againMs)));
+  readsNotices = false;
+}
+
+let mutedBefore = 0;
+/** What came while a chat was muted is told of when that ends by itself, of which no event tells. */
+computed(() => [...state.value.chats.values()].filter(isMuted).length).subscribe((count) => {
+  if (count < mutedBefore && phase.peek().is === 'in') {
+    state.value = { ...state.peek(), noticesAreOld: true };
+    void readNotices();
+  }
+  mutedBefore = count;
+});
+
 /** Something is missing that will not come again. What was open is read once more. */
 async function readAgain(): Promise<void> {
   const open = [...state.value.chats.values()].filter(({ messages }) => messages.size > 1).map(({ id }) => id);
@@ -187,7 +220,7 @@ async function readAgain(): Promise<void> {
     () => readHome(null),
     (_before, data) => stateOf(data),
   ).catch(() => null);
-  if (!home) return void setTimeout(() => void readAgain(), 2_000);
+  if (!home) return void setTimeout(() => void readAgain(), againMs);
   takePresences(home);
   void readOtherChats(home);
   for (const id of open.slice(0, 5)) void openChat(id).catch(() => {});

@@ -45,7 +45,12 @@ export function Notices() {
   const [problem, setProblem] = useState<string | null>(null);
   const [marking, setMarking] = useState<string | null>(null);
 
-  useEffect(() => void read(null), [line.value]);
+  // What came meanwhile; and all anew when the list was, of which older ones are left out then.
+  const { noticesAreOld } = state.value;
+  useEffect(() => {
+    if (noticesAreOld) setRead(false);
+    else void read(null);
+  }, [line.value, noticesAreOld]);
 
   async function read(from: string | null): Promise<void> {
     try {

@@ -3,7 +3,7 @@
  * An item that the state already shows may come again.
  */
 import { chatOf, markedAs, quotedAs, sendersOf, toMember, toNotification, toQuote, toThread, withMessages, withPart, withPartOf, withPeople, withReactions } from './merge.ts';
-import type { Chat, Notification, State } from './state.ts';
+import type { Chat, My, Notification, State } from './state.ts';
 import type { Item } from './types.ts';
 
 export function apply(state: State, item: Item): State {
@@ -93,7 +93,8 @@ function step(state: State, item: Item): State {
       const { account, ...person } = item.me;
       if (!account) return state;
       const { contacts, ...parts } = account;
-      return withPeople({ ...state, account: { ...parts, contactIds: contacts.nodes.map(({ id }) => id) } }, [person, ...contacts.nodes]);
+      const told = withRoomLevel(state, parts.notificationSettings.roomLevel);
+      return withPeople({ ...told, account: { ...parts, contactIds: contacts.nodes.map(({ id }) => id) }, noticesAreOld: true }, [person, ...contacts.nodes]);
     }
     case 'NotificationAdded': {
       const added = toNotification(item.notification);
@@ -109,6 +110,15 @@ function step(state: State, item: Item): State {
     default:
       return state;
   }
+}
+
+/** What rooms notify of that have no level of their own. */
+function withRoomLevel(state: State, notificationLevel: My['notificationLevel']): State {
+  if (state.account.notificationSettings.roomLevel === notificationLevel) return state;
+  const changed = [...state.chats.values()].flatMap((chat) =>
+    chat.__typename === 'Room' && chat.my?.ownNotificationLevel === null ? [{ ...chat, my: { ...chat.my, notificationLevel } }] : [],
+  );
+  return changed.length === 0 ? state : { ...state, chats: new Map([...state.chats, ...changed.map((chat) => [chat.id, chat] as const)]) };
 }
 
 function put(state: State, chat: Chat): State {

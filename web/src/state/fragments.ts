@@ -4,10 +4,10 @@ const PersonFields = /* GraphQL */ `
   fragment PersonFields on User { id username displayName firstName lastName deleted avatar { id } }
 `;
 const MeFields = /* GraphQL */ `
-  fragment MeFields on User { ...PersonFields account { hasPassword email phone address contacts(first: 100) { nodes { ...PersonFields } } } }
+  fragment MeFields on User { ...PersonFields account { hasPassword email phone address notificationSettings { roomLevel } contacts(first: 100) { nodes { ...PersonFields } } } }
 `;
 const MyFields = /* GraphQL */ `
-  fragment MyFields on MyChat { role joinedAt readSeq deliveredSeq unreadCount firstUnreadSeq unreadThreads highlightCount notificationLevel mutedUntil archived pinnedAt markedUnread }
+  fragment MyFields on MyChat { role joinedAt readSeq deliveredSeq unreadCount firstUnreadSeq unreadThreads highlightCount notificationLevel ownNotificationLevel mutedUntil archived pinnedAt markedUnread }
 `;
 const ChatFields = /* GraphQL */ `
   fragment ChatFields on Chat {

@@ -34,6 +34,7 @@ export function stateOf({ eventCursor, me, chats, notifications, opened }: HomeQ
     chats: new Map(),
     notifications: new Map(),
     olderUnread: 0,
+    noticesAreOld: false,
   };
   return withChats(notifications ? withNotifications(fresh, notifications) : fresh, [...(chats?.nodes ?? []), ...(opened ? [opened] : [])]);
 }
@@ -55,6 +56,11 @@ export function withNotifications(state: State, { unreadCount, nodes }: { unread
   const met = nodes.flatMap(({ actor }) => actor ?? []);
   const known = [...notifications.values()].filter(({ read }) => !read).length;
   return withPeople({ ...state, notifications, olderUnread: Math.max(0, unreadCount - known) }, met);
+}
+
+/** The newest notifications, and none of those that were known. */
+export function withNewNotifications(state: State, read: Parameters<typeof withNotifications>[1]): State {
+  return withNotifications({ ...state, notifications: new Map(), noticesAreOld: false }, read);
 }
 
 /** A stretch of one chat, as a page of its history. */

@@ -62,16 +62,19 @@ export type State = {
   notifications: ReadonlyMap<string, Notification>;
   /** Unread ones that are older than those known here. */
   olderUnread: number;
+  /** What notifies the viewer may have changed since they were read: others may be among them now. */
+  noticesAreOld: boolean;
 };
 
 export const nobody: State = {
   cursor: '',
   meId: '',
-  account: { hasPassword: true, email: null, phone: null, address: null, contactIds: [] },
+  account: { hasPassword: true, email: null, phone: null, address: null, notificationSettings: { roomLevel: 'ALL' }, contactIds: [] },
   people: new Map(),
   chats: new Map(),
   notifications: new Map(),
   olderUnread: 0,
+  noticesAreOld: false,
 };
 
 /**

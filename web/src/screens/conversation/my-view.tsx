@@ -6,7 +6,7 @@ import { operation } from '../../operation.ts';
 import { FormError } from '../../parts/fields.tsx';
 import { withChatPart } from '../../state/merge.ts';
 import type { Chat } from '../../state/state.ts';
-import { isMuted, readInto } from '../../store.ts';
+import { isMuted, readInto, state } from '../../store.ts';
 import { isFailure, sentenceOf } from '../../texts/errors.ts';
 import { texts } from '../../texts/texts.ts';
 import { shortTimeOf } from '../../texts/times.ts';
@@ -18,7 +18,8 @@ const updateDocument = operation<UpdateMyChatMutation, UpdateMyChatMutationVaria
 `);
 const hours = [1, 8, 24, 168] as const;
 const forever = 24 * 365 * 9;
-const levels = ['ALL', 'MENTIONS', 'NOTHING'] as const;
+export const levels = ['ALL', 'MENTIONS', 'NOTHING'] as const;
+export type Level = (typeof levels)[number];
 
 export function MyView({ chat }: { chat: Chat }) {
   const { view: words } = texts.value;
@@ -39,13 +40,19 @@ export function MyView({ chat }: { chat: Chat }) {
   }
   const mute = (forHours: number): Promise<void> => change({ mutedUntil: forHours === 0 ? null : new Date(Date.now() + forHours * 3_600_000).toISOString() });
 
+  const isUsual = chat.__typename === 'Room' && my.ownNotificationLevel === null;
   const muted = isMuted(chat);
   return (
     <section class="inset view" aria-label={words.title}>
       <h3>{words.title}</h3>
       <label>
         <span>{words.level}</span>
-        <select class="input" value={my.notificationLevel} onChange={({ currentTarget }) => void change({ notificationLevel: currentTarget.value as (typeof levels)[number] })}>
+        <select
+          class="input"
+          value={isUsual ? '' : my.notificationLevel}
+          onChange={({ currentTarget: { value } }) => void change({ notificationLevel: value === '' ? null : (value as Level) })}
+        >
+          {chat.__typename === 'Room' && <option value="">{words.asUsual(words.levels[state.value.account.notificationSettings.roomLevel])}</option>}
           {levels.map((level) => (
             <option key={level} value={level}>
               {words.levels[level]}
