@@ -120,10 +120,11 @@ export function say(
 /** What is sent on by messages that wait, by their ids. */
 const origins = new Map<string, Message>();
 
-/** After a reload it is looked for in what is known. */
+/** As it is now where it is loaded: that is what is sent. */
 export function originOf({ forwardOf }: Outgoing): Message | null {
   if (!forwardOf) return null;
-  return origins.get(forwardOf) ?? [...state.value.chats.values()].flatMap(({ messages }) => [...messages.values()]).find(({ id }) => id === forwardOf) ?? null;
+  for (const { messages } of state.value.chats.values()) for (const message of messages.values()) if (message.id === forwardOf) return message;
+  return origins.get(forwardOf) ?? null;
 }
 
 export function sendOn(chatId: string, message: Message): void {
