@@ -11,8 +11,12 @@ import { defineConfig } from 'vitest/config';
 const files = globSync('test/**/*.test.ts', { cwd: import.meta.dirname });
 const ofPostgres = files.filter((file) => basename(file).startsWith('postgres'));
 const ofServers = files.filter((file) => !ofPostgres.includes(file) && /kit(\/(server|process))?\.ts'/.test(readFileSync(file, 'utf8')));
-/** The page in a browser, GraphiQL, the programs of the guides, the package: what they need of the database, others try on both engines, and `test:long` with them. */
-const aroundServers = ofServers.filter((file) => /^(page|graphiql|embed|packed|example|readme|clients)\b/.test(basename(file)) || file.startsWith('test/clients/'));
+/**
+ * The page in a browser, GraphiQL, the programs of the guides, the package; requests and sockets before anything is asked of a database; pictures: what they need
+ * of the database, others try on both engines, and `test:long` with them.
+ */
+const around = /^(page|graphiql|embed|packed|example|readme|clients|wire|cookies|abuse|pictures|weights|compiled|plugins|quoted-values|long-texts|slow-reader)\b/;
+const aroundServers = ofServers.filter((file) => around.test(basename(file)) || file.startsWith('test/clients/'));
 const others = files.filter((file) => !ofPostgres.includes(file) && !ofServers.includes(file));
 
 export default defineConfig({
@@ -20,8 +24,8 @@ export default defineConfig({
   resolve: { alias: [{ find: /^graphql$/, replacement: createRequire(import.meta.url).resolve('graphql') }] },
   test: {
     pool: 'forks',
-    // Tests wait more than they work: a core may go to another file meanwhile.
-    maxWorkers: '100%',
+    // Tests wait more than they work: while one does, its core goes to another.
+    maxWorkers: '150%',
     testTimeout: process.env.LONG ? 600_000 : 30_000,
     hookTimeout: 60_000,
     projects: [

@@ -48,7 +48,7 @@ export function createFiles({
   clock: () => Date;
   log: Log;
 }) {
-  let clearing: Promise<void> | null = null;
+  let clearing: Promise<number> | null = null;
   let clearAgain = false;
   let sweptPart = Math.floor(Math.random() * 256);
   return {
@@ -220,27 +220,29 @@ export function createFiles({
     return roomIds;
   }
 
-  /** Removes what is over, soon; resolves when it is done. Never fails: what could not be removed is tried again by the next sweep. */
-  function clearAway(): Promise<void> {
+  /** Removes what is over, soon; resolves when it is done, with how many files went. Never fails: what could not be removed is tried again by the next sweep. */
+  function clearAway(): Promise<number> {
     clearAgain = true;
     clearing ??= (async () => {
+      let gone = 0;
       try {
         while (clearAgain) {
           clearAgain = false;
-          await clearExpired();
+          gone += await clearExpired();
         }
       } catch (error) {
         log.warn({ err: error }, 'files could not be cleared away; trying again later');
       } finally {
         clearing = null;
       }
+      return gone;
     })();
     return clearing;
   }
 
   /** The same, and what processes that died have left on the disk. Returns how many files went. */
   async function sweep(): Promise<number> {
-    const gone = await clearExpired();
+    const gone = await clearAway();
     const known = async (keys: readonly string[]): Promise<Set<string>> => {
       const rows = await db.scan.all<{ blobKey: string }>(`SELECT "blobKey" FROM "Attachment" WHERE ${oneOfList(db.engine, '"blobKey"', 'text')}`, [keys]);
       return new Set(rows.map(({ blobKey }) => blobKey));
