@@ -65,7 +65,7 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`ro
     await page.keyboard.type('12');
     await page.keyboard.press('Enter');
     await page.getByText('Another room has this link.').waitFor();
-    expect(await page.evaluate(() => (document.activeElement as HTMLInputElement).name)).toBe('link');
+    await page.waitForFunction(() => document.activeElement?.getAttribute('name') === 'link');
     expect(await page.getByLabel('What it is about').inputValue()).toBe('The last chapter at two.');
     await page.keyboard.press('Control+a');
     await page.keyboard.type('night');

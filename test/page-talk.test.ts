@@ -65,7 +65,7 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`ta
     await message(page, 'one').waitFor();
     const scripts = (): Promise<string[]> =>
       page.evaluate(() => performance.getEntriesByType('resource').flatMap(({ name }) => /assets\/([a-z-]+)-[^/]*\.js/.exec(name)?.[1] ?? []));
-    expect((await scripts()).filter((name) => /reacting|search|thread|history|tray|en-more/.test(name))).toEqual([]);
+    expect((await scripts()).filter((name) => /reacting|search|thread|history|tray|saved|forward|en-more/.test(name))).toEqual([]);
     expect(problems).toEqual([]);
   });
 

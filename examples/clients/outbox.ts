@@ -10,6 +10,8 @@ export type Outgoing = {
   replyToId?: string;
   /** The thread that it is for, by the message above it. */
   threadRootId?: string;
+  /** The message that it sends on: then it has no text and no files of its own. */
+  forwardOf?: string;
   /** Whom it is for, beside what its text says. */
   mentions?: { users: { id: string }[]; all?: 'EVERYONE' | 'HERE' };
   /** Why the server will not have it, in words and as a code. */
@@ -21,9 +23,9 @@ export type Send = (message: Outgoing) => Promise<{ data?: SendFromOutboxMutatio
 export type Outbox = ReturnType<typeof createOutbox>;
 
 export const sendDocument = /* GraphQL */ `
-  mutation SendFromOutbox($chatId: ID!, $text: String!, $attachmentIds: [ID!], $replyToId: ID, $threadRootId: ID, $mentions: MentionsInput, $clientMessageId: String!) {
+  mutation SendFromOutbox($chatId: ID!, $text: String!, $attachmentIds: [ID!], $replyToId: ID, $threadRootId: ID, $forwardOf: ID, $mentions: MentionsInput, $clientMessageId: String!) {
     sendMessage(
-      input: { to: { chatId: $chatId }, text: $text, attachmentIds: $attachmentIds, replyToId: $replyToId, threadRootId: $threadRootId, mentions: $mentions, clientMessageId: $clientMessageId }
+      input: { to: { chatId: $chatId }, text: $text, attachmentIds: $attachmentIds, replyToId: $replyToId, threadRootId: $threadRootId, forwardOf: $forwardOf, mentions: $mentions, clientMessageId: $clientMessageId }
     ) {
       __typename
       ... on SendMessagePayload {
@@ -45,7 +47,7 @@ export function createOutbox({ send, changed, waiting = [] }: { send: Send; chan
   void run();
   return { say, drop, retry, hurry, resume, waiting: (): readonly Outgoing[] => waiting };
 
-  function say(chatId: string, text: string, attachmentIds: string[] = [], about: Pick<Outgoing, 'replyToId' | 'threadRootId' | 'mentions'> = {}): Outgoing {
+  function say(chatId: string, text: string, attachmentIds: string[] = [], about: Pick<Outgoing, 'replyToId' | 'threadRootId' | 'forwardOf' | 'mentions'> = {}): Outgoing {
     const message = { clientMessageId: crypto.randomUUID(), chatId, text, attachmentIds, ...about };
     set([...waiting, message]);
     void run();

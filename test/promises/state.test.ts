@@ -21,7 +21,7 @@ const notifications = `query { notifications(first: 100) { unreadCount nodes { .
 
 const pinsDocument = 'query ($chatId: ID!) { chat(id: $chatId) { pins(first: 100) { nodes { pinnedAt message { id } } } } }';
 
-// What the page does not show: the messages that somebody keeps, and the places they are in.
+// What the page reads when it is looked at: the list of the messages that somebody keeps, and the places they are in.
 const savedDocument = '{ eventCursor savedMessages(first: 100) { nodes { message { id chat { id } } } } }';
 const savedEvents = `subscription ($after: EventCursor) { events(after: $after) { __typename ... on StreamEvent { cursor } ... on ChatAdded { chat { id } } ... on ChatRemoved { chatId }
   ... on MessageDeleted { message { id } } ... on SavedMessagesChanged { messageId savedMessage { saved chat { id } } } } }`;
@@ -129,6 +129,7 @@ const kinds = [
   'readThread',
   'edit',
   'editMentions',
+  'forward',
   'delete',
   'react',
   'pin',
@@ -211,6 +212,10 @@ async function take(world: World, { kind, a, b, c, ...given }: Step): Promise<vo
       case 'editMentions': {
         const mentions = [{}, { users: [{ id: (people[0] as Person).id }] }, { users: [{ id: other.id }] }, { all: 'EVERYONE' }][c % 4];
         return message ? ok(people[message.by] as Person, 'editMessage', { messageId: message.id, text: `edited ${c}`, mentions }) : false;
+      }
+      case 'forward': {
+        const to = recent[c % Math.max(1, recent.length)];
+        return message && to ? say({ chatId: to.chatId }, { forwardOf: message.id, text: null }) : false;
       }
       case 'replyInThread':
         return message ? say({ chatId: message.chatId }, { threadRootId: message.id }) : false;
@@ -429,6 +434,8 @@ const all = ((): [Step[], Step[]] => {
       ['save', 0, 0, 2, 1],
       ['unsave', 0, 0, 2],
       ['save', 0, 0, 3],
+      ['save', 0, 0, 2],
+      ['edit', 0, 0, 2],
       ['react', 1, 0, 1, 5],
       ['react', 0, 0, 1, 1],
       ['react', 1, 0, 1, 2],
@@ -443,13 +450,14 @@ const all = ((): [Step[], Step[]] => {
       ['pin', 0, 0, 1],
       ['pin', 0, 0, 2],
       ['unpin', 0, 0, 1],
+      ['forward', 0, 0, 1, 4],
       ['answer', 1, 0, 2],
       ['answer', 1, 0, 3],
       ['mention', 1, 0, 3],
       ['mentionAll', 1, 0, 1, 1],
       ['editMentions', 1, 0, 7, 1],
-      ['edit', 0, 0, 2],
-      ['delete', 0, 0, 3],
+      ['edit', 0, 0, 1],
+      ['delete', 0, 0, 2],
       ['open', 0, 0, 1, 0],
       ['leave', 2, 0, 1],
       ['updateRoom', 0, 0, 1, 0],

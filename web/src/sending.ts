@@ -7,14 +7,14 @@ import { type KeptOutgoing, keepOutgoing, keptOutbox } from './keep.ts';
 import type { Mentions } from './names.ts';
 import type { Operation } from './operation.ts';
 import { alarm } from './parts/announcer.tsx';
-import { endOf, type Quote } from './state/state.ts';
+import { endOf, type Message, type Quote } from './state/state.ts';
 import { state } from './store.ts';
 import { texts } from './texts/texts.ts';
 import { setRefusal } from './turning.ts';
 
 /** `sent`: the server has it, and the stream will bring it. */
 export type Waiting = KeptOutgoing & { sent: boolean };
-type SendVariables = Pick<Outgoing, 'chatId' | 'text' | 'attachmentIds' | 'replyToId' | 'threadRootId' | 'mentions' | 'clientMessageId'>;
+type SendVariables = Pick<Outgoing, 'chatId' | 'text' | 'attachmentIds' | 'replyToId' | 'threadRootId' | 'forwardOf' | 'mentions' | 'clientMessageId'>;
 
 /** What has no answer yet, and what has one and is not in the state: nothing is missing from the screen for a moment. */
 const unanswered = signal<readonly KeptOutgoing[]>([]);
@@ -78,9 +78,18 @@ export function stopSending(): void {
 }
 
 async function send(message: KeptOutgoing): ReturnType<Send> {
-  const { chatId, text, attachmentIds, replyToId, threadRootId, mentions, clientMessageId } = message;
+  const { chatId, text, attachmentIds, replyToId, threadRootId, forwardOf, mentions, clientMessageId } = message;
   try {
-    const data = await ask(sendDocument as Operation<SendFromOutboxMutation, SendVariables>, { chatId, text, attachmentIds, replyToId, threadRootId, mentions, clientMessageId });
+    const data = await ask(sendDocument as Operation<SendFromOutboxMutation, SendVariables>, {
+      chatId,
+      text,
+      attachmentIds,
+      replyToId,
+      threadRootId,
+      forwardOf,
+      mentions,
+      clientMessageId,
+    });
     if (data.sendMessage?.__typename === 'SendMessagePayload') {
       const { message: done, unreachable } = data.sendMessage;
       const { seq } = done;
@@ -107,6 +116,23 @@ export function say(
   if (answers) answered.set(answers.id, answers);
   outbox?.say(chatId, text, attachmentIds, { ...(answers ? { replyToId: answers.id } : {}), ...(threadRootId ? { threadRootId } : {}), ...(mentions ? { mentions } : {}) });
 }
+
+/** What is sent on by messages that wait, by their ids. */
+const origins = new Map<string, Message>();
+
+/** As it is now where it is loaded: that is what is sent. */
+export function originOf({ forwardOf }: Outgoing): Message | null {
+  if (!forwardOf) return null;
+  for (const { messages } of state.value.chats.values()) for (const message of messages.values()) if (message.id === forwardOf) return message;
+  return origins.get(forwardOf) ?? null;
+}
+
+export function sendOn(chatId: string, message: Message): void {
+  origins.set(message.id, message);
+  outbox?.say(chatId, '', [], { forwardOf: message.id });
+  hurry();
+}
+
 /** Puts away a message that was refused. */
 export const discard = (message: Outgoing): void => outbox?.drop(message);
 export const sayAgain = (message: Outgoing): void => outbox?.retry(message);

@@ -68,6 +68,9 @@ export function mayPin(chat: Chat): boolean {
 /** Counts how often the pins of a chat have changed since the page was loaded. */
 export const pinChanges = signal<ReadonlyMap<string, number>>(new Map());
 
+/** The items that were applied last, for lists that a screen has of its own. */
+export const news = signal<readonly Item[]>([]);
+
 /** Items that came while something is being read: the answer may be older than they are. */
 const reads = new Set<Item[]>();
 
@@ -92,6 +95,7 @@ export function applyAll(items: readonly Item[]): void {
   batch(() => {
     state.value = items.reduce(apply, state.value);
     for (const item of items) notice(item);
+    news.value = items;
   });
 }
 

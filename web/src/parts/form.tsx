@@ -3,6 +3,7 @@ import type { TargetedSubmitEvent } from 'preact';
 import { useState } from 'preact/hooks';
 import type { Failure } from '../state/types.ts';
 import { fieldSentences, sentenceOf } from '../texts/errors.ts';
+import { texts } from '../texts/texts.ts';
 
 /** `send` answers a failure, or null when it is done. `problem` is what no field of the form says. `wrongPassword`: beside which field what stands when that was it; under no name, what is said where there is no such field. */
 export function useForm(send: (values: Record<string, string>) => Promise<Failure | null>, wrongPassword: Record<string, string> = {}) {
@@ -37,5 +38,19 @@ export function Submit({ busy, children, busyText }: { busy: boolean; children: 
     <button class="btn primary" type="submit" aria-busy={busy}>
       {busy ? busyText : children}
     </button>
+  );
+}
+
+/** Below the fields of a dialog: what leaves it as it was, and what sends it. */
+export function DialogButtons({ busy, busyText, children, onClose }: { busy: boolean; busyText: string; children: string; onClose: () => void }) {
+  return (
+    <div class="row-btns">
+      <button class="btn text" type="button" onClick={onClose}>
+        {texts.value.common.cancel}
+      </button>
+      <Submit busy={busy} busyText={busyText}>
+        {children}
+      </Submit>
+    </div>
   );
 }

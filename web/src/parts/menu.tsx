@@ -1,7 +1,13 @@
 /** A button with a menu: arrows move, Enter does it, Esc closes and gives the focus back. A sheet from below on a phone (CSS). Above the items there may be a row of short ones. */
 import type { ComponentChildren } from 'preact';
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { narrow } from '../narrow.ts';
 import { Icon, type IconName } from './icon.tsx';
+
+/** Between a menu and its button, and the edge of what scrolls. */
+const gap = 8;
+/** Less is no list. */
+const least = 160;
 
 export type MenuItem = {
   icon: IconName;
@@ -37,6 +43,7 @@ export function Menu({
   const list = useRef<HTMLDivElement>(null);
   useLayoutEffect(() => {
     if (!open) return;
+    shorten();
     list.current?.querySelector<HTMLElement>('[role=menuitem]')?.focus();
     const outside = (event: Event): void => {
       if (!place.current?.contains(event.target as Node)) setOpen(false);
@@ -46,6 +53,14 @@ export function Menu({
   }, [open]);
   if (items.length === 0) return null;
 
+  /** A long one is no longer than the room for it. On a phone it has the whole screen. */
+  function shorten(): void {
+    const [box, button] = [list.current, place.current?.getBoundingClientRect()];
+    if (!box || !button || narrow.value) return;
+    const around = place.current?.closest('.scroll')?.getBoundingClientRect();
+    const room = up ? button.top - (around?.top ?? 0) : (around?.bottom ?? innerHeight) - button.bottom;
+    if (box.offsetHeight > room - gap) box.style.maxBlockSize = `${Math.max(least, room - gap)}px`;
+  }
   function close(): void {
     setOpen(false);
     place.current?.querySelector('button')?.focus();

@@ -20,6 +20,7 @@ export const screens: Record<string, Screen> = {
   rooms: { view: lazy(() => import('./rooms/rooms.tsx').then(({ Rooms }) => Rooms)), place: 'rooms', deep: ([which]) => which === 'new' },
   room: { view: lazy(() => import('./rooms/room-settings.tsx').then(({ RoomSettings }) => RoomSettings)), place: 'rooms', deep: true },
   search: { view: lazy(() => import('./search.tsx').then(({ Search }) => Search)), place: 'chats', deep: true },
+  saved: { view: lazy(() => import('./saved.tsx').then(({ SavedMessages }) => SavedMessages)), place: 'chats', deep: true },
   notices: { view: lazy(() => import('./notices.tsx').then(({ Notices }) => Notices)), place: 'notices' },
   join: { view: lazy(() => import('./rooms/invited.tsx').then(({ Invited }) => Invited)), place: 'rooms' },
   people: { view: lazy(() => import('./people.tsx').then(({ People }) => People)), place: 'chats' },

@@ -6,14 +6,14 @@ import type { SearchMessagesQuery, SearchMessagesQueryVariables } from '../gener
 import { operation } from '../operation.ts';
 import { FormError } from '../parts/fields.tsx';
 import { Icon } from '../parts/icon.tsx';
-import { ChatPicture } from '../parts/picture.tsx';
 import { SearchField } from '../parts/search.tsx';
 import { addressOf } from '../route.ts';
 import { withPeople } from '../state/merge.ts';
 import { chatOfId, me, myChats, personOf, phase, readInto, state } from '../store.ts';
 import { sentenceOf } from '../texts/errors.ts';
 import { texts } from '../texts/texts.ts';
-import { dayNameOf, timeOf, wholeTimeOf } from '../texts/times.ts';
+import { dayNameOf } from '../texts/times.ts';
+import { Hit } from './hit.tsx';
 import type { ScreenProps } from './screens.tsx';
 import { chatName, searchedFor } from './shelf.tsx';
 
@@ -33,8 +33,7 @@ const mostPeople = 200;
 type Has = 'ATTACHMENT' | 'IMAGE' | 'LINK';
 type Wanted = { words: string; chatId: string; from: string; has: Has | ''; since: string; until: string };
 type Page = NonNullable<SearchMessagesQuery['searchMessages']>;
-type Edge = Page['edges'][number];
-type Found = { edges: readonly Edge[]; after: string | null; backTo: string | null; complete: boolean };
+type Found = { edges: Page['edges']; after: string | null; backTo: string | null; complete: boolean };
 
 const nothing: Wanted = { words: '', chatId: '', from: '', has: '', since: '', until: '' };
 const wanted = signal(nothing);
@@ -143,7 +142,11 @@ export function Search({ parts: [chatId = ''] }: ScreenProps) {
           </form>
           <ol class="list found" aria-busy={busy}>
             {result?.edges.map((edge) => (
-              <Hit key={edge.node.id} of={edge} />
+              <Hit
+                key={edge.node.id}
+                of={edge.node}
+                text={edge.snippet.length > 0 && edge.snippet.map(({ text, hit }, index) => (hit ? <mark key={String(index)}>{text}</mark> : text))}
+              />
             ))}
           </ol>
           <div class="below-list">
@@ -222,35 +225,5 @@ function Filters({ of: { chatId, from, has, since, until }, onChange }: { of: Wa
         <input class="input" type="date" value={until} onChange={({ currentTarget }) => onChange({ until: currentTarget.value })} />
       </label>
     </div>
-  );
-}
-
-function Hit({ of: { node, snippet } }: { of: Edge }) {
-  const { shelf } = texts.value;
-  const chat = chatOfId(node.chat.id);
-  const name = chat ? chatName(chat) : node.chat.name;
-  const sender = node.sender.id === state.value.meId ? texts.value.message.you : (personOf(node.sender.id)?.displayName ?? '');
-  const [attachment] = node.attachments;
-  return (
-    <li>
-      <a href={addressOf('chat', node.chat.id, String(node.seq))}>
-        <ChatPicture id={node.chat.id} size="m" />
-        <div>
-          <h2>
-            <bdi>{sender}</bdi>
-          </h2>
-          <p dir="auto">
-            {snippet.map(({ text, hit }, index) => (hit ? <mark key={String(index)}>{text}</mark> : text))}
-            {snippet.length === 0 && attachment && (attachment.image ? shelf.picture : shelf.file)(node.attachments.length)}
-          </p>
-        </div>
-        <small>
-          <time dateTime={node.createdAt} title={wholeTimeOf(node.createdAt)}>
-            {dayNameOf(node.createdAt)}, {timeOf(node.createdAt)}
-          </time>
-          {name !== sender && <bdi class="clip">{name}</bdi>}
-        </small>
-      </a>
-    </li>
   );
 }

@@ -1,7 +1,7 @@
 /** The shelf: the chats of the viewer, the latest first, and everybody who can be written to. */
 
 import { computed, signal, useSignal } from '@preact/signals';
-import { useEffect, useMemo, useRef } from 'preact/hooks';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { Count } from '../app.tsx';
 import { ask } from '../ask.ts';
 import { draftOf } from '../drafts.ts';
@@ -13,17 +13,19 @@ import { OfflineStrip } from '../parts/offline-strip.tsx';
 import { ChatPicture } from '../parts/picture.tsx';
 import { SearchField, Tabs } from '../parts/search.tsx';
 import { addressOf, route } from '../route.ts';
-import { waiting } from '../sending.ts';
+import { originOf, waiting } from '../sending.ts';
+import { toQuote } from '../state/merge.ts';
 import type { Chat } from '../state/state.ts';
 import { highlightsIn, isMuted, line, myChats, newestMessageOf, personOf, presenceOf, readInto, state, takeChats, typings, unreadIn } from '../store.ts';
 import { texts } from '../texts/texts.ts';
 import { shortTimeOf, wholeTimeOf } from '../texts/times.ts';
+import { textOf } from './conversation/quote.tsx';
 import { Receipt } from './conversation/receipt.tsx';
 import { FirstSteps } from './home.tsx';
 
 const findDocument = operation<FindPeopleQuery, FindPeopleQueryVariables>(/* GraphQL */ `
   query FindPeople($name: String!) {
-    chats(first: 30, filter: { nameContains: $name, includeAllUsers: true }) { nodes { ...ChatFields lastMessage { ...MessageFields status } ... on Dialog { peer { presence { online lastSeenAt } } } } }
+    chats(first: 30, filter: { nameContains: $name, includeAllUsers: true }) { nodes { ...ChatFields lastMessage { ...MessageFields ...OwnFields } ... on Dialog { peer { presence { online lastSeenAt } } } } }
   }
 `);
 /** What was typed here, for the search of messages. */
@@ -45,37 +47,25 @@ const shows: Record<Kind, (chat: Chat) => boolean> = {
 export function Shelf({ open }: { open: string | null }) {
   const kind = useSignal<Kind>('all');
   const search = useSignal('');
-  const found = useSignal<readonly string[] | null>(null);
   const order = useHeldOrder();
   const { shelf } = texts.value;
   const name = search.value.trim();
+  const found = useFound(name);
   // On a phone the list is the page.
   const alone = narrow.value && route.value.length === 0;
 
-  useEffect(() => {
-    found.value = null;
-    if (name === '') return;
-    const timer = setTimeout(() => {
-      readInto(
-        () => ask(findDocument, { name }),
-        (before, data) => takeChats(before, data.chats?.nodes ?? []),
-      ).then(
-        (data) => search.value.trim() === name && (found.value = data.chats?.nodes.map(({ id }) => id) ?? []),
-        () => {},
-      );
-    }, askAfterMs);
-    return () => clearTimeout(timer);
-  }, [name]);
-
   const folded = name.toLocaleLowerCase();
   const here = order.of(myChats.value).filter((chat) => (folded === '' ? shows[kind.value](chat) : matches(chat, folded)));
-  const others = (found.value ?? []).flatMap((id) => state.value.chats.get(id) ?? []).filter((chat) => !here.includes(chat));
+  const others = (found ?? []).flatMap((id) => state.value.chats.get(id) ?? []).filter((chat) => !here.includes(chat));
   return (
     <section class="shelf" aria-labelledby="shelf-title" role={alone ? 'main' : undefined}>
       <header class="bar">
         <h2 id="shelf-title" aria-level={alone ? 1 : undefined}>
           {shelf.title}
         </h2>
+        <a class="ib" href="/saved" aria-label={shelf.saved} title={shelf.saved} aria-current={route.value[0] === 'saved' ? 'page' : undefined}>
+          <Icon name="bookmark" />
+        </a>
         <a class="ib" href="/rooms/new" aria-label={shelf.create} title={shelf.create}>
           <Icon name="plus" />
         </a>
@@ -131,7 +121,7 @@ export function Shelf({ open }: { open: string | null }) {
           </div>
         )}
         <p class="hint pad" role="status">
-          {here.length + others.length > 0 ? '' : name !== '' ? (found.value ? shelf.noneFound(name) : '') : kind.value === 'unread' ? shelf.noneUnread : shelf.empty}
+          {here.length + others.length > 0 ? '' : name !== '' ? (found ? shelf.noneFound(name) : '') : kind.value === 'unread' ? shelf.noneUnread : shelf.empty}
         </p>
         {alone && name === '' && myChats.value.length === 0 && (
           <div class="pad">
@@ -141,6 +131,26 @@ export function Shelf({ open }: { open: string | null }) {
       </nav>
     </section>
   );
+}
+
+/** Chats and people on the whole server, by a name: they are in the state then. Null until there is an answer. */
+export function useFound(name: string): readonly string[] | null {
+  const [found, setFound] = useState<{ by: string; ids: readonly string[] } | null>(null);
+  useEffect(() => {
+    setFound(null);
+    if (name === '') return;
+    const timer = setTimeout(() => {
+      readInto(
+        () => ask(findDocument, { name }),
+        (before, data) => takeChats(before, data.chats?.nodes ?? []),
+      ).then(
+        (data) => setFound({ by: name, ids: data.chats?.nodes.map(({ id }) => id) ?? [] }),
+        () => {},
+      );
+    }, askAfterMs);
+    return () => clearTimeout(timer);
+  }, [name]);
+  return found?.by === name ? found.ids : null;
 }
 
 /** Nothing moves from under the pointer: while it moves over the list the order stays as it is, at most until it has rested for a while. */
@@ -180,7 +190,7 @@ function moveByKey(event: KeyboardEvent & { currentTarget: HTMLElement }): void 
   else rows[to]?.focus();
 }
 
-function matches(chat: Chat, folded: string): boolean {
+export function matches(chat: Chat, folded: string): boolean {
   if (chat.name.toLocaleLowerCase().includes(folded)) return true;
   return chat.__typename === 'Dialog' && (personOf(chat.peerId)?.username.toLocaleLowerCase().includes(folded) ?? false);
 }
@@ -249,11 +259,12 @@ function Preview({ chat, open }: { chat: Chat; open: boolean }) {
   }
   const mine = waiting.value.filter(({ chatId }) => chatId === chat.id).at(-1);
   if (mine) {
+    const origin = originOf(mine);
     return (
       <span class="prev">
         {mine.refusal === undefined ? <Icon name="clock" class="s" label={shelf.waiting} /> : <Icon name="warn" class="s" />}
         {mine.refusal !== undefined && <span class="draft">{shelf.notSent}</span>}
-        <span class="t">{mine.text || shelf.file(mine.attachmentIds.length)}</span>
+        <span class="t">{origin ? textOf(toQuote(origin)) : mine.text || (mine.forwardOf ? words.forwarded('') : shelf.file(mine.attachmentIds.length))}</span>
       </span>
     );
   }

@@ -37,6 +37,11 @@ function step(state: State, item: Item): State {
       const { seq, chat: place, pin } = item.message;
       return withPart(state, place.id, seq, { pin });
     }
+    case 'SavedMessagesChanged': {
+      // What cannot be read any more is not shown either.
+      const message = item.savedMessage;
+      return message ? withPart(state, message.chat.id, message.seq, { saved: message.saved }) : state;
+    }
     case 'MyThreadChanged': {
       const { rootSeq, chat: place, ...thread } = item.thread;
       return change(state, place.id, (chat) => withPartOf(place.my ? { ...chat, my: place.my } : chat, rootSeq, { thread: toThread(thread) }));

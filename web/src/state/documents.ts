@@ -26,7 +26,7 @@ export const homeDocument = operation<HomeQuery, HomeQueryVariables>(/* GraphQL 
       limits { maxMessageChars maxAttachmentBytes maxAttachmentsPerMessage heartbeatMs typingExpiryMs typingRepeatMs presenceRefreshMs smallRoomMembers }
     }
     chats(first: 30) {
-      nodes { ...ChatFields lastMessage { ...MessageFields status } ... on Dialog { peer { presence { online lastSeenAt } } } }
+      nodes { ...ChatFields lastMessage { ...MessageFields ...OwnFields } ... on Dialog { peer { presence { online lastSeenAt } } } }
       pageInfo { hasNextPage endCursor }
     }
     notifications(first: 20) { unreadCount nodes { ...NotificationFields } }
@@ -38,7 +38,7 @@ export const homeDocument = operation<HomeQuery, HomeQueryVariables>(/* GraphQL 
 export const chatsDocument = operation<ChatsQuery, ChatsQueryVariables>(/* GraphQL */ `
   query Chats($after: String) {
     chats(first: 100, after: $after) {
-      nodes { ...ChatFields lastMessage { ...MessageFields status } ... on Dialog { peer { presence { online lastSeenAt } } } }
+      nodes { ...ChatFields lastMessage { ...MessageFields ...OwnFields } ... on Dialog { peer { presence { online lastSeenAt } } } }
       pageInfo { hasNextPage endCursor }
     }
   }
@@ -52,7 +52,7 @@ export const openDocument = operation<OpenQuery, OpenQueryVariables>(/* GraphQL 
 
 export const historyDocument = operation<HistoryQuery, HistoryQueryVariables>(/* GraphQL */ `
   query History($chatId: ID!, $anchor: MessageAnchorInput, $first: Int, $last: Int) {
-    chat(id: $chatId) { id messages(anchor: $anchor, first: $first, last: $last) { nodes { ...MessageFields status } } }
+    chat(id: $chatId) { id messages(anchor: $anchor, first: $first, last: $last) { nodes { ...MessageFields ...OwnFields } } }
   }
 `);
 

@@ -23,8 +23,12 @@ const MessageFields = /* GraphQL */ `
   fragment MessageFields on Message {
     id seq text version createdAt editedAt deletedAt clientMessageId sender { ...PersonFields } attachments { id fileName contentType size image { id width height } }
     reactions { emoji count mine } replyToSeq replyTo { ...QuoteFields } pin { pinnedAt }
-    threadRootSeq mentions { writtenAs user { id } } mentionsAll mentionsMe thread { ...ThreadFields }
+    threadRootSeq mentions { writtenAs user { id } } mentionsAll mentionsMe thread { ...ThreadFields } forwardedFrom { author { ...PersonFields } }
   }
+`;
+/** Of a message what others see otherwise. An event that brings one does not ask: what changes of it comes with events of its own. */
+const OwnFields = /* GraphQL */ `
+  fragment OwnFields on Message { status saved }
 `;
 /** Of a thread below a message what is shown under it. */
 const ThreadFields = /* GraphQL */ `
@@ -49,8 +53,8 @@ const OpenChat = /* GraphQL */ `
   fragment OpenChat on Chat {
     ...ChatFields
     members(first: 20) { nodes { ...MemberFields } }
-    newest: messages(last: 40) { nodes { ...MessageFields status } }
-    unread: messages(anchor: { firstUnread: true }, first: 50) { nodes { ...MessageFields status } }
+    newest: messages(last: 40) { nodes { ...MessageFields ...OwnFields } }
+    unread: messages(anchor: { firstUnread: true }, first: 50) { nodes { ...MessageFields ...OwnFields } }
   }
 `;
 const ItemFields = /* GraphQL */ `
@@ -62,10 +66,11 @@ const ItemFields = /* GraphQL */ `
     ... on MessageDeleted { message { ...MessageFields ...PlaceFields } }
     ... on ReactionsChanged { message { ...ReactionsFields } }
     ... on PinsChanged { message { id seq chat { id } pin { pinnedAt } } }
+    ... on SavedMessagesChanged { messageId savedMessage { seq saved chat { id } } }
     ... on MyThreadChanged { thread { rootSeq ...ThreadFields chat { id my { ...MyFields } } } }
     ... on MessageStatusChanged { chat { id } user { id } status upToSeq }
     ... on MyChatChanged { chat { id my { ...MyFields } } }
-    ... on ChatAdded { chat { ...ChatFields members(first: 20) { nodes { ...MemberFields } } lastMessage { ...MessageFields } } }
+    ... on ChatAdded { chat { ...ChatFields members(first: 20) { nodes { ...MemberFields } } lastMessage { ...MessageFields saved } } }
     ... on ChatUpdated { chat { ...ChatFields members(first: 20) { nodes { ...MemberFields } } } }
     ... on ChatRemoved { chatId reason }
     ... on MemberJoined { room { id memberCount } member { ...MemberFields } }
@@ -105,6 +110,7 @@ export const fragments = {
   ChatFields,
   MemberFields,
   MessageFields,
+  OwnFields,
   QuoteFields,
   ThreadFields,
   PlaceFields,

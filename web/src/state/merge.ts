@@ -1,9 +1,17 @@
 /** Answers of the server into the state: of each thing what is newer stays, whichever came last. */
 import type { HomeQuery } from '../generated/graphql.ts';
 import type { Chat, Member, Message, Notification, Person, Quote, Range, State } from './state.ts';
-import type { ChatFieldsFragment, MemberFieldsFragment, MessageFieldsFragment, NotificationFieldsFragment, QuoteFieldsFragment, ReactionsFieldsFragment } from './types.ts';
+import type {
+  ChatFieldsFragment,
+  MemberFieldsFragment,
+  MessageFieldsFragment,
+  NotificationFieldsFragment,
+  OwnFieldsFragment,
+  QuoteFieldsFragment,
+  ReactionsFieldsFragment,
+} from './types.ts';
 
-type MessageNode = MessageFieldsFragment & { status?: Message['status'] };
+type MessageNode = MessageFieldsFragment & Partial<OwnFieldsFragment>;
 type Nodes<Node> = { nodes: readonly Node[] } | null;
 /** A chat with as much of what is in it as was asked for. */
 export type ChatNode = ChatFieldsFragment & {
@@ -111,7 +119,7 @@ export function withMessages<C extends Chat>(chat: C, nodes: readonly MessageNod
   if (nodes.length === 0) return chat;
   const messages = new Map(chat.messages);
   let ranges = chat.ranges;
-  for (const { sender, replyTo, mentions, status, ...node } of nodes) {
+  for (const { sender, replyTo, mentions, forwardedFrom, status, saved, ...node } of nodes) {
     const known = messages.get(node.seq);
     ranges = withRange(ranges, [node.seq, node.seq]);
     if (known && (known.deletedAt || (!node.deletedAt && node.version < known.version))) continue;
@@ -121,15 +129,17 @@ export function withMessages<C extends Chat>(chat: C, nodes: readonly MessageNod
       replyTo: replyTo && toQuote(replyTo),
       mentions: mentions.map(({ user, writtenAs }) => ({ userId: user.id, writtenAs })),
       thread: toThread(node.thread),
+      forwardedFrom: forwardedFrom && { authorId: forwardedFrom.author?.id ?? null },
       status: higher(known?.status, status),
+      saved: node.deletedAt === null && (saved ?? known?.saved ?? false),
     });
   }
   return { ...chat, messages, ranges };
 }
 
-/** Those who wrote, and whom they answered. */
-export const sendersOf = (nodes: readonly Pick<MessageNode, 'sender' | 'replyTo'>[]): Person[] =>
-  nodes.flatMap(({ sender, replyTo }) => (replyTo ? [sender, replyTo.sender] : [sender]));
+/** Those who wrote, whom they answered, and whose words they sent on. */
+export const sendersOf = (nodes: readonly Pick<MessageNode, 'sender' | 'replyTo' | 'forwardedFrom'>[]): Person[] =>
+  nodes.flatMap(({ sender, replyTo, forwardedFrom }) => [sender, ...(replyTo ? [replyTo.sender] : []), ...(forwardedFrom?.author ? [forwardedFrom.author] : [])]);
 
 const mostQuoted = 200;
 

@@ -1,5 +1,14 @@
 /** What the page knows: entities by id, and of each chat the stretches of messages that are loaded. Values are never changed in place. */
-import type { AccountParts, ChatFieldsFragment, MemberFieldsFragment, MessageFieldsFragment, MyFieldsFragment, NotificationFieldsFragment, PersonFieldsFragment } from './types.ts';
+import type {
+  AccountParts,
+  ChatFieldsFragment,
+  MemberFieldsFragment,
+  MessageFieldsFragment,
+  MyFieldsFragment,
+  NotificationFieldsFragment,
+  OwnFieldsFragment,
+  PersonFieldsFragment,
+} from './types.ts';
 
 export type Person = PersonFieldsFragment;
 export type My = MyFieldsFragment;
@@ -10,12 +19,14 @@ export type Quote = { id: string; seq: number; version: number; senderId: string
 /** Whom a message is for, and how they are written in it. */
 export type Mention = { userId: string; writtenAs: string };
 /** `status` is what the server said when the message was read; markers may have moved since. */
-export type Message = Omit<MessageFieldsFragment, 'sender' | 'replyTo' | 'mentions'> & {
-  senderId: string;
-  replyTo: Quote | null;
-  mentions: readonly Mention[];
-  status: 'SENT' | 'DELIVERED' | 'READ';
-};
+export type Message = Omit<MessageFieldsFragment, 'sender' | 'replyTo' | 'mentions' | 'forwardedFrom'> &
+  OwnFieldsFragment & {
+    senderId: string;
+    replyTo: Quote | null;
+    mentions: readonly Mention[];
+    /** Who wrote what was sent on. */
+    forwardedFrom: { authorId: string | null } | null;
+  };
 export type Notification = Pick<NotificationFieldsFragment, 'id' | 'kind' | 'createdAt'> & {
   read: boolean;
   actorId: string | null;

@@ -9,6 +9,7 @@ export type {
   MessageFieldsFragment,
   MyFieldsFragment,
   NotificationFieldsFragment,
+  OwnFieldsFragment,
   PersonFieldsFragment,
   QuoteFieldsFragment,
   ReactionsFieldsFragment,

@@ -55,8 +55,9 @@ export function fieldSentences(failure: Failure | null): Record<string, string> 
 }
 
 function sentenceOfField({ path, rule, message }: { path: readonly string[]; rule: string; message: string }): string {
-  const { rules } = texts.value;
-  return rules[`${path.at(-1)}.${rule}`] ?? rules[rule] ?? message;
+  const { rules }: { rules?: Record<string, string> } = texts.value;
+  // They come with the forms; before that there is the server's own, in English as these.
+  return rules?.[`${path.at(-1)}.${rule}`] ?? rules?.[rule] ?? message;
 }
 
 function waitFor(ms: number): string {

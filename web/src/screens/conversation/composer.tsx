@@ -249,7 +249,8 @@ function Under({ chat, place }: { chat: Chat; place: Place }) {
 function lastOfMine(chat: Chat, { thread }: Place): string | null {
   for (let seq = chat.lastSeq; seq > chat.lastSeq - 50; seq--) {
     const message = chat.messages.get(seq);
-    if (message && message.senderId === state.value.meId && !message.deletedAt && (!thread || message.threadRootSeq === thread.rootSeq)) return message.id;
+    if (message && message.senderId === state.value.meId && !message.deletedAt && !message.forwardedFrom && (!thread || message.threadRootSeq === thread.rootSeq))
+      return message.id;
   }
   return null;
 }

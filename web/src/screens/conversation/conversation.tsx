@@ -20,7 +20,7 @@ import { chatName } from '../shelf.tsx';
 import { closePanel, isPanelOpen, isThreadPart, openPanel } from './about.ts';
 import { Composer } from './composer.tsx';
 import { Log } from './log.tsx';
-import { historyOf, readersOf } from './message-actions.tsx';
+import { forwarding, historyOf, readersOf } from './message-actions.tsx';
 import { Gone, JoinBar, Removed } from './outside.tsx';
 import { picking, reacting, reactorsOf } from './reactions.tsx';
 import type { Line } from './rows.ts';
@@ -39,6 +39,7 @@ const PersonPanel = lazy(() => import('./person-panel.tsx').then((module) => mod
 const Readers = lazy(() => import('./readers.tsx').then((module) => module.Readers), { aside: true });
 const PinsBar = lazy(() => import('./pins.tsx').then((module) => module.PinsBar), { aside: true, says: false });
 const History = lazy(() => import('./history.tsx').then((module) => module.History), { aside: true });
+const Forward = lazy(() => import('./forward.tsx').then((module) => module.Forward), { aside: true });
 const ThreadPanel = lazy(() => import('./thread.tsx').then((module) => module.ThreadPanel), { aside: true });
 const ThreadList = lazy(() => import('./threads.tsx').then((module) => module.ThreadList), { aside: true });
 const Picker = lazy(() => reacting().then((module) => module.Picker), { aside: true });
@@ -104,6 +105,7 @@ function Open({ chat, ready, place, about }: { chat: Chat; ready: boolean; place
       {mayWrite(chat) ? <Composer chat={chat} name={name} place={chatPlace(chat.id)} /> : chat.__typename === 'Room' ? <JoinBar room={chat} /> : <Gone />}
       {readersOf.value && <Readers key={readersOf.value.id} message={readersOf.value} onClose={() => (readersOf.value = null)} />}
       {historyOf.value && <History key={historyOf.value.id} message={historyOf.value} onClose={() => (historyOf.value = null)} />}
+      {forwarding.value && <Forward key={forwarding.value.id} message={forwarding.value} onClose={() => (forwarding.value = null)} />}
       {picking.value && <Picker key={picking.value.id} message={picking.value} />}
       {reactorsOf.value && <ReactorsList key={reactorsOf.value.id} message={reactorsOf.value} onClose={() => (reactorsOf.value = null)} />}
     </main>

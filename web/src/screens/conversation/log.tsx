@@ -17,10 +17,11 @@ import { timeOf } from '../../texts/times.ts';
 import { turning } from '../../turning.ts';
 import { Beginning, DayRow, NoteRow, UnreadRow } from './breaks.tsx';
 import { moveByKey } from './keys.ts';
-import { MessageView, WaitingView } from './message.tsx';
+import { MessageView } from './message.tsx';
 import type { May } from './message-actions.tsx';
 import { wantedPlace } from './quote.tsx';
 import { type Line, toRows } from './rows.ts';
+import { WaitingView } from './waiting.tsx';
 
 const mostRows = 300;
 const step = 50;

@@ -24,6 +24,9 @@ export const readersOf = signal<Message | null>(null);
 /** The message of which somebody wants to know what it said before. */
 export const historyOf = signal<Message | null>(null);
 
+/** The message that somebody sends on. */
+export const forwarding = signal<Message | null>(null);
+
 /** The message has the focus meanwhile, and afterwards: its buttons go when somebody looks elsewhere. */
 export function showReaders(message: Message): void {
   document.getElementById(`message-${message.seq}`)?.focus({ preventScroll: true });
@@ -70,8 +73,10 @@ export function MessageActions({ message, place, mine, kind, may }: { message: M
           ...(open && !place.thread ? [{ icon: 'thread' as const, text: threads.reply, keys: 'T', act: () => openThread(message, place.chatId) }] : []),
           ...(open ? [{ icon: 'smile' as const, text: reactions.choose, keys: '+', act: () => (picking.value = message) }] : []),
           ...(message.reactions.length > 0 ? [{ icon: 'people' as const, text: reactions.who, act: () => (reactorsOf.value = message) }] : []),
-          ...(mine ? [{ icon: 'edit' as const, text: words.edit, act: () => (editing.value = `${place.row} ${message.id}`) }] : []),
+          ...(mine && !message.forwardedFrom ? [{ icon: 'edit' as const, text: words.edit, act: () => (editing.value = `${place.row} ${message.id}`) }] : []),
           ...(message.text ? [{ icon: 'copy' as const, text: words.copy, keys: 'Ctrl C', act: () => void navigator.clipboard.writeText(message.text ?? '') }] : []),
+          { icon: 'forward', text: words.forward, act: () => (forwarding.value = message) },
+          { icon: 'bookmark', text: message.saved ? words.unsave : words.save, act: () => void save(message) },
           ...(may.pin ? [{ icon: 'pin' as const, text: message.pin ? pins.unpin : pins.pin, act: () => void pin(message) }] : []),
           ...(message.version > 1 && (mine || may.moderate) ? [{ icon: 'history' as const, text: words.history, act: () => (historyOf.value = message) }] : []),
           { icon: 'link' as const, text: words.copyLink, act: () => void copyLink(message.seq) },
@@ -92,14 +97,14 @@ export function answer(message: Message, { key, box }: Place): void {
 /** A reply's thread is the one that it is in. */
 export const openThread = ({ seq, threadRootSeq }: Message, chatId: string): void => go(addressOf('chat', chatId, 'thread', String(threadRootSeq ?? seq)));
 
-async function pin(message: Message): Promise<void> {
+/** What it needs comes with its first use. Why it could not be done stands below the message. */
+async function act(message: Message, how: (chatId: string) => Promise<string | null>): Promise<void> {
   const [, chatId = ''] = route.value;
-  const why = await import('./pins.tsx').then(
-    ({ setPinned }) => setPinned(chatId, message, !message.pin),
-    () => texts.value.problems.offline,
-  );
+  const why = await how(chatId).catch(() => texts.value.problems.offline);
   if (why) setRefusal(message.id, why);
 }
+const pin = (message: Message): Promise<void> => act(message, async (chatId) => (await import('./pins.tsx')).setPinned(chatId, message, !message.pin));
+const save = (message: Message): Promise<void> => act(message, async (chatId) => (await import('../../saved.ts')).setSaved(chatId, message, !message.saved));
 
 function copyLink(seq: number): Promise<void> {
   const [, chatId = ''] = route.value;

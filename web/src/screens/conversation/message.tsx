@@ -1,20 +1,17 @@
-/** One message: of others on the paper, of the viewer on a leaf; waiting, refused, edited, deleted. A row is drawn again only when something of it has changed. */
+/** One message: of others on the paper, of the viewer on a leaf; edited, deleted. A row is drawn again only when something of it has changed. */
 import { Component, type ComponentChildren } from 'preact';
 import { Icon } from '../../parts/icon.tsx';
 import { PersonPicture } from '../../parts/picture.tsx';
 import type { Place } from '../../places.ts';
 import { addressOf } from '../../route.ts';
-import { answerOf, discard, sayAgain, type Waiting } from '../../sending.ts';
 import type { Message } from '../../state/state.ts';
 import { personOf, state } from '../../store.ts';
-import { sentenceOf } from '../../texts/errors.ts';
 import { texts } from '../../texts/texts.ts';
 import { timeOf, wholeTimeOf } from '../../texts/times.ts';
-import { uploadedOf } from '../../trays.ts';
 import type { Turning } from '../../turning.ts';
 import { Attachments } from './attachments.tsx';
 import { Editor } from './editor.tsx';
-import { editing, historyOf, type May, MessageActions, putBack } from './message-actions.tsx';
+import { editing, historyOf, type May, MessageActions } from './message-actions.tsx';
 import { Quoted } from './quote.tsx';
 import { Slots } from './reactions.tsx';
 import { Seen, Tick } from './receipt.tsx';
@@ -107,21 +104,19 @@ function Mine({ row, place }: { row: MessageRow; place: Place }) {
       </>
     );
   if (editing.value === `${place.row} ${message.id}`) return <Editor message={message} place={place} />;
-  const meta = row.last ? (
+  const meta = (row.last || message.editedAt || message.saved) && (
     <span class="meta">
-      {message.editedAt && <Edited message={message} open />}
-      <time dateTime={message.createdAt} title={wholeTimeOf(message.createdAt)}>
-        {timeOf(message.createdAt)}
-      </time>
-      {row.status && <Tick status={row.status} />}
+      <Marks message={message} open />
+      {row.last && (
+        <time dateTime={message.createdAt} title={wholeTimeOf(message.createdAt)}>
+          {timeOf(message.createdAt)}
+        </time>
+      )}
+      {row.last && row.status && <Tick status={row.status} />}
     </span>
-  ) : message.editedAt ? (
-    <span class="meta">
-      <Edited message={message} open />
-    </span>
-  ) : null;
+  );
   const text = message.text ?? '';
-  if (isBig(text) && message.attachments.length === 0 && !message.replyTo)
+  if (isBig(text) && message.attachments.length === 0 && !message.replyTo && !message.forwardedFrom)
     return (
       <>
         <h3 class="vh">{words.you}</h3>
@@ -134,6 +129,7 @@ function Mine({ row, place }: { row: MessageRow; place: Place }) {
       <h3 class="vh">{words.you}</h3>
       <div class="leaf">
         {message.pin && <PinnedMark />}
+        {message.forwardedFrom && <ForwardedMark by={message.forwardedFrom.authorId} />}
         {message.replyTo && <Quoted of={message.replyTo} chatId={place.chatId} />}
         <Attachments of={message.attachments} from={message.senderId} />
         <Words text={text} about={message} meta={meta} />
@@ -151,6 +147,11 @@ function Theirs({ row, role, chatId, moderates }: { row: MessageRow; role: Props
     <time class={first ? undefined : 'gut'} dateTime={message.createdAt} title={wholeTimeOf(message.createdAt)}>
       {timeOf(message.createdAt)}
     </time>
+  );
+  const meta = (message.editedAt || message.saved) && (
+    <span class="meta">
+      <Marks message={message} open={moderates} />
+    </span>
   );
   return (
     <>
@@ -176,20 +177,28 @@ function Theirs({ row, role, chatId, moderates }: { row: MessageRow; role: Props
       ) : (
         <>
           {message.pin && <PinnedMark />}
+          {message.forwardedFrom && <ForwardedMark by={message.forwardedFrom.authorId} />}
           {message.replyTo && <Quoted of={message.replyTo} chatId={chatId} />}
           <Attachments of={message.attachments} from={message.senderId} />
           {text !== '' && (
             <p class={isBig(text) ? 'txt big' : 'txt'} dir="auto">
               {linked(text, message)}
-              {message.editedAt && (
-                <span class="meta">
-                  <Edited message={message} open={moderates} />
-                </span>
-              )}
+              {meta}
             </p>
           )}
+          {text === '' && meta}
         </>
       )}
+    </>
+  );
+}
+
+/** What has become of it beside what others do with it. */
+function Marks({ message, open }: { message: Message; open: boolean }) {
+  return (
+    <>
+      {message.saved && <Icon name="bookmark" label={texts.value.message.saved} />}
+      {message.editedAt && <Edited message={message} open={open} />}
     </>
   );
 }
@@ -206,7 +215,7 @@ function Edited({ message, open }: { message: Message; open: boolean }) {
 }
 
 /** On a leaf: what stands at its end stands there alone when there is no text. */
-function Words({ text, about, meta }: { text: string; about?: Message; meta: ComponentChildren }) {
+export function Words({ text, about, meta }: { text: string; about?: Message; meta: ComponentChildren }) {
   if (text === '') return meta;
   return (
     <p class="txt" dir="auto">
@@ -236,6 +245,16 @@ function PinnedMark() {
   );
 }
 
+/** Whose words they are. */
+export function ForwardedMark({ by }: { by: string | null }) {
+  return (
+    <p class="pin-mark">
+      <Icon name="forward" class="s flip" />
+      {texts.value.message.forwarded(personOf(by ?? '')?.displayName ?? '')}
+    </p>
+  );
+}
+
 function Gone({ text }: { text: string }) {
   return (
     <p class="gone">
@@ -243,55 +262,4 @@ function Gone({ text }: { text: string }) {
       {text}
     </p>
   );
-}
-
-export function WaitingView({ message, rowKey, first, last, newest }: { message: Waiting; rowKey: string; first: boolean; last: boolean; newest: boolean }) {
-  const { message: words, common, shelf } = texts.value;
-  const refused = message.refusal !== undefined;
-  const attachments = uploadedOf(message.attachmentIds);
-  const quote = answerOf(message);
-  // After a reload only their number is known.
-  const text = message.text || (attachments.length === 0 ? shelf.file(message.attachmentIds.length) : '');
-  const meta = !refused && (
-    <span class="meta">
-      <time dateTime={message.writtenAt}>{timeOf(message.writtenAt)}</time>
-      {message.sent ? <Tick status="SENT" /> : <Icon name="clock" label={words.waiting} />}
-    </span>
-  );
-  return (
-    <li class="m mine" data-key={rowKey} data-first={first ? '' : undefined} data-last={last ? '' : undefined}>
-      <article tabIndex={-1}>
-        <h3 class="vh">{words.you}</h3>
-        <div class={`leaf ${refused ? 'failed' : message.sent ? '' : 'waiting'}`}>
-          {quote && <Quoted of={quote} chatId={message.chatId} />}
-          <Attachments of={attachments} from={state.value.meId} />
-          <Words text={text} meta={meta} />
-        </div>
-        {newest && <p class="seen" />}
-        {refused && (
-          <div class="below">
-            <span class="why">
-              <Icon name="warn" class="s" />
-              {words.notSent(sentenceOf({ code: message.code ?? '', errorMessage: message.refusal }))}
-            </span>
-            <button class="link" type="button" onClick={() => settle(sayAgain, message)}>
-              {common.tryAgain}
-            </button>
-            <button class="link" type="button" onClick={() => putBack(message)}>
-              {words.edit}
-            </button>
-            <button class="link danger" type="button" onClick={() => settle(discard, message)}>
-              {words.discard}
-            </button>
-          </div>
-        )}
-      </article>
-    </li>
-  );
-}
-
-/** The buttons go with the refusal, and whoever pressed one writes on. */
-function settle(how: (message: Waiting) => void, message: Waiting): void {
-  how(message);
-  document.getElementById('box')?.focus();
 }

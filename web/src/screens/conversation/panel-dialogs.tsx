@@ -3,7 +3,7 @@ import { useState } from 'preact/hooks';
 import { announce } from '../../parts/announcer.tsx';
 import { Dialog } from '../../parts/dialog.tsx';
 import { Field, FormError } from '../../parts/fields.tsx';
-import { Submit, useForm } from '../../parts/form.tsx';
+import { DialogButtons, useForm } from '../../parts/form.tsx';
 import { type Chosen, PeopleChoice } from '../../parts/people-choice.tsx';
 import { addMembers, updateRoom } from '../../rooms.ts';
 import type { Room } from '../../state/state.ts';
@@ -12,7 +12,7 @@ import { sentenceOf } from '../../texts/errors.ts';
 import { texts } from '../../texts/texts.ts';
 
 export function AddPeople({ room, onClose }: { room: Room; onClose: () => void }) {
-  const { rooms: words, common } = texts.value;
+  const { rooms: words } = texts.value;
   const [chosen, setChosen] = useState<readonly Chosen[]>([]);
   const [skipped, setSkipped] = useState<string | null>(null);
   const { busy, submit, problem } = useForm(async () => {
@@ -36,14 +36,9 @@ export function AddPeople({ room, onClose }: { room: Room; onClose: () => void }
       <form class="stack" onSubmit={submit} noValidate>
         <PeopleChoice label={words.findPeople} chosen={chosen} onChange={setChosen} isIn={(id) => room.members.has(id)} />
         <FormError>{problem ?? skipped}</FormError>
-        <div class="row-btns">
-          <button class="btn text" type="button" onClick={onClose}>
-            {common.cancel}
-          </button>
-          <Submit busy={busy} busyText={words.adding}>
-            {words.add}
-          </Submit>
-        </div>
+        <DialogButtons busy={busy} busyText={words.adding} onClose={onClose}>
+          {words.add}
+        </DialogButtons>
       </form>
     </Dialog>
   );
@@ -61,14 +56,9 @@ export function Rename({ room, onClose }: { room: Room; onClose: () => void }) {
       <form class="stack" onSubmit={submit} noValidate>
         <Field label={words.name} name="name" required autofocus autocomplete="off" maxLength={80} defaultValue={room.name} error={fields.name} />
         <FormError>{problem}</FormError>
-        <div class="row-btns">
-          <button class="btn text" type="button" onClick={onClose}>
-            {common.cancel}
-          </button>
-          <Submit busy={busy} busyText={common.saving}>
-            {common.save}
-          </Submit>
-        </div>
+        <DialogButtons busy={busy} busyText={common.saving} onClose={onClose}>
+          {common.save}
+        </DialogButtons>
       </form>
     </Dialog>
   );

@@ -29,13 +29,14 @@ import { DayRow } from './breaks.tsx';
 import { Composer } from './composer.tsx';
 import { moveByKey } from './keys.ts';
 import { roleOf, useMay } from './log.tsx';
-import { MessageView, WaitingView } from './message.tsx';
+import { MessageView } from './message.tsx';
 import { PanelFrame } from './panel-frame.tsx';
 import { toThreadRows } from './rows.ts';
+import { WaitingView } from './waiting.tsx';
 
 const threadDocument = operation<ThreadQuery, ThreadQueryVariables>(/* GraphQL */ `
   query Thread($id: ID!, $anchor: MessageAnchorInput) {
-    message(id: $id) { id thread { ...ThreadFields replies(anchor: $anchor, last: 50) { nodes { ...MessageFields status } pageInfo { hasPreviousPage } } } }
+    message(id: $id) { id thread { ...ThreadFields replies(anchor: $anchor, last: 50) { nodes { ...MessageFields ...OwnFields } pageInfo { hasPreviousPage } } } }
   }
 `);
 const readDocument = operation<ThreadReadMutation, ThreadReadMutationVariables>(/* GraphQL */ `

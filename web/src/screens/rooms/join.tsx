@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks';
 import { Dialog } from '../../parts/dialog.tsx';
 import { FormError, PasswordField } from '../../parts/fields.tsx';
-import { Submit, useForm } from '../../parts/form.tsx';
+import { DialogButtons, useForm } from '../../parts/form.tsx';
 import { joinRoom } from '../../rooms.ts';
 import { addressOf, go } from '../../route.ts';
 import { sentenceOf } from '../../texts/errors.ts';
@@ -39,7 +39,7 @@ export function useJoin() {
 }
 
 function JoinDialog({ room, onClose }: { room: Joinable; onClose: () => void }) {
-  const { rooms, errors, common } = texts.value;
+  const { rooms, errors } = texts.value;
   const [wrong, setWrong] = useState(false);
   const { busy, submit, problem } = useForm(async ({ password = '' }) => {
     setWrong(false);
@@ -53,14 +53,9 @@ function JoinDialog({ room, onClose }: { room: Joinable; onClose: () => void }) 
       <form class="stack" onSubmit={submit} noValidate>
         <PasswordField label={rooms.roomPassword} name="password" autocomplete="off" required autofocus error={wrong ? errors.WRONG_ROOM_PASSWORD : undefined} />
         <FormError>{wrong ? null : problem}</FormError>
-        <div class="row-btns">
-          <button class="btn text" type="button" onClick={onClose}>
-            {common.cancel}
-          </button>
-          <Submit busy={busy} busyText={rooms.joining}>
-            {rooms.join}
-          </Submit>
-        </div>
+        <DialogButtons busy={busy} busyText={rooms.joining} onClose={onClose}>
+          {rooms.join}
+        </DialogButtons>
       </form>
     </Dialog>
   );
