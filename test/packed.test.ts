@@ -48,5 +48,17 @@ it('starts a server where nothing else is installed, and serves the page', { tim
   expect(server.url, server.output.error).not.toBe('');
   const person = await createPerson(server);
   expect((await person.send({ username: person.username }, 'packed')).message.seq).toBe(1);
-  expect(await (await fetch(server.url, { headers: { accept: 'text/html' } })).text()).toContain('<!doctype html>');
+  const shell = await (await fetch(server.url, { headers: { accept: 'text/html' } })).text();
+  expect(shell).toContain('<!doctype html>');
+  // Whoever has the page open goes on, also when another one is put into its place.
+  await rm(join(modules, 'tertulia/web/dist'), { recursive: true });
+  const file = new URL(/src="(\/assets\/[^"]+\.js)"/.exec(shell)?.[1] ?? '', server.url);
+  const [small, whole] = [await fetch(file, { headers: { 'accept-encoding': 'gzip, br' } }), await fetch(file, { headers: { 'accept-encoding': 'identity' } })];
+  expect([small, whole].map(({ headers }) => [headers.get('content-encoding'), headers.get('content-type'), headers.get('cache-control')])).toEqual([
+    ['br', 'text/javascript; charset=utf-8', 'public, max-age=31536000, immutable'],
+    [null, 'text/javascript; charset=utf-8', 'public, max-age=31536000, immutable'],
+  ]);
+  expect(await small.text()).toBe(await whole.text());
+  expect((await fetch(file, { headers: { 'accept-encoding': 'br', 'if-none-match': String(small.headers.get('etag')) } })).status).toBe(304);
+  expect((await fetch(new URL('/assets/gone.js', server.url))).status).toBe(404);
 });

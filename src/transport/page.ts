@@ -7,7 +7,6 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { constants, gzip } from 'node:zlib';
-import sirv from 'sirv';
 import { isStream } from '../api/operation.ts';
 import type { Exchange, Pipeline } from '../api/pipeline.ts';
 import type { App } from '../app.ts';
@@ -16,6 +15,7 @@ import { type Call, send } from './answer.ts';
 import { authenticate } from './client.ts';
 import type { Cookies } from './cookies.ts';
 import { createLazyRequest } from './lazy-request.ts';
+import { createPageFiles } from './page-files.ts';
 import { createTell, outcomeOf } from './tell.ts';
 
 const folder = join(import.meta.dirname, '../../web/dist');
@@ -49,24 +49,16 @@ export function createWebPage({ app, pipeline, cookies, config }: { app: App; pi
     'cross-origin-resource-policy': 'same-origin',
     'permissions-policy': 'camera=(), microphone=(), geolocation=()',
   };
-  const serve = sirv(folder, {
-    etag: true,
-    gzip: true,
-    brotli: true,
-    setHeaders: (response, path) => response.setHeader('cache-control', path.startsWith('/assets/') ? 'public, max-age=31536000, immutable' : 'no-cache'),
-  });
+  const { sendFile } = createPageFiles(folder);
   return { handle };
 
   /** Answers what people's browsers ask for. False when it is not for the page to answer. */
   async function handle(call: Call): Promise<boolean> {
-    const { request, response, path } = call;
+    const { request, path } = call;
     if ((request.method !== 'GET' && request.method !== 'HEAD') || isOfApi(path)) return false;
     if (path.startsWith('/assets/') || ownNames.includes(path)) {
       request.resume();
-      return new Promise((resolve) => {
-        response.once('close', () => resolve(true));
-        serve(request, response, () => resolve(false));
-      });
+      return sendFile(call);
     }
     if (path !== '/' && !(isForPeople(request.headers.accept) && /^\/[^.]*$/.test(path))) return false;
     request.resume();
