@@ -1,10 +1,11 @@
 /**
- * How the tests run: those in test/, each file in a process of its own. Those that start servers run twice, on SQLite and on PostgreSQL, unless they are about what
+ * How the tests run: those in test/, some files at a time, one after the other in the same processes. Those that start servers run twice, on SQLite and on PostgreSQL, unless they are about what
  * stands before the server or around it; those of HTTP once more with plugins that look at requests.
  * A limit of time is there to end what hangs, never to judge speed.
  */
 import { globSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
 import { basename } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
@@ -24,8 +25,10 @@ export default defineConfig({
   resolve: { alias: [{ find: /^graphql$/, replacement: createRequire(import.meta.url).resolve('graphql') }] },
   test: {
     pool: 'forks',
-    // Tests wait more than they work: while one does, its core goes to another.
-    maxWorkers: '150%',
+    // Tests wait more than they work: while one does, its core goes to another. (In percent, it would be no more than there are cores.)
+    maxWorkers: Math.ceil(1.5 * availableParallelism()),
+    // What they load is loaded once: that is a quarter of all they do. So a file leaves a process as it found it.
+    isolate: false,
     testTimeout: process.env.LONG ? 600_000 : 30_000,
     hookTimeout: 60_000,
     projects: [

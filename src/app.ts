@@ -221,7 +221,11 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   const push = createPush({ queue: pushQueue, tail, keys, presence, post, config, clock, metrics, log });
   /** What works by itself. They end side by side, each in its own time. */
   const workers: (() => unknown)[] = [push.close, mail.close, roster.close, deletedRooms.close, indexing.close];
-  opened.defer(async () => void (await Promise.all(workers.map((end) => end()))));
+  opened.defer(async () => {
+    // Some of them may wait for the bucket.
+    await blobs.close();
+    await Promise.all(workers.map((end) => end()));
+  });
   const typing = createTyping({ tail, chats, messages, bridge, config, clock });
   opened.defer(typing.close);
   const messageErasure = createMessageErasure({ db, writeBatch, deletedRooms, files: files.forMessages, entries: searchEntries, clock });

@@ -152,6 +152,9 @@ describe('a bucket', () => {
     const before = bucket.asked.length;
     await change(ada, 'deleteMessage', { messageId: message.id });
     await expect.poll(() => bucket.asked.slice(before).filter(({ method }) => method === 'DELETE'), { timeout: 10_000 }).toHaveLength(1);
+    // Its files go, too: the erasure waits for the one that is under way.
+    await change(ada, 'deleteAccount', { password: ada.password, messages: 'ERASE' });
+    await new Promise((resolve) => setTimeout(resolve, 300));
     // A stop gives up waiting for this; here nobody does.
     await server.app.close();
   });

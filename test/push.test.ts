@@ -1,5 +1,7 @@
 /** F24 of test/features.test.ts in full: Web Push to a browser that is closed. The push service is a real one, and reads what it gets with the browser's keys. */
-import { describe, expect, it, vi } from 'vitest';
+import dns from 'node:dns';
+import { syncBuiltinESMExports } from 'node:module';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { isPublicAddress, post, refusalOf } from '../src/outgoing.ts';
 import { bearer, change, nobody, outcome, read } from './kit/outcome.ts';
 import type { Person, Untyped } from './kit/person.ts';
@@ -8,12 +10,16 @@ import { type Overrides, startTestServer } from './kit/server.ts';
 
 /** A name of the public internet by its looks, which leads here. The resolver is the operating system's: none can be had that says so everywhere. */
 const inward = 'inward.example.org';
-vi.mock('node:dns', async (original) => {
-  const dns = await original<typeof import('node:dns')>();
-  const lookup = (hostname: string, options: object, callback: (error: Error | null, addresses: object[]) => void): void =>
-    hostname === 'inward.example.org' ? callback(null, [{ address: '127.0.0.1', family: 4 }]) : dns.lookup(hostname, options, callback as never);
-  return { ...dns, lookup };
-});
+const { lookup } = dns;
+beforeAll(() =>
+  resolveBy(((hostname: string, options: object, callback: (error: Error | null, addresses: object[]) => void): void =>
+    hostname === inward ? callback(null, [{ address: '127.0.0.1', family: 4 }]) : lookup(hostname, options, callback as never)) as typeof lookup),
+);
+afterAll(() => resolveBy(lookup));
+function resolveBy(how: typeof lookup): void {
+  dns.lookup = how;
+  syncBuiltinESMExports();
+}
 
 const settings: Overrides = { PUSH_TO_PRIVATE_ADDRESSES: 'on', PUSH_RETRY_SECONDS: '0', PRESENCE_GRACE_SECONDS: '60', PUBLIC_URL: 'https://chat.example.org' };
 const device = 'device { id label createdAt lastSuccessAt lastError }';

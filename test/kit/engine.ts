@@ -4,6 +4,8 @@ import pg from 'pg';
 
 export const engine = process.env.TEST_ENGINE === 'postgresql' ? 'postgresql' : 'sqlite';
 
+/** A table of more bytes is not emptied row by row. */
+const mostDeleted = 262_144;
 const databases = new Map<string, Promise<string>>();
 /** Databases of tests that are over, empty again: making one takes ten times as long as emptying one. */
 const free: string[] = [];
@@ -29,8 +31,17 @@ export async function freeDatabase(dataDir: string): Promise<void> {
   await client.connect();
   try {
     await client.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()');
-    const { rows } = await client.query<{ name: string }>(`SELECT quote_ident(tablename) AS name FROM pg_tables WHERE schemaname = 'public' AND tablename <> '_prisma_migrations'`);
-    await client.query(`TRUNCATE ${rows.map(({ name }) => name).join(', ')} RESTART IDENTITY`);
+    const { rows } = await client.query<{ name: string; bytes: string }>(
+      `SELECT quote_ident(relname) AS name, pg_relation_size(oid) AS bytes FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> '_prisma_migrations'`,
+    );
+    const used = rows.filter(({ bytes }) => bytes !== '0');
+    // Truncating makes new files for each table and index: of the few rows that most tests write, deleting takes a tenth of the time.
+    if (used.some(({ bytes }) => Number(bytes) > mostDeleted)) await client.query(`TRUNCATE ${rows.map(({ name }) => name).join(', ')} RESTART IDENTITY`);
+    else {
+      const deletes = used.map(({ name }) => `DELETE FROM ${name};`).join(' ');
+      const restarts = "SELECT setval(oid::regclass, 1, false) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'S';";
+      await client.query(`BEGIN; SET LOCAL session_replication_role = replica; ${deletes} ${restarts} COMMIT;`);
+    }
     free.push(url);
   } finally {
     await client.end();
