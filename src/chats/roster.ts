@@ -10,7 +10,7 @@ import { chatsNow } from '../storage/chats-now.ts';
 import type { Database } from '../storage/database.ts';
 import { type Locks, lockChats } from '../storage/locks.ts';
 import type { ChatRow, MemberRow } from '../storage/rows.ts';
-import { oneOfList, type Sql, tableOf } from '../storage/sql.ts';
+import { insertRows, oneOfList, type Sql, tableOf } from '../storage/sql.ts';
 import { createBackground, yieldWhenLong } from '../turns.ts';
 
 export type Roster = ReturnType<typeof createRoster>;
@@ -150,14 +150,11 @@ export async function takeFromRooms(sql: Sql, roomIds: readonly ChatId[], userId
   await countMembers(sql, roomIds, -1);
 }
 
+const memberColumns = { chatId: 'int', userId: 'int', role: 'text', joinedAt: 'date', joinedSeq: 'int', deliveredSeq: 'int', readSeq: 'int' } as const;
+
 export async function insertMembers(sql: Sql, members: readonly Omit<MemberRow, 'readAt'>[]): Promise<void> {
-  const columns = { chatId: 'int', userId: 'int', role: 'text', joinedAt: 'date', joinedSeq: 'int', deliveredSeq: 'int', readSeq: 'int' } as const;
-  const names = Object.keys(columns)
-    .map((name) => `"${name}"`)
-    .join(', ');
-  const rows = members.map(({ chatId, userId, role, joinedAt, joinedSeq, deliveredSeq, readSeq }) => ({ chatId, userId, role, joinedAt, joinedSeq, deliveredSeq, readSeq }));
-  for (let at = 0; at < rows.length; at += pieceSize) {
-    await sql.all(`INSERT INTO "Member" (${names}) SELECT ${names} FROM ${tableOf(sql.engine, 't', columns)}`, [rows.slice(at, at + pieceSize)]);
+  for (let at = 0; at < members.length; at += pieceSize) {
+    await insertRows(sql, 'Member', memberColumns, members.slice(at, at + pieceSize));
     await yieldWhenLong();
   }
 }

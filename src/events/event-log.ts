@@ -2,7 +2,7 @@
 import type { Config } from '../config.ts';
 import type { ChatId, UserId } from '../ids.ts';
 import type { Database } from '../storage/database.ts';
-import { type Engine, oneOfList, type Sql, tableOf, toDate } from '../storage/sql.ts';
+import { type Engine, insertRows, oneOfList, type Sql, toDate } from '../storage/sql.ts';
 import { type Epoch, newEpochName } from './cursor.ts';
 import { type Addressees, addresseesOf, type EventType, fromRow, type LogEvent, type NewEvent, toColumns } from './event.ts';
 
@@ -33,12 +33,10 @@ export async function newestNumber(sql: Sql): Promise<number> {
 
 /** Stores events under numbers taken before. */
 export async function insertEvents(sql: Sql, events: readonly LogEvent[]): Promise<void> {
-  await sql.all(insertText(sql.engine), [events.map(toEventRow)]);
+  await insertRows(sql, 'Event', eventColumns, events.map(toEventRow));
 }
 
-const insertText = (engine: Engine): string =>
-  `INSERT INTO "Event" ("number", "at", "type", "chatId", "userId", "data") SELECT "number", "at", "type", "chatId", "userId", "data"
-   FROM ${tableOf(engine, 't', { number: 'bigint', at: 'date', type: 'text', chatId: 'int', userId: 'int', data: 'text' })}`;
+const eventColumns = { number: 'bigint', at: 'date', type: 'text', chatId: 'int', userId: 'int', data: 'text' } as const;
 
 function toEventRow({ number, at, message, ...event }: LogEvent) {
   return { number, at, ...toColumns(event as NewEvent) };

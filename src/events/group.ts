@@ -26,10 +26,11 @@ export function createGroup<Item, Result>(store: StoreBatch<Item, Result>): (ite
     });
 
   async function drain(): Promise<void> {
-    while (waiting.length > 0) {
-      const batch = waiting.slice(0, largestBatch);
-      waiting = waiting.slice(largestBatch);
-      const outcomes = await settle(batch.map(({ item }) => item));
+    for (let next = begin(); next; next ??= begin()) {
+      const { batch, settled } = next;
+      const outcomes = await settled;
+      // What came meanwhile is on its way to the database before anybody here is answered.
+      next = begin();
       for (const [index, { resolve, reject }] of batch.entries()) {
         const outcome = outcomes[index] as Outcome<Result>;
         if ('error' in outcome) reject(outcome.error);
@@ -38,6 +39,13 @@ export function createGroup<Item, Result>(store: StoreBatch<Item, Result>): (ite
       await new Promise((turn) => setImmediate(turn));
     }
     busy = false;
+  }
+
+  function begin() {
+    if (waiting.length === 0) return null;
+    const batch = waiting.slice(0, largestBatch);
+    waiting = waiting.slice(largestBatch);
+    return { batch, settled: settle(batch.map(({ item }) => item)) };
   }
 
   async function settle(items: Item[]): Promise<Outcome<Result>[]> {

@@ -1,7 +1,7 @@
 /** The rows of mentions, as sending and editing change them: statements of that transaction. Some of it runs in the jobs (src/jobs.ts). */
 import type { ChatId, MessageId, UserId } from '../ids.ts';
 import type { MessageRow } from '../storage/rows.ts';
-import { type Sql, tableOf } from '../storage/sql.ts';
+import { insertRows, type Sql } from '../storage/sql.ts';
 
 /** Somebody who is named, and their username at that time. */
 export type Named = { id: UserId; writtenAs: string };
@@ -30,9 +30,6 @@ const columns = {
   answered: 'boolean',
   counts: 'boolean',
 } as const;
-const names = Object.keys(columns)
-  .map((name) => `"${name}"`)
-  .join(', ');
 
 /** Of one message. */
 export function toMentionRows({ id, chatId, seq, senderId, threadRootSeq, mentionsAll }: MessageRow, { named, answered }: Mentioned): MentionRow[] {
@@ -45,7 +42,7 @@ export function toMentionRows({ id, chatId, seq, senderId, threadRootSeq, mentio
 }
 
 export async function insertMentions(sql: Sql, rows: readonly MentionRow[]): Promise<void> {
-  await sql.all(`INSERT INTO "Mention" (${names}) SELECT ${names} FROM ${tableOf(sql.engine, 't', columns)}`, [rows]);
+  await insertRows(sql, 'Mention', columns, rows);
 }
 
 /** Whom an edited message is for now. Who is told as the author of what it answers stays so. `named` left out: those who were. Answers who was not named before. */

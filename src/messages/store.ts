@@ -3,7 +3,7 @@ import { type LogEvent, messageIdOf } from '../events/event.ts';
 import { type ChatId, type MessageId, toMessageId, type UserId } from '../ids.ts';
 import type { Pair } from '../storage/dialogs.ts';
 import type { ChatRow, MemberRow, MessageRow, Stored } from '../storage/rows.ts';
-import { oneOfList, type Sql, tableOf, toDate, toDateOrNull } from '../storage/sql.ts';
+import { insertRows, oneOfList, type Sql, tableOf, toDate, toDateOrNull } from '../storage/sql.ts';
 import type { Stretch } from './stretches.ts';
 
 /** What a message has that was just sent. */
@@ -29,6 +29,7 @@ const kindColumns = {
   forwardSentAt: 'date',
   metadata: 'text',
 } as const;
+const newColumns = { ...plainColumns, ...kindColumns };
 export type MessageKind = Pick<MessageRow, keyof typeof kindColumns>;
 export const plainKind: MessageKind = {
   replyToSeq: null,
@@ -103,15 +104,9 @@ export async function sentBefore(sql: Sql, keys: readonly { senderId: UserId; cl
 
 export async function insertMessages(sql: Sql, rows: readonly MessageRow[]): Promise<void> {
   // Most batches hold nothing else, and do not pay for the rest.
-  const plain = rows.every(isPlain);
-  const used = plain ? plainColumns : { ...plainColumns, ...kindColumns };
-  const names = Object.keys(used)
-    .map((name) => `"${name}"`)
-    .join(', ');
-  await sql.all(`INSERT INTO "Message" (${names}) SELECT ${names} FROM ${tableOf(sql.engine, 't', used)}`, [plain ? rows.map(toPlain) : rows.map(withoutChanges)]);
+  if (rows.every(isPlain)) await insertRows(sql, 'Message', plainColumns, rows);
+  else await insertRows(sql, 'Message', newColumns, rows);
 }
-const withoutChanges = ({ editedAt, deletedAt, ...row }: MessageRow) => row;
-const toPlain = ({ editedAt, deletedAt, replyToSeq, threadRootSeq, mentionsAll, forwardOfId, forwardAuthorId, forwardSentAt, metadata, ...row }: MessageRow) => row;
 
 /** As it is afterwards. */
 export async function changeContent(

@@ -13,6 +13,8 @@ export type Param = Value | readonly Value[] | readonly Record<string, Value>[];
 export type Sql = {
   engine: Engine;
   all<Row>(text: string, params: readonly Param[]): Promise<Row[]>;
+  /** Runs a statement once for each list of parameters: where the database is in the same thread, and a list as JSON costs more than that. */
+  each?(text: string, rows: readonly (readonly Value[])[]): void;
 };
 
 /** `column` is one of a list given as one parameter. */
@@ -24,10 +26,38 @@ export const containsText = (engine: Engine, column: string): string => `${engin
 
 type ColumnType = 'int' | 'bigint' | 'text' | 'date' | 'boolean';
 /** A list of objects given as one parameter, as a table `name` with these columns. */
-export function tableOf(engine: Engine, name: string, columns: Record<string, ColumnType>): string {
+export function tableOf(engine: Engine, name: string, columns: Readonly<Record<string, ColumnType>>): string {
   const entries = Object.entries(columns);
   if (engine === 'sqlite') return `(SELECT ${entries.map(([column]) => `value->>'${column}' AS "${column}"`).join(', ')} FROM json_each(?)) ${name}`;
   return `json_to_recordset(?::json) AS ${name}(${entries.map(([column, type]) => `"${column}" ${type === 'date' ? 'timestamptz' : type}`).join(', ')})`;
+}
+
+type Insert = { names: string[]; one: string; many: string };
+const inserts = new WeakMap<object, Insert>();
+/** Stores these columns of rows. `columns` must be one object for all calls. */
+export async function insertRows<Column extends string>(
+  sql: Sql,
+  table: string,
+  columns: Readonly<Record<Column, ColumnType>>,
+  rows: readonly Readonly<Record<NoInfer<Column>, Value>>[],
+): Promise<void> {
+  let insert = inserts.get(columns);
+  if (!insert) inserts.set(columns, (insert = insertOf(sql.engine, table, columns)));
+  const { names, one, many } = insert;
+  if (rows.length === 0) return;
+  if (sql.each) {
+    sql.each(
+      one,
+      rows.map((row) => names.map((name) => row[name as Column])),
+    );
+  } else await sql.all(many, [rows.map((row) => Object.fromEntries(names.map((name) => [name, row[name as Column]])))]);
+}
+
+function insertOf(engine: Engine, table: string, columns: Readonly<Record<string, ColumnType>>): Insert {
+  const names = Object.keys(columns);
+  const listed = names.map((name) => `"${name}"`).join(', ');
+  const into = `INSERT INTO "${table}" (${listed})`;
+  return { names, one: `${into} VALUES (${names.map(() => '?').join(', ')})`, many: `${into} SELECT ${listed} FROM ${tableOf(engine, 't', columns)}` };
 }
 
 /** The greater, and the lesser, of two that are not null. */
@@ -44,13 +74,21 @@ export const toDateOrNull = (value: unknown): Date | null => (value === null ? n
 /** Every statement is prepared once per connection and kept: callers must not build texts from data. */
 export function sqliteSql(connection: Sqlite.Database, count: () => void): Sql {
   const prepared = new Map<string, Sqlite.Statement>();
+  const statementOf = (text: string): Sqlite.Statement => {
+    let statement = prepared.get(text);
+    if (!statement) prepared.set(text, (statement = connection.prepare(text)));
+    count();
+    return statement;
+  };
   return {
     engine: 'sqlite',
+    each(text, rows) {
+      const statement = statementOf(text);
+      for (const row of rows) statement.run(row.map(toSqlite));
+    },
     async all<Row>(text: string, params: readonly Param[]): Promise<Row[]> {
       if (params.some(isEmptyList)) return [];
-      let statement = prepared.get(text);
-      if (!statement) prepared.set(text, (statement = connection.prepare(text)));
-      count();
+      const statement = statementOf(text);
       const values = params.map(toSqlite);
       // One for each `?` of the text.
       if (statement.reader) return statement.all(values) as Row[];

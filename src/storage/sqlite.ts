@@ -73,6 +73,8 @@ const pragmasOf = (config: Pick<Config, 'SQLITE_SYNCHRONOUS' | 'SQLITE_MAX_PAGES
   'secure_delete = ON',
   'busy_timeout = 5000',
   'journal_size_limit = 67108864',
+  // In pages. Most sends write the same ones again: the seldomer they are brought into the file, the fewer there are.
+  'wal_autocheckpoint = 4000',
   ...(config.SQLITE_MAX_PAGES > 0 ? [`max_page_count = ${config.SQLITE_MAX_PAGES}`] : []),
 ];
 
