@@ -67,7 +67,8 @@ export function createExecutor({ schema, hideSuggestions, maxAnswerBytes }: { sc
             const item = await source.next();
             if (item.done) end();
             if (ended) break;
-            const result = await runWhenAvailable(item.value);
+            let result = await runItem(item.value);
+            if (isAway(result)) result = await runWhenAvailable(item.value);
             if (ended) break;
             // What the event is about was hidden or deleted between being handed out and being read.
             if (result.errors?.some(({ originalError }) => hasCode(originalError, 'NOT_FOUND') && (result.data == null || subjects.has(originalError.details.typeName)))) continue;
@@ -90,14 +91,12 @@ export function createExecutor({ schema, hideSuggestions, maxAnswerBytes }: { sc
 
     /** An item waits for a database that is away, as the log does: handed out without what it is about, it would be lost. After a minute the stream ends instead, to be resumed before it. */
     async function runWhenAvailable(item: Delivery): Promise<Result> {
-      let result = await runItem(item);
-      for (const until = performance.now() + longestWaitMs; result.errors?.some(({ originalError }) => isDatabaseAway(originalError)); ) {
-        if (ended) return result;
+      for (const until = performance.now() + longestWaitMs; ; ) {
         if (performance.now() > until) throw new AppError('UNAVAILABLE');
         await sleep(500);
-        result = await runItem({ ...item, context: freshContext(item.context, null), shareKey: null });
+        const result = await runItem({ ...item, context: freshContext(item.context, null), shareKey: null });
+        if (ended || !isAway(result)) return result;
       }
-      return result;
     }
   }
 
@@ -111,6 +110,8 @@ export function createExecutor({ schema, hideSuggestions, maxAnswerBytes }: { sc
     return { schema, document, contextValue, variableValues: variables, operationName: name, hideSuggestions, options: { maxCoercionErrors: maxErrors } };
   }
 }
+
+const isAway = (result: Result): boolean => result.errors?.some(({ originalError }) => isDatabaseAway(originalError)) ?? false;
 
 /** The answer of an operation that failed as a whole. */
 export function asResult(error: unknown): Result {

@@ -191,10 +191,11 @@ export function createSocketOperations({
       [Symbol.asyncIterator]: () => stream,
       async next() {
         for (;;) {
-          await untilRoom(open);
+          // Mostly there is, and then nothing is awaited: at each message, for thousands, that takes its time.
+          if (!open.outlet.hasRoom()) await untilRoom(open);
           const item = await items.next();
           // Others of this socket may have filled it meanwhile. What is put into JSON may become much larger than it was.
-          await untilRoom(open);
+          if (!open.outlet.hasRoom()) await untilRoom(open);
           if (!item.done && !running?.completedByClient && open.ended !== 'CLOSED') {
             open.outlet.send(`${beginning}${toJson(toShown(item.value))}}`);
             continue;
