@@ -38,6 +38,10 @@ describe('people who are named', () => {
       message: { id: message.id },
     });
     expect(await told(ada, to, { users: [{ id: ben.id }] }, { clientMessageId })).toBe('CONFLICT CLIENT_MESSAGE_ID_REUSED');
+    // Also when it says them by names that they had when it was sent.
+    const byNames = [cem, ben, outsider, ada].map(({ username }) => ({ username }));
+    expect(await say(ada, to, { users: byNames }, { clientMessageId })).toMatchObject({ duplicate: true, message: { id: message.id } });
+    expect(await told(ada, to, { users: byNames.slice(1) }, { clientMessageId })).toBe('CONFLICT CLIENT_MESSAGE_ID_REUSED');
 
     expect([await highlights(ada, room.id), await highlights(ben, room.id), await total(cem)]).toEqual([0, 1, 1]);
     expect((await read(cem, '{ chats(filter: { highlightsOnly: true }) { totalCount nodes { id } } }')).nodes).toEqual([{ id: room.id }]);

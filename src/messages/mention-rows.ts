@@ -45,6 +45,10 @@ export async function insertMentions(sql: Sql, rows: readonly MentionRow[]): Pro
   await insertRows(sql, 'Mention', columns, rows);
 }
 
+/** Whom a message names, by the names that they had. */
+export const namedIn = (sql: Sql, messageId: MessageId): Promise<Named[]> =>
+  sql.all('SELECT "userId" AS "id", "writtenAs" FROM "Mention" WHERE "messageId" = ? AND "place" IS NOT NULL', [messageId]);
+
 /** Whom an edited message is for now. Who is told as the author of what it answers stays so. `named` left out: those who were. Answers who was not named before. */
 export async function replaceMentions(sql: Sql, message: MessageRow, named: readonly Named[] | null): Promise<UserId[]> {
   const before = await sql.all<{ userId: UserId; place: number | null; writtenAs: string; answered: unknown }>(

@@ -3,7 +3,7 @@
  * with its event.
  */
 import type { Accounts, UserRef } from '../accounts/accounts.ts';
-import { withNewlines } from '../accounts/names.ts';
+import { foldName, withNewlines } from '../accounts/names.ts';
 import type { RateLimits } from '../accounts/rate-limits.ts';
 import { canSee } from '../chats/access.ts';
 import type { ChatRef, Chats } from '../chats/chats.ts';
@@ -22,7 +22,7 @@ import type { Sql } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
 import { type Draft, idReusedError, type StoredDrafts, toMessageRow } from './batch.ts';
 import type { DraftKind } from './kinds.ts';
-import type { Named } from './mention-rows.ts';
+import { type Named, namedIn } from './mention-rows.ts';
 import { checkNotInThread, type GivenMentions, getNamed } from './mentioning.ts';
 import type { Messages } from './messages.ts';
 import { parseMetadata, toCanonical } from './metadata.ts';
@@ -123,14 +123,16 @@ export function createSending({
     return asSeen(viewer, await store({ ...content, to: target }));
   }
 
-  /** Who is named. Of a retry those who are known by their ids: they may have gone since the message was stored. Fails with NOT_FOUND (User), VALIDATION_FAILED. */
+  /** Who is named. In a retry by their ids, or by the names that they had: they may have gone since, or be called something else. Fails with NOT_FOUND (User), VALIDATION_FAILED. */
   async function namedOf({ userId: senderId }: Viewer, { clientMessageId }: Pick<SendMessage, 'clientMessageId'>, mentions: GivenMentions): Promise<Named[]> {
     try {
       return await getNamed(accounts, mentions);
     } catch (error) {
-      if (!hasCode(error, 'NOT_FOUND') || clientMessageId === null || (await sentBefore(db.sql, [{ senderId, clientMessageId }])).length === 0) throw error;
-      const ids = new Set(mentions.users.flatMap((ref) => (ref && 'id' in ref ? [ref.id] : [])));
-      return [...ids].map((id) => ({ id, writtenAs: '' }));
+      const [earlier] = hasCode(error, 'NOT_FOUND') && clientMessageId !== null ? await sentBefore(db.sql, [{ senderId, clientMessageId }]) : [];
+      if (!earlier) throw error;
+      const before = new Map((await namedIn(db.sql, earlier.id)).map(({ id, writtenAs }) => [foldName(writtenAs), id]));
+      const ids = mentions.users.map((ref) => (ref === null ? null : 'id' in ref ? ref.id : 'username' in ref ? before.get(foldName(ref.username)) : null));
+      return [...new Set(ids)].flatMap((id) => (id == null ? [] : [{ id, writtenAs: '' }]));
     }
   }
 
