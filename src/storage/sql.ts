@@ -33,7 +33,7 @@ export function tableOf(engine: Engine, name: string, columns: Readonly<Record<s
 }
 
 type Insert = { names: string[]; one: string; many: string };
-const inserts = new WeakMap<object, Insert>();
+const inserts: Record<Engine, WeakMap<object, Insert>> = { sqlite: new WeakMap(), postgresql: new WeakMap() };
 /** Stores these columns of rows. `columns` must be one object for all calls. */
 export async function insertRows<Column extends string>(
   sql: Sql,
@@ -41,8 +41,9 @@ export async function insertRows<Column extends string>(
   columns: Readonly<Record<Column, ColumnType>>,
   rows: readonly Readonly<Record<NoInfer<Column>, Value>>[],
 ): Promise<void> {
-  let insert = inserts.get(columns);
-  if (!insert) inserts.set(columns, (insert = insertOf(sql.engine, table, columns)));
+  const known = inserts[sql.engine];
+  let insert = known.get(columns);
+  if (!insert) known.set(columns, (insert = insertOf(sql.engine, table, columns)));
   const { names, one, many } = insert;
   if (rows.length === 0) return;
   if (sql.each) {
