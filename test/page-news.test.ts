@@ -139,7 +139,8 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`ne
     await expect.poll(() => server.followers(), patience).toBe(1);
     await page.getByRole('link', { name: /^Second/ }).hover();
     await ana.send(rooms[0] as { id: string }, 'up I go');
-    await page.getByText('up I go').waitFor();
+    // A little later it is read out, too.
+    await page.getByText('up I go').first().waitFor();
     expect(await order()).toEqual(['Third', 'Second', 'First']);
     await page.mouse.move(900, 400);
     await expect.poll(order, patience).toEqual(['First', 'Third', 'Second']);

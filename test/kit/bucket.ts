@@ -35,6 +35,8 @@ export async function startBucket() {
     if (state === 'full' && incoming.method === 'PUT') return void outgoing.writeHead(403).end('<Error><Code>QuotaExceeded</Code></Error>');
     const { method, url: path, headers } = incoming;
     const passed = request({ host: '127.0.0.1', port, method, path, headers }, (answer) => {
+      // Who asked may have gone.
+      if (outgoing.destroyed) return void answer.destroy();
       outgoing.writeHead(answer.statusCode ?? 500, answer.headers);
       if (state === 'breaking') answer.once('data', (piece: Buffer) => outgoing.write(piece, () => outgoing.destroy()));
       else pipeline(answer, outgoing, () => {});
