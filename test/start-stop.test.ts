@@ -89,7 +89,7 @@ describe('the program', () => {
 
   it('ends at once on a second signal', async () => {
     await using folder = await temporaryFolder();
-    await using program = await startProcess({ DATA_DIR: folder.path, ARGON2_MEMORY_KIB: '262144', ARGON2_PASSES: '100' });
+    await using program = await startProcess({ DATA_DIR: folder.path, ...slowHashes, ARGON2_PASSES: '100' });
     const running = request({ url: program.url }, register, { name: 'ada' }).catch(() => null);
     await expect.poll(() => program.output.out).toContain('ready');
     await new Promise((resolve) => setTimeout(resolve, 150));
