@@ -31,6 +31,7 @@ export default defineConfig({
     isolate: false,
     testTimeout: process.env.LONG ? 600_000 : 30_000,
     hookTimeout: 60_000,
+    expect: { poll: { timeout: 10_000 } },
     projects: [
       { extends: true, test: { name: 'sqlite', include: [...ofServers, ...others] } },
       // Every request through Yoga's HTTP layer, as plugins that look at requests have it.

@@ -176,7 +176,7 @@ it('has everybody’s pictures in turn: who sends many heavy ones waits for them
   const [many, light, own] = [await slotsOf(ada, heavy, 22), await slotsOf(ben, await portrait('blue'), 1), await slotsOf(ben, heavy, 1)];
   const all = many.map((id) => complete(ada, 'ada', id));
   // One is at work, twenty wait.
-  await vi.waitUntil(() => order.length > 0, { interval: 1 });
+  await vi.waitUntil(() => order.length > 0, { interval: 1, timeout: 10_000 });
   const mine = [complete(ben, 'light', light[0] as string), complete(ben, 'heavy', own[0] as string)];
   expect(await Promise.all(mine)).toEqual(['done', 'done']);
   expect(order.filter((name) => name === 'ada').length).toBeLessThan(10);

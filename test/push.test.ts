@@ -92,7 +92,7 @@ describe('a closed browser', () => {
     await stream.next('MessageAdded');
     await world.pushed(0, 300);
     await stream.socket.close();
-    await vi.waitUntil(() => world.server.followers() === 0, { interval: 2 });
+    await vi.waitUntil(() => world.server.followers() === 0, { interval: 2, timeout: 10_000 });
     await ada.send({ username: ben.username }, 'not seen');
     expect(await world.pushed(1)).toMatchObject([{ summary: `${ada.username}: not seen` }]);
   });

@@ -342,7 +342,7 @@ it('takes as many statements to hand a message to a hundred readers as to one', 
     };
     const count = await statements(server, toAll, expected === undefined ? undefined : sending + expected);
     await Promise.all(people.map((person) => person.close()));
-    await vi.waitUntil(() => server.followers() === 0);
+    await vi.waitUntil(() => server.followers() === 0, { timeout: 10_000 });
     return count - sending;
   };
   const same = 'subscription { newMessages { ... on MessageAdded { message { id text seq sender { id displayName } chat { id name lastSeq } } } } }';
