@@ -178,7 +178,7 @@ describe('a chat that was put away', () => {
     await set(ada, room.id, { mutedUntil: far, archived: true });
     await say(ben, room.id, 'muted', { mentions: { users: [{ id: ada.id }] } });
     await ben.send({ username: ada.username }, 'direct');
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await new Promise((resolve) => setTimeout(resolve, 800));
     expect((await mine(ada, room.id)).archived).toBe(true);
     // What came while it was muted does not bring it back afterwards.
     await set(ada, room.id, { mutedUntil: null });

@@ -72,7 +72,7 @@ describe('HTTP', () => {
       const started = performance.now();
       const { status, body } = await post(server, JSON.stringify({ query }));
       expect([name, status, body.errors?.[0].extensions.code]).toEqual([name, 400, 'QUERY_TOO_COSTLY']);
-      expect(performance.now() - started).toBeLessThan(1_000);
+      expect(performance.now() - started).toBeLessThan(3_000);
     }
   });
 
