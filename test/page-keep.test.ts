@@ -2,7 +2,7 @@
 import type { Browser, Page } from 'playwright-core';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { barriers, buildWhenOld, enterAs, executablePath, message, openBrowser, type Visit } from './kit/browser.ts';
+import { addressOf, barriers, buildWhenOld, enterAs, executablePath, message, openBrowser, type Visit } from './kit/browser.ts';
 import { change } from './kit/outcome.ts';
 import type { Person } from './kit/person.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
@@ -31,7 +31,6 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`ke
     visitor.context.setDefaultTimeout(10_000);
     return visitor;
   };
-  const addressOf = ({ id }: { id: string }, ...rest: string[]): string => `/chat/${[id, ...rest].map(encodeURIComponent).join('/')}`;
   const people = (): [Person, Person, Person] => [ana, ben, eva] as [Person, Person, Person];
   const choose = async (page: Page, text: string, item: string): Promise<void> => {
     await message(page, text).locator('article').focus();

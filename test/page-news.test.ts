@@ -1,7 +1,7 @@
 /** What the page tells while people talk: who has read, who came and went, what was begun, and where the next key or click leads. */
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { barriers, buildWhenOld, enterAs, executablePath, message, openBrowser, type Visit, write } from './kit/browser.ts';
+import { addressOf, barriers, buildWhenOld, enterAs, executablePath, message, openBrowser, type Visit, write } from './kit/browser.ts';
 import { openLine } from './kit/line.ts';
 import type { Person } from './kit/person.ts';
 import { startTestServer } from './kit/server.ts';
@@ -19,7 +19,6 @@ describe.skipIf(!executablePath || process.env.TEST_ENGINE === 'postgresql')(`ne
   afterAll(() => browser?.close());
 
   const enter = (url: string, person: Person, path = '/', options = {}): Promise<Visit> => enterAs(browser, url, person, path, options);
-  const addressOf = ({ id }: { id: string }): string => `/chat/${encodeURIComponent(id)}`;
 
   it('says under the newest message of a room how many have read it, and who when asked', async () => {
     await using server = await startTestServer(on);

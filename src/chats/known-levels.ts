@@ -60,7 +60,8 @@ export function createKnownLevels({ db, tail, views, clock }: { db: Database; ta
     const mine = Symbol();
     for (const userId of userIds) reading.set(userId, mine);
     type Row = { userId: UserId; roomLevel: Level | null; chatId: ChatId | null; level: Level | null; mutedUntil: unknown };
-    const rows = await db.sql.all<Row>(
+    // Somebody may have said something of very many.
+    const rows = await db.scan.all<Row>(
       `SELECT t."userId", s."roomLevel", v."chatId", v."level", v."mutedUntil" FROM ${tableOf(db.engine, 't', { userId: 'int' })}
        LEFT JOIN "NotificationSettings" s ON s."userId" = t."userId"
        LEFT JOIN "ChatView" v ON v."userId" = t."userId" AND (v."level" IS NOT NULL OR v."mutedUntil" IS NOT NULL)

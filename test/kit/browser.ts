@@ -54,6 +54,9 @@ export async function signIn({ context }: Pick<Visit, 'context'>, url: string, {
   if (data.login.__typename !== 'LoginPayload') throw new Error(`${username} could not sign in`);
 }
 
+/** Where a chat is, or a place in it. */
+export const addressOf = ({ id }: { id: string }, ...rest: string[]): string => `/chat/${[id, ...rest].map(encodeURIComponent).join('/')}`;
+
 /** A message that is shown, by a part of its text. */
 export const message = (page: Page, text: string) => page.locator('.log .m', { hasText: text }).first();
 

@@ -1,6 +1,6 @@
 /** Names in texts: "@" and a username, or "@everyone" and "@here". Whom a message is for is told to the server; nothing is guessed from its text there. */
 import type { Chat, Mention } from './state/state.ts';
-import { server, state } from './store.ts';
+import { hasRight, state } from './store.ts';
 
 export type Mentions = { users: { id: string }[]; all?: 'EVERYONE' | 'HERE' };
 /** A username, as the server takes it; a sentence may end behind it. */
@@ -20,9 +20,7 @@ export function nameableIn(chat: Chat): string[] {
 
 /** Whether everybody may be called there. */
 export function mayCallAll(chat: Chat): boolean {
-  if (chat.__typename === 'Dialog' || !chat.my) return false;
-  if (chat.my.role !== 'MEMBER') return chat.mentionAllPolicy !== 'NOBODY';
-  return chat.mentionAllPolicy === 'MEMBERS' || (chat.mentionAllPolicy === 'MEMBERS_WHILE_SMALL' && (chat.memberCount ?? 0) <= (server.peek()?.limits.smallRoomMembers ?? 0));
+  return chat.__typename === 'Room' && hasRight(chat, chat.mentionAllPolicy);
 }
 
 /** Each name that stands in a text, where, and with and without what may end a sentence. */

@@ -2,7 +2,7 @@
 import { batch, computed, signal } from '@preact/signals';
 import { apply } from './state/apply.ts';
 import { type ChatNode, withChats } from './state/merge.ts';
-import { type Chat, newestOf, nobody, noticesUnreadIn, type Person, type State } from './state/state.ts';
+import { type Chat, newestOf, nobody, noticesUnreadIn, type Person, type Room, type State } from './state/state.ts';
 import type { Item, ServerInfo } from './state/types.ts';
 
 export type Presence = { online: boolean | null; lastSeenAt: string | null };
@@ -61,9 +61,13 @@ export function mayWrite(chat: Chat): boolean {
 
 /** Whether the viewer pins there: both in a dialog, in rooms as the room has it. */
 export function mayPin(chat: Chat): boolean {
-  if (chat.__typename === 'Dialog' || !chat.my) return chat.my !== null;
-  if (chat.my.role !== 'MEMBER') return true;
-  return chat.pinPolicy === 'MEMBERS' || (chat.pinPolicy === 'MEMBERS_WHILE_SMALL' && (chat.memberCount ?? 0) <= (server.value?.limits.smallRoomMembers ?? 0));
+  return chat.__typename === 'Dialog' ? chat.my !== null : hasRight(chat, chat.pinPolicy);
+}
+
+/** Whether a room gives the viewer what it gives to those whom the setting names. */
+export function hasRight({ my, memberCount }: Room, right: Room['pinPolicy']): boolean {
+  if (!my || right === 'NOBODY') return false;
+  return right === 'MEMBERS' || my.role !== 'MEMBER' || (right === 'MEMBERS_WHILE_SMALL' && (memberCount ?? 0) <= (server.value?.limits.smallRoomMembers ?? 0));
 }
 /** Counts how often the pins of a chat have changed since the page was loaded. */
 export const pinChanges = signal<ReadonlyMap<string, number>>(new Map());
