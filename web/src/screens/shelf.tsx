@@ -112,7 +112,8 @@ export function Shelf({ open }: { open: string | null }) {
             </ul>
           </>
         )}
-        {name !== '' && (
+        {/* Not before what stands above it: it would move from under the pointer. */}
+        {name !== '' && found && (
           <div class="chats">
             <a class="row alone" href="/search" onClick={() => (searchedFor.value = name)}>
               <Icon name="search" />
