@@ -4,12 +4,13 @@ import { createSourceEventStream, type ExecutionArgs, execute, GraphQLError, typ
 import { AppError, hasCode, type TypeName } from '../errors.ts';
 import { type Context, type Delivery, freshContext } from '../graphql/context.ts';
 import type { UserId } from '../ids.ts';
+import { over, type Poll, type Polled, polled, type Soon, whenDone } from '../polled.ts';
 import { isDatabaseAway } from '../storage/failures.ts';
 import { createQueues, onBehalfOf } from '../turns.ts';
 import { bounded } from './answer-size.ts';
 import { createCompiler } from './compiled.ts';
 import { maxErrors } from './documents.ts';
-import { isStream, type Operation, type Result, type ResultStream } from './operation.ts';
+import { isStream, type Operation, type Result } from './operation.ts';
 import { createSharing } from './share.ts';
 
 export type Executor = ReturnType<typeof createExecutor>;
@@ -36,58 +37,57 @@ export function createExecutor({ schema, hideSuggestions, maxAnswerBytes }: { sc
     }
   }
 
-  /** Opens a subscription, whose source hands out deliveries: a stream, or the errors why there is none. Neither throws: a stream that breaks ends with an item that has only errors. `over` is called once, when nothing more comes. */
-  async function subscribe(operation: Operation, context: Context, over: () => void): Promise<ResultStream | Result> {
+  /** Opens a subscription, whose source hands out deliveries: a stream, or the errors why there is none. Neither throws: a stream that breaks ends with an item that has only errors. `isOver` is called once, when nothing more comes. */
+  async function subscribe(operation: Operation, context: Context, isOver: () => void): Promise<Polled<Result> | Result> {
     try {
       const source: AsyncIterable<unknown> | Result = await createSourceEventStream(argsOf(operation, context));
-      if (isStream(source)) return stream((source as AsyncIterable<Delivery>)[Symbol.asyncIterator](), (delivery) => executeShared(operation, delivery), over);
-      over();
+      if (isStream(source)) return stream(source as unknown as Polled<Delivery>, (delivery) => executeShared(operation, delivery), isOver);
+      isOver();
       return source as Result;
     } catch (error) {
-      over();
+      isOver();
       return asResult(error);
     }
   }
 
-  /** Hand-made: the return() of an async generator waits for the item that is under way, which may never come. */
-  function stream(source: AsyncIterator<Delivery>, runItem: (item: Delivery) => Result | Promise<Result>, over: () => void): ResultStream {
+  function stream(source: Polled<Delivery>, runItem: (item: Delivery) => Soon<Result>, isOver: () => void): Polled<Result> {
     let ended = false;
     const end = (): void => {
-      if (!ended) over();
+      if (!ended) isOver();
       ended = true;
     };
-    const done: IteratorResult<Result> = { done: true, value: undefined };
-    return {
-      [Symbol.asyncIterator]() {
-        return this;
-      },
-      async next() {
-        try {
-          while (!ended) {
-            const item = await source.next();
-            if (item.done) end();
-            if (ended) break;
-            let result = await runItem(item.value);
-            if (isAway(result)) result = await runWhenAvailable(item.value);
-            if (ended) break;
-            // What the event is about was hidden or deleted between being handed out and being read.
-            if (result.errors?.some(({ originalError }) => hasCode(originalError, 'NOT_FOUND') && (result.data == null || subjects.has(originalError.details.typeName)))) continue;
-            return { done: false, value: result };
-          }
-          return done;
-        } catch (error) {
-          if (ended) return done;
-          end();
-          void Promise.resolve(source.return?.()).catch(() => {});
-          return { done: false, value: asResult(error) };
-        }
-      },
-      async return() {
-        end();
-        await source.return?.();
-        return done;
-      },
+    const poll: Poll<Result> = (wake) => {
+      try {
+        if (ended) return over;
+        const found = whenDone(source.poll(wake), (item) => {
+          if (item?.done) end();
+          if (ended) return over;
+          return item && whenDone(runItem(item.value as Delivery), (result) => (isAway(result) ? runWhenAvailable(item.value as Delivery).then(handOut) : handOut(result)));
+        });
+        return found instanceof Promise ? found.catch(broken) : found;
+      } catch (error) {
+        return broken(error);
+      }
+
+      function handOut(result: Result): ReturnType<Poll<Result>> {
+        if (ended) return over;
+        // What the event is about was hidden or deleted between being handed out and being read.
+        if (result.errors?.some(({ originalError }) => hasCode(originalError, 'NOT_FOUND') && (result.data == null || subjects.has(originalError.details.typeName))))
+          return poll(wake);
+        return { done: false, value: result };
+      }
     };
+    return polled(poll, () => {
+      end();
+      return source.return();
+    });
+
+    function broken(error: unknown): IteratorResult<Result> {
+      if (ended) return over;
+      end();
+      source.return().catch(() => {});
+      return { done: false, value: asResult(error) };
+    }
 
     /** An item waits for a database that is away, as the log does: handed out without what it is about, it would be lost. After a minute the stream ends instead, to be resumed before it. */
     async function runWhenAvailable(item: Delivery): Promise<Result> {

@@ -18,7 +18,7 @@ import { createQueues, yieldWhenLong } from '../turns.ts';
 import type { Viewer } from '../viewer.ts';
 import { createDocuments, maxErrors } from './documents.ts';
 import { asResult, createExecutor } from './execute.ts';
-import type { Operation, Result, ResultStream, ShownResult } from './operation.ts';
+import { isStream, type Operation, type Result, type ResultStream, type ShownResult } from './operation.ts';
 import { createSaturation } from './saturate.ts';
 
 export type Pipeline = ReturnType<typeof createPipeline>;
@@ -44,6 +44,8 @@ export type Exchange = {
   operation: Operation | null;
   /** Whether it was begun: before, nothing has happened. */
   began: boolean;
+  /** As it was opened, before plugins may change it. */
+  stream?: ResultStream;
   /** What Yoga's HTTP layer needs to be told: how a request is read, and how it is answered. */
   http?: { read(parse: () => unknown): Promise<GraphQLParams>; respond(result: Result | ResultStream): Response };
 };
@@ -113,9 +115,10 @@ export function createPipeline({
         if (!(result instanceof Error)) documents.choose(result, (context as unknown as YogaInitialContext).params.operationName);
       },
   };
+  const persisted = persistedQueries();
   const yoga = new YogaServer<ServerContext, Contexts>({
     schema,
-    plugins: [first, ...plugins, persistedQueries(), last],
+    plugins: [first, ...plugins, persisted, last],
     context: ({ exchange }: ServerContext) => ({ own: createContext(app.domains, exchange.client, exchange.who) }),
     // Ours, or nobody's: see docs/decisions/yoga.md.
     cors: false,
@@ -136,10 +139,14 @@ export function createPipeline({
   const adapter = createServerAdapter<ServerContext, typeof yoga>(yoga, { fetchAPI, plugins: all as never, __useCustomAbortCtrl: true });
   // Once: each look at it makes a bound function.
   const { handleNodeRequestAndResponse } = adapter;
+  // Also those that plugins brought with them.
+  const others = all.slice(all.indexOf(first) + 1, all.indexOf(last)).filter((plugin) => plugin !== persisted);
+  // Where nobody looks at the items of streams, they pass Yoga by, which has three promises for each.
+  const hasItemHooks = others.some(looksAtItems);
   return {
     schema,
-    /** Whether a plugin wants to see requests and responses: then none passes Yoga's HTTP layer by. Also of those that plugins brought with them. */
-    hasHttpHooks: all.slice(all.indexOf(first) + 1, all.indexOf(last)).some(looksAtHttp),
+    /** Whether a plugin wants to see requests and responses: then none passes Yoga's HTTP layer by. */
+    hasHttpHooks: others.some(looksAtHttp),
     /** The whole of HTTP. Throws for a request that has no address. */
     handle: async (req: IncomingMessage, res: ServerResponse, exchange: Exchange): Promise<Response> => handleNodeRequestAndResponse(req, res, { req, res, exchange }),
     keptText: documents.keptText,
@@ -152,7 +159,8 @@ export function createPipeline({
   async function getResult(params: GraphQLParams, context: ServerContext, request: Request): Promise<Result | ResultStream> {
     try {
       const traced = instrumentation?.operation ? getInstrumented({ context, request }).asyncFn(instrumentation.operation, getResultForParams) : getResultForParams;
-      return (await traced({ params, request }, context as never)) as Result | ResultStream;
+      const result = (await traced({ params, request }, context as never)) as Result | ResultStream;
+      return (hasItemHooks ? null : context.exchange.stream) ?? result;
     } catch (error) {
       return asResult(error);
     }
@@ -176,7 +184,9 @@ export function createPipeline({
       const { exchange, own } = args.contextValue;
       const over = exchange.admit(operation, own.viewer);
       exchange.began = true;
-      return await executor.subscribe(operation, own, over);
+      const result = await executor.subscribe(operation, own, over);
+      if (isStream(result)) exchange.stream = result;
+      return result;
     } catch (error) {
       return asResult(error);
     }
@@ -228,5 +238,8 @@ const isObject = (value: unknown): value is Record<string, unknown> => typeof va
 const asError = (error: GraphQLError): GraphQLError =>
   error instanceof Error ? error : new GraphQLError(String((error as GraphQLError).message), { extensions: (error as GraphQLError).extensions });
 
+/** Whether it may put something in the place of a stream. */
+const looksAtItems = ({ onParams, onEnveloped, onSubscribe, onExecutionResult, instrumentation }: OperatorPlugin): boolean =>
+  Boolean(onParams || onEnveloped || onSubscribe || onExecutionResult || instrumentation?.operation || instrumentation?.subscribe);
 const looksAtHttp = ({ onRequest, onResponse, onRequestParse, onResultProcess, instrumentation }: OperatorPlugin): boolean =>
   Boolean(onRequest || onResponse || onRequestParse || onResultProcess || instrumentation?.request || instrumentation?.requestParse || instrumentation?.resultProcess);

@@ -4,9 +4,12 @@
  */
 import { Kind, type OperationDefinitionNode, visit } from 'graphql';
 import type { Context, Delivery } from '../graphql/context.ts';
+import { type Soon, whenDone } from '../polled.ts';
 import type { Operation, Result, ShownResult } from './operation.ts';
 
-type Execute = (operation: Operation, context: Context, item: unknown) => Result | Promise<Result>;
+type Execute = (operation: Operation, context: Context, item: unknown) => Soon<Result>;
+/** The result of an execution that has begun; null where it was not everybody's. */
+type Everybodys = { result: Soon<Result | null> };
 /** What is known of an operation: the variables that its items are resolved with. */
 type Known = { id: number; variables: string[] };
 
@@ -23,13 +26,13 @@ export function createSharing(execute: Execute) {
   let lastId = 0;
 
   /** The result of an item, from another subscriber's execution where that is everybody's. */
-  return async function executeShared(operation: Operation, { item, context, shareKey }: Delivery): Promise<Result> {
+  return function executeShared(operation: Operation, { item, context, shareKey }: Delivery): Soon<Result> {
     const known = knownOf(operation);
     if (shareKey === null) return execute(operation, context, item);
     const variables = known.variables.length === 0 ? '' : JSON.stringify(known.variables.map((name) => operation.variables[name]));
     const key = `result ${known.id} ${shareKey} ${variables}`;
-    const running = context.sharedLoaders.get(key) as Promise<Result | null> | undefined;
-    if (running) return (await running) ?? execute(operation, context, item);
+    const before = context.sharedLoaders.get(key) as Everybodys | undefined;
+    if (before) return whenDone(before.result, (result) => result ?? execute(operation, context, item));
 
     let asked = false;
     const watched: Context = {
@@ -39,11 +42,10 @@ export function createSharing(execute: Execute) {
         return context.viewer;
       },
     };
-    const own = Promise.resolve(execute(operation, watched, item));
-    const everybodys = own.then(
-      (result) => (asked || result.errors ? null : result),
-      () => null,
-    );
+    const own = execute(operation, watched, item);
+    const settle = (result: Result): Result | null => (everybodys.result = asked || result.errors ? null : result);
+    const everybodys: Everybodys = { result: null };
+    everybodys.result = own instanceof Promise ? own.then(settle, () => null) : settle(own);
     context.sharedLoaders.set(key, everybodys);
     return own;
   };

@@ -6,6 +6,7 @@ import type { Config } from '../config.ts';
 import { notFound } from '../errors.ts';
 import type { ChatId, UserId } from '../ids.ts';
 import type { Log } from '../log.ts';
+import { over, type Poll, polled, type Soon, whenDone } from '../polled.ts';
 import type { Database } from '../storage/database.ts';
 import { isTurnLong, yieldWhenLong } from '../turns.ts';
 import type { Audience } from './audience.ts';
@@ -18,8 +19,7 @@ import { createSight } from './sight.ts';
 import { type Ephemeral, type Follower, type FollowItem, type FollowOptions, isClosed, isReading, outdateQueued, pageSize, type Stream, wants } from './stream.ts';
 
 export type Followers = ReturnType<typeof createFollowers>;
-const wokenAtOnce = 100;
-const done: IteratorResult<FollowItem> = { done: true, value: undefined };
+const wokenAtOnce = 32;
 
 export function createFollowers({
   db,
@@ -101,19 +101,11 @@ export function createFollowers({
       close(stream);
       throw error;
     }
-    const follower: Follower = {
-      [Symbol.asyncIterator]: () => follower,
-      async next() {
-        const value = await take(stream);
-        return value ? { done: false, value } : done;
-      },
-      async return() {
-        close(stream);
-        return done;
-      },
-      push: (ephemeral) => push(stream, ephemeral),
-    };
-    return follower;
+    const items = polled<FollowItem>(
+      (wake) => take(stream, wake),
+      () => close(stream),
+    );
+    return Object.assign(items, { push: (ephemeral: Ephemeral) => push(stream, ephemeral) });
   }
 
   function register(stream: Stream): void {
@@ -186,43 +178,53 @@ export function createFollowers({
     if (toWake.length > 0) setImmediate(wakeSlice);
   }
 
-  /** The next item, or null at the end. */
-  async function take(stream: Stream): Promise<FollowItem | null> {
+  function take(stream: Stream, wake: () => void): ReturnType<Poll<FollowItem>> {
+    const again = () => take(stream, wake);
     for (;;) {
       // Before an item is taken: while it waits it can still be outdated.
-      if (stream.queue.length > 0 && isTurnLong()) await yieldWhenLong();
-      if (isClosed(stream)) return null;
+      if (stream.queue.length > 0 && isTurnLong()) return yieldWhenLong().then(again);
+      if (isClosed(stream)) return over;
       const item = stream.queue.shift();
       if (item) {
-        if (item.type === 'event') {
-          const looked = sight.asSeen(stream, item.event, () => endUnlessReadable(stream));
-          const seen = looked instanceof Promise ? await looked : looked;
-          if (!seen) continue;
-          item.event = seen;
-        }
-        if (isClosed(stream)) return null;
-        stream.lastItemAt = performance.now();
-        if (item.type === 'ended') close(stream);
-        return item;
+        if (item.type !== 'event') return handOut(stream, item);
+        const seen = sight.asSeen(stream, item.event, () => endUnlessReadable(stream));
+        if (seen instanceof Promise) return seen.then((event) => (event ? handOut(stream, item, event) : again()));
+        if (seen) return handOut(stream, item, seen);
+        continue;
       }
       if (stream.phase.name === 'ending') {
         close(stream);
-        return null;
+        return over;
       }
       if (stream.missed && stream.phase.name === 'live') {
         stream.missed = false;
-        return { type: 'missed' };
+        return { done: false, value: { type: 'missed' } };
       }
-      if (isReading(stream.phase)) await backlog.readPage(stream).catch((error) => patience.tryLater(stream, error));
-      else if (stream.options.only && stream.recheck) await endUnlessReadable(stream);
-      else await new Promise<void>((wake) => (stream.wake = wake));
+      if (isReading(stream.phase))
+        return backlog
+          .readPage(stream)
+          .catch((error) => patience.tryLater(stream, error))
+          .then(again);
+      if (stream.options.only && stream.recheck) return whenDone(endUnlessReadable(stream), again);
+      stream.wake = wake;
+      return null;
     }
   }
 
-  async function endUnlessReadable(stream: Stream): Promise<boolean> {
-    if (await sight.isReadable(stream)) return true;
-    lose(stream);
-    return false;
+  /** `seen`: the event as its person sees it. */
+  function handOut(stream: Stream, item: FollowItem, seen?: LogEvent): IteratorResult<FollowItem> {
+    if (isClosed(stream)) return over;
+    if (item.type === 'event' && seen) item.event = seen;
+    stream.lastItemAt = performance.now();
+    if (item.type === 'ended') close(stream);
+    return { done: false, value: item };
+  }
+
+  function endUnlessReadable(stream: Stream): Soon<boolean> {
+    return whenDone(sight.isReadable(stream), (isReadable) => {
+      if (!isReadable) lose(stream);
+      return isReadable;
+    });
   }
 
   // ---------------------------------------------------------------- ends, heartbeats, ephemera

@@ -1,6 +1,7 @@
 /** What the person of a stream may see, as of now, and which chats a stream is about. */
 import DataLoader from 'dataloader';
 import type { ChatId, UserId } from '../ids.ts';
+import { type Soon, whenDone } from '../polled.ts';
 import type { Database } from '../storage/database.ts';
 import { dialogIds, type Pair, pairKey, pairOf } from '../storage/dialogs.ts';
 import type { Audience } from './audience.ts';
@@ -29,7 +30,7 @@ export function createSight({
   return { asSeen, isReadable, findDialogs, openDialog };
 
   /** An event as it is for the stream's person, or null. `isReadable` says it of a stream's one chat. Asked when it is handed out, not when it was queued. */
-  function asSeen(stream: Stream, event: LogEvent, isReadable: () => Promise<boolean>): LogEvent | null | Promise<LogEvent | null> {
+  function asSeen(stream: Stream, event: LogEvent, isReadable: () => Soon<boolean>): Soon<LogEvent | null> {
     const { person, options } = stream;
     const seenIf = (isIn: boolean): LogEvent | null => (isIn ? event : null);
     // A chat left since yields its removal only.
@@ -37,7 +38,7 @@ export function createSight({
     if (event.type === 'notification-added') return seenIf(isNotified(person, event));
     if (event.type === 'peer-updated') return ownDialogUpdated(stream, event);
     if (addresseesOf[event.type] !== 'chat') return event;
-    if (options.only) return isReadable().then(seenIf);
+    if (options.only) return whenDone(isReadable(), seenIf);
     // Whoever was removed and added again, while the stream was behind, was not there in between.
     const joined = person.chats.get((event as { chatId: ChatId }).chatId);
     return seenIf(joined !== undefined && ('seq' in joined || event.number > joined.number));
@@ -58,7 +59,7 @@ export function createSight({
   }
 
   /** Whether the person may still read the stream's one chat. */
-  async function isReadable(stream: Stream): Promise<boolean> {
+  function isReadable(stream: Stream): Soon<boolean> {
     const [chatId] = stream.chatIds ?? [];
     const { recheck } = stream;
     stream.recheck = false;

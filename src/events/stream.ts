@@ -1,5 +1,6 @@
 /** One stream: what it is asked for, what it hands out, and what is kept of it meanwhile. */
 import type { ChatId, MessageId, SessionId, UserId } from '../ids.ts';
+import type { Polled } from '../polled.ts';
 import type { Pair } from '../storage/dialogs.ts';
 import { addresseesOf, type EndReason, type EventKind, type EventOf, kindOf, type LogEvent } from './event.ts';
 import { announces } from './newest.ts';
@@ -41,9 +42,7 @@ export type Joined = { seq: number } | { number: number };
 /** Somebody with streams. `missed`: what happened while the chats were being read. */
 export type Person = { userId: UserId; chats: Map<ChatId, Joined>; streams: Set<Stream>; loading: Promise<void> | null; missed: LogEvent[] };
 
-/** An iterator whose `return()` answers at once, also while a `next()` is waiting. */
-export type Follower = AsyncIterableIterator<FollowItem> & {
-  return(): Promise<IteratorResult<FollowItem>>;
+export type Follower = Polled<FollowItem> & {
   /** Hands this follower something that is live only. It is lost on one that is too slow, which is told by `missed` later. */
   push(ephemeral: Ephemeral): void;
 };

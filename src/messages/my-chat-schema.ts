@@ -9,6 +9,7 @@ import { builder } from '../graphql/builder.ts';
 import { type Context, mustBeSignedIn, sharedLoader } from '../graphql/context.ts';
 import { mutation } from '../graphql/mutation.ts';
 import { type ChatId, type MessageId, placeKey, placeOf, type UserId } from '../ids.ts';
+import { type Soon, whenDone } from '../polled.ts';
 import type { MessageRow } from '../storage/rows.ts';
 import { MyChat } from './receipts-schema.ts';
 
@@ -37,14 +38,14 @@ export const loadReason = (context: Context, messageId: MessageId, { userId }: {
   sharedLoader<string, Reason>(context, 'reasons', (keys) => context.app.mentions.reasons(keys.map((key) => JSON.parse(key)))).load(JSON.stringify({ messageId, userId }));
 
 /** Whether a message in a chat of the viewer notifies them now. */
-export async function isNotifying(context: Context, { id, chatId, senderId, deletedAt }: MessageRow): Promise<boolean> {
+export function isNotifying(context: Context, { id, chatId, senderId, deletedAt }: MessageRow): Soon<boolean> {
   const viewer = mustBeSignedIn(context);
   if (deletedAt !== null || senderId === viewer.userId) return false;
   const place = { chatId, userId: viewer.userId };
-  const level = context.app.knownLevels.find(place) ?? (await loadLevel(context, place)) ?? 'ALL';
-  if (level !== 'MENTIONS') return level === 'ALL';
-  const reason = await loadReason(context, id, viewer);
-  return reason !== null && notifies(level, reason);
+  return whenDone(context.app.knownLevels.find(place) ?? loadLevel(context, place), (level) => {
+    if (level !== 'MENTIONS') return level !== 'NOTHING';
+    return loadReason(context, id, viewer).then((reason) => reason !== null && notifies(level, reason));
+  });
 }
 
 const plain: ChatView = { ownLevel: null, level: 'ALL', levelNow: 'ALL', mutedUntil: null, archived: false, pinnedAt: null, markedUnread: false };

@@ -11,6 +11,7 @@ import type { ChatId, UserId } from '../ids.ts';
 import type { Log } from '../log.ts';
 import { addTo, dropFrom, type MultiMap } from '../multimap.ts';
 import type { Elsewhere } from '../nodes/elsewhere.ts';
+import { type Poll, polled, whenDone } from '../polled.ts';
 import type { Database } from '../storage/database.ts';
 import { tableOf } from '../storage/sql.ts';
 import { isTurnLong, yieldWhenLong } from '../turns.ts';
@@ -233,14 +234,12 @@ export function createPresence({
     const first = snapshotOf(subjects);
     first.push({ type: 'caught-up', cursor: tail.cursor(), at: clock() });
     first.reverse();
-    return {
-      ...live,
-      async next() {
-        if (isTurnLong()) await yieldWhenLong();
-        const item = first.pop();
-        return item ? { done: false, value: item } : live.next();
-      },
+    const poll: Poll<FollowItem> = (wake) => {
+      if (first.length > 0 && isTurnLong()) return yieldWhenLong().then(() => poll(wake));
+      const item = first.pop();
+      return item ? { done: false, value: item } : live.poll(wake);
     };
+    return { ...polled(poll, live.return), push: live.push };
   }
 
   function snapshotOf(subjects: Iterable<UserId>): FollowItem[] {
@@ -268,29 +267,24 @@ export function createPresence({
       else if (source) dropFrom(roomWatchers, source.roomId, watcher);
     };
     let again: FollowItem[] = [];
-    const live: Follower = {
-      ...follower,
-      [Symbol.asyncIterator]() {
-        return this;
-      },
-      async next() {
-        for (;;) {
-          if (again.length > 0 && isTurnLong()) await yieldWhenLong();
-          const told = again.pop();
-          if (told) return { done: false, value: told };
-          const item = await follower.next();
-          if (item.done || item.value.type === 'ended') stop();
-          if (item.done || item.value.type !== 'missed') return item;
-          // What was left out of a stream that was too slow does not come again by itself.
-          again = snapshotOf(watcher.subjects);
-        }
-      },
-      return() {
-        again = [];
-        stop();
-        return follower.return();
-      },
+    const poll: Poll<FollowItem> = (wake) => {
+      if (again.length > 0 && isTurnLong()) return yieldWhenLong().then(() => poll(wake));
+      const told = again.pop();
+      if (told) return { done: false, value: told };
+      return whenDone(follower.poll(wake), (item) => {
+        if (item && (item.done || item.value.type === 'ended')) stop();
+        if (!item || item.done || item.value.type !== 'missed') return item;
+        // What was left out of a stream that was too slow does not come again by itself.
+        again = snapshotOf(watcher.subjects);
+        return poll(wake);
+      });
     };
+    const close = (): Promise<unknown> => {
+      again = [];
+      stop();
+      return follower.return();
+    };
+    const live: Follower = { ...polled(poll, close), push: follower.push };
     try {
       const subjects = (await findSubjects()).filter((subject) => !watcher.lost?.has(subject));
       watcher.lost = null;

@@ -11,6 +11,7 @@ import { isNotifying } from '../messages/my-chat-schema.ts';
 import { MessageStatus } from '../messages/receipts-schema.ts';
 import { loadMessage, Message } from '../messages/schema.ts';
 import { findThread, Thread } from '../messages/threads-schema.ts';
+import { type Soon, whenDone } from '../polled.ts';
 import type { ChatRow, MemberRow, MessageRow, ThreadRow, UserRow } from '../storage/rows.ts';
 
 type Durable = { cursor: string; at: Date; replayed: boolean };
@@ -50,7 +51,7 @@ type ItemOf<Type extends StreamItem['type']> = Extract<StreamItem, { type: Type 
 // ---------------------------------------------------------------- from the log to items
 
 /** An item with what it names, or null for what can no longer be shown: it is skipped. `replayedCount`: how many of the backlog were handed out before. */
-export async function toItem(item: FollowItem, context: Context, replayedCount = 0): Promise<StreamItem | null> {
+export function toItem(item: FollowItem, context: Context, replayedCount = 0): Soon<StreamItem | null> {
   switch (item.type) {
     case 'event':
       return toDurable(item.event, { cursor: item.cursor, at: item.event.at, replayed: item.replayed }, context);
@@ -76,15 +77,28 @@ async function toEphemeral(ephemeral: Ephemeral, context: Context): Promise<Stre
   return user && chat && { type: 'TypingChanged', chat, user, threadRootId: ephemeral.threadRootId, active: ephemeral.active, expiresAt: ephemeral.expiresAt };
 }
 
-async function toDurable(event: LogEvent, durable: Durable, context: Context): Promise<StreamItem | null> {
+const messageItems = { 'message-added': 'MessageAdded', 'message-edited': 'MessageEdited', 'message-deleted': 'MessageDeleted' } as const;
+
+/** What comes in large numbers has its message with it. */
+function toDurable(event: LogEvent, durable: Durable, context: Context): Soon<StreamItem | null> {
   switch (event.type) {
     case 'message-added':
     case 'message-edited':
-    case 'message-deleted': {
-      const message = event.message ?? (await loadMessage(context, messageIdOf(event)));
-      const type = ({ 'message-added': 'MessageAdded', 'message-edited': 'MessageEdited', 'message-deleted': 'MessageDeleted' } as const)[event.type];
-      return message && { type, message, ...durable };
-    }
+    case 'message-deleted':
+      return whenDone(event.message ?? loadMessage(context, messageIdOf(event)), (message) => message && { type: messageItems[event.type], message, ...durable });
+    case 'notification-added':
+      return whenDone(event.message ?? loadMessage(context, messageIdOf(event)), (notification) =>
+        whenDone(notification !== null && isNotifying(context, notification), (isTold) =>
+          notification && isTold ? { type: 'NotificationAdded', notification, ...durable } : null,
+        ),
+      );
+    default:
+      return loadDurable(event, durable, context);
+  }
+}
+
+async function loadDurable(event: Exclude<LogEvent, { type: keyof typeof messageItems | 'notification-added' }>, durable: Durable, context: Context): Promise<StreamItem | null> {
+  switch (event.type) {
     case 'reactions-changed': {
       const [message, by] = await Promise.all([loadMessage(context, event.messageId), event.byId === null ? null : loadUser(context, event.byId)]);
       return message && { type: 'ReactionsChanged', message, by, ...durable };
@@ -124,10 +138,6 @@ async function toDurable(event: LogEvent, durable: Durable, context: Context): P
     case 'account-changed': {
       const user = await loadUser(context, event.userId);
       return user && (event.type === 'user-updated' ? { type: 'UserUpdated', user, ...durable } : { type: 'AccountChanged', me: user, ...durable });
-    }
-    case 'notification-added': {
-      const notification = event.message ?? (await loadMessage(context, messageIdOf(event)));
-      return notification && (await isNotifying(context, notification)) ? { type: 'NotificationAdded', notification, ...durable } : null;
     }
     case 'notifications-read':
       return { type: 'NotificationsRead', event, ...durable };

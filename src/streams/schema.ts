@@ -4,10 +4,11 @@ import { can, canSee } from '../chats/access.ts';
 import { loadStanding, parseChatRef } from '../chats/schema.ts';
 import { AppError, notFound } from '../errors.ts';
 import type { EventKind, eventKinds } from '../events/event.ts';
-import type { Follower, FollowOptions } from '../events/stream.ts';
+import type { Follower, FollowItem, FollowOptions } from '../events/stream.ts';
 import { builder } from '../graphql/builder.ts';
 import { type Context, type Delivery, freshContext, mustBeSignedIn } from '../graphql/context.ts';
 import type { ChatId } from '../ids.ts';
+import { type Poll, type Polled, polled, type Soon, whenDone } from '../polled.ts';
 import type { Pair } from '../storage/dialogs.ts';
 import {
   CaughtUp,
@@ -139,29 +140,21 @@ export function subscription<Args extends InputFieldMap>(
   );
 }
 
-function deliver(context: Context, follower: Follower, carried: ReadonlySet<ItemType>): AsyncIterableIterator<Delivery> {
+function deliver(context: Context, follower: Follower, carried: ReadonlySet<ItemType>): Polled<Delivery> {
   let replayedCount = 0;
-  return {
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-    async next() {
-      for (;;) {
-        const found = await follower.next();
-        if (found.done) return found;
-        const itemContext = freshContext(context, found.value.type === 'event' ? found.value.event : null);
-        const item = await toItem(found.value, itemContext, replayedCount);
-        if (!item || !carried.has(item.type)) continue;
-        if (('replayed' in item && item.replayed) || ('snapshot' in item && item.snapshot)) replayedCount++;
-        context.app.metrics.delivered(item.type, found.value.type === 'event' && !found.value.replayed ? found.value.event.at : null);
-        return { done: false, value: { item, context: itemContext, shareKey: found.value.type === 'event' ? `${item.type} ${found.value.replayed}` : null } };
-      }
-    },
-    async return() {
-      await follower.return();
-      return { done: true, value: undefined };
-    },
-  };
+  const poll: Poll<Delivery> = (wake) => whenDone(follower.poll(wake), (found) => (!found || found.done ? found : whenDone(toDelivery(found.value), (made) => made ?? poll(wake))));
+  return polled(poll, follower.return);
+
+  function toDelivery(found: FollowItem): Soon<IteratorResult<Delivery> | null> {
+    const event = found.type === 'event' ? found.event : null;
+    const itemContext = freshContext(context, event);
+    return whenDone(toItem(found, itemContext, replayedCount), (item) => {
+      if (!item || !carried.has(item.type)) return null;
+      if (('replayed' in item && item.replayed) || ('snapshot' in item && item.snapshot)) replayedCount++;
+      context.app.metrics.delivered(item.type, found.type === 'event' && !found.replayed ? found.event.at : null);
+      return { done: false, value: { item, context: itemContext, shareKey: found.type === 'event' ? `${item.type} ${found.replayed}` : null } };
+    });
+  }
 }
 
 /** One chat the viewer may read, also as a guest where `who` is that; an unopened dialog, too. Throws NOT_FOUND, or FORBIDDEN where only members follow. */

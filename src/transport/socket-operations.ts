@@ -10,6 +10,7 @@ import { AppError } from '../errors.ts';
 import { toFormattedError } from '../graphql/errors.ts';
 import type { UserId } from '../ids.ts';
 import type { Log } from '../log.ts';
+import { over, type Poll, polled } from '../polled.ts';
 import type { Connections } from './connections.ts';
 import { createLazyRequest } from './lazy-request.ts';
 import { closeCodes, isExpired, isToComeBack, type OpenSocket, type Running, refusalAfter } from './open-socket.ts';
@@ -187,54 +188,72 @@ export function createSocketOperations({
   function paced(open: OpenSocket, id: string, items: ResultStream, endInSilence: () => void, toShown: (item: Result) => ShownResult): ResultStream {
     const running = open.running.get(id);
     const beginning = `{"id":${JSON.stringify(id)},"type":"next","payload":`;
+    const poll: Poll<Result> = items.poll ?? (() => items.next());
     const stream: ResultStream = {
       [Symbol.asyncIterator]: () => stream,
-      async next() {
-        for (;;) {
-          // Mostly there is, and then nothing is awaited: at each message, for thousands, that takes its time.
-          if (!open.outlet.hasRoom()) await untilRoom(open);
-          const item = await items.next();
-          // Others of this socket may have filled it meanwhile. What is put into JSON may become much larger than it was.
-          if (!open.outlet.hasRoom()) await untilRoom(open);
-          if (!item.done && !running?.completedByClient && open.ended !== 'CLOSED') {
-            open.outlet.send(`${beginning}${toJson(toShown(item.value))}}`);
-            continue;
-          }
-          if (!item.done) await items.return();
-          // The stream's own timer may be the first to see that the token has expired.
-          if (isToComeBack(open.ended) || isExpired(open, clock())) endInSilence();
-          return { done: true, value: undefined };
-        }
-      },
+      next: () =>
+        new Promise((resolve, reject) => {
+          const go = (): void => {
+            try {
+              while (!isFull(open)) {
+                const item = poll(go);
+                if (item instanceof Promise) return void item.then(goOn).catch(reject);
+                if (!item) return;
+                if (!send(item)) return end(item);
+              }
+              void open.outlet.room().then(go);
+            } catch (error) {
+              reject(error);
+            }
+          };
+          const goOn = async (item: IteratorResult<Result> | null): Promise<void> => {
+            if (!item) return;
+            // Others of this socket may have filled it meanwhile. What is put into JSON may become much larger than it was.
+            while (isFull(open)) await open.outlet.room();
+            if (send(item)) go();
+            else end(item);
+          };
+          const end = ({ done }: IteratorResult<Result>): void => {
+            const closed = done ? Promise.resolve() : items.return();
+            closed.then(() => {
+              // The stream's own timer may be the first to see that the token has expired.
+              if (isToComeBack(open.ended) || isExpired(open, clock())) endInSilence();
+              resolve(over);
+            }, reject);
+          };
+          go();
+        }),
       return: () => items.return(),
     };
     return stream;
-  }
 
-  async function untilRoom(open: OpenSocket): Promise<void> {
-    while (open.ended === null && !open.outlet.hasRoom()) await open.outlet.room();
+    /** False when nothing more is to be sent. */
+    function send(item: IteratorResult<Result>): boolean {
+      if (item.done || running?.completedByClient || open.ended === 'CLOSED') return false;
+      open.outlet.send(`${beginning}${toJson(toShown(item.value))}}`);
+      return true;
+    }
   }
 }
 
-/** One answer as a stream. */
-function only(result: Result, over: () => void): ResultStream {
+/** Whether to wait before more is sent. */
+const isFull = ({ ended, outlet }: OpenSocket): boolean => ended === null && !outlet.hasRoom();
+
+/** One answer as a stream. `isOver` is called when it was taken. */
+function only(result: Result, isOver: () => void): ResultStream {
   let left: Result | null = result;
-  const end = (): IteratorResult<Result> => {
-    if (!isOver) over();
-    isOver = true;
-    return { done: true, value: undefined };
+  let ended = false;
+  const end = (): void => {
+    if (!ended) isOver();
+    ended = true;
   };
-  let isOver = false;
-  const stream: ResultStream = {
-    [Symbol.asyncIterator]: () => stream,
-    async next() {
-      const value = left;
-      left = null;
-      return value ? { done: false, value } : end();
-    },
-    return: async () => end(),
-  };
-  return stream;
+  return polled(() => {
+    const value = left;
+    left = null;
+    if (value) return { done: false, value };
+    end();
+    return over;
+  }, end);
 }
 
 /** An operation's error that was made ready before graphql-ws asks for it. */
