@@ -11,7 +11,7 @@ type Execute = (operation: Operation, context: Context, item: unknown) => Soon<R
 /** The result of an execution that has begun; null where it was not everybody's. */
 type Everybodys = { result: Soon<Result | null> };
 /** What is known of an operation: the variables that its items are resolved with. */
-type Known = { id: number; variables: string[] };
+type Known = { key: string; variables: string[] };
 
 const texts = new WeakMap<ShownResult, string>();
 /** A result as JSON, made once however many are sent it. */
@@ -27,11 +27,9 @@ export function createSharing(execute: Execute) {
 
   /** The result of an item, from another subscriber's execution where that is everybody's. */
   return function executeShared(operation: Operation, { item, context, shareKey }: Delivery): Soon<Result> {
-    const known = knownOf(operation);
     if (shareKey === null) return execute(operation, context, item);
-    const variables = known.variables.length === 0 ? '' : JSON.stringify(known.variables.map((name) => operation.variables[name]));
-    const key = `result ${known.id} ${shareKey} ${variables}`;
-    const before = context.sharedLoaders.get(key) as Everybodys | undefined;
+    const results = resultsOf(context, keyOf(operation));
+    const before = results.get(shareKey);
     if (before) return whenDone(before.result, (result) => result ?? execute(operation, context, item));
 
     let asked = false;
@@ -46,14 +44,27 @@ export function createSharing(execute: Execute) {
     const settle = (result: Result): Result | null => (everybodys.result = asked || result.errors ? null : result);
     const everybodys: Everybodys = { result: null };
     everybodys.result = own instanceof Promise ? own.then(settle, () => null) : settle(own);
-    context.sharedLoaders.set(key, everybodys);
+    results.set(shareKey, everybodys);
     return own;
   };
+
+  /** What is known of an event for all who ask for the same, by the kind of item it is to them. */
+  function resultsOf({ sharedLoaders }: Context, key: string): Map<string, Everybodys> {
+    let results = sharedLoaders.get(key) as Map<string, Everybodys> | undefined;
+    if (!results) sharedLoaders.set(key, (results = new Map()));
+    return results;
+  }
+
+  /** The document, and the variables that its items are resolved with. */
+  function keyOf(operation: Operation): string {
+    const { key, variables } = knownOf(operation);
+    return variables.length === 0 ? key : `${key} ${JSON.stringify(variables.map((name) => operation.variables[name]))}`;
+  }
 
   function knownOf({ node, document }: Operation): Known {
     let known = operations.get(node);
     if (!known) {
-      known = { id: ++lastId, variables: variablesOfItems(node, document) };
+      known = { key: `results ${++lastId}`, variables: variablesOfItems(node, document) };
       operations.set(node, known);
     }
     return known;

@@ -97,11 +97,11 @@ export function createAudience({ db, lost }: { db: Database; lost: (stream: Stre
   }
 
   /** The streams of those whom an event may be told. */
-  function* ofEvent(event: LogEvent): Iterable<Stream> {
+  function ofEvent(event: LogEvent): Iterable<Stream> {
     const addressees = addresseesOf[event.type];
-    if (addressees === 'everyone') yield* all();
-    else if (addressees === 'person') yield* people.get((event as { userId: UserId }).userId)?.streams ?? [];
-    else if (addressees === 'chat') yield* ofChat((event as { chatId: ChatId }).chatId);
+    if (addressees === 'everyone') return all();
+    if (addressees === 'person') return people.get((event as { userId: UserId }).userId)?.streams ?? [];
+    return addressees === 'chat' ? ofChat((event as { chatId: ChatId }).chatId) : [];
   }
 
   function ofSession(sessionId: SessionId): Iterable<Stream> {
@@ -114,9 +114,11 @@ export function createAudience({ db, lost }: { db: Database; lost: (stream: Stre
   }
 
   /** The streams that carry what happens in a chat. */
-  function* ofChat(chatId: ChatId): Iterable<Stream> {
-    for (const person of byChat.get(chatId) ?? []) for (const stream of person.streams) if (!stream.options.only) yield stream;
-    yield* ofRoom(chatId);
+  function ofChat(chatId: ChatId): Stream[] {
+    const streams: Stream[] = [];
+    for (const person of byChat.get(chatId) ?? []) for (const stream of person.streams) if (!stream.options.only) streams.push(stream);
+    for (const stream of ofRoom(chatId)) streams.push(stream);
+    return streams;
   }
 
   function* all(): Iterable<Stream> {
