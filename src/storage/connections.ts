@@ -15,8 +15,8 @@ export type Count = (statements: number) => void;
 
 export type Connections = {
   engine: Engine;
-  read: PrismaClient;
-  write: PrismaClient;
+  /** Reads what was committed, and writes in transactions only. */
+  prisma: PrismaClient;
   sql: Sql;
   /** For what takes long. */
   scan: Sql;

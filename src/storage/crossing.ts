@@ -16,7 +16,7 @@ export type Request =
   | { type: 'end'; how: 'COMMIT' | 'ROLLBACK' }
   /** A whole transaction: a function of src/jobs.ts. */
   | { type: 'job'; name: string; input: unknown }
-  | { type: 'prisma'; how: 'queryRaw' | 'executeRaw'; query: PrismaQuery; transaction: 'none' | 'begins' | 'goes on' }
+  | { type: 'prisma'; how: 'queryRaw' | 'executeRaw'; query: PrismaQuery; transaction: 'begins' | 'goes on' }
   | { type: 'clear remnants'; from: number }
   | { type: 'sync remnants' }
   /** All connections of the thread, and then the thread. */

@@ -75,8 +75,7 @@ export async function openPostgres(config: Config, log: Log, count: Count, { job
     };
     return {
       engine: 'postgresql',
-      read: client,
-      write: client,
+      prisma: client,
       sql,
       scan: sql,
       sqlTransaction,

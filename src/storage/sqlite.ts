@@ -101,16 +101,11 @@ function connectionsOf({ file, pragmas, reader, lock, count, module, functions, 
       return connection;
     },
   };
-  const clientOf = (adapter: Adapter): PrismaClient => {
-    const client = new PrismaClient({ adapter, log: [{ emit: 'event', level: 'query' }] });
-    client.$on('query', () => count(1));
-    return client as PrismaClient;
-  };
-  const [read, write] = [clientOf(readingAdapter), clientOf(prismaInThread(writer, adapter))];
+  const client = new PrismaClient({ adapter: prismaInThread(writer, readingAdapter), log: [{ emit: 'event', level: 'query' }] });
+  client.$on('query', () => count(1));
   return {
     engine: 'sqlite',
-    read,
-    write,
+    prisma: client as PrismaClient,
     sql: sqliteSql(reader, () => count(1)),
     scan: threadSql(count, async (text, values) => (await scanning().ask({ type: 'read', statement: scanning().statementOf(text, values) })).result as unknown[]),
     sqlTransaction: (job) => transactionIn(writer, count, job),
@@ -129,7 +124,7 @@ function connectionsOf({ file, pragmas, reader, lock, count, module, functions, 
     },
     syncRemnants: async () => void (await writer.ask({ type: 'sync remnants' })),
     close: async () => {
-      await Promise.all([read.$disconnect(), write.$disconnect(), scanner?.close()]);
+      await Promise.all([client.$disconnect(), scanner?.close()]);
       reader.close();
       // The last one: with its connections it closes a descriptor that must outlive all others.
       await writer.close();

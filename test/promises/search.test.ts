@@ -25,7 +25,8 @@ const caughtUp = (server: TestServer): Promise<void> => server.app.indexing.idle
 
 // ---------------------------------------------------------------- the scan
 
-const spaceless = /[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Hangul}\p{sc=Thai}\p{sc=Lao}\p{sc=Khmer}\p{sc=Myanmar}ー]/u;
+/** With what Kana share: the long vowel, and the voiced sound marks where they make no letter of their own. */
+const spaceless = /[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Hangul}\p{sc=Thai}\p{sc=Lao}\p{sc=Khmer}\p{sc=Myanmar}ー\u3099\u309a]/u;
 
 /** One character after the other. */
 function fold(text: string): string {
