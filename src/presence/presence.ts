@@ -3,6 +3,7 @@
  * is online in a server that is not running. Going offline is told after a grace, so that a reconnect shows nothing.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import DataLoader from 'dataloader';
 import type { Config } from '../config.ts';
 import type { EventKind, LogEvent } from '../events/event.ts';
 import type { Ephemeral, Follower, FollowItem, FollowOptions } from '../events/stream.ts';
@@ -80,6 +81,8 @@ export function createPresence({
     clock,
     over: tellWatchers,
   });
+  /** After a restart many come back at once. Nothing is remembered. */
+  const closePeople = new DataLoader<UserId, UserId[]>(findClose, { cache: false, maxBatchSize: 100, batchScheduleFn: (ask) => void setImmediate(ask) });
   const storing = setInterval(() => void storeLastSeen(), storeEveryMs);
   storing.unref();
   const stopListening = tail.onEvent(learn);
@@ -221,7 +224,7 @@ export function createPresence({
   async function followEvents(options: FollowOptions): Promise<Follower> {
     const follower = await tail.follow(options);
     if (options.kinds && !options.kinds.has('PRESENCE')) return follower;
-    const { live } = await watch(follower, { closeTo: options.userId }, false, () => closePeople(options.userId));
+    const { live } = await watch(follower, { closeTo: options.userId }, false, () => closePeople.load(options.userId));
     return live;
   }
 
@@ -230,7 +233,7 @@ export function createPresence({
     const follower = await tail.follow({ ...options, kinds: new Set<EventKind>(['PRESENCE']) });
     const { live, subjects } = await ('userIds' in scope
       ? watch(follower, null, true, async () => scope.userIds)
-      : watch(follower, scope, true, 'closeTo' in scope ? () => closePeople(scope.closeTo) : scope.members));
+      : watch(follower, scope, true, 'closeTo' in scope ? () => closePeople.load(scope.closeTo) : scope.members));
     const first = snapshotOf(subjects);
     first.push({ type: 'caught-up', cursor: tail.cursor(), at: clock() });
     first.reverse();
@@ -297,14 +300,19 @@ export function createPresence({
     }
   }
 
-  /** Contacts and dialog partners. */
-  async function closePeople(userId: UserId): Promise<UserId[]> {
-    const rows = await db.scan.all<{ id: UserId }>(
-      `SELECT "personId" AS "id" FROM "Contact" WHERE "ownerId" = ?
-       UNION SELECT o."userId" FROM "Member" b JOIN "Chat" c ON c."id" = b."chatId" AND c."kind" = 'DIALOG' JOIN "Member" o ON o."chatId" = c."id" WHERE b."userId" = ?`,
-      [userId, userId],
+  /** Contacts and dialog partners of each, in their order. */
+  async function findClose(userIds: readonly UserId[]): Promise<UserId[][]> {
+    const closeTo = new Map(userIds.map((userId) => [userId, [] as UserId[]]));
+    const asked = [...closeTo.keys()].map((of) => ({ of }));
+    const people = tableOf(db.engine, 't', { of: 'int' });
+    const rows = await db.scan.all<{ of: UserId; id: UserId }>(
+      `SELECT t."of", p."personId" AS "id" FROM ${people} JOIN "Contact" p ON p."ownerId" = t."of"
+       UNION SELECT t."of", o."userId" FROM ${people} JOIN "Member" b ON b."userId" = t."of" JOIN "Chat" c ON c."id" = b."chatId" AND c."kind" = 'DIALOG'
+       JOIN "Member" o ON o."chatId" = c."id"`,
+      [asked, asked],
     );
-    return rows.map((row) => row.id).filter((id) => id !== userId);
+    for (const { of, id } of rows) if (id !== of) closeTo.get(of)?.push(id);
+    return userIds.map((userId) => closeTo.get(userId) as UserId[]);
   }
 
   /** New contacts, dialog partners and members for those who watch, and former ones. */
@@ -321,7 +329,7 @@ export function createPresence({
     } else if (event.type === 'chat-removed') {
       for (const watcher of roomWatchers.get(event.chatId) ?? []) dropSubject(watcher, event.userId);
     } else if (event.type === 'account-changed' && closeWatchers.has(event.userId)) {
-      closePeople(event.userId).then(
+      closePeople.load(event.userId).then(
         (ids) => {
           const close = new Set(ids);
           for (const watcher of closeWatchers.get(event.userId) ?? []) {
