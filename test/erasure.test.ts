@@ -7,10 +7,12 @@ import pg from 'pg';
 import { expect, it, vi } from 'vitest';
 import { readConfig } from '../src/config.ts';
 import { compact } from '../src/storage/compact.ts';
+import type { Tx } from '../src/storage/database.ts';
 import { databaseUrl, engine } from './kit/engine.ts';
 import { bearer, change, nobody, outcome, read } from './kit/outcome.ts';
 import { createPerson, type Item, type Person, request, type Untyped } from './kit/person.ts';
 import { startProcess } from './kit/process.ts';
+import { rowsOf } from './kit/rows.ts';
 import { startTestServer, type TestServer, temporaryFolder, testSettings } from './kit/server.ts';
 import { fetched, slotFor, storedFiles, upload } from './kit/upload.ts';
 
@@ -129,8 +131,8 @@ it('ANONYMIZE leaves the messages under a tombstone, and nothing else of the per
 
   const left = await tables(server.dataDir);
   for (const text of ['a note to self', 'Ada L.', 'ada@example.org', '"Here"', '"123"', '"ada"']) expect([text, left.includes(text)]).toEqual([text, false]);
-  expect(await server.app.db.read.session.count({ where: { userId: Number(Buffer.from(ada.id, 'base64').toString().split(':')[1]) } })).toBe(0);
-  expect(await server.app.db.read.session.count()).toBeGreaterThan(0);
+  expect(await rowsOf(server.app.db).session.count({ where: { userId: Number(Buffer.from(ada.id, 'base64').toString().split(':')[1]) } })).toBe(0);
+  expect(await rowsOf(server.app.db).session.count()).toBeGreaterThan(0);
 });
 
 it('ERASE leaves no text, name, address or session of the person in any table, nor anywhere in the data folder', async () => {
@@ -205,7 +207,7 @@ it('ERASE leaves no text, name, address or session of the person in any table, n
   };
   await check();
   for (const table of ['pin', 'savedMessage', 'messageRevision', 'chatView', 'notificationSettings'] as const)
-    expect([table, await (server.app.db.read[table] as typeof server.app.db.read.pin).count()]).toEqual([table, 0]);
+    expect([table, await (rowsOf(server.app.db)[table] as Tx['pin']).count()]).toEqual([table, 0]);
   expect(await storedFiles(server)).toEqual([]);
   expect((await fetched(linked.url)).status).toBe(404);
   expect(await read(ben, 'query ($id: ID!) { room(ref: { id: $id }) { avatar { id } } }', { id: pictured.id })).toEqual({ avatar: null });
@@ -292,7 +294,7 @@ it('never leaves a room without an owner: the longest-serving admin follows, els
   const banned = await ben.createRoom();
   await change(ben, 'removeMember', { roomId: banned.id, userId: ada.id, ban: true });
   await ada.send(alone, 'nobody else is here');
-  expect(await server.app.db.read.ban.count()).toBe(1);
+  expect(await rowsOf(server.app.db).ban.count()).toBe(1);
 
   await erase(ada, 'ANONYMIZE');
 
@@ -308,7 +310,7 @@ it('never leaves a room without an owner: the longest-serving admin follows, els
   expect((await read(ben, '{ rooms(first: 100) { nodes { id } } }')).nodes.map(({ id }: Untyped) => id)).not.toContain(alone.id);
   expect(await outcome(ben, 'joinChat', { room: { id: alone.id } })).toBe('NOT_FOUND Room');
   expect(await outcome(ben, 'createRoom', { name: 'next', link: 'the-link' })).toBe('done');
-  expect(await server.app.db.read.ban.count()).toBe(0);
+  expect(await rowsOf(server.app.db).ban.count()).toBe(0);
   expect(await tables(server.dataDir)).not.toContain('nobody else is here');
 });
 
@@ -335,7 +337,7 @@ it('ANONYMIZE leaves pins to the tombstone, and neither what was saved nor what 
   await change(ben, 'editMessage', { messageId: inRoom.id, text: 'edited' });
   await change(ben, 'deleteRoom', { roomId: room.id });
   await server.app.deletedRooms.sweep();
-  const { pin, savedMessage, messageRevision, roomRights } = server.app.db.read;
+  const { pin, savedMessage, messageRevision, roomRights } = rowsOf(server.app.db);
   expect([await pin.count(), await savedMessage.count(), await messageRevision.count(), await roomRights.count()]).toEqual([1, 1, 0, 0]);
 });
 

@@ -6,7 +6,7 @@ import { type Pair, pairOf } from '../src/storage/dialogs.ts';
 import type { ChatRow, MemberRow, MessageRow, UserRow } from '../src/storage/rows.ts';
 
 /** Never called: each line below the word would be an error if it were none. */
-void (({ chats, messages, accounts, db }: App, user: UserRow, chat: ChatRow, member: MemberRow, message: MessageRow): void => {
+void (({ chats, messages, accounts }: App, user: UserRow, chat: ChatRow, member: MemberRow, message: MessageRow): void => {
   void chats.findRows([chat.id, member.chatId, message.chatId]);
   // @ts-expect-error a user's id for a chat's
   void chats.findRows([user.id]);
@@ -21,8 +21,9 @@ void (({ chats, messages, accounts, db }: App, user: UserRow, chat: ChatRow, mem
   void chats.findMembers([{ chatId: member.userId, userId: member.chatId }]);
   // @ts-expect-error of two ids
   pairOf(user.id, chat.id);
+  const { avatarId } = chat;
   // @ts-expect-error a picture for a room
-  void db.read.chat.findUnique({ where: { id: 1 } }).then((row) => chats.findRows(row?.avatarId ? [row.avatarId] : []));
+  if (avatarId) void chats.findRows([avatarId]);
   // @ts-expect-error the id of another type
   toGlobalId('Room', user.id);
   // @ts-expect-error what a client sent as a room

@@ -10,6 +10,7 @@ import { databaseUrl, engine } from './kit/engine.ts';
 import { codeOf, parseMail, startMailServer } from './kit/mail-server.ts';
 import { change, nobody, outcome, read } from './kit/outcome.ts';
 import { startProcess } from './kit/process.ts';
+import { rowsOf } from './kit/rows.ts';
 import { startTestServer, temporaryFolder } from './kit/server.ts';
 
 const password = 'correct horse battery';
@@ -89,10 +90,10 @@ it('answers while the mail server is down, and sends when it is back', async () 
   await using server = await startTestServer({ SMTP_URL: `smtp://127.0.0.1:${port}`, PUBLIC_URL });
   await register(server, 'ada');
   expect(await ask(server, 'ada')).toBe('done');
-  await expect.poll(() => server.app.db.read.mail.findFirst()).toMatchObject({ kind: 'password-reset', tries: 1, lastError: expect.stringContaining('ECONN') });
+  await expect.poll(() => rowsOf(server.app.db).mail.findFirst()).toMatchObject({ kind: 'password-reset', tries: 1, lastError: expect.stringContaining('ECONN') });
   await using mailServer = await startMailServer({ port });
   expect(await confirm(server, codeOf(await mailServer.mail()))).toBe('done');
-  await expect.poll(() => server.app.db.read.mail.count()).toBe(0);
+  await expect.poll(() => rowsOf(server.app.db).mail.count()).toBe(0);
 });
 
 it('loses no mail when the process is killed', async () => {
@@ -158,7 +159,7 @@ it('tries again what is refused for now, gives up what is refused for good, and 
   await mailServer.mail(({ to }) => to[0] === 'quick@example.org');
   const { text } = await mailServer.mail(({ to }) => to[0] === 'slow@example.org');
   expect(await confirm(server, codeOf({ text }))).toBe('done');
-  await expect.poll(() => server.app.db.read.mail.count()).toBe(0);
+  await expect.poll(() => rowsOf(server.app.db).mail.count()).toBe(0);
   expect(named.filter((address) => address.startsWith('gone'))).toHaveLength(1);
   expect(tries).toBeGreaterThanOrEqual(3);
 });
@@ -168,10 +169,10 @@ it('sends only the last of several mails that wait for one person', async () => 
   await using server = await startTestServer({ SMTP_URL: `smtp://127.0.0.1:${port}`, PUBLIC_URL });
   await register(server, 'ada');
   for (let i = 0; i < 4; i++) await ask(server, 'ada');
-  await expect.poll(async () => (await server.app.db.read.mail.findMany()).every(({ tries }) => tries > 0)).toBe(true);
+  await expect.poll(async () => (await rowsOf(server.app.db).mail.findMany()).every(({ tries }) => tries > 0)).toBe(true);
   await using mailServer = await startMailServer({ port });
   const { text } = await mailServer.mail();
-  await expect.poll(() => server.app.db.read.mail.count(), { timeout: 10_000 }).toBe(0);
+  await expect.poll(() => rowsOf(server.app.db).mail.count(), { timeout: 10_000 }).toBe(0);
   expect(mailServer.mails).toHaveLength(1);
   expect(await confirm(server, codeOf({ text }))).toBe('done');
 });
@@ -203,7 +204,7 @@ it('tells by mail that the password was changed, and sends nothing to who has no
   await using server = await startTestServer({ SMTP_URL: mailServer.url, PUBLIC_URL });
   const [person] = await server.people(1);
   await person?.must('mutation ($input: ChangePasswordInput!) { changePassword(input: $input) { __typename } }', { input: { oldPassword: person.password, newPassword } });
-  expect(await server.app.db.read.mail.count()).toBe(0);
+  expect(await rowsOf(server.app.db).mail.count()).toBe(0);
   await person?.must('mutation ($input: UpdateProfileInput!) { updateProfile(input: $input) { __typename } }', {
     input: { email: 'ada@example.org', currentPassword: newPassword },
   });
@@ -217,7 +218,7 @@ it('tells the address that an account had until now that it is another one, also
   const ada = await server.person();
   const move = (email: string | null): Promise<string> => outcome(ada, 'updateProfile', { email, currentPassword: ada.password });
   expect(await move('first@example.org')).toBe('done');
-  expect(await server.app.db.read.mail.count()).toBe(0);
+  expect(await rowsOf(server.app.db).mail.count()).toBe(0);
   expect(await move('second@example.org')).toBe('done');
   expect(await outcome(ada, 'updateProfile', { email: 'third@example.org', currentPassword: 'not the password' })).toBe('INVALID_CREDENTIALS UNSPECIFIED');
   expect(await move(null)).toBe('done');
@@ -230,14 +231,14 @@ it('tells the address that an account had until now that it is another one, also
       for (const text of [mail.text, mail.html]) expect(text).toContain(ada.username);
       expect(mail.text + mail.html).not.toMatch(/second@|third@/);
     }
-    await expect.poll(() => server.app.db.read.mail.count()).toBe(0);
+    await expect.poll(() => rowsOf(server.app.db).mail.count()).toBe(0);
     expect(mailServer.mails).toHaveLength(2);
   }
   expect(await move('fourth@example.org')).toBe('done');
   expect(await move('fifth@example.org')).toBe('done');
-  expect(await server.app.db.read.mail.count()).toBe(1);
+  expect(await rowsOf(server.app.db).mail.count()).toBe(1);
   expect(await outcome(ada, 'deleteAccount', { password: ada.password })).toBe('done');
-  expect(await server.app.db.read.mail.count()).toBe(0);
+  expect(await rowsOf(server.app.db).mail.count()).toBe(0);
 });
 
 it('tells an account so often an hour whether an address is taken, and no more', async () => {
@@ -260,7 +261,7 @@ it.skipIf(engine === 'sqlite')('sends every mail once, whichever of several node
   const names = Array.from({ length: 12 }, (_, i) => `person${i}`);
   for (const name of names) await register(one, name);
   await Promise.all(names.map((name, i) => ask(i % 2 ? one : two, name)));
-  await expect.poll(() => one.app.db.read.mail.count(), { timeout: 10_000 }).toBe(0);
+  await expect.poll(() => rowsOf(one.app.db).mail.count(), { timeout: 10_000 }).toBe(0);
   await sleep(100);
   expect(mailServer.mails.map(({ to }) => to[0]).sort()).toEqual(names.map((name) => `${name}@example.org`).sort());
 });

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { change, outcome, read, sight } from './kit/outcome.ts';
 import type { Item, Person, Untyped } from './kit/person.ts';
+import { rowsOf } from './kit/rows.ts';
 import { startTestServer } from './kit/server.ts';
 
 const fields = 'id kind createdAt readAt summary actor { id } message { id seq text chat { id } }';
@@ -216,7 +217,7 @@ describe('marking as read', () => {
     const sent: Untyped[] = [];
     for (let count = 1; count <= 5; count++) sent.push((await ada.send({ username: ben.username }, `${count}`)).message);
     expect(await mark(ben, { ids: sent.map(({ id }) => notificationId(id)).slice(1) })).toBe(1);
-    const rows = () => server.app.db.read.notificationRead.count();
+    const rows = () => rowsOf(server.app.db).notificationRead.count();
     expect(await rows()).toBe(4);
     await change(ben, 'markRead', { chatId: sent[0]?.chat.id, upToSeq: 2 });
     expect(await unread(ben)).toBe(0);
@@ -295,7 +296,7 @@ describe('the stream of notifications', () => {
     const room = await ada.createRoom();
     await ada.send(room, 'alone');
     await ada.send({ username: ada.username }, 'a note');
-    expect(await server.app.db.read.event.count({ where: { type: 'notification-added' } })).toBe(0);
+    expect(await rowsOf(server.app.db).event.count({ where: { type: 'notification-added' } })).toBe(0);
   });
 
   it('shows a message that was edited while a slow reader had not taken it yet as it is then', async () => {

@@ -6,6 +6,7 @@ import { codeOf, type ReceivedMail, startMailServer, type TestMailServer } from 
 import { type Asker, bearer, change, nobody, outcome, sight } from './kit/outcome.ts';
 import { request, type Untyped } from './kit/person.ts';
 import { openRawSocket } from './kit/raw-socket.ts';
+import { rowsOf } from './kit/rows.ts';
 import { type Overrides, startTestServer, type TestServer } from './kit/server.ts';
 
 const password = 'correct horse battery';
@@ -148,7 +149,7 @@ it('answers alike and after the same work whether or not it knows the address, b
   expect(known.statements).toBe(1);
   release();
   await codes(mailServer, names.length);
-  await expect.poll(async () => server.app.db.read.mail.count()).toBe(0);
+  await expect.poll(async () => rowsOf(server.app.db).mail.count()).toBe(0);
   expect(mailServer.recipients.sort()).toEqual(names.map((name) => `${name}@example.org`));
 });
 
@@ -167,7 +168,7 @@ it('keeps the code nowhere but in the mail, also while the mail waits', async ()
   await register(server, 'ada', 'ada@example.org');
   await ask(server, 'ada@example.org');
   await expect.poll(() => greeted.length).toBe(1);
-  const stored = async (): Promise<string> => JSON.stringify([await server.app.db.read.mail.findMany(), await server.app.db.read.passwordReset.findMany()]);
+  const stored = async (): Promise<string> => JSON.stringify([await rowsOf(server.app.db).mail.findMany(), await rowsOf(server.app.db).passwordReset.findMany()]);
   const waiting = await stored();
   greeted[0]?.();
   const [code = ''] = await codes(mailServer, 1);

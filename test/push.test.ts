@@ -7,6 +7,7 @@ import { isPublicAddress, post, refusalOf } from '../src/outgoing.ts';
 import { bearer, change, nobody, outcome, read } from './kit/outcome.ts';
 import type { Person, Untyped } from './kit/person.ts';
 import { type PushService, startPushService } from './kit/push-service.ts';
+import { rowsOf } from './kit/rows.ts';
 import { type Overrides, startTestServer } from './kit/server.ts';
 
 /** A name of the public internet by its looks, which leads here. The resolver is the operating system's: none can be had that says so everywhere. */
@@ -175,7 +176,7 @@ describe('a closed browser', () => {
     expect(await devices(ben)).toMatchObject([{ lastSuccessAt: expect.any(String), lastError: null }]);
     service.answerAlways(500);
     await ada.send({ username: ben.username }, 'given up');
-    await vi.waitUntil(async () => (await server.app.db.read.push.count()) === 0 && service.asked === 8, { timeout: 5_000 });
+    await vi.waitUntil(async () => (await rowsOf(server.app.db).push.count()) === 0 && service.asked === 8, { timeout: 5_000 });
     expect(await devices(ben)).toMatchObject([{ lastSuccessAt: expect.any(String), lastError: 'The push service answered 500.' }]);
     service.answerAlways(400);
     await ada.send({ username: ben.username }, 'refused');
@@ -201,7 +202,7 @@ describe('a closed browser', () => {
     await ada.send({ username: ben.username }, 'to nobody');
     await world.pushed(0);
     expect(service.asked).toBe(2);
-    expect(await server.app.db.read.push.count()).toBe(0);
+    expect(await rowsOf(server.app.db).push.count()).toBe(0);
   });
 
   it('loses nothing and gets nothing twice over a restart of the server', async () => {
@@ -277,7 +278,7 @@ describe('a closed browser', () => {
     await ada.send({ username: ben.username }, 'hello');
     await world.pushed(1);
     expect(service.deliveries[0]?.browser).toBe(1);
-    await vi.waitUntil(async () => (await server.app.db.read.pushDevice.count()) === 1, { timeout: 5_000 });
+    await vi.waitUntil(async () => (await rowsOf(server.app.db).pushDevice.count()) === 1, { timeout: 5_000 });
   });
 });
 

@@ -5,7 +5,6 @@ import type { Append, Write } from '../events/write.ts';
 import { noUser, type SessionId, type UserId } from '../ids.ts';
 import type { Database, Tx } from '../storage/database.ts';
 import { isUniqueViolation } from '../storage/failures.ts';
-import { Prisma } from '../storage/generated/sqlite/client.ts';
 import { toUserRow, type UserRow } from '../storage/rows.ts';
 import { type Engine, oneOfList, type Sql } from '../storage/sql.ts';
 import type { Viewer } from '../viewer.ts';
@@ -30,8 +29,26 @@ export type ProfileChanges = Optional & { username?: string | null; currentPassw
 
 type Profile = Pick<UserRow, 'username' | 'usernameKey' | 'displayName' | 'displayNameKey' | 'firstName' | 'lastName' | 'email' | 'emailKey' | 'phone' | 'address'>;
 
-/** All columns of a `"User" u`, for prepared statements. */
-export const userColumns = Object.keys(Prisma.UserScalarFieldEnum)
+const columns: Record<keyof UserRow, true> = {
+  id: true,
+  username: true,
+  usernameKey: true,
+  displayName: true,
+  displayNameKey: true,
+  firstName: true,
+  lastName: true,
+  email: true,
+  emailKey: true,
+  phone: true,
+  address: true,
+  passwordHash: true,
+  createdAt: true,
+  lastSeenAt: true,
+  avatarId: true,
+  deletedAt: true,
+};
+/** All columns of a `"User" u`, for prepared statements: with `*`, those of a server that is still of an earlier version would fail when a newer one adds a column. */
+export const userColumns = Object.keys(columns)
   .map((name) => `u."${name}"`)
   .join(', ');
 const publicFields = ['username', 'displayName', 'firstName', 'lastName'] as const;

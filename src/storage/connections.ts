@@ -15,8 +15,8 @@ export type Count = (statements: number) => void;
 
 export type Connections = {
   engine: Engine;
-  /** Reads what was committed, and writes in transactions only. */
-  prisma: PrismaClient;
+  /** For transactions only. Loaded when it is first used: it takes 13 MB, and its compiler more. */
+  prisma(): Promise<PrismaClient>;
   sql: Sql;
   /** For what takes long. */
   scan: Sql;

@@ -29,7 +29,7 @@ export async function openDatabase(config: Config, log: Log, onUnavailable: () =
   // Only the engine that is used is loaded.
   const open = config.DATABASE_URL.startsWith('file:') ? (await import('./sqlite.ts')).openSqlite : (await import('./postgresql.ts')).openPostgres;
   const connections = await open(config, log, (more) => (statements.count += more), jobs);
-  const { engine, prisma, sql } = connections;
+  const { engine, sql } = connections;
   const turns = createTurns();
   let pinging: Promise<void> | null = null;
   const scans = createTurns();
@@ -39,8 +39,6 @@ export async function openDatabase(config: Config, log: Log, onUnavailable: () =
   const scan: Sql['all'] = engine === 'sqlite' ? (text, params) => scans.take(() => connections.scan.all(text, params)) : sql.all;
   return {
     engine,
-    /** Prisma for reading: sees what was committed. */
-    read: prisma,
     /** Prepared statements for reading: see what was committed. Fail with UNAVAILABLE like transactions. */
     sql: { engine, all: (text, params) => guarded(onUnavailable, () => ask(text, params)) } as Sql,
     /** The same for what looks at many rows: directory, lists, counts, searches, sweeps. On SQLite another thread reads them. */
@@ -51,7 +49,9 @@ export async function openDatabase(config: Config, log: Log, onUnavailable: () =
     statements,
     /** One intention, one transaction. Fails with UNAVAILABLE when the database cannot (full, gone, too busy). `job` may run again after a deadlock: nothing outside it may change. */
     transaction: <T>(job: (tx: Tx) => Promise<T>, committed?: (result: T) => void): Promise<T> =>
-      guarded(onUnavailable, () => takeTurn(() => retried(() => prisma.$transaction((tx) => job(tx as Tx), { maxWait: 10_000, timeout: 20_000 }), committed))),
+      guarded(onUnavailable, () =>
+        takeTurn(() => retried(async () => (await connections.prisma()).$transaction((tx) => job(tx as Tx), { maxWait: 10_000, timeout: 20_000 }), committed)),
+      ),
     /** The same with prepared statements. */
     sqlTransaction: <T>(job: (sql: Sql) => Promise<T>, committed?: (result: T) => void): Promise<T> =>
       guarded(onUnavailable, () => takeTurn(() => retried(() => connections.sqlTransaction(job), committed))),

@@ -1,13 +1,11 @@
 /** PostgreSQL: one pool for everything, limits for whoever hangs, and migrations that only one of several nodes runs. Not loaded where SQLite is used. */
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import type { Config } from '../config.ts';
 import type { Log } from '../log.ts';
 import type { Connections, Count, Jobs, JobsModule } from './connections.ts';
 import { causes, code, either, isUnavailable, unavailable } from './failures.ts';
-import { PrismaClient } from './generated/postgresql/client.ts';
 import type { PrismaClient as SqlitePrismaClient } from './generated/sqlite/client.ts';
 import { DatabaseError, headStatement, migrate } from './migrate.ts';
 import { isEmptyList, numberedText, type Param, type Sql, toPostgres } from './sql.ts';
@@ -51,9 +49,13 @@ export async function openPostgres(config: Config, log: Log, count: Count, { job
       });
     const isPooled = await prepare(connection(), connection(), log);
     if (isPooled) await mustBeSet(pool, log);
-    const counting = new PrismaClient({ adapter: new PrismaPg(pool), log: [{ emit: 'event', level: 'query' }] });
-    counting.$on('query', () => count(1));
-    const client = counting as unknown as SqlitePrismaClient;
+    let client: Promise<SqlitePrismaClient> | undefined;
+    const openClient = async (): Promise<SqlitePrismaClient> => {
+      const [{ PrismaClient }, { PrismaPg }] = await Promise.all([import('./generated/postgresql/client.ts'), import('@prisma/adapter-pg')]);
+      const opened = new PrismaClient({ adapter: new PrismaPg(pool), log: [{ emit: 'event', level: 'query' }] });
+      opened.$on('query', () => count(1));
+      return opened as unknown as SqlitePrismaClient;
+    };
     const sql = postgresSql(pool, count, isPooled);
     const sqlTransaction: Connections['sqlTransaction'] = async (job) => {
       const connection = await pool.connect();
@@ -75,7 +77,7 @@ export async function openPostgres(config: Config, log: Log, count: Count, { job
     };
     return {
       engine: 'postgresql',
-      prisma: client,
+      prisma: () => (client ??= openClient()),
       sql,
       scan: sql,
       sqlTransaction,
@@ -96,7 +98,7 @@ export async function openPostgres(config: Config, log: Log, count: Count, { job
       clearRemnants: async () => null,
       syncRemnants: async () => {},
       close: async () => {
-        await client.$disconnect();
+        await client?.then((opened) => opened.$disconnect());
         if (!pool.ended) await pool.end();
       },
     };

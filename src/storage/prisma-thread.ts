@@ -1,4 +1,4 @@
-/** Prisma's adapter for two connections: one that reads, and one that a thread has for transactions. Each statement of these goes there, and a transaction begins with its first. */
+/** Prisma's adapter for a connection that a thread has, for transactions only: each statement goes there, and a transaction begins with its first. */
 import type { PrismaBetterSqlite3 } from '@prisma/adapter-better-sqlite3';
 import type { PrismaQuery, Request } from './crossing.ts';
 import type { Thread } from './threads.ts';
@@ -9,26 +9,25 @@ type Rows = Awaited<ReturnType<Connection['queryRaw']>>;
 type Transaction = Awaited<ReturnType<Connection['startTransaction']>>;
 type Queries = Pick<Connection, 'provider' | 'adapterName' | 'queryRaw' | 'executeRaw'>;
 
-/** What Prisma needs of an adapter. */
-export type Adapter = Pick<PrismaBetterSqlite3, 'provider' | 'adapterName' | 'connect'>;
+/** As Prisma knows the adapter that the thread has. */
+const names = { provider: 'sqlite', adapterName: '@prisma/adapter-better-sqlite3' } as const;
 
-/** One client for both: each has a compiler of its own, and 9 MB of what it knows of the tables. */
-export function prismaInThread(thread: Pick<Thread, 'ask'>, { provider, adapterName, connect }: Adapter): Adapter {
+/** What Prisma needs of an adapter. */
+type Adapter = Pick<PrismaBetterSqlite3, 'provider' | 'adapterName' | 'connect'>;
+
+export function prismaInThread(thread: Pick<Thread, 'ask'>): Adapter {
+  const outside = (): Promise<never> => Promise.reject(new Error('Prisma is for transactions'));
   return {
-    provider,
-    adapterName,
-    connect: async (): Promise<Connection> => {
-      const reading = await connect();
-      return {
-        provider,
-        adapterName,
-        queryRaw: (query) => reading.queryRaw(query),
-        executeRaw: (query) => reading.executeRaw(query),
-        executeScript: (script) => reading.executeScript(script),
-        startTransaction: async () => transaction(),
-        dispose: () => reading.dispose(),
-      };
-    },
+    ...names,
+    connect: async (): Promise<Connection> => ({
+      ...names,
+      queryRaw: outside,
+      executeRaw: outside,
+      executeScript: outside,
+      startTransaction: async () => transaction(),
+      // The thread closes it.
+      dispose: async () => {},
+    }),
   };
 
   function transaction(): Transaction {
@@ -57,8 +56,7 @@ export function prismaInThread(thread: Pick<Thread, 'ask'>, { provider, adapterN
     const ask = async (how: 'queryRaw' | 'executeRaw', query: Query): Promise<unknown> =>
       (await thread.ask({ type: 'prisma', how, query: toJson(query), transaction: placeOfNext() })).result;
     return {
-      provider,
-      adapterName,
+      ...names,
       queryRaw: async (query) => (await ask('queryRaw', query)) as Rows,
       executeRaw: async (query) => (await ask('executeRaw', query)) as number,
     };

@@ -4,7 +4,6 @@
  */
 import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { PrismaBetterSqlite3 } from '@prisma/adapter-better-sqlite3';
 import Sqlite from 'better-sqlite3';
 import type { Config } from '../config.ts';
 import type { Log } from '../log.ts';
@@ -12,9 +11,9 @@ import type { Cleared } from './clearing.ts';
 import type { Connections, Count, JobsModule } from './connections.ts';
 import type { Bound } from './crossing.ts';
 import { causes } from './failures.ts';
-import { PrismaClient } from './generated/sqlite/client.ts';
+import type { PrismaClient } from './generated/sqlite/client.ts';
 import { DatabaseError, headStatement, type MigrationTarget, migrate } from './migrate.ts';
-import { type Adapter, prismaInThread } from './prisma-thread.ts';
+import { prismaInThread } from './prisma-thread.ts';
 import { hideDatabase, makePrivateFile } from './private.ts';
 import { isEmptyList, type Param, type Sql, sqliteSql, toSqlite } from './sql.ts';
 import { startThread, type Thread } from './threads.ts';
@@ -91,21 +90,16 @@ function connectionsOf({ file, pragmas, reader, lock, count, module, functions, 
   // Where nobody asks for anything that takes long, there is none.
   let scanner: Thread | undefined;
   const scanning = (): Thread => (scanner ??= startThread({ name: 'scanner', file, pragmas: [...pragmas, readOnly, smallCache], jobs: null, functions, died }));
-  const adapter = new PrismaBetterSqlite3({ url: `file:${file}` }, { timestampFormat: 'unixepoch-ms' });
-  const readingAdapter: Adapter = {
-    provider: adapter.provider,
-    adapterName: adapter.adapterName,
-    connect: async () => {
-      const connection = await adapter.connect();
-      await connection.executeScript([...pragmas, readOnly, smallCache].map((pragma) => `PRAGMA ${pragma};`).join('\n'));
-      return connection;
-    },
+  let client: Promise<PrismaClient> | undefined;
+  const openClient = async (): Promise<PrismaClient> => {
+    const { PrismaClient } = await import('./generated/sqlite/client.ts');
+    const opened = new PrismaClient({ adapter: prismaInThread(writer), log: [{ emit: 'event', level: 'query' }] });
+    opened.$on('query', () => count(1));
+    return opened as PrismaClient;
   };
-  const client = new PrismaClient({ adapter: prismaInThread(writer, readingAdapter), log: [{ emit: 'event', level: 'query' }] });
-  client.$on('query', () => count(1));
   return {
     engine: 'sqlite',
-    prisma: client as PrismaClient,
+    prisma: () => (client ??= openClient()),
     sql: sqliteSql(reader, () => count(1)),
     scan: threadSql(count, async (text, values) => (await scanning().ask({ type: 'read', statement: scanning().statementOf(text, values) })).result as unknown[]),
     sqlTransaction: (job) => transactionIn(writer, count, job),
@@ -124,7 +118,7 @@ function connectionsOf({ file, pragmas, reader, lock, count, module, functions, 
     },
     syncRemnants: async () => void (await writer.ask({ type: 'sync remnants' })),
     close: async () => {
-      await Promise.all([client.$disconnect(), scanner?.close()]);
+      await Promise.all([client?.then((opened) => opened.$disconnect()), scanner?.close()]);
       reader.close();
       // The last one: with its connections it closes a descriptor that must outlive all others.
       await writer.close();

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { bearer, change, nobody, outcome, read, sight } from '../kit/outcome.ts';
 import { createPerson, type Person, type Untyped } from '../kit/person.ts';
+import { rowsOf } from '../kit/rows.ts';
 import { startTestServer, type TestServer } from '../kit/server.ts';
 
 const password = 'correct horse battery';
@@ -397,7 +398,7 @@ it('keeps a bounded number of rows however often somebody logs in and out, and c
   await using server = await startTestServer();
   const ada = await server.person();
   const { db } = server.app;
-  const session = await db.read.session.findFirstOrThrow();
+  const session = await rowsOf(db).session.findFirstOrThrow();
   // As many as some months of logins used to leave behind, ended or expired.
   const { id: _id, ...old } = session;
   await db.transaction((tx) =>
@@ -409,13 +410,13 @@ it('keeps a bounded number of rows however often somebody logs in and out, and c
       })),
     }),
   );
-  const newest = await db.read.session.findFirstOrThrow({ orderBy: { id: 'desc' } });
+  const newest = await rowsOf(db).session.findFirstOrThrow({ orderBy: { id: 'desc' } });
   const counts: number[] = [];
   let refreshToken = '';
   for (let i = 0; i < 12; i++) {
     const { auth } = await change(nobody(server), 'login', { login: ada.username, password: ada.password }, authFields);
     expect(await outcome(bearer(server, auth.accessToken), 'logout', {})).toBe('done');
-    counts.push(await db.read.session.count());
+    counts.push(await rowsOf(db).session.count());
     refreshToken = auth.refreshToken;
   }
   // The live one, a hundred that are over, and the one that ended after that.
@@ -423,7 +424,7 @@ it('keeps a bounded number of rows however often somebody logs in and out, and c
   expect(counts).toEqual([...counts].sort((a, b) => b - a));
   // The newest are kept: their tokens are told from unknown ones.
   expect((await read(nobody(server), info, { token: refreshToken })).failure).toBe('REVOKED');
-  expect(await db.read.session.findUnique({ where: { id: newest.id } })).not.toBeNull();
+  expect(await rowsOf(db).session.findUnique({ where: { id: newest.id } })).not.toBeNull();
   expect(await sight(ada, '{ me { account { currentSession { id } } } }')).toBe('there');
 });
 

@@ -2,6 +2,7 @@
 import { expect, it } from 'vitest';
 import { change, outcome, read } from '../kit/outcome.ts';
 import type { Item, Person, Untyped } from '../kit/person.ts';
+import { rowsOf } from '../kit/rows.ts';
 import { startTestServer } from '../kit/server.ts';
 
 const some = (people: Person[]) => people as [Person, Person, Person];
@@ -36,7 +37,7 @@ it('both people of a dialog pin, each once, and all are told', async () => {
     ['MessageDeleted', undefined, second.id],
   ]);
   expect(await pinsOf(ada, message.chat.id)).toEqual([]);
-  expect(await server.app.db.read.pin.count()).toBe(0);
+  expect(await rowsOf(server.app.db).pin.count()).toBe(0);
   expect(await pin(ada, second.id)).toBe('NOT_FOUND Message');
 });
 

@@ -2,6 +2,7 @@
 import { expect, it } from 'vitest';
 import { change, read } from '../kit/outcome.ts';
 import type { Person, Untyped } from '../kit/person.ts';
+import { rowsOf } from '../kit/rows.ts';
 import { startTestServer } from '../kit/server.ts';
 import { upload } from '../kit/upload.ts';
 
@@ -33,7 +34,7 @@ it('is kept with its version and its time, the first text and the latest', async
   expect([first.pageInfo.hasNextPage, rest.pageInfo.hasNextPage]).toEqual([true, false]);
   await change(ada, 'deleteMessage', { messageId: message.id });
   expect(await revisionsOf(ada, message.id)).toEqual([]);
-  expect(await server.app.db.read.messageRevision.count()).toBe(0);
+  expect(await rowsOf(server.app.db).messageRevision.count()).toBe(0);
 
   const { id } = await upload(ada, { bytes: Buffer.from('x'), fileName: 'x.txt', contentType: 'text/plain' });
   const { message: filed } = await change(ada, 'sendMessage', { to: { username: ada.username }, attachmentIds: [id] }, 'message { id }');

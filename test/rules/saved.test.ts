@@ -2,6 +2,7 @@
 import { expect, it } from 'vitest';
 import { change, outcome, read } from '../kit/outcome.ts';
 import type { Item, Person, Untyped } from '../kit/person.ts';
+import { rowsOf } from '../kit/rows.ts';
 import { startTestServer } from '../kit/server.ts';
 
 const some = (people: Person[]) => people as [Person, Person, Person];
@@ -71,7 +72,7 @@ it('go with their message: a guest is told, whoever has left learns nothing', as
   expect(await ofGuest.next()).toMatchObject({ messageId: message.id, savedMessage: { saved: false } });
   await Promise.all([ofAda.stayQuiet(50), ofGuest.stayQuiet(50)]);
   expect([await savedBy(ada), await savedBy(guest)]).toEqual([[], []]);
-  expect(await server.app.db.read.savedMessage.count()).toBe(0);
+  expect(await rowsOf(server.app.db).savedMessage.count()).toBe(0);
   expect(await save(ada, message.id)).toBe('NOT_FOUND Message');
 });
 

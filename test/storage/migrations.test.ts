@@ -76,8 +76,9 @@ async function shapeOf({ run }: Awaited<ReturnType<typeof openEmpty>>): Promise<
 
 const start = async (config: ReturnType<typeof readConfig>): Promise<string[]> => {
   const db = await openDatabase(config, createLog(config));
-  const tables = await db.read.$queryRawUnsafe<{ name: string }[]>(
+  const tables = await db.sql.all<{ name: string }>(
     engine === 'sqlite' ? `SELECT name FROM sqlite_master WHERE type = 'table'` : `SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public'`,
+    [],
   );
   await db.close();
   return tables.map(({ name }) => name);
