@@ -217,7 +217,7 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   const notificationSettings = createNotificationSettings({ db, writeBatch, clock });
   const badge = createBadge({ db, receipts, mentions, threads, views: chatViews, clock });
   const { bringBack } = createReturning({ db, writeBatch, views: chatViews, mentions });
-  const pushQueue = await createPushQueue({ db, writeBatch, eventLog, presence, onRead: bringBack, views: chatViews, mentions, settings: notificationSettings, clock });
+  const pushQueue = await createPushQueue({ db, writeBatch, eventLog, tail, presence, onRead: bringBack, views: chatViews, mentions, settings: notificationSettings, clock });
   const push = createPush({ queue: pushQueue, tail, keys, presence, post, config, clock, metrics, log });
   /** What works by itself. They end side by side, each in its own time. */
   const workers: (() => unknown)[] = [push.close, mail.close, roster.close, deletedRooms.close, indexing.close];

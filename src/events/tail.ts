@@ -45,6 +45,8 @@ export async function createTail({
     followerCount: followers.count,
     offer: newest.offer,
     look: newest.look,
+    /** At most `count` of the events after a position; null when that lies further back than what is in memory. */
+    readAfter: newest.readAfter,
     /** The position of the newest event this node has seen: never newer than what a query reads after asking. */
     cursor: (): string => newest.cursorOf(newest.head()),
     cursorOf: newest.cursorOf,

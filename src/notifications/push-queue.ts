@@ -9,6 +9,7 @@ import type { Numbering } from '../events/batch.ts';
 import { type LogEvent, messageIdOf } from '../events/event.ts';
 import type { EventLog } from '../events/event-log.ts';
 import { createGroup, type Outcome } from '../events/group.ts';
+import type { Tail } from '../events/tail.ts';
 import type { WriteBatch } from '../events/write.ts';
 import { type ChatId, type MessageId, type PushDeviceId, type SessionId, toMessageId, type UserId } from '../ids.ts';
 import type { Mentions } from '../messages/mentions.ts';
@@ -65,6 +66,7 @@ export async function createPushQueue({
   db,
   writeBatch,
   eventLog,
+  tail,
   presence,
   onRead,
   views,
@@ -75,6 +77,7 @@ export async function createPushQueue({
   db: Database;
   writeBatch: WriteBatch;
   eventLog: EventLog;
+  tail: Pick<Tail, 'readAfter'>;
   presence: Pick<Presence, 'isConnected'>;
   /** What else follows the log. May be given the same events again. */
   onRead: (events: readonly LogEvent[]) => Promise<void>;
@@ -94,7 +97,7 @@ export async function createPushQueue({
 
   /** Takes in what is new in the log, at most a page of it. Returns whether there may be more. */
   async function fill(): Promise<boolean> {
-    const events = await eventLog.readAfter(position, logPage);
+    const events = tail.readAfter(position, logPage) ?? (await eventLog.readAfter(position, logPage));
     await onRead(events);
     await add(events);
     position = events.at(-1)?.number ?? position;
@@ -144,6 +147,7 @@ export async function createPushQueue({
   /** The devices of the members of these chats, who are looked through in pieces: there may be very many, and devices of few. */
   async function devicesIn(chatIds: readonly ChatId[]): Promise<MemberDevice[]> {
     const found: MemberDevice[] = [];
+    if ((await db.sql.all('SELECT 1 FROM "PushDevice" LIMIT 1', [])).length === 0) return found;
     const chats = chatIds.map((chatId) => ({ chatId }));
     for (let [chatId, userId, more]: [number, number, boolean] = [0, 0, true]; more; ) {
       const rows = await db.scan.all<Omit<MemberDevice, 'deviceId' | 'createdAt'> & { deviceId: PushDeviceId | null; createdAt: unknown }>(

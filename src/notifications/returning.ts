@@ -29,7 +29,7 @@ export function createReturning({
   async function bringBack(events: readonly LogEvent[]): Promise<void> {
     const added = events.filter((event) => event.type === 'notification-added');
     const chatIds = [...new Set(added.map(({ chatId }) => chatId))];
-    for (let [chat, last, more] = [0, 0, chatIds.length > 0]; more; await yieldWhenLong()) {
+    for (let [chat, last, more] = [0, 0, await isAnyAway(chatIds)]; more; await yieldWhenLong()) {
       const away = await db.scan.all<Away>(
         `SELECT "chatId", "userId", "archivedSeq" FROM "ChatView" WHERE ${oneOfList(db.engine, '"chatId"')} AND ("chatId", "userId") > (?, ?) AND "archivedSeq" IS NOT NULL
          ORDER BY "chatId", "userId" LIMIT ?`,
@@ -40,6 +40,7 @@ export function createReturning({
       const levels = (await views.ofPlaces(away)).map((view) => view?.levelNow ?? 'NOTHING');
       let people = away.map((place, index) => ({ ...place, level: levels[index] as Level })).filter(({ level }) => level !== 'NOTHING');
       for (const event of added) {
+        if (people.length === 0) break;
         const back = await bringSomeBack(
           people.filter(({ chatId, archivedSeq }) => chatId === event.chatId && archivedSeq < event.seq),
           event,
@@ -48,6 +49,11 @@ export function createReturning({
         await yieldWhenLong();
       }
     }
+  }
+
+  async function isAnyAway(chatIds: readonly ChatId[]): Promise<boolean> {
+    const found = await db.sql.all(`SELECT 1 FROM "ChatView" WHERE ${oneOfList(db.engine, '"chatId"')} AND "archivedSeq" IS NOT NULL LIMIT 1`, [chatIds]);
+    return found.length > 0;
   }
 
   async function bringSomeBack(people: readonly (Away & { level: Level })[], event: EventOf<'notification-added'>): Promise<readonly Away[]> {
