@@ -76,6 +76,8 @@ export function createIndexing({ db, tail, log }: { db: Database; tail: Pick<Tai
       covered = step;
       total += step.indexed;
       if (!wasComplete && step.fromId === 0) log.info({ messages: total }, 'all messages can be searched');
+      // What came meanwhile gathers first: each piece is a commit.
+      if (step.upToId >= head && step.fromId === 0) return;
       await pause(Math.max(shortestPauseMs, Math.min(longestPauseMs, shareOfOthers * tookMs)));
     }
   }
