@@ -10,7 +10,7 @@ import { AppError } from '../errors.ts';
 import { toFormattedError } from '../graphql/errors.ts';
 import type { UserId } from '../ids.ts';
 import type { Log } from '../log.ts';
-import { over, type Poll, polled } from '../polled.ts';
+import { over, type Poll } from '../polled.ts';
 import type { Connections } from './connections.ts';
 import { createLazyRequest } from './lazy-request.ts';
 import { closeCodes, isExpired, isToComeBack, type OpenSocket, type Running, refusalAfter } from './open-socket.ts';
@@ -110,17 +110,8 @@ export function createSocketOperations({
       giveBack();
       return shown.errors.map((error) => new Refused(error));
     }
-    // Its turn lasts until the reader has taken it. It has its `complete` in any case: asked for again, a mutation would be done again.
-    return {
-      ...args,
-      result: paced(
-        open,
-        id,
-        only(result, giveBack),
-        () => {},
-        () => shown,
-      ),
-    };
+    // It has its `complete` in any case: asked for again, a mutation would be done again.
+    return { ...args, result: only(open, id, shown, giveBack) };
   }
 
   /** Resolves when one more may run; to be called when it has. */
@@ -184,10 +175,30 @@ export function createSocketOperations({
 
   // ---------------------------------------------------------------- streams
 
-  /** Its items are written here: graphql-ws would put each into JSON again for everybody who is delivered the same. To graphql-ws the stream only ends. */
+  /** One answer as a stream: its turn lasts until the reader has taken it. */
+  function only(open: OpenSocket, id: string, shown: ShownResult, giveBack: () => void): ResultStream {
+    const send = sender(open, id);
+    let isOver = false;
+    const end = (): typeof over => {
+      if (!isOver) giveBack();
+      isOver = true;
+      return over;
+    };
+    const stream: ResultStream = {
+      [Symbol.asyncIterator]: () => stream,
+      async next() {
+        while (isFull(open)) await open.outlet.room();
+        if (!isOver) send(shown);
+        return end();
+      },
+      return: async () => end(),
+    };
+    return stream;
+  }
+
+  /** A stream at the pace of its reader. */
   function paced(open: OpenSocket, id: string, items: ResultStream, endInSilence: () => void, toShown: (item: Result) => ShownResult): ResultStream {
-    const running = open.running.get(id);
-    const beginning = `{"id":${JSON.stringify(id)},"type":"next","payload":`;
+    const send = sender(open, id);
     const poll: Poll<Result> = items.poll ?? (() => items.next());
     const stream: ResultStream = {
       [Symbol.asyncIterator]: () => stream,
@@ -199,7 +210,7 @@ export function createSocketOperations({
                 const item = poll(go);
                 if (item instanceof Promise) return void item.then(goOn).catch(reject);
                 if (!item) return;
-                if (!send(item)) return end(item);
+                if (item.done || !send(toShown(item.value))) return end(item);
               }
               void open.outlet.room().then(go);
             } catch (error) {
@@ -210,8 +221,8 @@ export function createSocketOperations({
             if (!item) return;
             // Others of this socket may have filled it meanwhile. What is put into JSON may become much larger than it was.
             while (isFull(open)) await open.outlet.room();
-            if (send(item)) go();
-            else end(item);
+            if (item.done || !send(toShown(item.value))) end(item);
+            else go();
           };
           const end = ({ done }: IteratorResult<Result>): void => {
             const closed = done ? Promise.resolve() : items.return();
@@ -226,35 +237,22 @@ export function createSocketOperations({
       return: () => items.return(),
     };
     return stream;
+  }
 
-    /** False when nothing more is to be sent. */
-    function send(item: IteratorResult<Result>): boolean {
-      if (item.done || running?.completedByClient || open.ended === 'CLOSED') return false;
-      open.outlet.send(`${beginning}${toJson(toShown(item.value))}}`);
+  /** Sends results; false when nothing more is to be sent. Written here: graphql-ws would put each into JSON again for everybody who is delivered the same. To graphql-ws a stream only ends. */
+  function sender(open: OpenSocket, id: string): (shown: ShownResult) => boolean {
+    const running = open.running.get(id);
+    const beginning = `{"id":${JSON.stringify(id)},"type":"next","payload":`;
+    return (shown) => {
+      if (running?.completedByClient || open.ended === 'CLOSED') return false;
+      open.outlet.send(`${beginning}${toJson(shown)}}`);
       return true;
-    }
+    };
   }
 }
 
 /** Whether to wait before more is sent. */
 const isFull = ({ ended, outlet }: OpenSocket): boolean => ended === null && !outlet.hasRoom();
-
-/** One answer as a stream. `isOver` is called when it was taken. */
-function only(result: Result, isOver: () => void): ResultStream {
-  let left: Result | null = result;
-  let ended = false;
-  const end = (): void => {
-    if (!ended) isOver();
-    ended = true;
-  };
-  return polled(() => {
-    const value = left;
-    left = null;
-    if (value) return { done: false, value };
-    end();
-    return over;
-  }, end);
-}
 
 /** An operation's error that was made ready before graphql-ws asks for it. */
 export class Refused extends GraphQLError {
