@@ -221,12 +221,15 @@ describe('marking as read', () => {
     expect(await rows()).toBe(4);
     await change(ben, 'markRead', { chatId: sent[0]?.chat.id, upToSeq: 2 });
     expect(await unread(ben)).toBe(0);
-    expect(await server.app.notifications.sweep()).toBe(1);
+    // The server's own upkeep may have been here before.
+    await server.app.notifications.sweep();
+    expect(await rows()).toBe(3);
     await change(ada, 'deleteMessage', { messageId: sent[2]?.id });
-    expect(await server.app.notifications.sweep()).toBe(1);
+    await server.app.notifications.sweep();
+    expect(await rows()).toBe(2);
     await ada.send({ username: ben.username }, '6');
     expect(await mark(ben, { all: true })).toBe(0);
-    expect(await server.app.notifications.sweep()).toBe(2);
+    await server.app.notifications.sweep();
     expect(await rows()).toBe(0);
     expect(await unread(ben)).toBe(0);
   });
