@@ -131,7 +131,7 @@ async function build(config: Config, log: Log, opened: AsyncDisposableStack) {
   };
   const { write, writeBatch, writeJob } = createWrite({ db, clock, offer, look: tail.look, metrics });
   const limits = createRateLimits({ config, tally: elsewhere === nobodyElse ? null : createTally({ db }), servers: elsewhere.count });
-  const passwords = await createPasswords({ config });
+  const passwords = createPasswords({ config });
   const presence = createPresence({ db, tail, elsewhere, config, clock, log });
   opened.defer(presence.close);
   const onlineIds = async (): Promise<ReadonlySet<UserId>> => presence.onlineIds();

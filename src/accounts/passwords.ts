@@ -9,17 +9,17 @@ import { codePoints, foldName } from './names.ts';
 import { createPasswordQueue, type Turn } from './password-queue.ts';
 import type { Guess } from './rate-limits.ts';
 
-export type Passwords = Awaited<ReturnType<typeof createPasswords>>;
+export type Passwords = ReturnType<typeof createPasswords>;
 
 const most = 128;
 /** More UTF-16 units than any password that could have been set, however it was composed before NFC. */
 const longestInput = 4 * most;
 
-export async function createPasswords({ config }: { config: Pick<Config, 'ARGON2_MEMORY_KIB' | 'ARGON2_PASSES' | 'PASSWORD_QUEUE'> }) {
+export function createPasswords({ config }: { config: Pick<Config, 'ARGON2_MEMORY_KIB' | 'ARGON2_PASSES' | 'PASSWORD_QUEUE'> }) {
   const cost = { memoryCost: config.ARGON2_MEMORY_KIB, timeCost: config.ARGON2_PASSES, parallelism: 1 };
   // argon2 works on libuv's four threads: one is left to files and name look-ups.
   const queue = createPasswordQueue(Math.max(1, Math.min(availableParallelism(), 3)), config.PASSWORD_QUEUE);
-  const nobodysHash = await argon2.hash(randomBytes(32), { ...cost, type: argon2.argon2id });
+  const nobodysHash = hashOfNothing(cost);
   return { hash, verify, isOutdated };
 
   /** The hash to store. NFC, never trimmed. Fails with UNAVAILABLE when too many are waiting. */
@@ -47,6 +47,12 @@ export async function createPasswords({ config }: { config: Pick<Config, 'ARGON2
   function isOutdated(stored: string): boolean {
     return argon2.needsRehash(stored, cost);
   }
+}
+
+/** A hash that no password has, as text (PHC string format): hashing something would cost a start its 19 MB. Checking a password against it takes as long as against any other. */
+function hashOfNothing({ memoryCost, timeCost, parallelism }: { memoryCost: number; timeCost: number; parallelism: number }): string {
+  const [salt, hash] = [16, 32].map((length) => randomBytes(length).toString('base64').replaceAll('=', ''));
+  return `$argon2id$v=19$m=${memoryCost},t=${timeCost},p=${parallelism}$${salt}$${hash}`;
 }
 
 /** Throws FORBIDDEN where no password signs anybody in. */
