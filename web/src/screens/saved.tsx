@@ -55,6 +55,8 @@ export function SavedMessages() {
   const list = useRef<HTMLOListElement>(null);
   const asked = useRef(0);
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  /** So many are to be shown: a page more may be overtaken by a list that is read anew. */
+  const wanted = useRef(page);
   /** Which of them gets the focus when it stands. */
   const aim = useRef<number | null>(null);
 
@@ -79,7 +81,7 @@ export function SavedMessages() {
   /** As many as are shown, or from where the list ends one page more. */
   async function read(begun: Kept | null = null): Promise<void> {
     const turn = ++asked.current;
-    const most = begun ? begun.all.length + page : Math.max(page, kept.peek()?.all.length ?? 0);
+    const most = Math.max(wanted.current, kept.peek()?.all.length ?? 0);
     let next: Kept = begun ?? { all: [], after: null };
     try {
       do {
@@ -105,6 +107,7 @@ export function SavedMessages() {
     if (busy || !begun) return;
     setBusy(true);
     aim.current = begun.all.length;
+    wanted.current = begun.all.length + page;
     await read(begun);
     setBusy(false);
   }
