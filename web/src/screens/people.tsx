@@ -70,8 +70,8 @@ export function People() {
     const timer = setTimeout(() => void read(null), found ? askAfterMs : 0);
     return () => clearTimeout(timer);
   }, [name, kind]);
-  // Only while one page is shown: what was read further down stays where it is.
-  const isShort = (found?.ids.length ?? 0) <= page;
+  // Only while one page is shown, and no other is on its way: what was read further down stays where it is.
+  const isShort = !busy && (found?.ids.length ?? 0) <= page;
   useEffect(() => {
     const timer = setInterval(() => document.visibilityState === 'visible' && isShort && void read(null), againMs);
     return () => clearInterval(timer);
