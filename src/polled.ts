@@ -8,6 +8,22 @@ export type Soon<T> = T | Promise<T>;
 
 export const whenDone = <T, R>(value: Soon<T>, next: (value: T) => Soon<R>): Soon<R> => (value instanceof Promise ? value.then(next) : next(value));
 
+/** What an attempt answers that came to nothing. */
+export const again = Symbol('again');
+
+/** Attempts until one has an answer. A loop, however many have none: promises that wait for each other would be kept until the last. */
+export function untilAnswer<T>(attempt: () => Soon<T | typeof again>): Soon<T> {
+  for (;;) {
+    const answer = attempt();
+    if (answer instanceof Promise) return later(answer);
+    if (answer !== again) return answer;
+  }
+
+  async function later(first: Promise<T | typeof again>): Promise<T> {
+    for (let answer = await first; ; answer = await attempt()) if (answer !== again) return answer;
+  }
+}
+
 /** The next item, or null while there is none: then `wake` is called once, in a later turn, when it is time to ask again. */
 export type Poll<T> = (wake: () => void) => Soon<IteratorResult<T> | null>;
 

@@ -50,7 +50,7 @@ export function createPasswords({ config }: { config: Pick<Config, 'ARGON2_MEMOR
 }
 
 /** A hash that no password has, as text (PHC string format): hashing something would cost a start its 19 MB. Checking a password against it takes as long as against any other. */
-function hashOfNothing({ memoryCost, timeCost, parallelism }: { memoryCost: number; timeCost: number; parallelism: number }): string {
+export function hashOfNothing({ memoryCost, timeCost, parallelism }: { memoryCost: number; timeCost: number; parallelism: number }): string {
   const [salt, hash] = [16, 32].map((length) => randomBytes(length).toString('base64').replaceAll('=', ''));
   return `$argon2id$v=19$m=${memoryCost},t=${timeCost},p=${parallelism}$${salt}$${hash}`;
 }

@@ -4,7 +4,7 @@ import { createSourceEventStream, type ExecutionArgs, execute, GraphQLError, typ
 import { AppError, hasCode, type TypeName } from '../errors.ts';
 import { type Context, type Delivery, freshContext } from '../graphql/context.ts';
 import type { UserId } from '../ids.ts';
-import { over, type Poll, type Polled, polled, type Soon, whenDone } from '../polled.ts';
+import { again, over, type Poll, type Polled, polled, type Soon, untilAnswer, whenDone } from '../polled.ts';
 import { isDatabaseAway } from '../storage/failures.ts';
 import { createQueues, onBehalfOf } from '../turns.ts';
 import { bounded } from './answer-size.ts';
@@ -58,29 +58,30 @@ export function createExecutor({ schema, hideSuggestions, maxAnswerBytes }: { sc
     };
     const poll: Poll<Result> = (wake) => {
       try {
-        if (ended) return over;
-        const found = whenDone(source.poll(wake), (item) => {
-          if (item?.done) end();
-          if (ended) return over;
-          return item && whenDone(runItem(item.value as Delivery), (result) => (isAway(result) ? runWhenAvailable(item.value as Delivery).then(handOut) : handOut(result)));
-        });
+        const found = untilAnswer(() => whenDone(ended ? over : source.poll(wake), take));
         return found instanceof Promise ? found.catch(broken) : found;
       } catch (error) {
         return broken(error);
-      }
-
-      function handOut(result: Result): ReturnType<Poll<Result>> {
-        if (ended) return over;
-        // What the event is about was hidden or deleted between being handed out and being read.
-        if (result.errors?.some(({ originalError }) => hasCode(originalError, 'NOT_FOUND') && (result.data == null || subjects.has(originalError.details.typeName))))
-          return poll(wake);
-        return { done: false, value: result };
       }
     };
     return polled(poll, () => {
       end();
       return source.return();
     });
+
+    function take(item: IteratorResult<Delivery> | null): Soon<IteratorResult<Result> | null | typeof again> {
+      if (item?.done) end();
+      if (ended) return over;
+      if (!item || item.done) return null;
+      return whenDone(runItem(item.value), (result) => (isAway(result) ? runWhenAvailable(item.value).then(handOut) : handOut(result)));
+    }
+
+    function handOut(result: Result): IteratorResult<Result> | typeof again {
+      if (ended) return over;
+      // What the event is about was hidden or deleted between being handed out and being read.
+      if (result.errors?.some(({ originalError }) => hasCode(originalError, 'NOT_FOUND') && (result.data == null || subjects.has(originalError.details.typeName)))) return again;
+      return { done: false, value: result };
+    }
 
     function broken(error: unknown): IteratorResult<Result> {
       if (ended) return over;

@@ -41,10 +41,11 @@ export function createSharing(execute: Execute) {
       },
     };
     const own = execute(operation, watched, item);
-    const settle = (result: Result): Result | null => (everybodys.result = asked || result.errors ? null : result);
-    const everybodys: Everybodys = { result: null };
-    everybodys.result = own instanceof Promise ? own.then(settle, () => null) : settle(own);
+    const settle = (result: Result): Result | null => (asked || result.errors ? null : result);
+    const everybodys: Everybodys = { result: own instanceof Promise ? own.then(settle, () => null) : settle(own) };
     results.set(shareKey, everybodys);
+    // Once it is at hand, it is handed out without a promise.
+    if (everybodys.result instanceof Promise) void everybodys.result.then((result) => (everybodys.result = result));
     return own;
   };
 

@@ -15,3 +15,5 @@ export type Reason = (typeof reasons)[number];
 
 /** Whether a message notifies at this level. HERE is for who is there anyway. */
 export const notifies = (level: Level, reason: Reason): boolean => level === 'ALL' || (level === 'MENTIONS' && reason !== 'MESSAGE' && reason !== 'HERE');
+/** Whether the level alone decides, and how; null where it depends on the reason. */
+export const notifiesWhatever = (level: Level): boolean | null => (level === 'MENTIONS' ? null : level === 'ALL');

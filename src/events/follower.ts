@@ -6,7 +6,7 @@ import type { Config } from '../config.ts';
 import { notFound } from '../errors.ts';
 import type { ChatId, UserId } from '../ids.ts';
 import type { Log } from '../log.ts';
-import { over, type Poll, polled, type Soon, whenDone } from '../polled.ts';
+import { again, over, polled, type Soon, untilAnswer, whenDone } from '../polled.ts';
 import type { Database } from '../storage/database.ts';
 import { isTurnLong, yieldWhenLong } from '../turns.ts';
 import type { Audience } from './audience.ts';
@@ -102,7 +102,7 @@ export function createFollowers({
       throw error;
     }
     const items = polled<FollowItem>(
-      (wake) => take(stream, wake),
+      (wake) => untilAnswer(() => take(stream, wake)),
       () => close(stream),
     );
     return Object.assign(items, { push: (ephemeral: Ephemeral) => push(stream, ephemeral) });
@@ -178,37 +178,33 @@ export function createFollowers({
     if (toWake.length > 0) setImmediate(wakeSlice);
   }
 
-  function take(stream: Stream, wake: () => void): ReturnType<Poll<FollowItem>> {
-    const again = () => take(stream, wake);
-    for (;;) {
-      // Before an item is taken: while it waits it can still be outdated.
-      if (stream.queue.length > 0 && isTurnLong()) return yieldWhenLong().then(again);
-      if (isClosed(stream)) return over;
-      const item = stream.queue.shift();
-      if (item) {
-        if (item.type !== 'event') return handOut(stream, item);
-        const seen = sight.asSeen(stream, item.event, () => endUnlessReadable(stream));
-        if (seen instanceof Promise) return seen.then((event) => (event ? handOut(stream, item, event) : again()));
-        if (seen) return handOut(stream, item, seen);
-        continue;
-      }
-      if (stream.phase.name === 'ending') {
-        close(stream);
-        return over;
-      }
-      if (stream.missed && stream.phase.name === 'live') {
-        stream.missed = false;
-        return { done: false, value: { type: 'missed' } };
-      }
-      if (isReading(stream.phase))
-        return backlog
-          .readPage(stream)
-          .catch((error) => patience.tryLater(stream, error))
-          .then(again);
-      if (stream.options.only && stream.recheck) return whenDone(endUnlessReadable(stream), again);
-      stream.wake = wake;
-      return null;
+  /** The next item, or what comes before it: `again`. */
+  function take(stream: Stream, wake: () => void): Soon<IteratorResult<FollowItem> | null | typeof again> {
+    // Before an item is taken: while it waits it can still be outdated.
+    if (stream.queue.length > 0 && isTurnLong()) return yieldWhenLong().then(() => again);
+    if (isClosed(stream)) return over;
+    const item = stream.queue.shift();
+    if (item?.type === 'event')
+      return whenDone(
+        sight.asSeen(stream, item.event, () => endUnlessReadable(stream)),
+        (seen) => (seen ? handOut(stream, item, seen) : again),
+      );
+    if (item) return handOut(stream, item);
+    if (stream.phase.name === 'ending') {
+      close(stream);
+      return over;
     }
+    if (stream.missed && stream.phase.name === 'live') {
+      stream.missed = false;
+      return { done: false, value: { type: 'missed' } };
+    }
+    if (isReading(stream.phase)) {
+      const read = backlog.readPage(stream).catch((error) => patience.tryLater(stream, error));
+      return read.then(() => again);
+    }
+    if (stream.options.only && stream.recheck) return whenDone(endUnlessReadable(stream), () => again);
+    stream.wake = wake;
+    return null;
   }
 
   /** `seen`: the event as its person sees it. */

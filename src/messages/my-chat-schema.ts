@@ -1,7 +1,7 @@
 /** One's own view of a chat as clients see and change it, and what of the chat notifies. */
 
 import type { KnownLevels } from '../chats/known-levels.ts';
-import { type Level, type levels, notifies, type Reason } from '../chats/levels.ts';
+import { type Level, type levels, notifies, notifiesWhatever, type Reason } from '../chats/levels.ts';
 import { Chat, parseChatRef } from '../chats/schema.ts';
 import type { ChatView, ChatViews } from '../chats/views.ts';
 import { notFound } from '../errors.ts';
@@ -43,8 +43,8 @@ export function isNotifying(context: Context, { id, chatId, senderId, deletedAt 
   if (deletedAt !== null || senderId === viewer.userId) return false;
   const place = { chatId, userId: viewer.userId };
   return whenDone(context.app.knownLevels.find(place) ?? loadLevel(context, place), (level) => {
-    if (level !== 'MENTIONS') return level !== 'NOTHING';
-    return loadReason(context, id, viewer).then((reason) => reason !== null && notifies(level, reason));
+    const known = level ?? 'ALL';
+    return notifiesWhatever(known) ?? loadReason(context, id, viewer).then((reason) => reason !== null && notifies(known, reason));
   });
 }
 

@@ -147,7 +147,7 @@ export async function createPushQueue({
   /** The devices of the members of these chats, who are looked through in pieces: there may be very many, and devices of few. */
   async function devicesIn(chatIds: readonly ChatId[]): Promise<MemberDevice[]> {
     const found: MemberDevice[] = [];
-    if ((await db.sql.all('SELECT 1 FROM "PushDevice" LIMIT 1', [])).length === 0) return found;
+    if (chatIds.length === 0 || (await db.sql.all('SELECT 1 FROM "PushDevice" LIMIT 1', [])).length === 0) return found;
     const chats = chatIds.map((chatId) => ({ chatId }));
     for (let [chatId, userId, more]: [number, number, boolean] = [0, 0, true]; more; ) {
       const rows = await db.scan.all<Omit<MemberDevice, 'deviceId' | 'createdAt'> & { deviceId: PushDeviceId | null; createdAt: unknown }>(

@@ -12,7 +12,7 @@ import type { ChatId, UserId } from '../ids.ts';
 import type { Log } from '../log.ts';
 import { addTo, dropFrom, type MultiMap } from '../multimap.ts';
 import type { Elsewhere } from '../nodes/elsewhere.ts';
-import { type Poll, polled, whenDone } from '../polled.ts';
+import { again, polled, type Soon, untilAnswer, whenDone } from '../polled.ts';
 import type { Database } from '../storage/database.ts';
 import { tableOf } from '../storage/sql.ts';
 import { isTurnLong, yieldWhenLong } from '../turns.ts';
@@ -81,8 +81,8 @@ export function createPresence({
     clock,
     over: tellWatchers,
   });
-  /** After a restart many come back at once. Nothing is remembered. */
-  const closePeople = new DataLoader<UserId, UserId[]>(findClose, { cache: false, maxBatchSize: 100, batchScheduleFn: (ask) => void setImmediate(ask) });
+  /** After a restart many come back at once. Nothing is remembered, and few are read at a time: each may have very many. */
+  const closePeople = new DataLoader<UserId, UserId[]>(findClose, { cache: false, maxBatchSize: 10, batchScheduleFn: (ask) => void setImmediate(ask) });
   const storing = setInterval(() => void storeLastSeen(), storeEveryMs);
   storing.unref();
   const stopListening = tail.onEvent(learn);
@@ -231,18 +231,13 @@ export function createPresence({
   /** Presence alone: who is in scope as they are now, then one `caught-up`, then changes, also of new contacts, dialog partners and members. */
   async function followScope(options: FollowOptions, scope: Scope): Promise<Follower> {
     const follower = await tail.follow({ ...options, kinds: new Set<EventKind>(['PRESENCE']) });
-    const { live, subjects } = await ('userIds' in scope
+    const { live, subjects, tell } = await ('userIds' in scope
       ? watch(follower, null, true, async () => scope.userIds)
       : watch(follower, scope, true, 'closeTo' in scope ? () => closePeople.load(scope.closeTo) : scope.members));
     const first = snapshotOf(subjects);
     first.push({ type: 'caught-up', cursor: tail.cursor(), at: clock() });
-    first.reverse();
-    const poll: Poll<FollowItem> = (wake) => {
-      if (first.length > 0 && isTurnLong()) return yieldWhenLong().then(() => poll(wake));
-      const item = first.pop();
-      return item ? { done: false, value: item } : live.poll(wake);
-    };
-    return { ...polled(poll, live.return), push: live.push };
+    tell(first);
+    return live;
   }
 
   function snapshotOf(subjects: Iterable<UserId>): FollowItem[] {
@@ -256,7 +251,7 @@ export function createPresence({
     source: Source,
     alone: boolean,
     findSubjects: () => Promise<readonly UserId[]>,
-  ): Promise<{ live: Follower; subjects: readonly UserId[] }> {
+  ): Promise<{ live: Follower; subjects: readonly UserId[] /** Hands out these before anything else. */; tell: (items: FollowItem[]) => void }> {
     const watcher: Watcher = { follower, subjects: new Set(), alone, lost: new Set() };
     if (source && 'closeTo' in source) addTo(closeWatchers, source.closeTo, watcher);
     else if (source) addTo(roomWatchers, source.roomId, watcher);
@@ -269,31 +264,34 @@ export function createPresence({
       if (source && 'closeTo' in source) dropFrom(closeWatchers, source.closeTo, watcher);
       else if (source) dropFrom(roomWatchers, source.roomId, watcher);
     };
-    let again: FollowItem[] = [];
-    const poll: Poll<FollowItem> = (wake) => {
-      if (again.length > 0 && isTurnLong()) return yieldWhenLong().then(() => poll(wake));
-      const told = again.pop();
-      if (told) return { done: false, value: told };
+    /** The next one last. */
+    let told: FollowItem[] = [];
+    const tell = (items: FollowItem[]): void => void (told = items.reverse());
+    const take = (wake: () => void): Soon<IteratorResult<FollowItem> | null | typeof again> => {
+      if (told.length > 0 && isTurnLong()) return yieldWhenLong().then(() => again);
+      const value = told.pop();
+      if (value) return { done: false, value };
       return whenDone(follower.poll(wake), (item) => {
         if (item && (item.done || item.value.type === 'ended')) stop();
         if (!item || item.done || item.value.type !== 'missed') return item;
         // What was left out of a stream that was too slow does not come again by itself.
-        again = snapshotOf(watcher.subjects);
-        return poll(wake);
+        tell(snapshotOf(watcher.subjects));
+        return again;
       });
     };
     const close = (): Promise<unknown> => {
-      again = [];
+      told = [];
       stop();
       return follower.return();
     };
-    const live: Follower = { ...polled(poll, close), push: follower.push };
+    const items = polled<FollowItem>((wake) => untilAnswer(() => take(wake)), close);
+    const live: Follower = Object.assign(items, { push: follower.push });
     try {
       const subjects = (await findSubjects()).filter((subject) => !watcher.lost?.has(subject));
       watcher.lost = null;
       beginning.delete(watcher);
       for (const subject of subjects) if (addSubject(watcher, subject) && changed.has(subject)) pushState(watcher, subject);
-      return { live, subjects };
+      return { live, subjects, tell };
     } catch (error) {
       await live.return();
       throw error;

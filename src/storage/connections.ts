@@ -10,6 +10,17 @@ export type SqlFunctions = Readonly<Record<string, (...values: Bound[]) => Bound
 /** The jobs, and the addresses of the modules that export them and the functions of SQL: a thread imports them again. */
 export type JobsModule = { jobs: Jobs; module: string | null; functions: string | null };
 
+/** What is loaded when it is first asked for; tried again when that failed. */
+export function lazily<T>(load: () => Promise<T>): { get(): Promise<T>; close(end: (loaded: T) => Promise<void>): Promise<void> } {
+  let loaded: Promise<T> | undefined;
+  const get = (): Promise<T> =>
+    (loaded ??= load().catch((error: unknown) => {
+      loaded = undefined;
+      throw error;
+    }));
+  return { get, close: async (end) => void (await loaded?.then(end, () => {})) };
+}
+
 /** Told of statements that were run. */
 export type Count = (statements: number) => void;
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import type { Config } from '../config.ts';
 import type { Log } from '../log.ts';
-import type { Connections, Count, Jobs, JobsModule } from './connections.ts';
+import { type Connections, type Count, type Jobs, type JobsModule, lazily } from './connections.ts';
 import { causes, code, either, isUnavailable, unavailable } from './failures.ts';
 import type { PrismaClient as SqlitePrismaClient } from './generated/sqlite/client.ts';
 import { DatabaseError, headStatement, migrate } from './migrate.ts';
@@ -49,13 +49,12 @@ export async function openPostgres(config: Config, log: Log, count: Count, { job
       });
     const isPooled = await prepare(connection(), connection(), log);
     if (isPooled) await mustBeSet(pool, log);
-    let client: Promise<SqlitePrismaClient> | undefined;
-    const openClient = async (): Promise<SqlitePrismaClient> => {
+    const client = lazily(async (): Promise<SqlitePrismaClient> => {
       const [{ PrismaClient }, { PrismaPg }] = await Promise.all([import('./generated/postgresql/client.ts'), import('@prisma/adapter-pg')]);
       const opened = new PrismaClient({ adapter: new PrismaPg(pool), log: [{ emit: 'event', level: 'query' }] });
       opened.$on('query', () => count(1));
       return opened as unknown as SqlitePrismaClient;
-    };
+    });
     const sql = postgresSql(pool, count, isPooled);
     const sqlTransaction: Connections['sqlTransaction'] = async (job) => {
       const connection = await pool.connect();
@@ -77,7 +76,7 @@ export async function openPostgres(config: Config, log: Log, count: Count, { job
     };
     return {
       engine: 'postgresql',
-      prisma: () => (client ??= openClient()),
+      prisma: client.get,
       sql,
       scan: sql,
       sqlTransaction,
@@ -98,7 +97,7 @@ export async function openPostgres(config: Config, log: Log, count: Count, { job
       clearRemnants: async () => null,
       syncRemnants: async () => {},
       close: async () => {
-        await client?.then((opened) => opened.$disconnect());
+        await client.close((opened) => opened.$disconnect());
         if (!pool.ended) await pool.end();
       },
     };

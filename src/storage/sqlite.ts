@@ -8,7 +8,7 @@ import Sqlite from 'better-sqlite3';
 import type { Config } from '../config.ts';
 import type { Log } from '../log.ts';
 import type { Cleared } from './clearing.ts';
-import type { Connections, Count, JobsModule } from './connections.ts';
+import { type Connections, type Count, type JobsModule, lazily } from './connections.ts';
 import type { Bound } from './crossing.ts';
 import { causes } from './failures.ts';
 import type { PrismaClient } from './generated/sqlite/client.ts';
@@ -90,16 +90,15 @@ function connectionsOf({ file, pragmas, reader, lock, count, module, functions, 
   // Where nobody asks for anything that takes long, there is none.
   let scanner: Thread | undefined;
   const scanning = (): Thread => (scanner ??= startThread({ name: 'scanner', file, pragmas: [...pragmas, readOnly, smallCache], jobs: null, functions, died }));
-  let client: Promise<PrismaClient> | undefined;
-  const openClient = async (): Promise<PrismaClient> => {
+  const client = lazily(async (): Promise<PrismaClient> => {
     const { PrismaClient } = await import('./generated/sqlite/client.ts');
     const opened = new PrismaClient({ adapter: prismaInThread(writer), log: [{ emit: 'event', level: 'query' }] });
     opened.$on('query', () => count(1));
     return opened as PrismaClient;
-  };
+  });
   return {
     engine: 'sqlite',
-    prisma: () => (client ??= openClient()),
+    prisma: client.get,
     sql: sqliteSql(reader, () => count(1)),
     scan: threadSql(count, async (text, values) => (await scanning().ask({ type: 'read', statement: scanning().statementOf(text, values) })).result as unknown[]),
     sqlTransaction: (job) => transactionIn(writer, count, job),
@@ -118,7 +117,7 @@ function connectionsOf({ file, pragmas, reader, lock, count, module, functions, 
     },
     syncRemnants: async () => void (await writer.ask({ type: 'sync remnants' })),
     close: async () => {
-      await Promise.all([client?.then((opened) => opened.$disconnect()), scanner?.close()]);
+      await Promise.all([client.close((opened) => opened.$disconnect()), scanner?.close()]);
       reader.close();
       // The last one: with its connections it closes a descriptor that must outlive all others.
       await writer.close();

@@ -8,7 +8,7 @@ import type { Follower, FollowItem, FollowOptions } from '../events/stream.ts';
 import { builder } from '../graphql/builder.ts';
 import { type Context, type Delivery, freshContext, mustBeSignedIn } from '../graphql/context.ts';
 import type { ChatId } from '../ids.ts';
-import { type Poll, type Polled, polled, type Soon, whenDone } from '../polled.ts';
+import { again, type Polled, polled, type Soon, untilAnswer, whenDone } from '../polled.ts';
 import type { Pair } from '../storage/dialogs.ts';
 import {
   CaughtUp,
@@ -142,14 +142,13 @@ export function subscription<Args extends InputFieldMap>(
 
 function deliver(context: Context, follower: Follower, carried: ReadonlySet<ItemType>): Polled<Delivery> {
   let replayedCount = 0;
-  const poll: Poll<Delivery> = (wake) => whenDone(follower.poll(wake), (found) => (!found || found.done ? found : whenDone(toDelivery(found.value), (made) => made ?? poll(wake))));
-  return polled(poll, follower.return);
+  return polled<Delivery>((wake) => untilAnswer(() => whenDone(follower.poll(wake), (found) => (!found || found.done ? found : toDelivery(found.value)))), follower.return);
 
-  function toDelivery(found: FollowItem): Soon<IteratorResult<Delivery> | null> {
+  function toDelivery(found: FollowItem): Soon<IteratorResult<Delivery> | typeof again> {
     const event = found.type === 'event' ? found.event : null;
     const itemContext = freshContext(context, event);
     return whenDone(toItem(found, itemContext, replayedCount), (item) => {
-      if (!item || !carried.has(item.type)) return null;
+      if (!item || !carried.has(item.type)) return again;
       if (('replayed' in item && item.replayed) || ('snapshot' in item && item.snapshot)) replayedCount++;
       context.app.metrics.delivered(item.type, found.type === 'event' && !found.replayed ? found.event.at : null);
       return { done: false, value: { item, context: itemContext, shareKey: found.type === 'event' ? `${item.type} ${found.replayed}` : null } };

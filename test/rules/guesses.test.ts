@@ -1,6 +1,9 @@
 /** Wrong passwords are counted where somebody guesses, and nobody else pays for them; who fills the queue for hashing waits in it alone. */
+
 import { randomUUID } from 'node:crypto';
+import argon2 from 'argon2';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { hashOfNothing } from '../../src/accounts/passwords.ts';
 import { type Asker, change, outcome } from '../kit/outcome.ts';
 import { createPerson, type Person, request, type Untyped } from '../kit/person.ts';
 import { startTestServer, type TestServer } from '../kit/server.ts';
@@ -117,6 +120,16 @@ describe('wrong passwords', () => {
         [wrong, wrong, wrong, 'RATE_LIMITED'],
       ],
     ]);
+  });
+
+  it('are checked at the cost of any other where there is no such account', async () => {
+    const cost = { memoryCost: 1_024, timeCost: 3, parallelism: 1 };
+    const nobodys = hashOfNothing(cost);
+    expect(argon2.needsRehash(nobodys, cost)).toBe(false);
+    expect(argon2.needsRehash(nobodys, { ...cost, timeCost: 2 })).toBe(true);
+    expect(await argon2.verify(nobodys, '')).toBe(false);
+    expect(hashOfNothing(cost)).not.toBe(nobodys);
+    expect(nobodys.length).toBe((await argon2.hash('x', { ...cost, type: argon2.argon2id })).length);
   });
 
   it('take the same statements and give the same answer for known and unknown names, in any form', async () => {
