@@ -1,6 +1,8 @@
 /** Starting, refusing to start, stopping, and being killed: what an operator and a service manager rely on. */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer } from 'node:net';
+import { join } from 'node:path';
+import Sqlite from 'better-sqlite3';
 import { describe, expect, it } from 'vitest';
 import { engine } from './kit/engine.ts';
 import { createPerson, request } from './kit/person.ts';
@@ -45,6 +47,32 @@ describe('the program', () => {
     expect((await second.ended()).code).toBe(1);
     expect(second.output.error).toContain('postgresql://');
     expect((await fetch(`${first.url}/ready`)).status).toBe(200);
+  });
+
+  it.runIf(engine === 'sqlite')('says that it makes messages searchable when there are some, and when it is done', async () => {
+    await using folder = await temporaryFolder();
+    const told = (out: string): string[] => [...out.matchAll(/"msg":"([^"]*search[^"]*)"/g)].map(([, words]) => words as string);
+    const isSearchable = async (url: string, token: string): Promise<boolean> => {
+      const { data } = await request({ url }, '{ searchMessages(query: "needle") { indexComplete nodes { id } } }', {}, { authorization: `Bearer ${token}` });
+      return data?.searchMessages.indexComplete && data.searchMessages.nodes.length === 1;
+    };
+    let token = '';
+    {
+      await using first = await startProcess({ DATA_DIR: folder.path });
+      const ada = await createPerson({ url: first.url }, { username: 'ada' });
+      token = ada.token;
+      await ada.send({ username: 'ada' }, 'a needle');
+      await expect.poll(() => isSearchable(first.url, token)).toBe(true);
+      expect(told(first.output.out)).toEqual([]);
+      first.kill('SIGTERM');
+      await first.ended();
+    }
+    const database = new Sqlite(join(folder.path, 'tertulia.db'));
+    database.exec(`UPDATE "SearchProgress" SET "analyser" = 'an earlier one'`);
+    database.close();
+    await using second = await startProcess({ DATA_DIR: folder.path });
+    await expect.poll(() => isSearchable(second.url, token)).toBe(true);
+    await expect.poll(() => told(second.output.out)).toEqual(['messages are being made searchable', 'all messages can be searched']);
   });
 
   it('ends with 0 on SIGTERM, in time also when a client never answers', async () => {

@@ -109,13 +109,12 @@ function within(rows: readonly { id: MessageId; length: number | null }[]): Mess
   return (end < 0 ? rows : rows.slice(0, end)).map(({ id }) => id);
 }
 
-/** The first time, and when terms are made in another way than before: nothing is in it then, and everything up to `head` is still to come. Returns whether that was so. */
-export async function prepare(sql: Sql, head: number, analyser: string): Promise<boolean> {
+/** The first time, and when terms are made in another way than before: nothing is in it then, and everything up to `head` is still to come. */
+export async function prepare(sql: Sql, head: number, analyser: string): Promise<void> {
   await sql.all(`INSERT INTO "SearchProgress" ("id", "upToId", "fromId", "analyser") VALUES (1, 0, 0, '') ON CONFLICT DO NOTHING`, []);
   const before = await findProgress(sql, sql.engine === 'sqlite' ? '' : 'FOR UPDATE');
-  if (before?.analyser === analyser) return false;
+  if (before?.analyser === analyser) return;
   await sql.all(sql.engine === 'sqlite' ? `INSERT INTO "MessageIndex" ("MessageIndex") VALUES ('delete-all')` : 'TRUNCATE "MessageIndex"', []);
   const [any] = await sql.all('SELECT 1 FROM "Message" LIMIT 1', []);
   await sql.all('UPDATE "SearchProgress" SET "upToId" = ?, "fromId" = ?, "analyser" = ? WHERE "id" = 1', [head, any ? head : 0, analyser]);
-  return true;
 }

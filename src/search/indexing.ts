@@ -60,8 +60,7 @@ export function createIndexing({ db, tail, log }: { db: Database; tail: Pick<Tai
 
   async function indexNew(): Promise<void> {
     if (!isPrepared) {
-      const isNew = await db.sqlTransaction((sql) => prepare(sql, tail.head(), analyserName));
-      if (isNew && tail.head() > 0) log.info('messages are being made searchable');
+      await db.sqlTransaction((sql) => prepare(sql, tail.head(), analyserName));
       isPrepared = true;
     }
     for (let total = 0; !stopping.signal.aborted; ) {
@@ -70,6 +69,7 @@ export function createIndexing({ db, tail, log }: { db: Database; tail: Pick<Tai
       if (covered === null || db.engine === 'postgresql') covered = await findProgress(db.sql);
       if (covered === null || (covered.upToId >= head && covered.fromId === 0)) return;
       const wasComplete = covered.fromId === 0;
+      if (!wasComplete && total === 0) log.info('messages are being made searchable');
       const startedAt = performance.now();
       const step = await db.run<Step>('index messages', { head });
       const tookMs = performance.now() - startedAt;
