@@ -44,10 +44,16 @@ export function createDocuments({ schema, config }: { schema: GraphQLSchema; con
   const rules = [...specifiedRules, unconditionalSubscription, ...(config.INTROSPECTION ? [] : [NoSchemaIntrospectionCustomRule])];
   const introspectsTooMuch = createIntrospectionLimit(schema);
   const hideSuggestions = !config.INTROSPECTION;
-  return { isKnown, keptText, learn, read, check, choose, mustBeAffordable, hideSuggestions };
+  return { isKnown, findRight, keptText, learn, read, check, choose, mustBeAffordable, hideSuggestions };
 
   function isKnown(text: string): boolean {
     return texts.has(text);
+  }
+
+  /** The document of a text that was read and checked before, and in which nothing is wrong. */
+  function findRight(text: string): DocumentNode | null {
+    const found = texts.get(text);
+    return found && !(found instanceof GraphQLError) && knownOf(found).errors?.length === 0 ? found : null;
   }
 
   /** The same text, and where it is remembered, the one that is remembered. */

@@ -89,10 +89,7 @@ export function createPipeline({
     },
     async onParams({ params, context }) {
       const { exchange } = context as unknown as ServerContext;
-      exchange.params = params;
-      exchange.who = await exchange.identify();
-      const { viewer } = exchange.who;
-      if (config.RATE_LIMITS) await app.limits.take('REQUESTS', viewer ? viewer.userId : { address: exchange.client.ipAddress });
+      const viewer = await enter(params, exchange);
       const { query } = params;
       // New documents of one account or address are looked at one at a time: reading many takes long, also of those that are wrong.
       if (typeof query === 'string' && !documents.isKnown(query)) await inTurn(viewer?.userId ?? exchange.client.ipAddress, async () => documents.learn(query));
@@ -158,12 +155,31 @@ export function createPipeline({
   /** One operation without the HTTP layer: every hook runs that is not about requests and responses. Never throws. */
   async function getResult(params: GraphQLParams, context: ServerContext, request: Request): Promise<Result | ResultStream> {
     try {
+      const known = others.length === 0 && isPlain(params) ? documents.findRight(params.query) : null;
+      if (known) return await runKnown(known, params, context);
       const traced = instrumentation?.operation ? getInstrumented({ context, request }).asyncFn(instrumentation.operation, getResultForParams) : getResultForParams;
       const result = (await traced({ params, request }, context as never)) as Result | ResultStream;
       return (hasItemHooks ? null : context.exchange.stream) ?? result;
     } catch (error) {
       return asResult(error);
     }
+  }
+
+  /** An operation of a document that Yoga has read and checked before: where there is no plugin, it could add nothing (docs/decisions/yoga.md). */
+  async function runKnown(document: DocumentNode, params: GraphQLParams, { req, res, exchange }: ServerContext): Promise<Result | ResultStream> {
+    await enter(params, exchange);
+    const { variables: variableValues, operationName } = checked(params);
+    const args: Args = { document, operationName, variableValues, contextValue: { req, res, exchange, own: createContext(app.domains, exchange.client, exchange.who) } };
+    return documents.choose(document, operationName).kind === 'subscription' ? subscribe(args) : run(args);
+  }
+
+  /** Finds out who asks, and takes the request from their share. */
+  async function enter(params: GraphQLParams, exchange: Exchange): Promise<Viewer | null> {
+    exchange.params = params;
+    exchange.who = await exchange.identify();
+    const { viewer } = exchange.who;
+    if (config.RATE_LIMITS) await app.limits.take('REQUESTS', viewer ? viewer.userId : { address: exchange.client.ipAddress });
+    return viewer;
   }
 
   async function run(args: Args): Promise<Result> {
@@ -220,6 +236,9 @@ function persistedQueries(): OperatorPlugin {
     },
   };
 }
+
+/** Whether nothing but a text says what is asked for. Extensions may ask for it to be remembered. */
+const isPlain = (params: GraphQLParams): params is GraphQLParams & { query: string } => typeof params.query === 'string' && params.extensions == null;
 
 /** The four parameters there are. Throws BAD_REQUEST for what none of them may be; what else a client sends is passed over. */
 function checked({ query, variables, operationName, extensions }: { [Name in keyof GraphQLParams]: unknown }): GraphQLParams {
