@@ -68,7 +68,8 @@ it('is remembered by its hash, also when it was known by its text', async () => 
   const post = async (body: object): Promise<unknown> =>
     (await fetch(`${server.url}/graphql`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })).json();
   const answer = { data: { serverInfo: { name: 'Tertulia' } } };
-  for (const body of [{ query }, { query }, { query, extensions: { persistedQuery } }, { extensions: { persistedQuery } }]) expect([body, await post(body)]).toEqual([body, answer]);
+  for (const body of [{ query }, { query }, { query, extensions: { persistedQuery } }, { extensions: { persistedQuery } }])
+    expect([body, await post(body)]).toEqual([body, answer]);
 });
 
 const withoutIds = (text: string): string => text.replaceAll(/"requestId":"[^"]+"/g, '"requestId"');

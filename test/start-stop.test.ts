@@ -17,6 +17,21 @@ const register =
   'mutation ($name: String!) { register(input: { username: $name, password: "correct horse battery" }) { __typename ... on RegisterPayload { auth { accessToken } } } }';
 
 describe('the program', () => {
+  it('finds all of itself compiled when it was started before, also when that was killed', async () => {
+    await using folder = await temporaryFolder();
+    const settings = { DATA_DIR: folder.path, NODE_COMPILE_CACHE: join(folder.path, 'cache'), NODE_DEBUG_NATIVE: 'COMPILE_CACHE' };
+    const compiledAnew = ({ error }: { error: string }): string[] => error.match(/no transpile cache for .*/g) ?? [];
+    {
+      await using first = await startProcess(settings);
+      // On SQLite two threads have their own part, of which one begins with the first upkeep.
+      await expect.poll(() => first.output.error.match(/flushCompileCache\(\) finished/g)?.length, { timeout: 5_000 }).toBe(engine === 'sqlite' ? 3 : 1);
+      expect(compiledAnew(first.output).length).toBeGreaterThan(50);
+    }
+    await using second = await startProcess(settings);
+    expect(second.url).not.toBe('');
+    expect(compiledAnew(second.output)).toEqual([]);
+  });
+
   it('names every wrong setting at once and ends with 1', async () => {
     await using folder = await temporaryFolder();
     await using program = await startProcess({ DATA_DIR: folder.path, PORT: 'http', HEARTBEAT_SECONDS: '0', DATABASE_URL: 'mysql://user:hunter2@x/y' });

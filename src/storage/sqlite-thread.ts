@@ -2,7 +2,7 @@
  * The inside of a thread of the database: takes requests one after the other. It sleeps on a counter and never goes back to the event loop, as waking up by a
  * message event takes three times as long: what runs here may await nothing but its own statements.
  */
-import { createRequire } from 'node:module';
+import { createRequire, flushCompileCache } from 'node:module';
 import { receiveMessageOnPort, workerData } from 'node:worker_threads';
 import type * as PrismaAdapter from '@prisma/adapter-better-sqlite3';
 import Sqlite from 'better-sqlite3';
@@ -25,6 +25,8 @@ let opened: Opened | null = null;
 let prisma: PrismaConnection | null = null;
 let prismaBegan = false;
 
+// As src/main.ts does for its own: otherwise only a thread that ends by itself leaves anything to the next start.
+flushCompileCache();
 for (let seen = 0, isOpen = true; isOpen; ) {
   for (let message = receiveMessageOnPort(port); message; message = receiveMessageOnPort(port)) {
     const request = JSON.parse(message.message) as Request;
