@@ -33,11 +33,13 @@ export async function openSqlite(config: Config, log: Log, count: Count, { modul
   }
   const lock = lockFile(`${file}-lock`, shown);
   hideDatabase(file, log);
+  const pragmas = pragmasOf(config);
+  // Before anything that takes long: it loads meanwhile, and opens the file when it is first asked for something.
+  const writer = startThread({ name: 'writer', file, pragmas, jobs: module, functions, died });
   let reader: Sqlite.Database | undefined;
   let isNew = false;
   try {
     isNew = makePrivateFile(file);
-    const pragmas = pragmasOf(config);
     reader = new Sqlite(file);
     for (const pragma of pragmas) reader.pragma(pragma);
     // A migration that makes a table anew drops the old one, which must not take along what refers to it. Inside its transaction it cannot say so.
@@ -48,9 +50,10 @@ export async function openSqlite(config: Config, log: Log, count: Count, { modul
     // The file remembers this: not before it is known to be ours.
     reader.pragma('journal_mode = WAL');
     reader.pragma(readOnly);
-    return connectionsOf({ file, pragmas, reader, lock, count, module, functions, log });
+    return connectionsOf({ file, pragmas, reader, writer, lock, count, functions, log });
   } catch (error) {
     reader?.close();
+    await writer.close();
     lock.close();
     // The next start would take it for what somebody has lost.
     if (isNew && statSync(file).size === 0) rmSync(file);
@@ -77,16 +80,16 @@ const pragmasOf = (config: Pick<Config, 'SQLITE_SYNCHRONOUS' | 'SQLITE_MAX_PAGES
   ...(config.SQLITE_MAX_PAGES > 0 ? [`max_page_count = ${config.SQLITE_MAX_PAGES}`] : []),
 ];
 
-type Opened = { file: string; pragmas: string[]; reader: Sqlite.Database; lock: Sqlite.Database; count: Count; module: string | null; functions: string | null; log: Log };
+type Opened = { file: string; pragmas: string[]; reader: Sqlite.Database; writer: Thread; lock: Sqlite.Database; count: Count; functions: string | null; log: Log };
 
-function connectionsOf({ file, pragmas, reader, lock, count, module, functions, log }: Opened): Connections {
-  const died = (error: Error): void => {
-    // For main.ts, which ends the process: what was being written is stored or not, and nothing more can be.
-    setImmediate(() => {
-      throw new Error('a thread of the database has died', { cause: error });
-    });
-  };
-  const writer = startThread({ name: 'writer', file, pragmas, jobs: module, functions, died });
+/** For main.ts, which ends the process: what was being written is stored or not, and nothing more can be. */
+function died(error: Error): void {
+  setImmediate(() => {
+    throw new Error('a thread of the database has died', { cause: error });
+  });
+}
+
+function connectionsOf({ file, pragmas, reader, writer, lock, count, functions, log }: Opened): Connections {
   // Where nobody asks for anything that takes long, there is none.
   let scanner: Thread | undefined;
   const scanning = (): Thread => (scanner ??= startThread({ name: 'scanner', file, pragmas: [...pragmas, readOnly, smallCache], jobs: null, functions, died }));
