@@ -9,14 +9,16 @@ export type Cleared = { next: number | null | 'busy'; canClear: boolean };
 
 export function createClearing(connection: Sqlite.Database, file: string) {
   const remnants = createRemnants(file);
+  // Once: in this thread nothing that was prepared is given back (kept-statements.ts).
+  const checkpoint = connection.prepare<[], { busy: number }>('PRAGMA wal_checkpoint(TRUNCATE)');
   return { clear, sync: remnants.sync, close: remnants.close };
 
   /** One piece, from this page on. `forget` makes the other connections that write forget what they have read. */
   async function clear(from: number, forget: () => Promise<unknown>): Promise<Cleared> {
     // Without waiting inside SQLite for a reader, which would hold up all who write.
-    connection.pragma('busy_timeout = 0');
+    connection.exec('PRAGMA busy_timeout = 0');
     try {
-      if ((connection.pragma('wal_checkpoint(TRUNCATE)') as { busy: number }[])[0]?.busy !== 0) return { next: 'busy', canClear: true };
+      if (checkpoint.all()[0]?.busy !== 0) return { next: 'busy', canClear: true };
       if (!beginsAtOnce()) return { next: 'busy', canClear: true };
       try {
         // Another process wrote in between.
@@ -25,11 +27,11 @@ export function createClearing(connection: Sqlite.Database, file: string) {
         return { next: remnants.clear(from), canClear };
       } finally {
         connection.exec('ROLLBACK');
-        connection.pragma('shrink_memory');
+        connection.exec('PRAGMA shrink_memory');
         await forget();
       }
     } finally {
-      connection.pragma('busy_timeout = 5000');
+      connection.exec('PRAGMA busy_timeout = 5000');
     }
   }
 

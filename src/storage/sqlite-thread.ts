@@ -9,6 +9,7 @@ import Sqlite from 'better-sqlite3';
 import { createClearing } from './clearing.ts';
 import type { Jobs, SqlFunctions } from './connections.ts';
 import { type Answer, type Request, type Statement, type ThreadStart, toWire } from './crossing.ts';
+import { keepStatements } from './kept-statements.ts';
 import { sqliteSql } from './sql.ts';
 
 type PrismaConnection = Awaited<ReturnType<PrismaAdapter.PrismaBetterSqlite3['connect']>>;
@@ -22,7 +23,7 @@ const texts: string[] = [];
 let statements = 0;
 /** Made with the first request, which is told if that fails. */
 let opened: Opened | null = null;
-let prisma: PrismaConnection | null = null;
+let prisma: Awaited<ReturnType<typeof openPrisma>> | null = null;
 let prismaBegan = false;
 
 // As src/main.ts does for its own: otherwise only a thread that ends by itself leaves anything to the next start.
@@ -70,7 +71,7 @@ function run(request: Exclude<Request, { type: 'job' }>): unknown {
     case 'prisma':
       return runPrisma(request);
     case 'clear remnants':
-      return clearing.clear(request.from, async () => prisma?.executeScript('PRAGMA shrink_memory'));
+      return clearing.clear(request.from, async () => prisma?.adapter.executeScript('PRAGMA shrink_memory'));
     case 'sync remnants':
       return clearing.sync();
   }
@@ -115,28 +116,31 @@ async function inTransaction<T>(job: (open: Opened) => Promise<T>): Promise<T> {
 /** On a connection of its own, as Prisma's adapter makes it. */
 async function runPrisma({ how, query, transaction }: Extract<Request, { type: 'prisma' }>): Promise<unknown> {
   prisma ??= await openPrisma();
+  await prisma.statements.makeRoom();
+  const { adapter } = prisma;
   if (transaction === 'begins') {
-    await prisma.executeScript('BEGIN IMMEDIATE');
+    await adapter.executeScript('BEGIN IMMEDIATE');
     prismaBegan = true;
   } else if (transaction === 'goes on' && !prismaBegan) {
     if (query.sql === 'ROLLBACK') return 0;
     throw new Error('the transaction is over');
   }
   if (query.sql === 'COMMIT' || query.sql === 'ROLLBACK') prismaBegan = false;
-  return prisma[how](query as Parameters<PrismaConnection['queryRaw']>[0]);
+  return adapter[how](query as Parameters<PrismaConnection['queryRaw']>[0]);
 }
 
-async function openPrisma(): Promise<PrismaConnection> {
+async function openPrisma() {
   // Loaded when it is needed, and as no import can be: an import awaits the event loop.
   const { PrismaBetterSqlite3 } = createRequire(import.meta.url)('@prisma/adapter-better-sqlite3') as typeof PrismaAdapter;
-  const connection = await new PrismaBetterSqlite3({ url: `file:${file}` }, { timestampFormat: 'unixepoch-ms' }).connect();
+  const adapter = await new PrismaBetterSqlite3({ url: `file:${file}` }, { timestampFormat: 'unixepoch-ms' }).connect();
+  const statements = keepStatements((adapter as unknown as { client: Sqlite.Database }).client);
   // What is in a hurry has the other connection, and the cache.
-  await connection.executeScript([...pragmas, 'cache_size = -2000'].map((pragma) => `PRAGMA ${pragma};`).join('\n'));
-  return connection;
+  await adapter.executeScript([...pragmas, 'cache_size = -2000'].map((pragma) => `PRAGMA ${pragma};`).join('\n'));
+  return { adapter, statements };
 }
 
 async function close(): Promise<void> {
-  await prisma?.dispose();
+  await prisma?.adapter.dispose();
   opened?.connection.close();
   // Behind all connections: closing a descriptor of the file gives back the locks of the whole process.
   opened?.clearing.close();
