@@ -15,12 +15,16 @@ const sameWishMs = 500;
 const lastWordsMs = 1_000;
 const { ConfigError, readConfig } = await import('./config.ts');
 const { createLog } = await import('./log.ts');
-const { startServer } = await import('./server.ts');
 const { DatabaseError } = await import('./storage/migrate.ts');
+const { beginThread } = await import('./storage/threads.ts');
 
 try {
   const config = readConfig(process.env);
   const log = createLog(config);
+  // On SQLite: it loads beside everything else, which takes as long.
+  if (config.DATABASE_URL.startsWith('file:'))
+    beginThread('writer', { jobs: new URL('./jobs.ts', import.meta.url).href, functions: new URL('./search/sql-functions.ts', import.meta.url).href });
+  const { startServer } = await import('./server.ts');
   const server = await startServer(config, { log });
   let stopping = false;
   const stop = (why: string): void => {

@@ -19,7 +19,7 @@ const register =
   'mutation ($name: String!) { register(input: { username: $name, password: "correct horse battery" }) { __typename ... on RegisterPayload { auth { accessToken } } } }';
 
 describe('the program', () => {
-  it('finds all of itself compiled when it was started before, also when that was killed, and loads hardly a file twice', async () => {
+  it('finds all of itself compiled when it was started before, also when that was killed', async () => {
     await using folder = await temporaryFolder();
     const settings = { DATA_DIR: folder.path, NODE_COMPILE_CACHE: join(folder.path, 'cache'), NODE_DEBUG_NATIVE: 'COMPILE_CACHE' };
     const compiledAnew = ({ error }: { error: string }): string[] => error.match(/no transpile cache for .*/g) ?? [];
@@ -36,11 +36,6 @@ describe('the program', () => {
     await using second = await startProcess(settings);
     expect(second.url).not.toBe('');
     expect(compiledAnew(second.output)).toEqual([]);
-    // Packages that are installed twice, in versions that could be one, are loaded twice.
-    const loaded = new Set([...second.output.error.matchAll(/reading cache from \S+ for (?:ESM|CommonJS) (\S+)\.\.\./g)].map(([, path]) => path?.replace('file://', '') as string));
-    const names = [...loaded].filter((path) => path.includes('node_modules/')).map((path) => path.split('node_modules/').at(-1));
-    expect(names.length).toBeGreaterThan(500);
-    expect(names.filter((name, index) => names.indexOf(name) !== index).length).toBeLessThan(20);
   });
 
   it('names every wrong setting at once and ends with 1', async () => {

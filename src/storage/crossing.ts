@@ -17,6 +17,8 @@ export type Request =
   /** A whole transaction: a function of src/jobs.ts. */
   | { type: 'job'; name: string; input: unknown }
   | { type: 'prisma'; how: 'queryRaw' | 'executeRaw'; query: PrismaQuery; transaction: 'begins' | 'goes on' }
+  /** First of all: which file its connections are to. */
+  | { type: 'place'; file: string; pragmas: readonly string[] }
   | { type: 'clear remnants'; from: number }
   | { type: 'sync remnants' }
   /** All connections of the thread, and then the thread. */
@@ -29,8 +31,6 @@ export type ThreadStart = {
   port: import('node:worker_threads').MessagePort;
   /** Counts what was sent: a thread sleeps on it. */
   sent: Int32Array;
-  file: string;
-  pragmas: readonly string[];
   /** The module whose `jobs` it runs, for the one that writes. */
   jobs: string | null;
   /** The module whose `functions` its statements can use. */

@@ -16,12 +16,13 @@ type PrismaConnection = Awaited<ReturnType<PrismaAdapter.PrismaBetterSqlite3['co
 
 type Opened = ReturnType<typeof open>;
 
-const { port, sent, file, pragmas, jobs, functions } = workerData as ThreadStart;
+const { port, sent, jobs, functions } = workerData as ThreadStart;
 const known: Jobs = jobs === null ? {} : ((await import(jobs)) as { jobs: Jobs }).jobs;
 const ofSql: SqlFunctions = functions === null ? {} : ((await import(functions)) as { functions: SqlFunctions }).functions;
+let place = { file: '', pragmas: [] as readonly string[] };
 const texts: string[] = [];
 let statements = 0;
-/** Made with the first request, which is told if that fails. */
+/** Made with the first request that needs them, which is told if that fails. */
 let opened: Opened | null = null;
 let prisma: Awaited<ReturnType<typeof openPrisma>> | null = null;
 let prismaBegan = false;
@@ -54,6 +55,7 @@ async function answerTo(request: Request): Promise<Answer> {
 
 function run(request: Exclude<Request, { type: 'job' }>): unknown {
   if (request.type === 'close') return close();
+  if (request.type === 'place') return void (place = request);
   if ('statement' in request) remember(request.statement);
   const { connection, sql, clearing } = (opened ??= open());
   switch (request.type) {
@@ -78,6 +80,7 @@ function run(request: Exclude<Request, { type: 'job' }>): unknown {
 }
 
 function open() {
+  const { file, pragmas } = place;
   const connection = new Sqlite(file);
   try {
     for (const pragma of pragmas) connection.pragma(pragma);
@@ -132,6 +135,7 @@ async function runPrisma({ how, query, transaction }: Extract<Request, { type: '
 async function openPrisma() {
   // Loaded when it is needed, and as no import can be: an import awaits the event loop.
   const { PrismaBetterSqlite3 } = createRequire(import.meta.url)('@prisma/adapter-better-sqlite3') as typeof PrismaAdapter;
+  const { file, pragmas } = place;
   const adapter = await new PrismaBetterSqlite3({ url: `file:${file}` }, { timestampFormat: 'unixepoch-ms' }).connect();
   const statements = keepStatements((adapter as unknown as { client: Sqlite.Database }).client);
   // What is in a hurry has the other connection, and the cache.

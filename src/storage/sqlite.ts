@@ -34,7 +34,7 @@ export async function openSqlite(config: Config, log: Log, count: Count, { modul
   const lock = lockFile(`${file}-lock`, shown);
   hideDatabase(file, log);
   const pragmas = pragmasOf(config);
-  // Before anything that takes long: it loads meanwhile, and opens the file when it is first asked for something.
+  // Before anything that takes long: it loads meanwhile.
   const writer = startThread({ name: 'writer', file, pragmas, jobs: module, functions, died });
   let reader: Sqlite.Database | undefined;
   let isNew = false;
@@ -42,12 +42,13 @@ export async function openSqlite(config: Config, log: Log, count: Count, { modul
     isNew = makePrivateFile(file);
     reader = new Sqlite(file);
     for (const pragma of pragmas) reader.pragma(pragma);
+    // Each migration of a new file is faster so. Another one may be somebody else's, and would remember it.
+    if (isNew) reader.pragma('journal_mode = WAL');
     // A migration that makes a table anew drops the old one, which must not take along what refers to it. Inside its transaction it cannot say so.
     reader.pragma('foreign_keys = OFF');
     const applied = await migrate(sqliteTarget(reader));
     if (applied.length > 0) log.info({ applied }, 'database migrated');
     reader.exec(headStatement());
-    // The file remembers this: not before it is known to be ours.
     reader.pragma('journal_mode = WAL');
     reader.pragma(readOnly);
     return connectionsOf({ file, pragmas, reader, writer, lock, count, functions, log });

@@ -8,19 +8,36 @@ export type Thread = ReturnType<typeof startThread>;
 /** A thread makes little garbage, and it is gone at once. */
 const youngMegabytes = 4;
 
-/**
- * `died` is told when the thread has ended without having been asked to. What it was asked fails with UNAVAILABLE, then and from then on: a transaction may have
- * been committed or not.
- */
-export function startThread({ name, died, ...start }: Omit<ThreadStart, 'port' | 'sent'> & { name: string; died: (error: Error) => void }) {
+type Modules = Pick<ThreadStart, 'jobs' | 'functions'>;
+type Begun = ReturnType<typeof begin>;
+const begunAhead = new Map<string, Begun>();
+
+/** Begins a thread before anybody knows which file it is for: it loads while the main thread does. `startThread` of the same name takes it. */
+export function beginThread(name: string, modules: Modules): void {
+  begunAhead.set(name, begin(name, modules));
+}
+
+function begin(name: string, modules: Modules) {
   const { port1: port, port2: itsPort } = new MessageChannel();
   const sent = new Int32Array(new SharedArrayBuffer(4));
   const worker = new Worker(new URL('./thread.js', import.meta.url), {
     name,
-    workerData: { ...start, port: itsPort, sent } satisfies ThreadStart,
+    workerData: { ...modules, port: itsPort, sent } satisfies ThreadStart,
     transferList: [itsPort],
     resourceLimits: { maxYoungGenerationSizeMb: youngMegabytes },
   });
+  // Only what is waited for keeps the process alive.
+  worker.unref();
+  return { port, sent, worker };
+}
+
+/**
+ * A thread with connections to this file, opened when it is first asked for something. `died` is told when the thread has ended without having been asked to. What it was asked fails with UNAVAILABLE, then and from then on: a transaction may have
+ * been committed or not.
+ */
+export function startThread({ name, file, pragmas, died, ...modules }: Modules & { name: string; file: string; pragmas: readonly string[]; died: (error: Error) => void }) {
+  const { port, sent, worker } = begunAhead.get(name) ?? begin(name, modules);
+  begunAhead.delete(name);
   const waiting: { resolve: (answer: Answer) => void; reject: (error: Error) => void }[] = [];
   const numbers = new Map<string, number>();
   let state: 'running' | 'closing' | 'dead' = 'running';
@@ -32,9 +49,8 @@ export function startThread({ name, died, ...start }: Omit<ThreadStart, 'port' |
   worker.on('error', end);
   worker.on('exit', () => end(new Error(`the thread ${name} has ended`)));
   const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
-  // Only what is waited for keeps the process alive.
-  worker.unref();
   port.unref();
+  ask({ type: 'place', file, pragmas }).catch(() => {});
   return { ask, statementOf, close };
 
   function ask(request: Request): Promise<Answer> {
