@@ -30,8 +30,8 @@ export function createExecutor({ schema, hideSuggestions, maxAnswerBytes }: { sc
   /** Runs a query or mutation. Never throws. */
   async function run(operation: Operation, context: Context): Promise<Result> {
     try {
-      const job = async (): Promise<Result> => onBehalfOf(context.viewer?.userId ?? null, () => executeBounded(operation, context));
-      return await (operation.weight < heavy ? job() : inTurn(context.viewer?.userId ?? context.client.ipAddress, job));
+      const job = (): Result | Promise<Result> => onBehalfOf(context.viewer?.userId ?? null, () => executeBounded(operation, context));
+      return await (operation.weight < heavy ? job() : inTurn(context.viewer?.userId ?? context.client.ipAddress, async () => job()));
     } catch (error) {
       return asResult(error);
     }

@@ -71,20 +71,30 @@ export function createSocketOperations({
     // A completed id may be used again, but graphql-ws would take the old operation's end for the new one's.
     const own: Running = { completedByClient: false, answered: Promise.resolve() };
     running.set(id, own);
-    own.answered = (before?.answered ?? Promise.resolve())
-      .then(() => (own.completedByClient ? undefined : handOn()))
-      .catch((error: unknown) => fail(open, error))
-      .then(() => {
-        if (running.get(id) === own) running.delete(id);
-      });
+    const answer = async (): Promise<void> => {
+      try {
+        if (before) await before.answered;
+        if (!own.completedByClient) await handOn();
+      } catch (error) {
+        fail(open, error);
+      }
+      if (running.get(id) === own) running.delete(id);
+    };
+    own.answered = answer();
     return own.answered;
   }
 
   /** Runs an operation. Errors of what could not be run are answered as such; a throw here would close the socket. */
   async function run(open: OpenSocket, id: string, payload: SubscribePayload, endInSilence: () => void): Promise<Ran | readonly Refused[]> {
     open.lastAskedAt = performance.now();
-    const giveBack = await takeTurn(open);
-    const { client } = open;
+    const { client, turns } = open;
+    if (turns.taken >= mostAtOnce) await new Promise<void>((wake) => turns.waiting.push(wake));
+    else turns.taken++;
+    const giveBack = (): void => {
+      const next = turns.waiting.shift();
+      if (next) next();
+      else turns.taken--;
+    };
     // A stream keeps what it was asked for: the same text for all who ask for the same.
     (payload as { query: string }).query = pipeline.keptText(payload.query);
     const startedAt = performance.now();
@@ -112,17 +122,6 @@ export function createSocketOperations({
     }
     // It has its `complete` in any case: asked for again, a mutation would be done again.
     return { ...args, result: only(open, id, shown, giveBack) };
-  }
-
-  /** Resolves when one more may run; to be called when it has. */
-  async function takeTurn({ turns }: OpenSocket): Promise<() => void> {
-    if (turns.taken >= mostAtOnce) await new Promise<void>((wake) => turns.waiting.push(wake));
-    else turns.taken++;
-    return () => {
-      const next = turns.waiting.shift();
-      if (next) next();
-      else turns.taken--;
-    };
   }
 
   // ---------------------------------------------------------------- what a socket may
