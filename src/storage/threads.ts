@@ -1,11 +1,12 @@
 /** A thread of the database, seen from the main thread: it is asked one thing after the other, and answers in this order. */
+import { setFlagsFromString } from 'node:v8';
 import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import { AppError } from '../errors.ts';
 import { type Answer, type Bound, fromWire, type Request, type Statement, type ThreadStart } from './crossing.ts';
 
 export type Thread = ReturnType<typeof startThread>;
 
-/** A thread makes little garbage, and it is gone at once. */
+/** Twice so much is a thread's young generation: it makes little garbage, and that is gone at once. */
 const youngMegabytes = 4;
 
 type Modules = Pick<ThreadStart, 'jobs' | 'functions'>;
@@ -20,11 +21,12 @@ export function beginThread(name: string, modules: Modules): void {
 function begin(name: string, modules: Modules) {
   const { port1: port, port2: itsPort } = new MessageChannel();
   const sent = new Int32Array(new SharedArrayBuffer(4));
+  // What `npm start` says for the main thread, which has its own by now, would count for threads, too, before any `resourceLimits`.
+  setFlagsFromString(`--max-semi-space-size=${youngMegabytes}`);
   const worker = new Worker(new URL('./thread.js', import.meta.url), {
     name,
     workerData: { ...modules, port: itsPort, sent } satisfies ThreadStart,
     transferList: [itsPort],
-    resourceLimits: { maxYoungGenerationSizeMb: youngMegabytes },
   });
   // Only what is waited for keeps the process alive.
   worker.unref();
@@ -32,8 +34,8 @@ function begin(name: string, modules: Modules) {
 }
 
 /**
- * A thread with connections to this file, opened when it is first asked for something. `died` is told when the thread has ended without having been asked to. What it was asked fails with UNAVAILABLE, then and from then on: a transaction may have
- * been committed or not.
+ * A thread with connections to this file, opened when it is first asked for something. `died` is told when the thread has ended without having been asked to. What it
+ * was asked fails with UNAVAILABLE, then and from then on: a transaction may have been committed or not.
  */
 export function startThread({ name, file, pragmas, died, ...modules }: Modules & { name: string; file: string; pragmas: readonly string[]; died: (error: Error) => void }) {
   const { port, sent, worker } = begunAhead.get(name) ?? begin(name, modules);
