@@ -10,7 +10,7 @@ COPY web ./web
 # The page takes the example clients with it.
 COPY examples ./examples
 # Clients of both engines and the page are made here; what only makes them is not in the image that runs.
-RUN npm ci && npm prune --omit=dev --ignore-scripts && npm cache clean --force
+RUN npm ci && npm prune --omit=dev --ignore-scripts && npm cache clean --force && rm -rf node_modules/.cache
 
 FROM node:24-bookworm-slim
 ENV HOST=0.0.0.0 PORT=4000 DATA_DIR=/data
@@ -21,8 +21,10 @@ COPY --from=build /app/prisma/migrations ./prisma/migrations
 COPY --from=build /app/scripts ./scripts
 COPY --from=build /app/src ./src
 COPY --from=build /app/web/dist ./web/dist
-RUN mkdir /data && chown node:node /data
+RUN mkdir /data node_modules/.cache && chown node:node /data node_modules/.cache
 USER node
+# What Node compiles is kept for each user: a container finds it, also where it may not write.
+RUN node_modules/.bin/node scripts/first-start.ts
 VOLUME /data
 EXPOSE 4000
 STOPSIGNAL SIGTERM
