@@ -12,8 +12,9 @@ import { clientOf, isKnownOrigin } from './client.ts';
 import type { Connections } from './connections.ts';
 import type { Cookies } from './cookies.ts';
 import { createFileRoutes } from './files.ts';
+import { createGraphiql } from './graphiql.ts';
 import { createGraphqlOverHttp } from './graphql.ts';
-import { graphiqlPage, landingPage, landingPolicy, type Page, resetPage, resetPolicy } from './landing.ts';
+import { landingPage, landingPolicy, resetPage, resetPolicy } from './landing.ts';
 import { createWebPage } from './page.ts';
 import { createSignInRoutes } from './sign-in.ts';
 import { createTell } from './tell.ts';
@@ -68,7 +69,7 @@ export function createHttp({
   const webPage = createWebPage({ app, pipeline, cookies, config });
   const signInRoutes = createSignInRoutes({ app, cookies, hasPage: webPage !== null });
   let stopping = false;
-  let graphiql: Promise<Page> | null = null;
+  const sendGraphiql = createGraphiql();
 
   return {
     /** Answers one request. Never throws. */
@@ -157,15 +158,6 @@ export function createHttp({
     if (request.method === 'OPTIONS') return send(call, 204, { allow: 'GET, POST, OPTIONS' }, '');
     if (request.method === 'GET' && config.GRAPHIQL && request.headers.accept?.includes('text/html')) return sendGraphiql(call);
     await graphqlOverHttp.handle(call);
-  }
-
-  async function sendGraphiql(call: Call): Promise<void> {
-    graphiql ??= graphiqlPage();
-    const { body, gzipped, etag, policy } = await graphiql;
-    const headers = { etag, 'cache-control': 'no-cache', 'content-type': 'text/html; charset=utf-8', 'content-security-policy': policy, 'referrer-policy': 'no-referrer' };
-    if (call.request.headers['if-none-match'] === etag) return send(call, 304, headers, '');
-    const compressed = /\bgzip\b/.test(String(call.request.headers['accept-encoding'] ?? ''));
-    send(call, 200, compressed ? { ...headers, 'content-encoding': 'gzip' } : headers, compressed ? gzipped : body);
   }
 
   function refuse(call: Call, error: unknown): void {

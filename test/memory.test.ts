@@ -1,11 +1,14 @@
-/** What is done again and again takes no more memory than it did at first. */
+/** What is done again and again takes no more memory than it did at first, and what is made once leaves no more than what is kept. */
 import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import Sqlite from 'better-sqlite3';
 import { expect, it } from 'vitest';
-import { keepStatements } from '../../src/storage/kept-statements.ts';
-import { createPerson } from '../kit/person.ts';
-import { startProcess } from '../kit/process.ts';
-import { temporaryFolder } from '../kit/server.ts';
+import { keepStatements } from '../src/storage/kept-statements.ts';
+import { createPerson } from './kit/person.ts';
+import { startProcess } from './kit/process.ts';
+import { temporaryFolder } from './kit/server.ts';
+
+const megabytesOf = (pid: number): number => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
 
 it.runIf(process.platform === 'linux')('transactions of Prisma leave nothing behind', { timeout: 60_000 }, async () => {
   await using folder = await temporaryFolder();
@@ -15,12 +18,11 @@ it.runIf(process.platform === 'linux')('transactions of Prisma leave nothing beh
     for (let done = 0; done < times; done += 20)
       await Promise.all(Array.from({ length: 20 }, (_, place) => person.must(`mutation { updateProfile(input: { displayName: "${done + place}" }) { __typename } }`)));
   };
-  const megabytes = (): number => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${server.pid}/status`, 'utf8'))?.[1]) / 1024;
   await change(500);
-  const before = megabytes();
+  const before = megabytesOf(server.pid);
   await change(1_000);
   // With statements that were left to be collected as garbage, it was 55.
-  expect(megabytes() - before).toBeLessThan(40);
+  expect(megabytesOf(server.pid) - before).toBeLessThan(40);
 });
 
 it('what was prepared is given back when there is too much of it, and asked again it answers as before', async () => {
@@ -48,4 +50,18 @@ it('what was prepared is given back when there is too much of it, and asked agai
   // Of 8,000 statements that were left, it was 64.
   expect(megabytes() - before).toBeLessThan(40);
   connection.close();
+});
+
+it.runIf(process.platform === 'linux')('GraphiQL takes along what it needs to be made', async () => {
+  await using folder = await temporaryFolder();
+  await using server = await startProcess({ DATA_DIR: folder.path });
+  const open = async (encoding: string): Promise<string> => (await fetch(`${server.url}/graphql`, { headers: { accept: 'text/html', 'accept-encoding': encoding } })).text();
+  // The first upkeep starts a thread.
+  await sleep(1_000);
+  const before = megabytesOf(server.pid);
+  const page = await open('gzip');
+  expect(page.length).toBeGreaterThan(5_000_000);
+  expect((await open('identity')) === page).toBe(true);
+  // Made in the thread of everything else, it left 125.
+  expect(megabytesOf(server.pid) - before).toBeLessThan(100);
 });
