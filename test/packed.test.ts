@@ -55,6 +55,8 @@ it('starts a server where nothing else is installed, and serves the page', { tim
     { command: [process.execPath, join(modules, 'tertulia', bin.tertulia)], checkout: join(folder.path, 'empty') },
   );
   expect(server.url, server.output.error).not.toBe('');
+  // Made by a thread, which has an entry of its own.
+  expect(await (await fetch(`${server.url}/graphql`, { headers: { accept: 'text/html' } })).text()).toContain('GraphiQL');
   const person = await createPerson(server);
   expect((await person.send({ username: person.username }, 'packed')).message.seq).toBe(1);
   const shell = await (await fetch(server.url, { headers: { accept: 'text/html' } })).text();
