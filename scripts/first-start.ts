@@ -4,16 +4,18 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { startCommand } from './start-command.ts';
 
 const root = join(import.meta.dirname, '..');
 const folder = mkdtempSync(join(tmpdir(), 'tertulia-'));
-const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: { start: string } };
-// With the flags of `npm start`, which is `exec node` and what follows: what is compiled is kept for each set of them.
-const server = spawn(process.execPath, scripts.start.split(' ').slice(2), {
+// With the flags of `npm start`: what is compiled is kept for each set of them.
+const [program, ...args] = startCommand(root);
+const server = spawn(program, args, {
   cwd: root,
   env: { PATH: process.env.PATH, DATA_DIR: folder, HOST: '127.0.0.1', PORT: '0' },
   stdio: ['ignore', 'pipe', 'ignore'],
@@ -21,8 +23,8 @@ const server = spawn(process.execPath, scripts.start.split(' ').slice(2), {
   killSignal: 'SIGKILL',
 });
 const closed = once(server, 'close');
-server.stdout.setEncoding('utf8').on('data', (text: string) => {
-  const url = /ready at (http:\/\/[^/\s"]+)/.exec(text)?.[1];
+createInterface(server.stdout).on('line', (line) => {
+  const url = /ready at (http:\/\/[^/\s"]+)/.exec(line)?.[1];
   if (url) use(url).finally(() => server.kill('SIGTERM'));
 });
 await closed;

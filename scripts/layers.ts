@@ -12,7 +12,7 @@ const floors: [name: string, files: RegExp][] = [
   ...['notifications', 'presence', 'streams', 'files', 'search', 'messages', 'chats', 'identities', 'sessions', 'accounts', 'graphql', 'events', 'nodes', 'storage'].map(
     (name): [string, RegExp] => [name, new RegExp(`^src/${name}/`)],
   ),
-  ['what everything stands on', /^src\/(config|issuers|errors|log|ids|viewer|metrics|multimap|outgoing|polled|turns)\.ts$/],
+  ['what everything stands on', /^src\/((config|issuers|errors|log|ids|viewer|metrics|multimap|outgoing|polled|turns)\.ts|compile-cache\.js)$/],
 ];
 const heightOf = (file: string): number => floors.findIndex(([, files]) => files.test(file));
 const nameOf = (file: string): string => floors[heightOf(file)]?.[0] ?? 'no floor';

@@ -1,11 +1,10 @@
 /** The program: reads its environment, starts one server, and stops it when asked to. The only file that touches the process. */
-import { enableCompileCache, flushCompileCache } from 'node:module';
-import { join } from 'node:path';
+// Here as well: somebody may begin with this file and not with start.js.
+import './compile-cache.js';
+import { flushCompileCache } from 'node:module';
 
 // graphql-js checks every value twice outside of production; this must be set before it is loaded, hence the imports below.
 process.env.NODE_ENV = 'production';
-// For who begins with this file and not with start.js.
-enableCompileCache(join(import.meta.dirname, '../node_modules/.cache/node'));
 // What the server makes is for its own user alone.
 process.umask(0o077);
 const signals = ['SIGTERM', 'SIGINT'] as const;

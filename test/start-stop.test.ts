@@ -35,6 +35,8 @@ describe('the program', () => {
     }
     await using second = await startProcess(settings);
     expect(second.url).not.toBe('');
+    // The first upkeep, too.
+    await sleep(700);
     expect(compiledAnew(second.output)).toEqual([]);
   });
 

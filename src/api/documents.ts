@@ -52,21 +52,26 @@ export function createDocuments({ schema, config }: { schema: GraphQLSchema; con
 
   /** The document of a text that was read and checked before, and in which nothing is wrong. */
   function findRight(text: string): DocumentNode | null {
-    const found = texts.get(text);
-    return found && !(found instanceof GraphQLError) && knownOf(found).errors?.length === 0 ? found : null;
+    const document = kept(text);
+    return document && knownOf(document).errors?.length === 0 ? document : null;
   }
 
   /** The same text, and where it is remembered, the one that is remembered. */
   function keptText(text: string): string {
+    return kept(text)?.loc?.source.body ?? text;
+  }
+
+  /** The document that is remembered of a text, if it could be read. */
+  function kept(text: string): DocumentNode | null {
     const found = texts.get(text);
-    return found && !(found instanceof GraphQLError) ? (found.loc?.source.body ?? text) : text;
+    return !found || found instanceof GraphQLError ? null : found;
   }
 
   /** Reads and checks a text ahead of its use. What is wrong with it is found again when it is used. */
   function learn(text: string): void {
     if (!texts.has(text)) texts.set(text, parsed(text));
-    const found = texts.get(text);
-    if (found && !(found instanceof GraphQLError)) check(found, []);
+    const document = kept(text);
+    if (document) check(document, []);
   }
 
   /** A text as a document. Throws GraphQLError for what is none, or too large to be looked at. */

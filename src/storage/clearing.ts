@@ -10,7 +10,7 @@ export type Cleared = { next: number | null | 'busy'; canClear: boolean };
 export function createClearing(connection: Sqlite.Database, file: string) {
   const remnants = createRemnants(file);
   // Once: in this thread nothing that was prepared is given back (kept-statements.ts).
-  const checkpoint = connection.prepare<[], { busy: number }>('PRAGMA wal_checkpoint(TRUNCATE)');
+  let checkpoint: Sqlite.Statement<[], { busy: number }> | null = null;
   return { clear, sync: remnants.sync, close: remnants.close };
 
   /** One piece, from this page on. `forget` makes the other connections that write forget what they have read. */
@@ -18,6 +18,7 @@ export function createClearing(connection: Sqlite.Database, file: string) {
     // Without waiting inside SQLite for a reader, which would hold up all who write.
     connection.exec('PRAGMA busy_timeout = 0');
     try {
+      checkpoint ??= connection.prepare('PRAGMA wal_checkpoint(TRUNCATE)');
       if (checkpoint.all()[0]?.busy !== 0) return { next: 'busy', canClear: true };
       if (!beginsAtOnce()) return { next: 'busy', canClear: true };
       try {

@@ -54,7 +54,8 @@ export async function openSqlite(config: Config, log: Log, count: Count, { modul
     return connectionsOf({ file, pragmas, reader, writer, lock, count, functions, log });
   } catch (error) {
     reader?.close();
-    await writer.close();
+    // Whatever has become of it: what is told is why there is no database.
+    await writer.close().catch(() => {});
     lock.close();
     // The next start would take it for what somebody has lost.
     if (isNew && statSync(file).size === 0) rmSync(file);

@@ -11,11 +11,18 @@ const youngMegabytes = 4;
 
 type Modules = Pick<ThreadStart, 'jobs' | 'functions'>;
 type Begun = ReturnType<typeof begin>;
-const begunAhead = new Map<string, Begun>();
+let ahead: (Modules & { begun: Begun }) | null = null;
 
-/** Begins a thread before anybody knows which file it is for: it loads while the main thread does. `startThread` of the same name takes it. */
+/** Begins a thread before anybody knows which file it is for: it loads while the main thread does. The next that is started with these modules is this one. */
 export function beginThread(name: string, modules: Modules): void {
-  begunAhead.set(name, begin(name, modules));
+  ahead = { ...modules, begun: begin(name, modules) };
+}
+
+function takeAhead({ jobs, functions }: Modules): Begun | null {
+  if (ahead?.jobs !== jobs || ahead.functions !== functions) return null;
+  const { begun } = ahead;
+  ahead = null;
+  return begun;
 }
 
 function begin(name: string, modules: Modules) {
@@ -38,8 +45,7 @@ function begin(name: string, modules: Modules) {
  * was asked fails with UNAVAILABLE, then and from then on: a transaction may have been committed or not.
  */
 export function startThread({ name, file, pragmas, died, ...modules }: Modules & { name: string; file: string; pragmas: readonly string[]; died: (error: Error) => void }) {
-  const { port, sent, worker } = begunAhead.get(name) ?? begin(name, modules);
-  begunAhead.delete(name);
+  const { port, sent, worker } = takeAhead(modules) ?? begin(name, modules);
   const waiting: { resolve: (answer: Answer) => void; reject: (error: Error) => void }[] = [];
   const numbers = new Map<string, number>();
   let state: 'running' | 'closing' | 'dead' = 'running';

@@ -1,4 +1,4 @@
-/** GraphiQL's page, with operations to begin with. It loads nothing from elsewhere, and so is large: 9 MB, of which 120 are needed to make it. Only the thread for that imports this. */
+/** GraphiQL's page, with operations to begin with. It loads nothing from elsewhere, and so has 9 MB, and 120 are needed to make it: only the thread for that imports this. */
 import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import { renderGraphiQL } from '@graphql-yoga/render-graphiql';

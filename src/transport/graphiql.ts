@@ -1,4 +1,4 @@
-/** GraphiQL: made when somebody first asks for it, in a thread of its own, which takes its 120 MB along when it ends. What is kept is the page as browsers take it. */
+/** GraphiQL: made when somebody first asks for it, in a thread of its own, which takes most of its 120 MB along when it ends. What is kept is the page as browsers take it. */
 import { once } from 'node:events';
 import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
@@ -14,6 +14,8 @@ type Kept = { gzipped: Buffer; etag: string };
 
 export function createGraphiql() {
   let made: Promise<Kept> | null = null;
+  /** For who takes nothing compressed: one for all of them, however slowly they read. */
+  let whole: Promise<Buffer> | null = null;
 
   return async function sendGraphiql(call: Call): Promise<void> {
     const { headers: asked } = call.request;
@@ -25,7 +27,7 @@ export function createGraphiql() {
     const headers = { etag, 'cache-control': 'no-cache', 'content-type': 'text/html; charset=utf-8', 'content-security-policy': policy, 'referrer-policy': 'no-referrer' };
     if (asked['if-none-match'] === etag) return send(call, 304, headers, '');
     if (/\bgzip\b/.test(String(asked['accept-encoding'] ?? ''))) return send(call, 200, { ...headers, 'content-encoding': 'gzip' }, gzipped);
-    send(call, 200, headers, await promisify(gunzip)(gzipped));
+    send(call, 200, headers, await (whole ??= promisify(gunzip)(gzipped)));
   };
 }
 

@@ -1,7 +1,7 @@
 /** The program as a process of its own, for what only a process can do: signals, kill -9, exit codes, messages on stderr. */
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { startCommand } from '../../scripts/start-command.ts';
 import { databaseUrl } from './engine.ts';
 import { type Overrides, testSettings } from './server.ts';
 
@@ -9,19 +9,13 @@ export type ServerProcess = Awaited<ReturnType<typeof startProcess>>;
 
 const root = join(import.meta.dirname, '../..');
 
-/** The command of `npm start`, which begins with `exec node`. */
-function startOf(checkout: string): string[] {
-  const { scripts } = JSON.parse(readFileSync(join(checkout, 'package.json'), 'utf8')) as { scripts: { start: string } };
-  return [process.execPath, ...scripts.start.split(' ').slice(2)];
-}
-
 /**
  * Runs what `npm start` runs (or another command, in a checkout) until it is ready or has ended. Give DATA_DIR. A process that still runs at the end of its scope
  * is killed, with all that it has started: they are a group, as a terminal makes one of each command.
  */
 export async function startProcess(
   overrides: Overrides & Record<string, string>,
-  { checkout = root, command = startOf(checkout) }: { command?: string[]; checkout?: string } = {},
+  { checkout = root, command = startCommand(checkout) }: { command?: string[]; checkout?: string } = {},
 ) {
   const settings = { ...testSettings, LOG_LEVEL: 'info', ...(overrides.DATA_DIR ? { DATABASE_URL: await databaseUrl(overrides.DATA_DIR) } : {}), ...overrides };
   const child = spawn(command[0] as string, command.slice(1), { cwd: checkout, env: { PATH: process.env.PATH, ...settings }, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
